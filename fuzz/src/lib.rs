@@ -1,0 +1,1 @@
+//! Program generator and differential oracles.

@@ -1,0 +1,1 @@
+//! The interpreter: bytecode, program image, and the loop that runs them.

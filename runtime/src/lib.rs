@@ -1,0 +1,1 @@
+//! What every tier stands on: memory regions, fibers, system calls.

@@ -1,0 +1,4 @@
+//! The `scaly` command.
+#![deny(unsafe_code)]
+
+fn main() {}
