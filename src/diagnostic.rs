@@ -27,7 +27,14 @@ pub enum Severity {
 
 impl Diagnostic {
     pub fn error(span: Span, message: impl Into<String>) -> Self {
-        Diagnostic { severity: Severity::Error, message: message.into(), span, label: String::new(), secondary: Vec::new(), help: Vec::new() }
+        Diagnostic {
+            severity: Severity::Error,
+            message: message.into(),
+            span,
+            label: String::new(),
+            secondary: Vec::new(),
+            help: Vec::new(),
+        }
     }
 
     pub fn warning(span: Span, message: impl Into<String>) -> Self {
@@ -60,8 +67,11 @@ impl Diagnostic {
             Snippet::source(&file.text).path(&file.name)
         };
         let primary = AnnotationKind::Primary.span(range(self.span));
-        let mut main = snippet(self.span.file)
-            .annotation(if self.label.is_empty() { primary } else { primary.label(&self.label) });
+        let mut main = snippet(self.span.file).annotation(if self.label.is_empty() {
+            primary
+        } else {
+            primary.label(&self.label)
+        });
         let mut elsewhere = Vec::new();
         for (span, label) in &self.secondary {
             let annotation = AnnotationKind::Context.span(range(*span)).label(label);

@@ -4,5 +4,5 @@
 //! bytecode for `scaly-interp`.
 #![deny(unsafe_code)]
 
-pub mod source;
+pub use scaly_interp::source;
 pub mod diagnostic;

@@ -1,1 +1,9 @@
 //! The interpreter: bytecode, program image, and the loop that runs them.
+//!
+//! An instruction's meaning is written once, over [`machine::Machine`]; the interpreter, and later the recorder and
+//! the walker, are machines.
+
+pub mod bytecode;
+pub mod machine;
+pub mod program;
+pub mod source;
