@@ -6,3 +6,4 @@
 
 pub use scaly_interp::source;
 pub mod diagnostic;
+pub mod syntax;

@@ -1,0 +1,146 @@
+//! Interned names: each different text is stored once and compared as a number.
+//!
+//! Names and the contents of string literals share one table; both outlive the source text this way, and a tree
+//! that holds them needs no lifetime parameter.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+
+use rustc_hash::FxBuildHasher;
+
+/// A text of an [`Interner`]; equal symbols are equal texts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Symbol(pub u32);
+
+impl fmt::Debug for Symbol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sym{}", self.0)
+    }
+}
+
+/// All texts that symbols stand for. One for a whole run: symbols of different interners don't compare.
+///
+/// The texts lie end to end in one string, and the table is an open-addressing one over indices: interning a
+/// known name touches no allocator.
+#[derive(Debug)]
+pub struct Interner {
+    /// All texts, one behind the other.
+    texts: String,
+    /// End of each text; it starts where the one before ends.
+    ends: Vec<u32>,
+    /// Power-of-two table of symbol + 1 and the upper half of the hash; 0 is free.
+    table: Vec<(u32, u32)>,
+}
+
+impl Default for Interner {
+    fn default() -> Self {
+        Interner::new()
+    }
+}
+
+impl Interner {
+    pub fn new() -> Self {
+        Interner { texts: String::new(), ends: Vec::new(), table: vec![(0, 0); 1024] }
+    }
+
+    /// The symbol of `text`, a new one if it was never seen.
+    pub fn intern(&mut self, text: &str) -> Symbol {
+        let hash = hash(text);
+        let mask = self.table.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let (entry, tag) = self.table[at];
+            if entry == 0 {
+                break;
+            }
+            if tag == (hash >> 32) as u32 && self.text(Symbol(entry - 1)) == text {
+                return Symbol(entry - 1);
+            }
+            at = (at + 1) & mask;
+        }
+        let symbol = Symbol(self.ends.len() as u32);
+        self.texts.push_str(text);
+        self.ends.push(self.texts.len() as u32);
+        self.table[at] = (symbol.0 + 1, (hash >> 32) as u32);
+        if self.ends.len() * 2 > self.table.len() {
+            self.grow();
+        }
+        symbol
+    }
+
+    /// The symbol of `text` if it was interned before.
+    pub fn find(&self, text: &str) -> Option<Symbol> {
+        let hash = hash(text);
+        let mask = self.table.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let (entry, tag) = self.table[at];
+            if entry == 0 {
+                return None;
+            }
+            if tag == (hash >> 32) as u32 && self.text(Symbol(entry - 1)) == text {
+                return Some(Symbol(entry - 1));
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    pub fn text(&self, symbol: Symbol) -> &str {
+        let index = symbol.0 as usize;
+        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        &self.texts[start..self.ends[index] as usize]
+    }
+
+    /// How many symbols there are; they are numbered from 0.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    fn grow(&mut self) {
+        let size = self.table.len() * 2;
+        let mask = size - 1;
+        let mut table = vec![(0, 0); size];
+        for index in 0..self.ends.len() as u32 {
+            let hash = hash(self.text(Symbol(index)));
+            let mut at = hash as usize & mask;
+            while table[at].0 != 0 {
+                at = (at + 1) & mask;
+            }
+            table[at] = (index + 1, (hash >> 32) as u32);
+        }
+        self.table = table;
+    }
+}
+
+fn hash(text: &str) -> u64 {
+    let mut hasher = FxBuildHasher.build_hasher();
+    hasher.write(text.as_bytes());
+    let hash = hasher.finish();
+    // The table takes the low bits, the tag the high ones; FxHash mixes upwards only.
+    hash ^ (hash >> 29)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_texts_are_one_symbol() {
+        let mut interner = Interner::new();
+        let names: Vec<String> = (0..5000).map(|i| format!("name{i}")).collect();
+        let symbols: Vec<Symbol> = names.iter().map(|n| interner.intern(n)).collect();
+        for (name, &symbol) in names.iter().zip(&symbols) {
+            assert_eq!(interner.intern(name), symbol);
+            assert_eq!(interner.find(name), Some(symbol));
+            assert_eq!(interner.text(symbol), name);
+        }
+        assert_eq!(interner.find("other"), None);
+        assert_eq!(interner.len(), 5000);
+        let empty = interner.intern("");
+        assert_eq!(interner.text(empty), "");
+    }
+}
