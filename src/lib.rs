@@ -5,5 +5,6 @@
 #![deny(unsafe_code)]
 
 pub use scaly_interp::source;
+pub mod check;
 pub mod diagnostic;
 pub mod syntax;

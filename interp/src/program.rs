@@ -8,7 +8,7 @@ use crate::source::Span;
 macro_rules! index {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
         pub struct $name(pub u32);
 
         impl std::fmt::Display for $name {
@@ -137,11 +137,5 @@ impl Program {
 
     pub fn span(&self, pc: Pc) -> Span {
         self.spans[pc.0 as usize]
-    }
-}
-
-impl Default for FunctionId {
-    fn default() -> Self {
-        FunctionId(0)
     }
 }

@@ -1,0 +1,3 @@
+//! Checking: from the syntax tree to the typed tree.
+
+pub mod hir;
