@@ -1,1 +1,6 @@
-//! What every tier stands on: memory regions, fibers, system calls.
+//! What every tier stands on: memory regions, fibers and their stacks, system calls.
+//!
+//! Nothing here knows of bytecode or traces; everything unsafe about raw memory is meant to end in this crate.
+
+pub mod memory;
+pub mod os;

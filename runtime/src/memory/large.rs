@@ -1,0 +1,184 @@
+//! Blocks above [`MAX_SMALL`](super::MAX_SMALL): memory of their own, linked into their region.
+//!
+//! ```text
+//! ┌─────────────────────┬─────────────┬───────────────┬ …
+//! │ LargeLink, 48 bytes │ BlockHeader │ contents      │
+//! └─────────────────────┴─────────────┴───────────────┴ …
+//! 0                     48            64, the base: a multiple of 64
+//! ```
+//!
+//! Up to 256 KiB the memory is a span of the pool, above it a mapping that goes back to the system when the block is
+//! freed and grows by `mremap`. Mapped blocks of huge pages' size ask for huge pages.
+
+use std::ptr::{self, NonNull};
+
+use super::arena::{order_for, span_bytes};
+use super::error::MemoryError;
+use super::pages::{PagePool, RegionMode};
+use super::region::BlockHeader;
+use crate::os;
+
+/// Bytes from the start of the memory to the base.
+const FRONT: usize = 64;
+/// Mapped blocks from this size on ask for huge pages. UNMEASURED
+const HUGE: usize = 4 << 20;
+
+#[repr(C)]
+pub(super) struct LargeLink {
+    next: *mut LargeLink,
+    previous: *mut LargeLink,
+    /// Bytes of the span or mapping.
+    bytes: usize,
+    /// The span's order, or `MAPPED`.
+    order: usize,
+    reserved: [usize; 2],
+}
+
+const MAPPED: usize = usize::MAX;
+const _: () = assert!(size_of::<LargeLink>() + size_of::<BlockHeader>() == FRONT);
+
+/// Whether fresh memory is known to be zero.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Contents {
+    Zero,
+    Anything,
+}
+
+/// Makes a large block with a capacity of at least `bytes` and links it into `list`.
+///
+/// # Safety
+/// `list` is a list of live large blocks.
+pub(super) unsafe fn create(
+    pool: &mut PagePool,
+    list: &mut *mut LargeLink,
+    bytes: u64,
+) -> Result<(NonNull<u8>, Contents), MemoryError> {
+    let total = total_for(bytes)?;
+    let span = match pool.mode() {
+        RegionMode::Reuse => order_for(total),
+        RegionMode::Guard => None,
+    };
+    let (memory, held, order, contents) = match span {
+        Some(order) => (pool.take(order)?, span_bytes(order), order, Contents::Anything),
+        None => {
+            let held = os::round_to_pages(total).ok_or(MemoryError::TooLarge { requested: bytes })?;
+            (pool.map(held)?, held, MAPPED, Contents::Zero)
+        }
+    };
+    let link = memory.as_ptr().cast::<LargeLink>();
+    // SAFETY: `held` bytes, at least FRONT, are ours and aligned; the list's blocks are live.
+    unsafe {
+        link.write(LargeLink { next: *list, previous: ptr::null_mut(), bytes: held, order, reserved: [0; 2] });
+        if !(*list).is_null() {
+            (**list).previous = link;
+        }
+        *list = link;
+        if order == MAPPED && held >= HUGE {
+            os::advise_huge(memory, held);
+        }
+        let base = memory.add(FRONT);
+        BlockHeader::write(base, (held - FRONT) as u64);
+        Ok((base, contents))
+    }
+}
+
+/// Unlinks a large block and gives its memory back.
+///
+/// # Safety
+/// `base` is a large block in `list`, made by a pool of the same source, and nothing uses it any more.
+pub(super) unsafe fn destroy(pool: &mut PagePool, list: &mut *mut LargeLink, base: NonNull<u8>) {
+    // SAFETY: a large block has its link FRONT bytes before its base; its neighbours in the list are live.
+    unsafe {
+        let link = base.sub(FRONT).cast::<LargeLink>();
+        let LargeLink { next, previous, bytes, order, .. } = link.read();
+        *next_of(list, previous) = next;
+        if !next.is_null() {
+            (*next).previous = previous;
+        }
+        release(pool, link.cast(), bytes, order);
+    }
+}
+
+/// Gives the memory of all blocks of the list back and empties it.
+///
+/// # Safety
+/// As for [`destroy`], for each block.
+pub(super) unsafe fn destroy_all(pool: &mut PagePool, list: &mut *mut LargeLink) {
+    while let Some(link) = NonNull::new(*list) {
+        // SAFETY: the list's blocks are live until released here.
+        unsafe {
+            let LargeLink { next, bytes, order, .. } = link.read();
+            *list = next;
+            release(pool, link.cast(), bytes, order);
+        }
+    }
+}
+
+/// Lets a mapped block have a capacity of at least `bytes` without copying it; `None` if it isn't mapped.
+///
+/// # Safety
+/// `base` is a large block in `list`; its old address is not used any more if this succeeds.
+pub(super) unsafe fn grow_in_place(
+    pool: &mut PagePool,
+    list: &mut *mut LargeLink,
+    base: NonNull<u8>,
+    bytes: u64,
+) -> Option<Result<NonNull<u8>, MemoryError>> {
+    if pool.mode() == RegionMode::Guard {
+        return None;
+    }
+    // SAFETY: as in `destroy`; after the move the neighbours are told of the new address.
+    unsafe {
+        let link = base.sub(FRONT).cast::<LargeLink>();
+        let LargeLink { next, previous, bytes: old, order, .. } = link.read();
+        if order != MAPPED {
+            return None;
+        }
+        let new = match total_for(bytes).map(os::round_to_pages) {
+            Ok(Some(new)) => new,
+            _ => return Some(Err(MemoryError::TooLarge { requested: bytes })),
+        };
+        let memory = match pool.remap(link.cast(), old, new) {
+            Ok(memory) => memory,
+            Err(error) => return Some(Err(error)),
+        };
+        let link = memory.cast::<LargeLink>().as_ptr();
+        (*link).bytes = new;
+        *next_of(list, previous) = link;
+        if !next.is_null() {
+            (*next).previous = link;
+        }
+        if new >= HUGE {
+            os::advise_huge(memory, new);
+        }
+        let base = memory.add(FRONT);
+        BlockHeader::write(base, (new - FRONT) as u64);
+        Some(Ok(base))
+    }
+}
+
+fn total_for(bytes: u64) -> Result<usize, MemoryError> {
+    let total = usize::try_from(bytes).ok().and_then(|bytes| bytes.checked_add(FRONT));
+    total.filter(|&total| total <= isize::MAX as usize).ok_or(MemoryError::TooLarge { requested: bytes })
+}
+
+/// The place that points to the block after `previous`.
+unsafe fn next_of(list: &mut *mut LargeLink, previous: *mut LargeLink) -> &mut *mut LargeLink {
+    if previous.is_null() {
+        list
+    } else {
+        // SAFETY: the caller names a live block of the list.
+        unsafe { &mut (*previous).next }
+    }
+}
+
+unsafe fn release(pool: &mut PagePool, memory: NonNull<u8>, bytes: usize, order: usize) {
+    // SAFETY: the caller names memory of this kind and size that nothing uses any more.
+    unsafe {
+        if order == MAPPED {
+            pool.unmap(memory, bytes);
+        } else {
+            pool.give(memory, order);
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Where regions get their memory from: a process-wide source, and a pool for each worker in front of it.
+//!
+//! The source owns the arenas, counts what the process holds against its limit, and is behind a lock; a pool keeps a
+//! bounded number of spans at hand, so that regions that come and go take no lock.
+
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::arena::{self, ARENA, Arenas, ORDERS, span_bytes};
+use super::error::MemoryError;
+use super::guard::Quarantine;
+use crate::os::{self, PAGE};
+
+/// Bytes of free spans that a pool keeps for itself. UNMEASURED
+const POOL_KEEP: usize = 2 << 20;
+/// Whole arenas that the source keeps mapped. UNMEASURED
+const ARENAS_KEEP: usize = 4;
+
+/// How storage is handed out and taken back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RegionMode {
+    /// Freed storage is used again as soon as possible.
+    #[default]
+    Reuse,
+    /// `--regions=guard`: nothing is used again. Freed blocks are filled with [`super::POISON`]; ended regions and
+    /// large blocks become inaccessible, so that a use after free ends in a fault.
+    Guard,
+}
+
+/// Settings of the process's memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MemoryOptions {
+    pub mode: RegionMode,
+    /// The most bytes that regions may hold together (`--memory-limit`); counted when taken from the system, so caches
+    /// count too, but they are emptied before a request is refused.
+    pub limit: Option<u64>,
+}
+
+/// The memory of a process, shared by its workers.
+pub struct PageSource {
+    mode: RegionMode,
+    limit: u64,
+    held: AtomicU64,
+    peak: AtomicU64,
+    shared: Mutex<Shared>,
+}
+
+struct Shared {
+    arenas: Arenas,
+    /// All arenas, by age.
+    mapped: Vec<NonNull<u8>>,
+    /// How many of them are whole.
+    whole: usize,
+    quarantine: Quarantine,
+}
+
+// SAFETY: the addresses are of arenas that belong to the source alone.
+unsafe impl Send for Shared {}
+
+impl PageSource {
+    pub fn new(options: MemoryOptions) -> Arc<PageSource> {
+        Arc::new(PageSource {
+            mode: options.mode,
+            limit: options.limit.unwrap_or(u64::MAX),
+            held: AtomicU64::new(0),
+            peak: AtomicU64::new(0),
+            shared: Mutex::new(Shared {
+                arenas: Arenas::new(),
+                mapped: Vec::new(),
+                whole: 0,
+                quarantine: Quarantine::default(),
+            }),
+        })
+    }
+
+    pub fn mode(&self) -> RegionMode {
+        self.mode
+    }
+
+    /// Bytes taken from the system at this moment, caches included.
+    pub fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// The most bytes that were held at any moment.
+    pub fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn charge(&self, bytes: usize) -> Result<(), MemoryError> {
+        let requested = bytes as u64;
+        let fits = |held: u64| held.checked_add(requested).filter(|&sum| sum <= self.limit);
+        match self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
+            Ok(before) => {
+                self.peak.fetch_max(before + requested, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(_) => Err(MemoryError::Limit { requested, limit: self.limit }),
+        }
+    }
+
+    fn discharge(&self, bytes: usize) {
+        self.held.fetch_sub(bytes as u64, Ordering::Relaxed);
+    }
+
+    fn take(&self, order: usize) -> Result<NonNull<u8>, MemoryError> {
+        let mut shared = self.shared();
+        if let Some(span) = shared.take(order) {
+            return Ok(span);
+        }
+        self.charge(ARENA)?;
+        let Ok(arena) = arena::map_arena() else {
+            self.discharge(ARENA);
+            return Err(MemoryError::OutOfMemory { requested: span_bytes(order) as u64 });
+        };
+        // SAFETY: freshly mapped for this.
+        unsafe { shared.arenas.attach(arena) };
+        shared.mapped.push(arena);
+        shared.whole += 1;
+        shared.take(order).ok_or(MemoryError::OutOfMemory { requested: span_bytes(order) as u64 })
+    }
+
+    /// # Safety
+    /// As for [`Arenas::give`].
+    unsafe fn give(&self, span: NonNull<u8>, order: usize) {
+        let mut shared = self.shared();
+        // SAFETY: by the caller's promise.
+        if let Some(arena) = unsafe { shared.arenas.give(span, order) } {
+            shared.whole += 1;
+            if shared.whole > ARENAS_KEEP {
+                // SAFETY: the arena is whole, and the lock is held since that was found.
+                unsafe { self.drop_arena(&mut shared, arena) };
+            }
+        }
+    }
+
+    unsafe fn drop_arena(&self, shared: &mut Shared, arena: NonNull<u8>) {
+        // SAFETY: the caller says that the arena is whole, so nothing points into it but the lists it leaves.
+        unsafe {
+            shared.arenas.detach(arena);
+            os::unmap(arena, ARENA);
+        }
+        shared.mapped.retain(|&other| other != arena);
+        shared.whole -= 1;
+        self.discharge(ARENA);
+    }
+
+    fn trim(&self) {
+        let mut shared = self.shared();
+        let whole: Vec<_> = shared.mapped.iter().copied().filter(|&arena| shared.arenas.is_whole(arena)).collect();
+        for arena in whole {
+            // SAFETY: just found to be whole, under the lock.
+            unsafe { self.drop_arena(&mut shared, arena) };
+        }
+    }
+}
+
+impl Shared {
+    fn take(&mut self, order: usize) -> Option<NonNull<u8>> {
+        let (span, was_whole) = self.arenas.take(order)?;
+        self.whole -= usize::from(was_whole);
+        Some(span)
+    }
+}
+
+impl Drop for PageSource {
+    fn drop(&mut self) {
+        let shared = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for arena in shared.mapped.drain(..) {
+            // SAFETY: pools hold the source alive and regions their pool, so no span is in use any more.
+            unsafe { os::unmap(arena, ARENA) };
+        }
+    }
+}
+
+struct QuickSpan {
+    next: *mut QuickSpan,
+}
+
+/// A worker's own supply of memory.
+pub struct PagePool {
+    source: Arc<PageSource>,
+    quick: [*mut QuickSpan; ORDERS],
+    quick_bytes: usize,
+}
+
+// SAFETY: the spans in the lists belong to this pool alone.
+unsafe impl Send for PagePool {}
+
+impl PagePool {
+    pub fn new(source: &Arc<PageSource>) -> PagePool {
+        PagePool { source: Arc::clone(source), quick: [ptr::null_mut(); ORDERS], quick_bytes: 0 }
+    }
+
+    pub fn source(&self) -> &Arc<PageSource> {
+        &self.source
+    }
+
+    #[inline]
+    pub fn mode(&self) -> RegionMode {
+        self.source.mode
+    }
+
+    /// A span of [`span_bytes`]`(order)` bytes, aligned to its size; the contents are anything.
+    pub(crate) fn take(&mut self, order: usize) -> Result<NonNull<u8>, MemoryError> {
+        let head = self.quick[order];
+        if let Some(span) = NonNull::new(head) {
+            // SAFETY: spans in the list are ours and hold their link.
+            self.quick[order] = unsafe { (*head).next };
+            self.quick_bytes -= span_bytes(order);
+            return Ok(span.cast());
+        }
+        self.source.take(order).or_else(|_| {
+            self.trim();
+            self.source.take(order)
+        })
+    }
+
+    /// Takes back a span.
+    ///
+    /// # Safety
+    /// It came from [`PagePool::take`] of a pool of the same source, with this order, and nothing uses it any more.
+    pub(crate) unsafe fn give(&mut self, span: NonNull<u8>, order: usize) {
+        let bytes = span_bytes(order);
+        if self.quick_bytes + bytes > POOL_KEEP {
+            // SAFETY: by the caller's promise.
+            return unsafe { self.source.give(span, order) };
+        }
+        let link = span.as_ptr().cast::<QuickSpan>();
+        // SAFETY: the span is the pool's now, at least 512 bytes and aligned to its size.
+        unsafe { link.write(QuickSpan { next: self.quick[order] }) };
+        self.quick[order] = link;
+        self.quick_bytes += bytes;
+    }
+
+    /// Maps `bytes`, a multiple of [`PAGE`], of zeroed memory.
+    pub(crate) fn map(&mut self, bytes: usize) -> Result<NonNull<u8>, MemoryError> {
+        debug_assert_eq!(bytes % PAGE, 0);
+        self.charge(bytes)?;
+        os::map(bytes).or_else(|_| {
+            self.trim();
+            os::map(bytes).map_err(|_| {
+                self.source.discharge(bytes);
+                MemoryError::OutOfMemory { requested: bytes as u64 }
+            })
+        })
+    }
+
+    /// Ends a mapping; in guard mode its addresses stay forbidden for long.
+    ///
+    /// # Safety
+    /// It is of [`PagePool::map`] of a pool of the same source, of this length, and nothing uses it any more.
+    pub(crate) unsafe fn unmap(&mut self, base: NonNull<u8>, bytes: usize) {
+        // SAFETY: by the caller's promise.
+        unsafe {
+            match self.mode() {
+                RegionMode::Reuse => os::unmap(base, bytes),
+                RegionMode::Guard => self.source.shared().quarantine.put(base, bytes),
+            }
+        }
+        self.source.discharge(bytes);
+    }
+
+    /// Resizes a mapping to `new` bytes, a multiple of [`PAGE`]; what is added is zero.
+    ///
+    /// # Safety
+    /// As for [`PagePool::unmap`] if it succeeds; on an error the mapping is unchanged.
+    pub(crate) unsafe fn remap(
+        &mut self,
+        base: NonNull<u8>,
+        old: usize,
+        new: usize,
+    ) -> Result<NonNull<u8>, MemoryError> {
+        debug_assert!(new > old && new.is_multiple_of(PAGE));
+        self.charge(new - old)?;
+        // SAFETY: by the caller's promise.
+        unsafe { os::remap(base, old, new) }.map_err(|_| {
+            self.source.discharge(new - old);
+            MemoryError::OutOfMemory { requested: new as u64 }
+        })
+    }
+
+    fn charge(&mut self, bytes: usize) -> Result<(), MemoryError> {
+        self.source.charge(bytes).or_else(|_| {
+            self.trim();
+            self.source.charge(bytes)
+        })
+    }
+
+    /// Gives everything back that is only kept at hand.
+    pub fn trim(&mut self) {
+        self.drain();
+        self.source.trim();
+    }
+
+    fn drain(&mut self) {
+        for order in 0..ORDERS {
+            while let Some(span) = NonNull::new(self.quick[order]) {
+                // SAFETY: spans in the list are ours, of this order, and hold their link.
+                unsafe {
+                    self.quick[order] = span.as_ref().next;
+                    self.source.give(span.cast(), order);
+                }
+            }
+        }
+        self.quick_bytes = 0;
+    }
+}
+
+impl Drop for PagePool {
+    fn drop(&mut self) {
+        self.drain();
+    }
+}

@@ -1,0 +1,249 @@
+//! Regions against a model, their bounds on memory, their errors.
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use super::*;
+
+/// A source, a pool and a stack that go together.
+struct World {
+    stack: Option<RegionStack>,
+    pool: NonNull<PagePool>,
+    source: Arc<PageSource>,
+}
+
+impl World {
+    fn new(options: MemoryOptions) -> World {
+        let source = PageSource::new(options);
+        let pool = NonNull::from(Box::leak(Box::new(PagePool::new(&source))));
+        // SAFETY: the pool is freed after the stack.
+        let stack = unsafe { RegionStack::new(pool) };
+        World { stack: Some(stack), pool, source }
+    }
+
+    fn stack(&mut self) -> &mut RegionStack {
+        self.stack.as_mut().unwrap()
+    }
+
+    fn enter(&mut self) -> NonNull<Region> {
+        self.stack().enter().unwrap()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stack = None;
+        // SAFETY: leaked above; the stack, its only user, is gone.
+        unsafe {
+            self.pool.as_mut().trim();
+            assert!(self.source.mode() == RegionMode::Guard || self.source.held() == 0, "{} held", self.source.held());
+            drop(Box::from_raw(self.pool.as_ptr()));
+        }
+        assert_eq!(self.source.held(), 0);
+    }
+}
+
+fn reuse() -> World {
+    World::new(MemoryOptions::default())
+}
+
+fn guarded() -> World {
+    World::new(MemoryOptions { mode: RegionMode::Guard, limit: None })
+}
+
+fn limited(limit: u64) -> World {
+    World::new(MemoryOptions { mode: RegionMode::Reuse, limit: Some(limit) })
+}
+
+/// A small generator, so that runs repeat.
+struct Lcg(u64);
+
+impl Lcg {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 33) % n
+    }
+}
+
+#[test]
+fn nothing_is_acquired_before_the_first_block() {
+    let mut world = reuse();
+    for _ in 0..1000 {
+        let region = world.enter();
+        // SAFETY: entered above.
+        unsafe { reset(region.as_ptr()) };
+    }
+    assert_eq!(world.source.held(), 0);
+    assert_eq!(world.stack().depth(), 1000);
+}
+
+#[test]
+fn overwriting_with_strings_of_all_lengths_is_constant() {
+    let mut world = reuse();
+    let region = world.enter().as_ptr();
+    let mut random = Lcg(1);
+    let mut chunks_after_warm_up = (0, 0);
+    // SAFETY: one live block at a time, built before the old one is freed as `set s:` does.
+    unsafe {
+        let mut old = std::ptr::null_mut();
+        for i in 0..1_000_000 {
+            let fresh = alloc(region, 1 + random.below(1000)).unwrap().as_ptr();
+            free(region, old);
+            old = fresh;
+            if i == 10_000 {
+                chunks_after_warm_up = (*region).chunks();
+            }
+        }
+        assert_eq!((*region).chunks(), chunks_after_warm_up);
+        assert!(chunks_after_warm_up.1 <= 32 * 1024, "{chunks_after_warm_up:?}");
+    }
+}
+
+#[test]
+fn a_loop_body_reset_each_time_is_constant() {
+    let mut world = reuse();
+    let outer = world.enter().as_ptr();
+    let body = world.enter().as_ptr();
+    let mut random = Lcg(2);
+    // SAFETY: blocks of the body are dropped with its reset.
+    unsafe {
+        alloc(outer, 100).unwrap();
+        let mut held = 0;
+        for i in 0..100_000 {
+            for _ in 0..random.below(20) {
+                alloc_zeroed(body, random.below(3000)).unwrap();
+            }
+            if random.below(50) == 0 {
+                alloc(body, 40_000 + random.below(600_000)).unwrap();
+            }
+            reset(body);
+            if i == 1000 {
+                held = world.source.held();
+            }
+        }
+        assert_eq!(world.source.held(), held);
+    }
+}
+
+#[test]
+fn an_array_that_grows_keeps_its_elements_and_gives_back_what_it_outgrew() {
+    for mut world in [reuse(), guarded()] {
+        let region = world.enter().as_ptr();
+        let mut base = std::ptr::null_mut::<u8>();
+        let count = 3_000_000u64;
+        // SAFETY: one array, written within its capacity.
+        unsafe {
+            for i in 0..count {
+                base = grow(region, base, 8 * i, 8 * i + 8).unwrap().as_ptr();
+                base.cast::<u64>().add(i as usize).write(i);
+            }
+            for i in 0..count {
+                assert_eq!(base.cast::<u64>().add(i as usize).read(), i);
+            }
+            assert!(capacity(base) >= 8 * count);
+            if world.source.mode() == RegionMode::Reuse {
+                assert!(world.source.held() < 2 * 8 * count + (2 << 20), "{}", world.source.held());
+            }
+        }
+    }
+}
+
+#[test]
+fn large_blocks_go_back_at_once() {
+    let mut world = reuse();
+    let region = world.enter().as_ptr();
+    // SAFETY: freed once, not used after.
+    unsafe {
+        let block = alloc_zeroed(region, 100 << 20).unwrap();
+        assert!(world.source.held() >= 100 << 20);
+        assert!((0..100 << 20).step_by(4096).all(|at| block.add(at).read() == 0));
+        free(region, block.as_ptr());
+        assert!(world.source.held() <= 1 << 20);
+        let small = alloc(region, 16).unwrap();
+        alloc(region, 1 << 20).unwrap();
+        // Freed in reverse, the chunk looks unused; the large block must go all the same.
+        free(region, small.as_ptr());
+        reset(region);
+    }
+    assert!(world.source.held() <= 1 << 20);
+}
+
+#[test]
+fn constants_and_null_are_never_freed() {
+    let mut world = reuse();
+    let region = world.enter().as_ptr();
+    #[repr(C, align(16))]
+    struct Constant(BlockHeader, [u8; 5]);
+    let mut constant = Constant(BlockHeader { capacity: 0, reserved: 0 }, *b"hello");
+    let base = constant.1.as_mut_ptr();
+    // SAFETY: a constant in the shape that the module describes.
+    unsafe {
+        free(region, std::ptr::null_mut());
+        free(region, base);
+        assert_eq!((capacity(base), capacity(std::ptr::null())), (0, 0));
+        let grown = grow(region, base, 5, 6).unwrap();
+        assert_ne!(grown.as_ptr(), base);
+        assert_eq!(std::slice::from_raw_parts(grown.as_ptr(), 5), b"hello");
+    }
+    assert_eq!(constant.1, *b"hello");
+}
+
+#[test]
+fn requests_that_cannot_be_met_are_errors() {
+    let mut world = limited(8 << 20);
+    let region = world.enter().as_ptr();
+    // SAFETY: blocks are not used.
+    unsafe {
+        for absurd in [u64::MAX, u64::MAX - 15, i64::MAX as u64, i64::MAX as u64 - 64] {
+            assert!(matches!(alloc(region, absurd), Err(MemoryError::TooLarge { .. })), "{absurd}");
+            assert!(matches!(alloc_zeroed(region, absurd), Err(MemoryError::TooLarge { .. })));
+            let result = grow(region, std::ptr::null_mut(), 0, absurd);
+            assert!(matches!(result, Err(MemoryError::TooLarge { .. })));
+        }
+        assert!(matches!(alloc(region, 9 << 20), Err(MemoryError::Limit { limit: 0x80_0000, .. })));
+        let block = alloc(region, 3 << 20).unwrap().as_ptr();
+        // Twice as much would pass the limit; what is needed doesn't.
+        let block = grow(region, block, 3 << 20, 7 << 20).unwrap().as_ptr();
+        assert!(matches!(grow(region, block, 7 << 20, 8 << 20), Err(MemoryError::Limit { .. })));
+        assert!(capacity(block) >= 7 << 20);
+        free(region, block);
+        let mut small = 0;
+        while alloc(region, 1000).is_ok() {
+            small += 1;
+        }
+        assert!((6000..8400).contains(&small), "{small}");
+        reset(region);
+        // Caches are emptied before a request is refused.
+        alloc(region, 6 << 20).unwrap();
+    }
+    let mut world = reuse();
+    let region = world.enter().as_ptr();
+    // SAFETY: not used.
+    unsafe { assert!(matches!(alloc(region, 1 << 46), Err(MemoryError::OutOfMemory { .. }))) };
+}
+
+#[test]
+fn guard_mode_poisons_what_is_freed_and_does_not_use_it_again() {
+    let mut world = guarded();
+    let region = world.enter().as_ptr();
+    // SAFETY: the read after free stays within the region's mapping, which lives until its end.
+    unsafe {
+        let first = alloc(region, 40).unwrap();
+        assert_eq!(first.read(), FRESH);
+        free(region, first.as_ptr());
+        assert_eq!(first.read(), POISON);
+        assert_ne!(alloc(region, 40).unwrap(), first);
+        assert_eq!(alloc_zeroed(region, 40).unwrap().read(), 0);
+    }
+}
+
+#[test]
+fn a_deep_recursion_with_small_temporaries_stays_small() {
+    let mut world = reuse();
+    for _ in 0..100_000 {
+        let region = world.enter().as_ptr();
+        // SAFETY: entered above.
+        unsafe { alloc(region, 24).unwrap() };
+    }
+    assert!(world.source.held() < 60 << 20, "{}", world.source.held());
+}

@@ -1,0 +1,136 @@
+//! The system calls for memory, behind four functions.
+//!
+//! All lengths are bytes and multiples of [`PAGE`]; all memory handed out is zero.
+
+use std::io;
+use std::ptr::{self, NonNull};
+
+/// Granularity of mappings, in bytes. A system with larger pages only wastes the difference.
+pub const PAGE: usize = 4096;
+
+/// `bytes` rounded up to whole pages, or `None` if that leaves the address space.
+pub fn round_to_pages(bytes: usize) -> Option<usize> {
+    let rounded = bytes.checked_add(PAGE - 1)? & !(PAGE - 1);
+    (rounded <= isize::MAX as usize).then_some(rounded)
+}
+
+fn map_with(bytes: usize, protection: i32, extra: i32) -> io::Result<NonNull<u8>> {
+    // SAFETY: an anonymous private mapping at an address of the kernel's choice touches nothing that exists.
+    let address = unsafe {
+        libc::mmap(ptr::null_mut(), bytes, protection, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | extra, -1, 0)
+    };
+    if address == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    NonNull::new(address.cast()).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
+}
+
+/// Maps readable and writable memory that the kernel accounts for, so that absurd sizes fail here and not at a touch.
+pub fn map(bytes: usize) -> io::Result<NonNull<u8>> {
+    map_with(bytes, libc::PROT_READ | libc::PROT_WRITE, 0)
+}
+
+/// Maps address space that is committed page by page as it is touched, and not accounted for before.
+pub fn reserve(bytes: usize) -> io::Result<NonNull<u8>> {
+    map_with(bytes, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_NORESERVE)
+}
+
+/// Maps memory at a multiple of `align`, a power of two and at least [`PAGE`].
+pub fn map_aligned(bytes: usize, align: usize) -> io::Result<NonNull<u8>> {
+    debug_assert!(align.is_power_of_two() && align >= PAGE);
+    let whole = bytes.checked_add(align).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    let base = map(whole)?;
+    let skip = base.as_ptr().align_offset(align);
+    // SAFETY: both cut-off parts lie inside the mapping made above, which nobody else knows.
+    unsafe {
+        if skip > 0 {
+            unmap(base, skip);
+        }
+        let aligned = base.add(skip);
+        if align - skip > 0 {
+            unmap(aligned.add(bytes), align - skip);
+        }
+        Ok(aligned)
+    }
+}
+
+/// Returns memory to the system.
+///
+/// # Safety
+/// `[base, base + bytes)` was mapped by this module, and nothing uses it any more.
+pub unsafe fn unmap(base: NonNull<u8>, bytes: usize) {
+    // SAFETY: by the caller's promise. A failure (out of map entries while splitting) leaves the memory mapped.
+    unsafe {
+        libc::munmap(base.as_ptr().cast(), bytes);
+    }
+}
+
+/// Resizes a mapping, keeping the contents up to the smaller size; it may move.
+///
+/// # Safety
+/// `[base, base + old)` is a whole mapping of [`map`], and no pointer into it is used after this succeeds.
+pub unsafe fn remap(base: NonNull<u8>, old: usize, new: usize) -> io::Result<NonNull<u8>> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // SAFETY: by the caller's promise.
+        let address = unsafe { libc::mremap(base.as_ptr().cast(), old, new, libc::MREMAP_MAYMOVE) };
+        if address == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        NonNull::new(address.cast()).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let fresh = map(new)?;
+        // SAFETY: both mappings are at least `min(old, new)` long and distinct; the old one is the caller's to end.
+        unsafe {
+            ptr::copy_nonoverlapping(base.as_ptr(), fresh.as_ptr(), old.min(new));
+            unmap(base, old);
+        }
+        Ok(fresh)
+    }
+}
+
+/// Takes the memory back but keeps the addresses: every later touch faults.
+///
+/// # Safety
+/// As for [`unmap`].
+pub unsafe fn forbid(base: NonNull<u8>, bytes: usize) -> bool {
+    // SAFETY: replaces only the caller's own mapping, by its promise.
+    let address = unsafe {
+        libc::mmap(
+            base.as_ptr().cast(),
+            bytes,
+            libc::PROT_NONE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED,
+            -1,
+            0,
+        )
+    };
+    address != libc::MAP_FAILED
+}
+
+/// Gives touched pages back; the range reads as zero afterwards and is committed again on touch.
+///
+/// # Safety
+/// The range is whole pages of a mapping of this module, and its contents are no longer wanted.
+pub unsafe fn discard(base: NonNull<u8>, bytes: usize) {
+    // SAFETY: by the caller's promise. On private anonymous memory of Linux DONTNEED zeroes at once.
+    unsafe {
+        libc::madvise(base.as_ptr().cast(), bytes, libc::MADV_DONTNEED);
+    }
+}
+
+/// Asks for huge pages; a system without them ignores it.
+///
+/// # Safety
+/// The range belongs to a mapping of this module.
+pub unsafe fn advise_huge(base: NonNull<u8>, bytes: usize) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: by the caller's promise; the advice changes no contents.
+    unsafe {
+        libc::madvise(base.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (base, bytes);
+}
