@@ -1,4 +1,4 @@
-//! The system calls for memory, behind four functions.
+//! The system calls for memory, behind a few functions.
 //!
 //! All lengths are bytes and multiples of [`PAGE`]; all memory handed out is zero.
 
@@ -130,6 +130,20 @@ pub unsafe fn advise_huge(base: NonNull<u8>, bytes: usize) {
     // SAFETY: by the caller's promise; the advice changes no contents.
     unsafe {
         libc::madvise(base.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE);
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (base, bytes);
+}
+
+/// Asks for small pages only, where a huge page would commit much more than is used.
+///
+/// # Safety
+/// The range belongs to a mapping of this module.
+pub unsafe fn advise_small(base: NonNull<u8>, bytes: usize) {
+    #[cfg(target_os = "linux")]
+    // SAFETY: by the caller's promise; the advice changes no contents.
+    unsafe {
+        libc::madvise(base.as_ptr().cast(), bytes, libc::MADV_NOHUGEPAGE);
     }
     #[cfg(not(target_os = "linux"))]
     let _ = (base, bytes);
