@@ -1,0 +1,81 @@
+//! What `--help` and `--version` print.
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Topic {
+    Scaly,
+    Check,
+    Dump,
+    Explain,
+}
+
+pub fn text(topic: Topic) -> &'static str {
+    match topic {
+        Topic::Scaly => SCALY,
+        Topic::Check => CHECK,
+        Topic::Dump => DUMP,
+        Topic::Explain => EXPLAIN,
+    }
+}
+
+pub fn version(verbose: bool) -> String {
+    let mut text = concat!("scaly ", env!("CARGO_PKG_VERSION"), "\n").to_string();
+    if verbose {
+        text += &format!("target: {} {}\n", std::env::consts::ARCH, std::env::consts::OS);
+        text += "tiers: 0 (bytecode interpreter)\n";
+    }
+    text
+}
+
+const SCALY: &str = "\
+Runs Scaly programs.
+
+Usage:
+  scaly [OPTIONS] FILE.scaly [ARGS…]    run a program; ARGS are the program's
+  scaly [OPTIONS] -e PROGRAM [ARGS…]    run a text, and print its last value
+  scaly [OPTIONS] - [ARGS…]             run the program on standard input
+  scaly check [--strict] FILE.scaly     report errors and broken promises
+  scaly dump [--all] FILE.scaly         print the bytecode with its source lines
+  scaly explain --static FILE.scaly     say of every loop whether it can run in parallel, and why not
+
+Options:
+  --oracle               run, recording what each iteration of each loop reads and writes,
+                         then report which loops had independent iterations
+  --regions=guard|pool   guard: every memory region in a mapping of its own, for finding errors
+                         in Scaly itself; pool is the default
+  --memory-limit SIZE    end with an error rather than use more memory for data: 512M, 4G
+  --stack-limit SLOTS    how many 64-bit slots the frames of nested calls may take; 8M is the default
+  --color WHEN           color messages: auto (on a terminal), always, never
+  -V, --version          print the version; with --verbose what this build consists of
+  -h, --help             print this
+
+Exit status: what the program returns, 0 at its end, 1 on an error, 2 on misuse of this command.
+";
+
+const CHECK: &str = "\
+Checks a program without running it.
+
+Usage: scaly check [--strict] FILE.scaly
+
+  --strict   a `function` that does more than compute a value (it prints, or changes what it is
+             given) is an error instead of a warning
+
+Exit status: 0 if the program can run, 1 if it has errors, 2 on misuse of this command.
+";
+
+const DUMP: &str = "\
+Prints the bytecode that a program becomes, with its source lines.
+
+Usage: scaly dump [--all] FILE.scaly
+
+  --all   library routines and generated ones (copying, printing … of a type) too
+";
+
+const EXPLAIN: &str = "\
+Judges the loops of a program without running it.
+
+Usage: scaly explain --static FILE.scaly
+
+Under each loop's source line stands whether one iteration could be followed through all of its
+paths, and whether its iterations are independent: with which checks when the loop starts, which
+reductions, or which line makes it serial and what to change.
+";

@@ -1,0 +1,65 @@
+//! The `scaly` command: arguments to actions, actions to an exit status.
+//!
+//! Exit status: what the program returns; 1 on an error in the program or its run; 2 on misuse of the command. Every
+//! complaint is one message on standard error.
+
+mod arguments;
+mod help;
+mod input;
+mod report;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use crate::engine::{self, Options};
+use arguments::{Action, Arguments, Misuse};
+
+/// Runs the command with the arguments behind its name.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match arguments::parse(arguments) {
+        Ok(arguments) => act(arguments),
+        Err(misuse) => misused(&misuse),
+    }
+}
+
+fn misused(misuse: &Misuse) -> ExitCode {
+    report::line(&format!("{misuse}"));
+    if let Some(help) = misuse.help() {
+        report::plain(&format!("  help: {help}"));
+    }
+    ExitCode::from(2)
+}
+
+fn act(arguments: Arguments) -> ExitCode {
+    let Arguments { action, source, program_arguments, options } = arguments;
+    let source = match (&action, source) {
+        (Action::Help(topic), _) => return report::print(help::text(*topic)),
+        (Action::Version { verbose }, _) => return report::print(&help::version(*verbose)),
+        (_, Some(source)) => source,
+        (_, None) => return misused(&Misuse::NoProgram),
+    };
+    let file = match input::load(&source) {
+        Ok(file) => file,
+        Err(error) => {
+            report::line(&error.to_string());
+            return ExitCode::FAILURE;
+        }
+    };
+    let color = report::color(options.color);
+    let echo = matches!(source, input::Source::Text(_));
+    let compiled = match engine::compile(file, Options { echo, strict: options.strict }) {
+        Ok(compiled) => compiled,
+        Err(failure) => return report::diagnostics(&failure.sources, &failure.diagnostics, color),
+    };
+    match action {
+        Action::Check => {
+            report::diagnostics(&compiled.sources, &compiled.warnings, color);
+            ExitCode::SUCCESS
+        }
+        Action::Dump { all } => report::print(&engine::dump(&compiled, all)),
+        Action::Explain => report::print(&crate::explain::static_report(&compiled)),
+        Action::Run => report::outcome(&compiled, engine::run(&compiled, program_arguments, &options.run), color),
+        Action::Oracle => report::oracle(&compiled, engine::oracle(&compiled, program_arguments, &options.run), color),
+        Action::Help(_) | Action::Version { .. } => ExitCode::SUCCESS,
+    }
+}

@@ -1,0 +1,100 @@
+//! What the test binaries share: finding programs, running the command, reading expectations.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+pub mod expectation;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// One way to run a program: a name and the options that bring it about.
+#[derive(Clone, Copy, Debug)]
+pub struct Configuration {
+    pub name: &'static str,
+    pub options: &'static [&'static str],
+}
+
+/// Every language test runs in each of these.
+pub const CONFIGURATIONS: &[Configuration] = &[
+    Configuration { name: "interpreter", options: &[] },
+    Configuration { name: "guard", options: &["--regions=guard"] },
+];
+
+/// Longer than any test takes on a busy machine; a test that hits it hangs.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// What a run of the command left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    pub status: Option<i32>,
+    pub output: String,
+    pub error: String,
+}
+
+pub fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub fn scaly() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scaly"));
+    command.current_dir(root()).env_remove("NO_COLOR");
+    command
+}
+
+/// All programs below a folder, in the order of their names.
+pub fn programs(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "scaly") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Runs a program in a configuration.
+pub fn run(path: &Path, configuration: Configuration, arguments: &[String], stdin: &str) -> Result<Outcome, String> {
+    let mut command = scaly();
+    command.args(configuration.options).arg(path.strip_prefix(root()).unwrap_or(path)).args(arguments);
+    finish(command, stdin)
+}
+
+/// Runs a command to its end, or kills it at the limit.
+pub fn finish(mut command: Command, stdin: &str) -> Result<Outcome, String> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|e| e.to_string())?;
+    let mut input = child.stdin.take().ok_or("no standard input")?;
+    let stdin = stdin.to_string();
+    // A program that reads nothing closes the pipe; that is no error of the test.
+    let writer = std::thread::spawn(move || drop(input.write_all(stdin.as_bytes())));
+    let id = child.id();
+    let (done, finished) = std::sync::mpsc::channel::<()>();
+    let watchdog = std::thread::spawn(move || {
+        let start = Instant::now();
+        let hung = finished.recv_timeout(LIMIT).is_err() && start.elapsed() >= LIMIT;
+        if hung {
+            let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
+        }
+        hung
+    });
+    let output = child.wait_with_output().map_err(|e| e.to_string())?;
+    drop(done);
+    let _ = writer.join();
+    if watchdog.join().unwrap_or(false) {
+        return Err(format!("still running after {} s", LIMIT.as_secs()));
+    }
+    Ok(Outcome {
+        status: output.status.code(),
+        output: String::from_utf8_lossy(&output.stdout).into_owned(),
+        error: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
