@@ -40,10 +40,12 @@ impl Expectation {
             let value = value.strip_prefix(' ').unwrap_or(value);
             match word {
                 "output" if value.is_empty() => in_output = true,
-                "status" => expected.status = Some(value.parse().map_err(|_| format!("status {value:?} is no number"))?),
-                "error" => expected
-                    .errors
-                    .push(ExpectedError { place_and_message: value.to_string(), help: Vec::new() }),
+                "status" => {
+                    expected.status = Some(value.parse().map_err(|_| format!("status {value:?} is no number"))?)
+                }
+                "error" => {
+                    expected.errors.push(ExpectedError { place_and_message: value.to_string(), help: Vec::new() })
+                }
                 "help" => {
                     let error = expected.errors.last_mut().ok_or("help without an error before it")?;
                     error.help.push(value.to_string());
