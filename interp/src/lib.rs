@@ -6,4 +6,5 @@
 pub mod bytecode;
 pub mod machine;
 pub mod program;
+pub mod routine;
 pub mod source;
