@@ -3,6 +3,7 @@
 //! Nothing here knows of bytecode or traces; everything unsafe about raw memory is meant to end in this crate.
 
 pub mod console;
+pub mod fiber;
 pub mod memory;
 pub mod os;
 pub mod vm_stack;
