@@ -8,3 +8,4 @@ pub mod machine;
 pub mod program;
 pub mod routine;
 pub mod source;
+pub mod step;

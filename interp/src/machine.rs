@@ -2,7 +2,7 @@
 //!
 //! `step` is written over this trait. The interpreter computes with real values, the recorder computes and writes trace
 //! IR beside it, the walker only builds IR. An opcode makes all its checks before its first effect and decides at most
-//! once, last; control is only in its result.
+//! once, behind the checks and before any effect; control is only in its result.
 
 /// Integer operations on 64-bit words.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -51,6 +51,16 @@ pub enum IntKind {
     U16,
     U32,
     U64,
+}
+
+impl IntKind {
+    pub const ALL: [IntKind; 8] =
+        [IntKind::I8, IntKind::I16, IntKind::I32, IntKind::I64, IntKind::U8, IntKind::U16, IntKind::U32, IntKind::U64];
+
+    #[inline(always)]
+    pub fn from_number(number: u32) -> Option<IntKind> {
+        Self::ALL.get(number as usize).copied()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -127,6 +137,26 @@ pub enum Fault {
     Message,
     /// A file or stream could not be read or written; the routine that faults gives the text.
     InputOutput,
+}
+
+impl Fault {
+    pub const ALL: [Fault; 11] = [
+        Fault::IndexOutOfRange,
+        Fault::DivisionByZero,
+        Fault::StackExhausted,
+        Fault::OutOfMemory,
+        Fault::NegativeLength,
+        Fault::WrongVariant,
+        Fault::KeyAbsent,
+        Fault::StringCut,
+        Fault::AssertionFailed,
+        Fault::Message,
+        Fault::InputOutput,
+    ];
+
+    pub fn from_number(number: u32) -> Option<Fault> {
+        Self::ALL.get(number as usize).copied()
+    }
 }
 
 /// Where execution goes on after an instruction.
