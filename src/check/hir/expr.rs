@@ -54,6 +54,10 @@ pub enum ExprKind {
     /// A place that dies here; written by the ownership pass around places that are stored, passed or returned. A hint:
     /// where the destination lies in another region the value is copied all the same.
     Move(Box<Expr>),
+    /// A value of its own, made here, of an operand whose place may change before the operand is consumed
+    /// (`f(s, shorten(s))`); written by the ownership pass. Lives to the end of the block, as a temporary. Operands
+    /// without it are not changed by their right neighbours, nor by the call itself: their slots may be shared.
+    Copy(Box<Expr>),
 
     // Operations. Operands of arithmetic and order have one primitive type; shifts count by any integer.
     Unary {
