@@ -22,6 +22,8 @@ mod arena;
 mod error;
 mod guard;
 mod large;
+#[cfg(test)]
+mod model;
 mod pages;
 mod region;
 mod size_class;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::*;
 
 /// A source, a pool and a stack that go together.
-struct World {
+pub(super) struct World {
     stack: Option<RegionStack>,
     pool: NonNull<PagePool>,
     source: Arc<PageSource>,
 }
 
 impl World {
-    fn new(options: MemoryOptions) -> World {
+    pub(super) fn new(options: MemoryOptions) -> World {
         let source = PageSource::new(options);
         let pool = NonNull::from(Box::leak(Box::new(PagePool::new(&source))));
         // SAFETY: the pool is freed after the stack.
@@ -21,12 +21,17 @@ impl World {
         World { stack: Some(stack), pool, source }
     }
 
-    fn stack(&mut self) -> &mut RegionStack {
+    pub(super) fn stack(&mut self) -> &mut RegionStack {
         self.stack.as_mut().unwrap()
     }
 
-    fn enter(&mut self) -> NonNull<Region> {
+    pub(super) fn enter(&mut self) -> NonNull<Region> {
         self.stack().enter().unwrap()
+    }
+
+    pub(super) fn trim(&mut self) {
+        // SAFETY: nobody else holds a reference to the pool now.
+        unsafe { self.pool.as_mut().trim() };
     }
 }
 
