@@ -7,14 +7,15 @@
 //! 0                     48            64, the base: a multiple of 64
 //! ```
 //!
-//! Up to 256 KiB the memory is a span of the pool, above it a mapping that goes back to the system when the block is
-//! freed and grows by `mremap`. Mapped blocks of huge pages' size ask for huge pages.
+//! Up to 256 KiB the memory is a span of the pool, above it a mapping that goes back to the system, or to a few that the
+//! pool keeps, when the block is freed, and grows by `mremap`. Mapped blocks of huge pages' size ask for huge pages.
 
 use std::ptr::{self, NonNull};
 
 use super::arena::{order_for, span_bytes};
 use super::error::MemoryError;
-use super::pages::{PagePool, RegionMode};
+use super::mappings::Fit;
+use super::pages::{Contents, PagePool, RegionMode};
 use super::region::BlockHeader;
 use crate::os;
 
@@ -37,13 +38,6 @@ pub(super) struct LargeLink {
 const MAPPED: usize = usize::MAX;
 const _: () = assert!(size_of::<LargeLink>() + size_of::<BlockHeader>() == FRONT);
 
-/// Whether fresh memory is known to be zero.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Contents {
-    Zero,
-    Anything,
-}
-
 /// Makes a large block with a capacity of at least `bytes` and links it into `list`.
 ///
 /// # Safety
@@ -52,6 +46,7 @@ pub(super) unsafe fn create(
     pool: &mut PagePool,
     list: &mut *mut LargeLink,
     bytes: u64,
+    fit: Fit,
 ) -> Result<(NonNull<u8>, Contents), MemoryError> {
     let total = total_for(bytes)?;
     let span = match pool.mode() {
@@ -62,7 +57,8 @@ pub(super) unsafe fn create(
         Some(order) => (pool.take(order)?, span_bytes(order), order, Contents::Anything),
         None => {
             let held = os::round_to_pages(total).ok_or(MemoryError::TooLarge { requested: bytes })?;
-            (pool.map(held)?, held, MAPPED, Contents::Zero)
+            let (memory, held, contents) = pool.map(held, fit)?;
+            (memory, held, MAPPED, contents)
         }
     };
     let link = memory.as_ptr().cast::<LargeLink>();
@@ -114,7 +110,8 @@ pub(super) unsafe fn destroy_all(pool: &mut PagePool, list: &mut *mut LargeLink)
     }
 }
 
-/// Lets a mapped block have a capacity of at least `bytes` without copying it; `None` if it isn't mapped.
+/// Lets a mapped block have a capacity of at least `bytes` without copying it; `None` if it
+/// isn't mapped, or if copying to kept memory is better.
 ///
 /// # Safety
 /// `base` is a large block in `list`; its old address is not used any more if this succeeds.
@@ -138,6 +135,10 @@ pub(super) unsafe fn grow_in_place(
             Ok(Some(new)) => new,
             _ => return Some(Err(MemoryError::TooLarge { requested: bytes })),
         };
+        // Memory that was touched before is worth the copy: a page fault costs more than copying the page.
+        if pool.keeps(new, Fit::Growing) {
+            return None;
+        }
         let memory = match pool.remap(link.cast(), old, new) {
             Ok(memory) => memory,
             Err(error) => return Some(Err(error)),

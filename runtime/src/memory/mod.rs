@@ -22,6 +22,7 @@ mod arena;
 mod error;
 mod guard;
 mod large;
+mod mappings;
 #[cfg(test)]
 mod model;
 mod pages;

@@ -165,7 +165,7 @@ fn run(mode: RegionMode, actions: &[Action]) {
     model.act(&Action::Enter);
     for action in actions {
         model.act(action);
-        if model.blocks.len() < 30 {
+        if model.blocks.len() < 6 {
             model.check_all();
         }
     }
@@ -173,7 +173,7 @@ fn run(mode: RegionMode, actions: &[Action]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn blocks_keep_their_contents_and_do_not_overlap(actions in prop::collection::vec(action(), 1..150)) {

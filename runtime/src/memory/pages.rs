@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::arena::{self, ARENA, Arenas, ORDERS, span_bytes};
 use super::error::MemoryError;
 use super::guard::Quarantine;
+use super::mappings::{Fit, Mappings};
 use crate::os::{self, PAGE};
 
 /// Bytes of free spans that a pool keeps for itself. UNMEASURED
@@ -150,6 +151,14 @@ impl PageSource {
         self.discharge(ARENA);
     }
 
+    /// # Safety
+    /// The mapping was charged, and nothing uses it any more.
+    unsafe fn unmap(&self, base: NonNull<u8>, bytes: usize) {
+        // SAFETY: by the caller's promise.
+        unsafe { os::unmap(base, bytes) };
+        self.discharge(bytes);
+    }
+
     fn trim(&self) {
         let mut shared = self.shared();
         let whole: Vec<_> = shared.mapped.iter().copied().filter(|&arena| shared.arenas.is_whole(arena)).collect();
@@ -187,14 +196,27 @@ pub struct PagePool {
     source: Arc<PageSource>,
     quick: [*mut QuickSpan; ORDERS],
     quick_bytes: usize,
+    mappings: Mappings,
 }
 
-// SAFETY: the spans in the lists belong to this pool alone.
+/// What is known of memory that is handed out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Contents {
+    Zero,
+    Anything,
+}
+
+// SAFETY: the mappings and the spans in the lists belong to this pool alone.
 unsafe impl Send for PagePool {}
 
 impl PagePool {
     pub fn new(source: &Arc<PageSource>) -> PagePool {
-        PagePool { source: Arc::clone(source), quick: [ptr::null_mut(); ORDERS], quick_bytes: 0 }
+        PagePool {
+            source: Arc::clone(source),
+            quick: [ptr::null_mut(); ORDERS],
+            quick_bytes: 0,
+            mappings: Mappings::default(),
+        }
     }
 
     pub fn source(&self) -> &Arc<PageSource> {
@@ -238,32 +260,46 @@ impl PagePool {
         self.quick_bytes += bytes;
     }
 
-    /// Maps `bytes`, a multiple of [`PAGE`], of zeroed memory.
-    pub(crate) fn map(&mut self, bytes: usize) -> Result<NonNull<u8>, MemoryError> {
+    /// A mapping of at least `bytes`, a multiple of [`PAGE`], with its length.
+    pub(super) fn map(&mut self, bytes: usize, fit: Fit) -> Result<(NonNull<u8>, usize, Contents), MemoryError> {
         debug_assert_eq!(bytes % PAGE, 0);
+        if let Some((base, held)) = self.mappings.take(bytes, fit) {
+            return Ok((base, held, Contents::Anything));
+        }
         self.charge(bytes)?;
-        os::map(bytes).or_else(|_| {
+        let mapped = os::map(bytes).or_else(|_| {
             self.trim();
-            os::map(bytes).map_err(|_| {
+            os::map(bytes)
+        });
+        match mapped {
+            Ok(base) => Ok((base, bytes, Contents::Zero)),
+            Err(_) => {
                 self.source.discharge(bytes);
-                MemoryError::OutOfMemory { requested: bytes as u64 }
-            })
-        })
+                Err(MemoryError::OutOfMemory { requested: bytes as u64 })
+            }
+        }
     }
 
-    /// Ends a mapping; in guard mode its addresses stay forbidden for long.
+    /// Whether [`PagePool::map`] would be served from what is kept.
+    pub(super) fn keeps(&self, bytes: usize, fit: Fit) -> bool {
+        self.mappings.find(bytes, fit).is_some()
+    }
+
+    /// Takes a mapping back. In guard mode its addresses stay forbidden for long, else it may be kept for later.
     ///
     /// # Safety
     /// It is of [`PagePool::map`] of a pool of the same source, of this length, and nothing uses it any more.
-    pub(crate) unsafe fn unmap(&mut self, base: NonNull<u8>, bytes: usize) {
-        // SAFETY: by the caller's promise.
-        unsafe {
-            match self.mode() {
-                RegionMode::Reuse => os::unmap(base, bytes),
-                RegionMode::Guard => self.source.shared().quarantine.put(base, bytes),
+    pub(super) unsafe fn unmap(&mut self, base: NonNull<u8>, bytes: usize) {
+        let source = &self.source;
+        match source.mode {
+            // SAFETY: what was put among the mappings is the pool's, and unused by the caller's promise.
+            RegionMode::Reuse => self.mappings.put(base, bytes, |base, bytes| unsafe { source.unmap(base, bytes) }),
+            RegionMode::Guard => {
+                // SAFETY: by the caller's promise.
+                unsafe { source.shared().quarantine.put(base, bytes) };
+                source.discharge(bytes);
             }
         }
-        self.source.discharge(bytes);
     }
 
     /// Resizes a mapping to `new` bytes, a multiple of [`PAGE`]; what is added is zero.
@@ -299,6 +335,9 @@ impl PagePool {
     }
 
     fn drain(&mut self) {
+        let source = &self.source;
+        // SAFETY: the mappings kept are the pool's own.
+        self.mappings.drain(|base, bytes| unsafe { source.unmap(base, bytes) });
         for order in 0..ORDERS {
             while let Some(span) = NonNull::new(self.quick[order]) {
                 // SAFETY: spans in the list are ours, of this order, and hold their link.

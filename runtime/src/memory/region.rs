@@ -17,8 +17,9 @@ use std::ptr::{self, NonNull};
 use super::arena::{order_for, span_bytes};
 use super::error::MemoryError;
 use super::guard::{FRESH, POISON};
-use super::large::{self, Contents, LargeLink};
-use super::pages::{PagePool, RegionMode};
+use super::large::{self, LargeLink};
+use super::mappings::Fit;
+use super::pages::{Contents, PagePool, RegionMode};
 use super::size_class::{CLASSES, MAX_SMALL, SizeClass};
 
 /// Bytes of the header before each block's base.
@@ -187,7 +188,7 @@ pub unsafe fn alloc(region: *mut Region, bytes: u64) -> Result<NonNull<u8>, Memo
         }
     }
     // SAFETY: by the caller's promise.
-    unsafe { alloc_slow(region, bytes) }.map(|(base, _)| base)
+    unsafe { alloc_slow(region, bytes, Fit::Close) }.map(|(base, _)| base)
 }
 
 /// As [`alloc`], the first `bytes` bytes zero.
@@ -198,8 +199,11 @@ pub unsafe fn alloc(region: *mut Region, bytes: u64) -> Result<NonNull<u8>, Memo
 pub unsafe fn alloc_zeroed(region: *mut Region, bytes: u64) -> Result<NonNull<u8>, MemoryError> {
     // SAFETY: by the caller's promise; a block has room for the bytes asked for.
     unsafe {
-        let (base, contents) =
-            if bytes <= MAX_SMALL { (alloc(region, bytes)?, Contents::Anything) } else { alloc_slow(region, bytes)? };
+        let (base, contents) = if bytes <= MAX_SMALL {
+            (alloc(region, bytes)?, Contents::Anything)
+        } else {
+            alloc_slow(region, bytes, Fit::Close)?
+        };
         if contents == Contents::Anything {
             base.write_bytes(0, bytes as usize);
         }
@@ -209,14 +213,14 @@ pub unsafe fn alloc_zeroed(region: *mut Region, bytes: u64) -> Result<NonNull<u8
 
 #[cold]
 #[inline(never)]
-unsafe fn alloc_slow(region: *mut Region, bytes: u64) -> Result<(NonNull<u8>, Contents), MemoryError> {
+unsafe fn alloc_slow(region: *mut Region, bytes: u64, fit: Fit) -> Result<(NonNull<u8>, Contents), MemoryError> {
     // SAFETY: the region is live and only this thread uses it.
     unsafe {
         let region = &mut *region;
         if bytes > MAX_SMALL {
             let guard = region.pool().mode() == RegionMode::Guard;
             let pool = &mut **region.pool;
-            let (base, contents) = large::create(pool, &mut region.large, bytes)?;
+            let (base, contents) = large::create(pool, &mut region.large, bytes, fit)?;
             region.mark();
             if guard {
                 base.write_bytes(FRESH, bytes as usize);
@@ -358,7 +362,8 @@ unsafe fn grow_to(
                 }
             }
         }
-        let fresh = alloc(region, wanted)?;
+        let fresh =
+            if wanted > MAX_SMALL { alloc_slow(region, wanted, Fit::Growing)?.0 } else { alloc(region, wanted)? };
         ptr::copy_nonoverlapping(base, fresh.as_ptr(), if base.is_null() { 0 } else { used as usize });
         free(region, base);
         Ok(fresh)
@@ -481,7 +486,7 @@ impl Region {
         unsafe {
             if self.chunk.is_null() || (*self.chunk).bytes - (*self.chunk).bump < total {
                 let held = GUARD_CHUNK.max((total + CHUNK_HEAD).next_multiple_of(crate::os::PAGE));
-                let memory = self.pool().map(held)?;
+                let (memory, held, _) = self.pool().map(held, Fit::Close)?;
                 memory.write_bytes(FRESH, held);
                 let chunk = memory.as_ptr().cast::<Chunk>();
                 chunk.write(Chunk { previous: self.chunk, bytes: held, bump: CHUNK_HEAD, reserved: 0 });
