@@ -4,8 +4,10 @@
 //! the walker, are machines.
 
 pub mod bytecode;
+pub mod dump;
 pub mod machine;
 pub mod program;
 pub mod routine;
 pub mod source;
 pub mod step;
+pub mod verify;

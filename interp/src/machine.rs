@@ -57,6 +57,20 @@ impl IntKind {
     pub const ALL: [IntKind; 8] =
         [IntKind::I8, IntKind::I16, IntKind::I32, IntKind::I64, IntKind::U8, IntKind::U16, IntKind::U32, IntKind::U64];
 
+    /// As the language spells the type.
+    pub fn name(self) -> &'static str {
+        match self {
+            IntKind::I8 => "i8",
+            IntKind::I16 => "i16",
+            IntKind::I32 => "i32",
+            IntKind::I64 => "i64",
+            IntKind::U8 => "u8",
+            IntKind::U16 => "u16",
+            IntKind::U32 => "u32",
+            IntKind::U64 => "u64",
+        }
+    }
+
     #[inline(always)]
     pub fn from_number(number: u32) -> Option<IntKind> {
         Self::ALL.get(number as usize).copied()

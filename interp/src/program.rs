@@ -36,7 +36,7 @@ index!(
 ///
 /// Invariants: the instructions of a function are contiguous, so are those of a loop (from its header to behind its last
 /// back edge), loops nest properly, and a branch backwards is the back edge of a loop in the table.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Program {
     pub code: Vec<Instruction>,
     /// Where each instruction comes from; as long as `code`.

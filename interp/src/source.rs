@@ -78,6 +78,11 @@ impl SourceMap {
         &self.files[id.0 as usize]
     }
 
+    /// The file, if there is one of this number.
+    pub fn get(&self, id: FileId) -> Option<&SourceFile> {
+        self.files.get(id.0 as usize)
+    }
+
     pub fn text(&self, span: Span) -> &str {
         &self.file(span.file).text[span.start as usize..span.end as usize]
     }
