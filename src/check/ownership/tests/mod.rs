@@ -1,0 +1,4 @@
+//! Tests of the ownership pass.
+
+mod build;
+mod summaries;
