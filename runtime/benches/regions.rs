@@ -22,7 +22,7 @@ fn main() {
     let mut pool = Box::new(PagePool::new(&source));
     // SAFETY: the pool outlives the stack; blocks are not used after they are gone.
     unsafe {
-        let mut stack = RegionStack::new(NonNull::from(&mut *pool));
+        let mut stack = RegionStack::new(NonNull::new_unchecked(&raw mut *pool));
         let region = stack.enter().unwrap().as_ptr();
 
         time("enter, exit: nothing allocated", 10_000_000, |n| {
@@ -106,6 +106,17 @@ fn main() {
                     let block = libc::calloc(1, bytes as usize);
                     touch(block.cast(), bytes as usize);
                     libc::free(block);
+                }
+            });
+        }
+        let pool_address = &raw mut *pool;
+        for megabytes in [1u64, 2, 3, 4, 8, 160] {
+            time(&format!("fresh array of {megabytes} MiB, touched"), 160 / megabytes, |n| {
+                for _ in 0..n {
+                    let block = alloc_zeroed(region, megabytes << 20).unwrap();
+                    touch(block.as_ptr(), (megabytes as usize) << 20);
+                    free(region, block.as_ptr());
+                    (*pool_address).trim();
                 }
             });
         }

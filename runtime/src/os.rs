@@ -8,6 +8,9 @@ use std::ptr::{self, NonNull};
 /// Granularity of mappings, in bytes. A system with larger pages only wastes the difference.
 pub const PAGE: usize = 4096;
 
+/// Bytes of a huge page.
+pub const HUGE_PAGE: usize = 2 << 20;
+
 /// `bytes` rounded up to whole pages, or `None` if that leaves the address space.
 pub fn round_to_pages(bytes: usize) -> Option<usize> {
     let rounded = bytes.checked_add(PAGE - 1)? & !(PAGE - 1);
@@ -88,6 +91,34 @@ pub unsafe fn remap(base: NonNull<u8>, old: usize, new: usize) -> io::Result<Non
             unmap(base, old);
         }
         Ok(fresh)
+    }
+}
+
+/// As [`remap`], to a multiple of `align` if it must move, so that huge pages stay whole.
+///
+/// # Safety
+/// As for [`remap`].
+pub unsafe fn remap_aligned(base: NonNull<u8>, old: usize, new: usize, align: usize) -> io::Result<NonNull<u8>> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    // SAFETY: by the caller's promise; the place that the mapping moves to was reserved for it.
+    unsafe {
+        if libc::mremap(base.as_ptr().cast(), old, new, 0) != libc::MAP_FAILED {
+            return Ok(base);
+        }
+        let place = map_aligned(new, align)?;
+        let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+        if libc::mremap(base.as_ptr().cast(), old, new, flags, place.as_ptr()) == libc::MAP_FAILED {
+            let error = io::Error::last_os_error();
+            unmap(place, new);
+            return Err(error);
+        }
+        Ok(place)
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = align;
+        // SAFETY: by the caller's promise.
+        unsafe { remap(base, old, new) }
     }
 }
 

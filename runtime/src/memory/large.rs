@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Up to 256 KiB the memory is a span of the pool, above it a mapping that goes back to the system, or to a few that the
-//! pool keeps, when the block is freed, and grows by `mremap`. Mapped blocks of huge pages' size ask for huge pages.
+//! pool keeps, when the block is freed, and grows by `mremap`.
 
 use std::ptr::{self, NonNull};
 
@@ -21,8 +21,6 @@ use crate::os;
 
 /// Bytes from the start of the memory to the base.
 const FRONT: usize = 64;
-/// Mapped blocks from this size on ask for huge pages. UNMEASURED
-const HUGE: usize = 4 << 20;
 
 #[repr(C)]
 pub(super) struct LargeLink {
@@ -56,8 +54,8 @@ pub(super) unsafe fn create(
     let (memory, held, order, contents) = match span {
         Some(order) => (pool.take(order)?, span_bytes(order), order, Contents::Anything),
         None => {
-            let held = os::round_to_pages(total).ok_or(MemoryError::TooLarge { requested: bytes })?;
-            let (memory, held, contents) = pool.map(held, fit)?;
+            let least = os::round_to_pages(total).ok_or(MemoryError::TooLarge { requested: bytes })?;
+            let (memory, held, contents) = pool.map(least, fit)?;
             (memory, held, MAPPED, contents)
         }
     };
@@ -69,9 +67,6 @@ pub(super) unsafe fn create(
             (**list).previous = link;
         }
         *list = link;
-        if order == MAPPED && held >= HUGE {
-            os::advise_huge(memory, held);
-        }
         let base = memory.add(FRONT);
         BlockHeader::write(base, (held - FRONT) as u64);
         Ok((base, contents))
@@ -139,8 +134,8 @@ pub(super) unsafe fn grow_in_place(
         if pool.keeps(new, Fit::Growing) {
             return None;
         }
-        let memory = match pool.remap(link.cast(), old, new) {
-            Ok(memory) => memory,
+        let (memory, new) = match pool.remap(link.cast(), old, new) {
+            Ok(mapping) => mapping,
             Err(error) => return Some(Err(error)),
         };
         let link = memory.cast::<LargeLink>().as_ptr();
@@ -148,9 +143,6 @@ pub(super) unsafe fn grow_in_place(
         *next_of(list, previous) = link;
         if !next.is_null() {
             (*next).previous = link;
-        }
-        if new >= HUGE {
-            os::advise_huge(memory, new);
         }
         let base = memory.add(FRONT);
         BlockHeader::write(base, (new - FRONT) as u64);

@@ -11,10 +11,13 @@ use super::arena::{self, ARENA, Arenas, ORDERS, span_bytes};
 use super::error::MemoryError;
 use super::guard::Quarantine;
 use super::mappings::{Fit, Mappings};
-use crate::os::{self, PAGE};
+use crate::os::{self, HUGE_PAGE, PAGE};
 
 /// Bytes of free spans that a pool keeps for itself. UNMEASURED
 const POOL_KEEP: usize = 2 << 20;
+/// Mappings from this size on, in bytes, are whole huge pages. Where the system gives them, a fresh array of 1 MiB costs
+/// 0.09 ms instead of 0.59, one of 160 MiB 16 ms instead of 109.
+const HUGE_FROM: usize = 1 << 20;
 /// Whole arenas that the source keeps mapped. UNMEASURED
 const ARENAS_KEEP: usize = 4;
 
@@ -266,18 +269,34 @@ impl PagePool {
         if let Some((base, held)) = self.mappings.take(bytes, fit) {
             return Ok((base, held, Contents::Anything));
         }
-        self.charge(bytes)?;
-        let mapped = os::map(bytes).or_else(|_| {
-            self.trim();
-            os::map(bytes)
-        });
-        match mapped {
-            Ok(base) => Ok((base, bytes, Contents::Zero)),
-            Err(_) => {
-                self.source.discharge(bytes);
-                Err(MemoryError::OutOfMemory { requested: bytes as u64 })
+        if bytes >= HUGE_FROM {
+            // What rounding adds may be too much where the request itself is not.
+            let rounded = bytes.next_multiple_of(HUGE_PAGE);
+            if let Ok(base) = self.map_fresh(rounded, bytes, || os::map_aligned(rounded, HUGE_PAGE)) {
+                // SAFETY: just mapped.
+                unsafe { os::advise_huge(base, rounded) };
+                return Ok((base, rounded, Contents::Zero));
             }
         }
+        let base = self.map_fresh(bytes, bytes, || os::map(bytes))?;
+        Ok((base, bytes, Contents::Zero))
+    }
+
+    fn map_fresh(
+        &mut self,
+        bytes: usize,
+        requested: usize,
+        map: impl Fn() -> std::io::Result<NonNull<u8>>,
+    ) -> Result<NonNull<u8>, MemoryError> {
+        self.charge(bytes)?;
+        let mapped = map().or_else(|_| {
+            self.trim();
+            map()
+        });
+        mapped.map_err(|_| {
+            self.source.discharge(bytes);
+            MemoryError::OutOfMemory { requested: requested as u64 }
+        })
     }
 
     /// Whether [`PagePool::map`] would be served from what is kept.
@@ -302,20 +321,34 @@ impl PagePool {
         }
     }
 
-    /// Resizes a mapping to `new` bytes, a multiple of [`PAGE`]; what is added is zero.
+    /// Resizes a mapping to at least `new` bytes, a multiple of [`PAGE`], and says how many; what is added is zero.
     ///
     /// # Safety
     /// As for [`PagePool::unmap`] if it succeeds; on an error the mapping is unchanged.
-    pub(crate) unsafe fn remap(
+    pub(super) unsafe fn remap(
         &mut self,
         base: NonNull<u8>,
         old: usize,
         new: usize,
-    ) -> Result<NonNull<u8>, MemoryError> {
+    ) -> Result<(NonNull<u8>, usize), MemoryError> {
         debug_assert!(new > old && new.is_multiple_of(PAGE));
+        if new >= HUGE_FROM {
+            let rounded = new.next_multiple_of(HUGE_PAGE);
+            if self.charge(rounded - old).is_ok() {
+                // SAFETY: by the caller's promise; the advice is for the mapping at its new place.
+                unsafe {
+                    if let Ok(base) = os::remap_aligned(base, old, rounded, HUGE_PAGE) {
+                        os::advise_huge(base, rounded);
+                        return Ok((base, rounded));
+                    }
+                }
+                self.source.discharge(rounded - old);
+            }
+        }
         self.charge(new - old)?;
         // SAFETY: by the caller's promise.
-        unsafe { os::remap(base, old, new) }.map_err(|_| {
+        let moved = unsafe { os::remap(base, old, new) };
+        moved.map(|base| (base, new)).map_err(|_| {
             self.source.discharge(new - old);
             MemoryError::OutOfMemory { requested: new as u64 }
         })
