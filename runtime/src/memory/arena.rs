@@ -1,4 +1,4 @@
-//! Spans of memory cut from arenas of one mebibyte by halving (a binary buddy allocator).
+//! Spans of memory cut from arenas of two mebibytes by halving (a binary buddy allocator).
 //!
 //! Regions need chunks from 512 bytes (a million frames deep, a chunk each) to 256 KiB. Mapping each by itself would
 //! cost a microsecond and run out of map entries; pools by size alone never give back what a phase of the program
@@ -7,9 +7,9 @@
 //! ```text
 //! arena, aligned to its size
 //! ┌────────────────────────────┬──────────┬──────────────┬───────────┬── … ──┐
-//! │ ArenaHeader, a byte a unit │ order 3  │ order 4      │ order 5   │       │   spans of a fresh arena
+//! │ ArenaHeader, a byte a unit │ order 4  │ order 5      │ order 6   │       │   spans of a fresh arena
 //! └────────────────────────────┴──────────┴──────────────┴───────────┴── … ──┘
-//! 0                            4 KiB      8 KiB          16 KiB      32 KiB  1 MiB
+//! 0                            8 KiB      16 KiB         32 KiB      64 KiB  2 MiB
 //! ```
 //!
 //! Invariants: a free span's first unit holds `FREE | order` and its first 16 bytes link it into its order's list;
@@ -23,12 +23,12 @@ use crate::os;
 pub const UNIT: usize = 512;
 /// Number of span sizes: 512 bytes, 1 KiB … 256 KiB. The two larger ones exist inside, while merging.
 pub const ORDERS: usize = 10;
-/// Bytes of an arena.
-pub const ARENA: usize = 1 << 20;
+/// Bytes of an arena: a huge page.
+pub const ARENA: usize = os::HUGE_PAGE;
 
-const ALL_ORDERS: usize = 11;
+const ALL_ORDERS: usize = 12;
 const UNITS: usize = ARENA / UNIT;
-const HEADER_ORDER: usize = 3;
+const HEADER_ORDER: usize = 4;
 const FREE: u8 = 0x80;
 
 /// Bytes of a span of the given order.
@@ -120,7 +120,7 @@ impl Arenas {
     /// Adds an arena whose spans are all free.
     ///
     /// # Safety
-    /// `arena` is [`ARENA`] zeroed bytes aligned to [`ARENA`], from [`os::map_aligned`], owned by nobody else.
+    /// `arena` is [`ARENA`] bytes, zero, aligned to [`ARENA`], from [`os::map_aligned`], owned by nobody else.
     pub unsafe fn attach(&mut self, arena: NonNull<u8>) {
         for order in HEADER_ORDER..ALL_ORDERS {
             // SAFETY: behind the header a fresh arena falls into one span of each order, at that span's own size.
@@ -186,9 +186,14 @@ unsafe fn state_of(span: *mut FreeSpan) -> *mut u8 {
     unsafe { (&raw mut (*header_of(span.cast())).states).cast::<u8>().add(unit) }
 }
 
-/// Maps a fresh arena for [`Arenas::attach`].
-pub fn map_arena() -> std::io::Result<NonNull<u8>> {
-    os::map_aligned(ARENA, ARENA)
+/// Maps a fresh arena for [`Arenas::attach`], as one huge page if the system has them.
+pub fn map_arena(huge: bool) -> std::io::Result<NonNull<u8>> {
+    let arena = os::map_aligned(ARENA, ARENA)?;
+    if huge {
+        // SAFETY: just mapped.
+        unsafe { os::advise_huge(arena, ARENA) };
+    }
+    Ok(arena)
 }
 
 #[cfg(test)]
@@ -198,7 +203,7 @@ mod tests {
     #[test]
     fn spans_do_not_overlap_and_an_arena_becomes_whole_again() {
         let mut arenas = Arenas::new();
-        let arena = map_arena().unwrap();
+        let arena = map_arena(false).unwrap();
         // SAFETY: a fresh arena; every span goes back once, with its order.
         unsafe {
             arenas.attach(arena);

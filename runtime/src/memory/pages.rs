@@ -18,6 +18,9 @@ const POOL_KEEP: usize = 2 << 20;
 /// Mappings from this size on, in bytes, are whole huge pages. Where the system gives them, a fresh array of 1 MiB costs
 /// 0.09 ms instead of 0.59, one of 160 MiB 16 ms instead of 109.
 const HUGE_FROM: usize = 1 << 20;
+/// The first arenas are committed by small pages, so that a small program stays small; the others come as huge pages: a
+/// recursion a million deep with a block in each frame 300 -> 100 ns a frame.
+const SMALL_ARENAS: usize = 2;
 /// Whole arenas that the source keeps mapped. UNMEASURED
 const ARENAS_KEEP: usize = 4;
 
@@ -118,7 +121,7 @@ impl PageSource {
             return Ok(span);
         }
         self.charge(ARENA)?;
-        let Ok(arena) = arena::map_arena() else {
+        let Ok(arena) = arena::map_arena(shared.mapped.len() >= SMALL_ARENAS) else {
             self.discharge(ARENA);
             return Err(MemoryError::OutOfMemory { requested: span_bytes(order) as u64 });
         };
