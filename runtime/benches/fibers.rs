@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use scaly_runtime::console::Output;
 use scaly_runtime::fiber::{Operation, Scheduler, SchedulerOptions, Step, Task, Worker};
 use scaly_runtime::memory::{MemoryOptions, PageSource};
-use scaly_runtime::vm_stack::{DEFAULT_SLOTS, VmStackPool};
+use scaly_runtime::vm_stack::{DEFAULT_SLOTS, VmStack, VmStackPool};
 
 struct Act<F>(F);
 
@@ -69,6 +69,13 @@ fn main() {
             // SAFETY: the first slot.
             unsafe { stack.base().write(1) };
             pool.give(stack);
+        }
+    });
+    time("a VM stack mapped, touched, unmapped", 10_000, || {
+        for _ in 0..10_000 {
+            let stack = VmStack::new(DEFAULT_SLOTS).expect("address space");
+            // SAFETY: the first slot.
+            unsafe { stack.base().write(1) };
         }
     });
     let null = std::fs::OpenOptions::new().write(true).open("/dev/null").expect("/dev/null");

@@ -179,3 +179,49 @@ pub unsafe fn advise_small(base: NonNull<u8>, bytes: usize) {
     #[cfg(not(target_os = "linux"))]
     let _ = (base, bytes);
 }
+
+/// Bytes of memory that this process may hope for: the machine's, or its control group's if that is less. `None` if
+/// the system doesn't say.
+pub fn memory_total() -> Option<u64> {
+    // SAFETY: asks for numbers.
+    let (pages, page) = unsafe { (libc::sysconf(libc::_SC_PHYS_PAGES), libc::sysconf(libc::_SC_PAGESIZE)) };
+    let machine = u64::try_from(pages).ok().zip(u64::try_from(page).ok()).map(|(pages, page)| pages * page);
+    let groups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    // A group without a limit says "max", or a number beyond any machine.
+    let group = groups.iter().filter_map(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok()).min();
+    [machine, group].into_iter().flatten().min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_has_memory() {
+        let total = memory_total().unwrap();
+        assert!((64 << 20..1 << 50).contains(&total), "{total}");
+    }
+
+    #[test]
+    fn mappings_move_with_their_contents() {
+        // SAFETY: one mapping, used at its newest address only.
+        unsafe {
+            let mut base = map_aligned(HUGE_PAGE, HUGE_PAGE).unwrap();
+            base.write(7);
+            // Something behind it, so that it can't stay where it is.
+            let neighbour = map_aligned(HUGE_PAGE, HUGE_PAGE).unwrap();
+            let mut bytes = HUGE_PAGE;
+            for _ in 0..4 {
+                base = remap_aligned(base, bytes, 2 * bytes, HUGE_PAGE).unwrap();
+                bytes *= 2;
+                assert_eq!((base.read(), base.add(bytes - 1).read()), (7, 0));
+            }
+            base = remap(base, bytes, 2 * bytes).unwrap();
+            assert_eq!((base.read(), base.add(2 * bytes - 1).read()), (7, 0));
+            unmap(base, 2 * bytes);
+            unmap(neighbour, HUGE_PAGE);
+        }
+        assert!(map(1 << 60).is_err());
+        assert_eq!(round_to_pages(usize::MAX), None);
+    }
+}

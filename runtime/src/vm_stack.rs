@@ -17,7 +17,7 @@ pub const DEFAULT_SLOTS: usize = 8 << 20;
 /// Slots that a stack keeps committed when it is idle, 64 KiB: faulting them in again would cost 35 us.
 const KEEP_SLOTS: usize = 8 << 10;
 
-/// Stacks that a pool keeps: 4 MiB at most. Giving back and taking costs 1 us, mapping anew three times that.
+/// Stacks that a pool keeps: 4 MiB at most. Giving back and taking costs 1 us, mapping anew 13.
 const POOL_KEEP: usize = 64;
 
 /// The address space for a stack is not to be had.

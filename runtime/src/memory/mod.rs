@@ -14,7 +14,8 @@
 //! **A bound on memory.** Within a region there are never more blocks of a class than were live in it at once, since
 //! a free block of the class is always taken before a new one is cut; so a region holds at most the sum, over the 40
 //! classes, of each class's peak, whatever lengths come in whatever order and however often. Large blocks (more than
-//! [`MAX_SMALL`] bytes) have memory of their own and leave the region when they are freed.
+//! [`MAX_SMALL`] bytes) have memory of their own and leave the region when they are freed. What a worker keeps for later
+//! is bounded too: 2 MiB of spans, 64 MiB of mappings, and the process 8 MiB of whole arenas.
 //!
 //! **Errors.** A request that can't be met returns a [`MemoryError`] and changes nothing. Nothing here aborts.
 

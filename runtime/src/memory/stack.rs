@@ -114,6 +114,7 @@ impl RegionStack {
                     release(top);
                 }
                 let previous = (*top).previous;
+                debug_assert!(!previous.is_null(), "the region was not entered");
                 (*inner).top = previous;
                 if top == region.as_ptr() {
                     return;

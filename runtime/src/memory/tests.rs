@@ -250,3 +250,84 @@ fn a_deep_recursion_with_small_temporaries_stays_small() {
     }
     assert!(world.source.held() < 60 << 20, "{}", world.source.held());
 }
+
+/// Whether a read of the address ends the process that does it by a fault.
+fn faults(address: *const u8) -> bool {
+    // SAFETY: the child only reads and exits, without a lock or an allocation.
+    unsafe {
+        let child = libc::fork();
+        assert!(child >= 0);
+        if child == 0 {
+            libc::signal(libc::SIGSEGV, libc::SIG_DFL);
+            libc::signal(libc::SIGBUS, libc::SIG_DFL);
+            std::hint::black_box(address.read_volatile());
+            libc::_exit(0);
+        }
+        let mut status = 0;
+        assert_eq!(libc::waitpid(child, &mut status, 0), child);
+        libc::WIFSIGNALED(status)
+    }
+}
+
+#[test]
+fn a_use_after_the_end_of_a_guarded_region_faults() {
+    let mut world = guarded();
+    let outer = world.enter().as_ptr();
+    let inner = world.enter();
+    // SAFETY: what is read afterwards is read by a child that may die of it.
+    unsafe {
+        let kept = alloc(outer, 40).unwrap();
+        let left = alloc(inner.as_ptr(), 40).unwrap();
+        assert!(!faults(left.as_ptr()));
+        world.stack().exit_to(inner);
+        assert!(faults(left.as_ptr()));
+        let large = alloc(outer, 1 << 20).unwrap();
+        let grown = grow(outer, large.as_ptr(), 1 << 20, 5 << 20).unwrap();
+        assert!(faults(large.as_ptr()));
+        assert!(!faults(grown.as_ptr()) && !faults(kept.as_ptr()));
+        // New mappings don't take the addresses.
+        for _ in 0..100 {
+            alloc(outer, 20_000).unwrap();
+        }
+        assert!(faults(left.as_ptr()));
+        reset(outer);
+        assert!(faults(kept.as_ptr()) && faults(grown.as_ptr()));
+    }
+}
+
+#[test]
+#[should_panic(expected = "block freed twice")]
+fn freeing_twice_is_noticed_in_guard_mode() {
+    let mut world = guarded();
+    let region = world.enter().as_ptr();
+    // SAFETY: the second free is what is tested; the memory is still the region's.
+    unsafe {
+        let block = alloc(region, 40).unwrap().as_ptr();
+        free(region, block);
+        free(region, block);
+    }
+}
+
+#[test]
+fn leaving_an_outer_region_leaves_the_inner_ones() {
+    let mut world = reuse();
+    let outer = world.enter();
+    let mut inner = Vec::new();
+    for i in 0..10_000u64 {
+        let region = world.enter();
+        inner.push(region);
+        // SAFETY: just entered.
+        unsafe { alloc(region.as_ptr(), 1000 * (i % 100)).unwrap() };
+    }
+    // SAFETY: no block is used any more.
+    unsafe {
+        world.stack().exit_to(inner[5000]);
+        assert_eq!(world.stack().depth(), 5001);
+        assert_eq!(world.enter(), inner[5000]);
+        assert_eq!(inner[5000].as_ref().chunks(), (0, 0));
+        world.stack().exit_to(outer);
+    }
+    assert_eq!(world.stack().depth(), 0);
+    world.trim();
+    assert_eq!(world.source.held(), 0);
+}
