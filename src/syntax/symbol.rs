@@ -8,6 +8,8 @@ use std::hash::{BuildHasher, Hasher};
 
 use rustc_hash::FxBuildHasher;
 
+use super::token::WORDS;
+
 /// A text of an [`Interner`]; equal symbols are equal texts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Symbol(pub u32);
@@ -18,7 +20,7 @@ impl fmt::Debug for Symbol {
     }
 }
 
-/// All texts that symbols stand for. One for a whole run: symbols of different interners don't compare.
+/// All texts that symbols stand for, [`WORDS`] first. One for a whole run: symbols of different interners don't compare.
 ///
 /// The texts lie end to end in one string, and the table is an open-addressing one over indices: interning a
 /// known name touches no allocator.
@@ -40,7 +42,11 @@ impl Default for Interner {
 
 impl Interner {
     pub fn new() -> Self {
-        Interner { texts: String::new(), ends: Vec::new(), table: vec![(0, 0); 1024] }
+        let mut interner = Interner { texts: String::new(), ends: Vec::new(), table: vec![(0, 0); 1024] };
+        for word in WORDS {
+            interner.intern(word);
+        }
+        interner
     }
 
     /// The symbol of `text`, a new one if it was never seen.
@@ -139,7 +145,7 @@ mod tests {
             assert_eq!(interner.text(symbol), name);
         }
         assert_eq!(interner.find("other"), None);
-        assert_eq!(interner.len(), 5000);
+        assert_eq!(interner.len(), WORDS.len() + 5000);
         let empty = interner.intern("");
         assert_eq!(interner.text(empty), "");
     }

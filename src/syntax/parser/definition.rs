@@ -1,0 +1,721 @@
+//! Declarations: types, constants, routines, and what is not supported yet.
+
+use super::{Context, Parse, Parser};
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
+use crate::syntax::ast::{
+    Define, DefineKind, Expr, Field, Implement, Name, Param, Payload, Routine, RoutineBody, RoutineKind, Stmt,
+    StmtKind, Trait, Type, TypeKind, Variant,
+};
+use crate::syntax::names::begins_fields;
+use crate::syntax::token::TokenKind;
+
+/// Where a routine stands, which decides what may be one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Among statements.
+    Free,
+    /// In the braces of a type or namespace.
+    Member,
+    /// In a `trait`, where a routine needs no body.
+    Trait,
+}
+
+impl Parser<'_> {
+    /// A declaration among statements; the current token is its first word.
+    pub(super) fn declaration(&mut self) -> Parse<StmtKind> {
+        let first = self.token();
+        let private = self.eat(TokenKind::Private);
+        let span = self.span();
+        match self.kind() {
+            TokenKind::Define => self.define(private),
+            TokenKind::Function | TokenKind::Procedure | TokenKind::Operator => self.routine(private, Place::Free),
+            TokenKind::Init | TokenKind::Deinit => {
+                let message = format!("`{}` stands in the braces of a type", self.kind().text());
+                self.report(Diagnostic::error(span, message).help("write `define T(x: int) { init(a: int) { … } }`"));
+                self.routine(private, Place::Member)
+            }
+            TokenKind::Trait => self.trait_(),
+            TokenKind::Implement => self.implement(),
+            TokenKind::Module => {
+                self.not_yet(span, "modules are");
+                self.bump();
+                Ok(StmtKind::Module(self.new_name("the name of a module")?))
+            }
+            TokenKind::Package => {
+                self.not_yet(span, "packages are");
+                self.bump();
+                let name = self.new_name("the name of a package")?;
+                // The version: 1.2.3 is a float and more to the lexer.
+                while !self.at_break() && matches!(self.kind(), TokenKind::Int | TokenKind::Float | TokenKind::Dot) {
+                    self.bump();
+                }
+                Ok(StmtKind::Package(name))
+            }
+            TokenKind::Use => {
+                self.not_yet(span, "`use` is");
+                self.bump();
+                Ok(StmtKind::Use(self.path("a name")?))
+            }
+            TokenKind::Macro => {
+                self.not_yet(span, "macros are");
+                Err(super::Reported)
+            }
+            TokenKind::Delegate => Err(self.delegate()),
+            _ if private => {
+                let help = "private are members and fields of a type, and declarations";
+                Err(self.expected_with("a declaration behind `private`", |d| d.help(help)))
+            }
+            _ => {
+                let what = self.describe(first);
+                Err(self.report(Diagnostic::error(span, format!("{what} begins no declaration"))))
+            }
+        }
+    }
+
+    fn delegate(&mut self) -> super::Reported {
+        let help = "a type of routines is `function(int) returns int`";
+        self.report(Diagnostic::error(self.span(), "delegates are not supported yet").help(help))
+    }
+
+    /// `define name[T] …`, from `define` on.
+    fn define(&mut self, private: bool) -> Parse<StmtKind> {
+        self.nested(|p| {
+            p.bump();
+            let name = p.new_name("the name of what is defined")?;
+            let generics =
+                if p.at(TokenKind::LeftBracket) && !p.token().after_blank { p.generics()? } else { Vec::new() };
+            p.skip_colons();
+            let kind = p.define_kind()?;
+            p.raise(p.height, name.span)?;
+            Ok(StmtKind::Define(Box::new(Define { name, generics, private, kind })))
+        })
+    }
+
+    fn define_kind(&mut self) -> Parse<DefineKind> {
+        self.height = 0;
+        match self.kind() {
+            TokenKind::LeftParen if begins_fields(&self.tokens, self.at) => {
+                let mut fields = self.fields(TokenKind::RightParen)?;
+                let height = self.height;
+                let members = self.members_if_any(&mut fields)?;
+                self.height = self.height.max(height);
+                Ok(DefineKind::Struct { fields, members })
+            }
+            TokenKind::LeftBrace => {
+                let mut fields = Vec::new();
+                let members = self.members(&mut fields)?;
+                if fields.is_empty() {
+                    return Ok(DefineKind::Namespace { members });
+                }
+                Ok(DefineKind::Struct { fields, members })
+            }
+            TokenKind::Union => {
+                self.bump();
+                self.skip_colons();
+                let variants = self.variants()?;
+                let height = self.height;
+                let mut fields = Vec::new();
+                let members = self.members_if_any(&mut fields)?;
+                self.no_fields(&fields, "a union has variants instead of fields");
+                self.height = self.height.max(height);
+                Ok(DefineKind::Union { variants, members })
+            }
+            TokenKind::Intrinsic => {
+                self.intrinsic();
+                let mut fields = Vec::new();
+                let members = self.members_if_any(&mut fields)?;
+                self.no_fields(&fields, "what is built in has no fields of its own");
+                Ok(DefineKind::Intrinsic { members })
+            }
+            TokenKind::Delegate => Err(self.delegate()),
+            _ => self.constant_or_alias(),
+        }
+    }
+
+    fn no_fields(&mut self, fields: &[Field], message: &str) {
+        for field in fields {
+            self.report(Diagnostic::error(field.span, message));
+        }
+    }
+
+    /// `define N: int 5`, `define N 5`, `define Num int`.
+    fn constant_or_alias(&mut self) -> Parse<DefineKind> {
+        let behind = self.skim_type(self.at);
+        if let Some(behind) = behind {
+            let token = self.tokens[behind];
+            let ends = token.after_break && self.context.breaks
+                || matches!(token.kind, TokenKind::Colon | TokenKind::RightBrace | TokenKind::End);
+            let is_type =
+                self.at(TokenKind::Function) || self.kind().is_word() && self.names.is_type(self.token().symbol());
+            // `(` behind it makes it a call; an operator makes it an operand, unless it can only be a type.
+            let value_follows = match token.kind {
+                TokenKind::LeftParen | TokenKind::LeftBrace => false,
+                TokenKind::Dot | TokenKind::DotDot | TokenKind::DotDotEqual | TokenKind::As | TokenKind::Is => false,
+                TokenKind::Equal => true,
+                kind if kind.prefix().is_some() => is_type,
+                kind => kind.infix().is_none(),
+            };
+            if ends {
+                let target = self.type_()?;
+                return Ok(DefineKind::Alias { target });
+            }
+            if value_follows {
+                let ty = self.type_before_value()?;
+                let height = self.height;
+                self.eat(TokenKind::Equal);
+                let value = self.operation()?;
+                self.height = self.height.max(height);
+                return Ok(DefineKind::Constant { ty: Some(ty), value });
+            }
+        }
+        self.eat(TokenKind::Equal);
+        let value = if self.at_value_end() {
+            return Err(self.expected_with("fields, a type or a value", |d| {
+                d.help("write `define P(x: int, y: int)`, `define U union(A: int, B)` or `define N: int 5`")
+            }));
+        } else {
+            self.operation()?
+        };
+        Ok(DefineKind::Constant { ty: None, value })
+    }
+
+    /// `intrinsic`, which only the library may say.
+    fn intrinsic(&mut self) {
+        if !self.library {
+            let help = "only the library is built in; give the routine a body";
+            self.report(Diagnostic::error(self.span(), "`intrinsic` stands in the library only").help(help));
+        }
+        self.bump();
+    }
+
+    /// `[T, U]` behind the name of what is defined.
+    fn generics(&mut self) -> Parse<Vec<Name>> {
+        let open = self.span();
+        self.bump();
+        self.within(Context::BRACKETS, |p| {
+            let mut names = Vec::new();
+            loop {
+                names.push(p.new_name("the name of a type parameter")?);
+                if p.at(TokenKind::Colon) {
+                    let help = "what a type parameter must offer is checked where it is used";
+                    return Err(p.report(Diagnostic::error(p.span(), "a type parameter is a plain name").help(help)));
+                }
+                if !p.eat(TokenKind::Comma) || p.at(TokenKind::RightBracket) {
+                    break;
+                }
+            }
+            p.close(TokenKind::RightBracket, open, "`,` or `]`")?;
+            Ok(names)
+        })
+    }
+
+    /// The elements of a definition's parentheses (or of an inline payload's braces), from the opening sign on: a
+    /// break separates them like a comma. An error in one of them ends here.
+    fn list<T>(&mut self, end: TokenKind, mut item: impl FnMut(&mut Self) -> Parse<T>) -> Parse<Vec<T>> {
+        let open = self.span();
+        self.bump();
+        let mut height = 0;
+        let items = self.within(Context::BLOCK, |p| {
+            let mut items = Vec::new();
+            loop {
+                while p.eat(TokenKind::Comma) || p.eat(TokenKind::Colon) {}
+                if p.at(end) {
+                    break;
+                }
+                if matches!(
+                    p.kind(),
+                    TokenKind::End | TokenKind::RightBrace | TokenKind::RightBracket | TokenKind::RightParen
+                ) {
+                    break;
+                }
+                let nesting = p.nesting;
+                let start = p.at;
+                match item(p) {
+                    Ok(item) => {
+                        items.push(item);
+                        height = height.max(p.height);
+                        if p.at_break() || p.at(TokenKind::Comma) || p.at(TokenKind::Colon) || p.at(end) {
+                            continue;
+                        }
+                        p.expected_with(&format!("`,` or `{}`", end.text()), |d| d.secondary(open, "opened here"));
+                    }
+                    Err(_) => {
+                        p.nesting = nesting;
+                        p.context = Context::BLOCK;
+                    }
+                }
+                p.skip_item();
+                if matches!(p.kind(), TokenKind::LeftBrace) || p.at == start {
+                    break;
+                }
+            }
+            items
+        });
+        self.close(end, open, &format!("`,` or `{}`", end.text()))?;
+        self.height = height;
+        Ok(items)
+    }
+
+    /// The fields of a type or inline payload, from the opening sign on.
+    fn fields(&mut self, end: TokenKind) -> Parse<Vec<Field>> {
+        self.list(end, |p| {
+            let private = p.eat(TokenKind::Private);
+            p.eat_field_word();
+            p.field(private)
+        })
+    }
+
+    /// `var` and its kin before a field say nothing that its place does not.
+    fn eat_field_word(&mut self) -> bool {
+        self.eat(TokenKind::Var) || self.eat(TokenKind::Mutable) || self.eat(TokenKind::Let)
+    }
+
+    /// `x: T`, `x: T (default)`, `x: T default`.
+    fn field(&mut self, private: bool) -> Parse<Field> {
+        let start = self.token().start;
+        let name = self.new_name("the name of a field")?;
+        if !self.at(TokenKind::Colon) {
+            self.c_style_field(name)?;
+            return Err(self.expected_with("`:` and the field's type", |d| d.help("a field is `name: type`")));
+        }
+        self.bump();
+        let ty = self.type_before_value()?;
+        let height = self.height;
+        let default = self.default_value(&ty)?;
+        let span = self.span_from(start);
+        self.raise(self.height.max(height), span)?;
+        Ok(Field { name, private, ty, default, span })
+    }
+
+    /// `int x` for `x: int`.
+    fn c_style_field(&mut self, first: Name) -> Parse<()> {
+        if self.at(TokenKind::Name) && !self.at_break() {
+            let help = format!("write `{}: {}`", self.text_of(self.token()), self.symbol_text(first.symbol));
+            let message = "the name stands before the type";
+            return Err(self.report(Diagnostic::error(first.span.to(self.span()), message).help(help)));
+        }
+        Ok(())
+    }
+
+    /// The default behind a type, in parentheses or, where nothing else can follow, without.
+    fn default_value(&mut self, ty: &Type) -> Parse<Option<Expr>> {
+        self.height = 0;
+        if self.at(TokenKind::Equal) && !self.at_break() {
+            self.bump();
+            return self.operation().map(Some);
+        }
+        if self.at_value_end() {
+            return Ok(None);
+        }
+        if self.at(TokenKind::LeftParen) {
+            let mut depth = 0usize;
+            let mut commas = false;
+            for token in &self.tokens[self.at..] {
+                match token.kind {
+                    TokenKind::LeftParen | TokenKind::LeftBracket | TokenKind::LeftBrace => depth += 1,
+                    TokenKind::RightParen | TokenKind::RightBracket | TokenKind::RightBrace => depth -= 1,
+                    TokenKind::Comma if depth == 1 => commas = true,
+                    _ => {}
+                }
+                if depth == 0 || token.kind == TokenKind::End {
+                    break;
+                }
+            }
+            if commas && let TypeKind::Named { path, .. } = &ty.kind {
+                let name = path.last().map_or("T", |n| self.symbol_text(n.symbol));
+                let help = format!("write `({name}(…))`");
+                let message = "a default is one value in parentheses";
+                return Err(self.report(Diagnostic::error(self.span(), message).help(help)));
+            }
+        }
+        self.operation().map(Some)
+    }
+
+    fn variants(&mut self) -> Parse<Vec<Variant>> {
+        if !self.at(TokenKind::LeftParen) {
+            return Err(self.expected_with("`(` and the variants", |d| d.help("write `union(A: int, B)`")));
+        }
+        self.list(TokenKind::RightParen, Self::variant)
+    }
+
+    /// `A`, `A: T`, `A(T)`, `A(f: T, …)`, `A { f: T, … }`.
+    fn variant(&mut self) -> Parse<Variant> {
+        let start = self.token().start;
+        let name = self.new_name("the name of a variant")?;
+        self.height = 0;
+        let payload = match self.kind() {
+            _ if self.at_break() => Payload::None,
+            TokenKind::LeftBrace => Payload::Fields(self.fields(TokenKind::RightBrace)?),
+            TokenKind::LeftParen if begins_fields(&self.tokens, self.at) => {
+                Payload::Fields(self.fields(TokenKind::RightParen)?)
+            }
+            TokenKind::LeftParen => {
+                let open = self.span();
+                self.bump();
+                let ty = self.within(Context::BRACKETS, |p| {
+                    let ty = p.type_()?;
+                    if p.at(TokenKind::Comma) {
+                        let help = "name its parts: `A(x: int, y: int)`";
+                        return Err(p.report(Diagnostic::error(p.span(), "a payload has one type").help(help)));
+                    }
+                    p.close(TokenKind::RightParen, open, "`)`")?;
+                    Ok(ty)
+                })?;
+                Payload::Type(ty)
+            }
+            TokenKind::Colon => {
+                self.bump();
+                Payload::Type(self.type_()?)
+            }
+            _ => Payload::None,
+        };
+        if let Payload::Fields(fields) = &payload
+            && fields.is_empty()
+        {
+            let span = self.span_from(name.span.start);
+            self.report(Diagnostic::error(span, "a payload without a field").help("write the variant's name only"));
+        }
+        let span = self.span_from(start);
+        self.raise(self.height, span)?;
+        Ok(Variant { name, payload, span })
+    }
+
+    fn members_if_any(&mut self, fields: &mut Vec<Field>) -> Parse<Vec<Stmt>> {
+        let mut at = self.at;
+        while self.tokens[at].kind == TokenKind::Colon {
+            at += 1;
+        }
+        if self.tokens[at].kind != TokenKind::LeftBrace {
+            self.height = 0;
+            return Ok(Vec::new());
+        }
+        self.at = at;
+        self.members(fields)
+    }
+
+    /// The braces of a definition: routines and definitions; fields go to `fields`. Errors in a member end here.
+    fn members(&mut self, fields: &mut Vec<Field>) -> Parse<Vec<Stmt>> {
+        let open = self.span();
+        self.bump();
+        let mut members = Vec::new();
+        let mut height = 0;
+        let nesting = self.nesting;
+        self.within(Context::BLOCK, |p| {
+            loop {
+                while p.eat(TokenKind::Colon) || p.eat(TokenKind::Comma) {}
+                if matches!(p.kind(), TokenKind::RightBrace | TokenKind::End) {
+                    return;
+                }
+                let start = p.token();
+                let start_at = p.at;
+                let result = p.member_of_type(fields);
+                height = height.max(p.height);
+                let separated = p.at_break()
+                    || matches!(p.kind(), TokenKind::Colon | TokenKind::Comma | TokenKind::RightBrace | TokenKind::End);
+                let failed = match result {
+                    Ok(kind) => {
+                        let span = p.span_from(start.start);
+                        members.extend(kind.map(|kind| Stmt { kind, span }));
+                        if !separated {
+                            p.expected("a line break or `}`");
+                        }
+                        !separated
+                    }
+                    Err(_) => {
+                        p.context = Context::BLOCK;
+                        p.nesting = nesting;
+                        true
+                    }
+                };
+                if failed {
+                    p.synchronize(start_at);
+                }
+            }
+        });
+        self.close(TokenKind::RightBrace, open, "`}`")?;
+        self.height = height;
+        Ok(members)
+    }
+
+    /// A member; `None` for a field.
+    fn member_of_type(&mut self, fields: &mut Vec<Field>) -> Parse<Option<StmtKind>> {
+        let private = self.eat(TokenKind::Private);
+        self.height = 0;
+        match self.kind() {
+            TokenKind::Define => self.define(private).map(Some),
+            TokenKind::Function | TokenKind::Procedure | TokenKind::Operator | TokenKind::Init | TokenKind::Deinit => {
+                self.routine(private, Place::Member).map(Some)
+            }
+            TokenKind::Implement
+            | TokenKind::Trait
+            | TokenKind::Use
+            | TokenKind::Module
+            | TokenKind::Macro
+            | TokenKind::Delegate => {
+                // Reported there; what stands in a type stays out of its members.
+                self.declaration()?;
+                Ok(None)
+            }
+            _ => {
+                let var = self.eat_field_word();
+                let next = self.next();
+                let field = self.kind().is_word() && next.kind == TokenKind::Colon
+                    || var
+                    || self.at(TokenKind::Name) && next.kind == TokenKind::Name && !next.after_break;
+                if !field {
+                    let help = "in the braces of a definition stand fields (`x: int`), routines and definitions";
+                    return Err(self.expected_with("a member", |d| d.help(help)));
+                }
+                let field = self.field(private)?;
+                fields.push(field);
+                Ok(None)
+            }
+        }
+    }
+
+    /// `function f(…) …` and its kin, from the first word on.
+    fn routine(&mut self, private: bool, place: Place) -> Parse<StmtKind> {
+        let routine = self.nested(|p| p.routine_inner(private, place))?;
+        Ok(StmtKind::Routine(Box::new(routine)))
+    }
+
+    fn routine_inner(&mut self, private: bool, place: Place) -> Parse<Routine> {
+        let first = self.bump();
+        let kind = match first.kind {
+            TokenKind::Procedure => RoutineKind::Procedure,
+            TokenKind::Operator => RoutineKind::Operator,
+            TokenKind::Init => RoutineKind::Init,
+            TokenKind::Deinit => RoutineKind::Deinit,
+            _ => RoutineKind::Function,
+        };
+        let name = match kind {
+            RoutineKind::Init | RoutineKind::Deinit => Name { symbol: first.symbol(), span: self.span_of(first) },
+            RoutineKind::Operator => self.operator_name()?,
+            _ => self.any_name("the name of the routine")?,
+        };
+        let generics = if self.at(TokenKind::LeftBracket) && !self.at_break() { self.generics()? } else { Vec::new() };
+        self.mark()?;
+        let mut height = 0;
+        let mut params = Vec::new();
+        if self.at(TokenKind::LeftParen) {
+            params = self.list(TokenKind::RightParen, Self::param)?;
+            height = self.height;
+        }
+        if self.at(TokenKind::LeftParen) && !self.at_break() {
+            let help = "set the fields in the body: `set x: value`";
+            return Err(self.report(Diagnostic::error(self.span(), "a second list behind the parameters").help(help)));
+        }
+        self.foreign_result()?;
+        let mut returns = None;
+        if self.at(TokenKind::Returns) {
+            self.bump();
+            returns = Some(self.type_()?);
+            height = height.max(self.height);
+        }
+        let mut throws = None;
+        if self.at(TokenKind::Throws) {
+            self.not_yet(self.span(), "`throws` is");
+            self.bump();
+            throws = Some(self.type_()?);
+            height = height.max(self.height);
+        }
+        let head_span = self.span_from(first.start);
+        self.height = 0;
+        let body = self.routine_body(place, returns.is_some(), head_span)?;
+        self.raise(self.height.max(height), head_span)?;
+        Ok(Routine { kind, name, private, generics, params, returns, throws, body, head_span })
+    }
+
+    /// `-> T` and `: T {`, results as other languages write them.
+    fn foreign_result(&mut self) -> Parse<()> {
+        if self.at(TokenKind::UnknownOperator) && self.text_of(self.token()) == "->" {
+            let next = self.next();
+            let ty = if next.kind == TokenKind::Name { self.text_of(next) } else { "T" };
+            let help = format!("write `returns {ty}`");
+            self.report(Diagnostic::error(self.span(), "a result's type is introduced by a word").help(help));
+            self.bump();
+            self.type_()?;
+        } else if self.at(TokenKind::Colon)
+            && let Some(behind) = self.skim_type(self.at + 1)
+            && self.tokens[behind].kind == TokenKind::LeftBrace
+            && self.next().kind == TokenKind::Name
+            && self.names.is_type(self.next().symbol())
+            && !self.next().after_break
+        {
+            let help = format!("write `returns {}`", self.text_of(self.next()));
+            self.report(Diagnostic::error(self.span(), "a result's type is introduced by a word").help(help));
+            self.bump();
+            self.type_()?;
+        }
+        Ok(())
+    }
+
+    fn routine_body(&mut self, place: Place, returns: bool, head: Span) -> Parse<RoutineBody> {
+        let mut at = self.at;
+        while self.tokens[at].kind == TokenKind::Colon {
+            at += 1;
+        }
+        let word = self.tokens[at].kind;
+        match word {
+            TokenKind::Intrinsic => {
+                self.at = at;
+                self.intrinsic();
+                return Ok(RoutineBody::Intrinsic);
+            }
+            TokenKind::Extern | TokenKind::Instruction => {
+                self.at = at;
+                let what = if word == TokenKind::Extern { "foreign routines are" } else { "machine instructions are" };
+                self.not_yet(self.span(), what);
+                self.bump();
+                return Ok(RoutineBody::Extern);
+            }
+            _ => {}
+        }
+        let follows = self.at_break() || matches!(self.kind(), TokenKind::Colon | TokenKind::LeftBrace);
+        let ends = matches!(self.kind(), TokenKind::RightBrace | TokenKind::End)
+            || self.at_break() && (self.kind().begins_statement() && place == Place::Trait);
+        if place == Place::Trait && ends {
+            return Ok(RoutineBody::Missing);
+        }
+        if ends {
+            let message = "this routine has no body";
+            return Err(self.report(Diagnostic::error(head, message).help("a body that does nothing is `{}`")));
+        }
+        if !follows {
+            let what = if returns {
+                "`:`, a line break or `{` and the body"
+            } else {
+                "`returns`, or `:`, a line break or `{` and the body"
+            };
+            if self.at(TokenKind::Equal) || self.at(TokenKind::Name) {
+                return Err(self.expected_with(what, |d| d.help("write `function f(a: int) returns int: a + 1`")));
+            }
+            return Err(self.expected(what));
+        }
+        Ok(RoutineBody::Code(self.body("the routine's body")?))
+    }
+
+    /// The sign behind `operator`. Spellings that mean the same give the same name.
+    fn operator_name(&mut self) -> Parse<Name> {
+        let start = self.token();
+        let close = match start.kind {
+            TokenKind::LeftBracket => TokenKind::RightBracket,
+            TokenKind::LeftParen if self.next().kind == TokenKind::RightParen => TokenKind::RightParen,
+            kind => {
+                let text = match (kind.infix(), kind) {
+                    (Some(op), _) => op.text(),
+                    (None, TokenKind::Tilde | TokenKind::Not) => kind.text(),
+                    _ => {
+                        let help = "there are `+ - * / % = <> < > <= >= & | ^ ~ << >>`, `div mod and or not`, `[]` \
+                                    and `[]=`";
+                        return Err(self.expected_with("an operator", |d| d.help(help)));
+                    }
+                };
+                self.bump();
+                let symbol = self.interner.intern(text);
+                return Ok(Name { symbol, span: self.span_of(start) });
+            }
+        };
+        self.bump();
+        self.expect(close)?;
+        let mut text = if close == TokenKind::RightParen { "()" } else { "[]" };
+        if text == "[]" && self.at(TokenKind::Equal) {
+            self.bump();
+            text = "[]=";
+        }
+        let symbol = self.interner.intern(text);
+        Ok(Name { symbol, span: self.span_from(start.start) })
+    }
+
+    /// `a: T`, `b: int (5)`, `this`.
+    fn param(&mut self) -> Parse<Param> {
+        let start = self.token().start;
+        if matches!(self.kind(), TokenKind::Var | TokenKind::Mutable | TokenKind::Let) {
+            let help = "a parameter that is changed is passed in place by itself";
+            self.report(Diagnostic::error(self.span(), "a parameter has no word before its name").help(help));
+            self.bump();
+        }
+        let name = self.new_name("the name of a parameter")?;
+        self.height = 0;
+        let mut ty = None;
+        let mut default = None;
+        if self.at(TokenKind::Colon) {
+            self.bump();
+            let given = self.type_before_value()?;
+            let height = self.height;
+            default = self.default_value(&given)?;
+            self.height = self.height.max(height);
+            ty = Some(given);
+        } else {
+            self.c_style_field(name)?;
+        }
+        let span = self.span_from(start);
+        self.raise(self.height, span)?;
+        Ok(Param { name, ty, default, span })
+    }
+
+    /// `trait T[U] extends A { … }`.
+    fn trait_(&mut self) -> Parse<StmtKind> {
+        self.not_yet(self.span(), "traits are");
+        self.bump();
+        let name = self.new_name("the name of a trait")?;
+        let generics = if self.at(TokenKind::LeftBracket) { self.generics()? } else { Vec::new() };
+        let mut extends = Vec::new();
+        if self.eat(TokenKind::Extends) {
+            extends.push(self.type_()?);
+            while self.eat(TokenKind::Comma) {
+                extends.push(self.type_()?);
+            }
+        }
+        let members = self.routines(Place::Trait)?;
+        Ok(StmtKind::Trait(Box::new(Trait { name, generics, extends, members })))
+    }
+
+    /// `implement T for U { … }`, `implement U { … }`.
+    fn implement(&mut self) -> Parse<StmtKind> {
+        self.not_yet(self.span(), "`implement` is");
+        self.bump();
+        let first = self.type_()?;
+        let (trait_, target) = if self.eat(TokenKind::For) { (Some(first), self.type_()?) } else { (None, first) };
+        let members = self.routines(Place::Member)?;
+        Ok(StmtKind::Implement(Box::new(Implement { trait_, target, members })))
+    }
+
+    fn routines(&mut self, place: Place) -> Parse<Vec<Stmt>> {
+        self.skip_colons();
+        if !self.at(TokenKind::LeftBrace) {
+            return Err(self.expected("`{`"));
+        }
+        let open = self.span();
+        self.bump();
+        let mut members = Vec::new();
+        let mut height = 0;
+        let nesting = self.nesting;
+        self.within(Context::BLOCK, |p| {
+            loop {
+                p.skip_colons();
+                if matches!(p.kind(), TokenKind::RightBrace | TokenKind::End) {
+                    return;
+                }
+                let (start, start_at) = (p.token().start, p.at);
+                let result = match p.kind() {
+                    TokenKind::Function | TokenKind::Procedure | TokenKind::Operator => p.routine(false, place),
+                    _ => Err(p.expected("a routine")),
+                };
+                height = height.max(p.height);
+                match result {
+                    Ok(kind) => members.push(Stmt { kind, span: p.span_from(start) }),
+                    Err(_) => {
+                        p.context = Context::BLOCK;
+                        p.nesting = nesting;
+                        p.synchronize(start_at);
+                    }
+                }
+            }
+        });
+        self.close(TokenKind::RightBrace, open, "`}`")?;
+        self.raise(height, open)?;
+        Ok(members)
+    }
+}
