@@ -5,6 +5,7 @@
 
 pub mod bytecode;
 pub mod dump;
+pub mod interpreter;
 pub mod machine;
 pub mod program;
 pub mod routine;

@@ -7,8 +7,16 @@
 //!
 //! Rejected: one opcode for each. A routine costs a call anyway, and 250 opcodes are enough for one `match`.
 
+mod block;
+mod builder;
+mod outside;
+mod run;
+mod slots;
+mod string;
 mod table;
 
+pub(crate) use run::call;
+pub use string::hash as hash_text;
 pub use table::Routine;
 
 /// What an argument or result is, and how many slots it takes.

@@ -1,0 +1,169 @@
+//! A runtime error: what happened, where in the user's program, and by which calls.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use super::dispatch::{OUTSIDE, Position};
+use super::state::State;
+use crate::bytecode::{Instruction, Opcode};
+use crate::machine::Fault;
+use crate::program::{FunctionId, Pc, Program};
+use crate::source::Span;
+
+/// Calls shown from the innermost on, before the middle is left out.
+pub const TRACE_INNER: usize = 10;
+/// Calls shown at the outer end.
+pub const TRACE_OUTER: usize = 5;
+
+/// Why a program ended; data for a report, which the command renders.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RuntimeError {
+    pub fault: Fault,
+    /// One line: `index 7 is out of range for length 5`.
+    pub message: String,
+    /// The instruction that faulted; it may be the library's.
+    pub pc: Pc,
+    /// The innermost place that is not the library's.
+    pub span: Option<Span>,
+    /// The function of that place.
+    pub function: Option<FunctionId>,
+    /// The calls that led there, innermost first, library left out. Empty if the main program itself failed.
+    pub trace: Vec<TraceLine>,
+}
+
+/// A line of a call trace.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TraceLine {
+    /// A call in this function at this place.
+    Call { function: FunctionId, name: String, span: Span },
+    /// So many calls are left out here.
+    Skipped(u64),
+}
+
+impl fmt::Display for RuntimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for RuntimeError {}
+
+impl RuntimeError {
+    /// Reads operands and call chain of a run that stopped at a fault.
+    ///
+    /// # Safety
+    /// The position is of a run that stopped; its frames are intact.
+    pub(crate) unsafe fn read(fault: Fault, state: &mut State, at: Position) -> RuntimeError {
+        let program = &state.program;
+        let message = match state.pending.fault.take() {
+            Some((_, message)) => message,
+            // SAFETY: by the caller's promise the frame is intact.
+            None => unsafe { message(fault, program.code[at.pc.0 as usize], at.base) },
+        };
+        let mut calls = Calls::default();
+        let mut place = None;
+        // SAFETY: each frame's header names the one of its caller.
+        unsafe {
+            let (mut pc, mut base) = (at.pc, at.base);
+            loop {
+                calls.visit(program, pc, &mut place);
+                let back = *base.sub(1);
+                if back == OUTSIDE {
+                    break;
+                }
+                base = *base.sub(2) as *mut u64;
+                // The call stands before the instruction that the callee returns to.
+                pc = Pc(back as u32 - 1);
+            }
+        }
+        RuntimeError {
+            fault,
+            message,
+            pc: at.pc,
+            span: place.map(|(_, span)| span),
+            function: place.map(|(function, _)| function),
+            trace: calls.lines(program),
+        }
+    }
+}
+
+/// The numbers in a message are the operands of the instruction that faulted.
+unsafe fn message(fault: Fault, ins: Instruction, base: *mut u64) -> String {
+    // SAFETY: operands of an instruction lie in its frame.
+    let slot = |slot: u16| unsafe { *base.add(slot as usize) as i64 };
+    match fault {
+        Fault::IndexOutOfRange => {
+            use Opcode as Op;
+            let (index, length) = match ins.op {
+                Op::CheckIndex => (slot(ins.a), slot(ins.b)),
+                Op::StoreElemI8
+                | Op::StoreElemI16
+                | Op::StoreElemI32
+                | Op::StoreElemI64
+                | Op::StoreElemF32
+                | Op::StoreElemF64 => (slot(ins.b), slot(ins.a + 1)),
+                Op::Fault => return "index out of range".to_string(),
+                _ => (slot(ins.c), slot(ins.b + 1)),
+            };
+            index_message(index, length)
+        }
+        Fault::DivisionByZero => "division by zero".to_string(),
+        Fault::StackExhausted => "stack exhausted: too many nested calls".to_string(),
+        Fault::OutOfMemory => "out of memory".to_string(),
+        Fault::NegativeLength => "negative length".to_string(),
+        Fault::WrongVariant => "the value is of another variant".to_string(),
+        Fault::KeyAbsent => "the key is absent".to_string(),
+        Fault::StringCut => "a string is cut inside a character".to_string(),
+        Fault::AssertionFailed => "assertion failed".to_string(),
+        Fault::Message => "error".to_string(),
+        Fault::InputOutput => "input or output failed".to_string(),
+    }
+}
+
+pub(crate) fn index_message(index: i64, length: i64) -> String {
+    format!("index {index} is out of range for length {length}")
+}
+
+/// The calls of a chain from the inside out: the first few, the last few, and how many between.
+#[derive(Default)]
+struct Calls {
+    inner: Vec<(FunctionId, Span)>,
+    outer: VecDeque<(FunctionId, Span)>,
+    skipped: u64,
+}
+
+impl Calls {
+    /// The first place that is not the library's is where the error is; those further out are calls.
+    fn visit(&mut self, program: &Program, pc: Pc, place: &mut Option<(FunctionId, Span)>) {
+        let Some(id) = program.function_at(pc) else { return };
+        if program.function(id).library {
+            return;
+        }
+        let call = (id, program.span(pc));
+        if place.is_none() {
+            *place = Some(call);
+        } else if self.inner.len() < TRACE_INNER {
+            self.inner.push(call);
+        } else {
+            self.outer.push_back(call);
+            if self.outer.len() > TRACE_OUTER {
+                self.outer.pop_front();
+                self.skipped += 1;
+            }
+        }
+    }
+
+    fn lines(self, program: &Program) -> Vec<TraceLine> {
+        let line = |(function, span): (FunctionId, Span)| TraceLine::Call {
+            function,
+            name: program.function(function).name.clone(),
+            span,
+        };
+        let mut lines: Vec<_> = self.inner.into_iter().map(line).collect();
+        if self.skipped > 0 {
+            lines.push(TraceLine::Skipped(self.skipped));
+        }
+        lines.extend(self.outer.into_iter().map(line));
+        lines
+    }
+}

@@ -1,0 +1,198 @@
+//! What a run of a program holds beside its frames: tables made from the image, counters, regions, the world outside.
+
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use scaly_runtime::console::{Input, Output};
+use scaly_runtime::fiber::Operation;
+use scaly_runtime::memory::{BLOCK_HEADER, MemoryError, PagePool, RegionStack};
+
+use crate::bytecode::Instruction;
+use crate::machine::Fault;
+use crate::program::{FunctionId, LoopId, Program};
+
+/// Executions of a loop's back edge, or of a function, from one call of the cold hook to the next. The hook does not
+/// compile anything yet; LuaJIT's threshold is the start for when it does.
+pub const HOT: u32 = 56;
+
+/// What the loop and the machine read of a program, at stable addresses.
+pub(crate) struct Tables {
+    /// Address and length of each string constant, behind a header that says it is never freed.
+    texts: Vec<(i64, i64)>,
+    globals: i64,
+    /// What the above point to.
+    _text_memory: Vec<u128>,
+    _global_memory: Vec<u128>,
+}
+
+/// A function as a call needs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry {
+    /// Index of the first instruction.
+    pub start: u32,
+    pub frame_slots: u32,
+    /// Calls until the hook.
+    pub counter: u32,
+}
+
+impl Tables {
+    fn new(program: &Program) -> Tables {
+        const UNIT: usize = size_of::<u128>();
+        const _: () = assert!(BLOCK_HEADER as usize == UNIT);
+        let units = |bytes: usize| bytes.div_ceil(UNIT);
+        // The header, then the text.
+        let total = program.texts.iter().map(|text| 1 + units(text.len())).sum();
+        let mut memory = vec![0u128; total];
+        let base = memory.as_mut_ptr();
+        let mut at = 0;
+        let mut texts = Vec::with_capacity(program.texts.len());
+        for text in &program.texts {
+            let place = base.wrapping_add(at + 1).cast::<u8>();
+            // SAFETY: `total` counts a header and the text's units for each.
+            unsafe { place.copy_from_nonoverlapping(text.as_ptr(), text.len()) };
+            texts.push((place.expose_provenance() as i64, text.len() as i64));
+            at += 1 + units(text.len());
+        }
+        let mut global_memory = vec![0u128; units(program.global_bytes as usize)];
+        let globals = global_memory.as_mut_ptr().expose_provenance() as i64;
+        Tables { texts, globals, _text_memory: memory, _global_memory: global_memory }
+    }
+
+    #[inline(always)]
+    pub fn text(&self, id: u32) -> (i64, i64) {
+        // SAFETY: the verifier has seen that there is such a text.
+        unsafe { *self.texts.get_unchecked(id as usize) }
+    }
+
+    #[inline(always)]
+    pub fn global(&self, offset: u32) -> i64 {
+        self.globals.wrapping_add(i64::from(offset))
+    }
+}
+
+/// What a program may see of the world, beside files and clocks.
+pub struct World {
+    pub output: Output,
+    pub input: Input,
+    /// Arguments behind the program's file.
+    pub arguments: Vec<String>,
+}
+
+impl World {
+    /// Standard output and input.
+    pub fn standard(arguments: Vec<String>) -> World {
+        World { output: Output::stdout(), input: Input::stdin(), arguments }
+    }
+}
+
+/// The state of a run.
+pub struct State {
+    pub(crate) program: Arc<Program>,
+    pub(crate) tables: Box<Tables>,
+    pub(crate) entries: Vec<Entry>,
+    /// By loop: back edges until the hook.
+    pub(crate) loops: Vec<u32>,
+    /// How often the hook was called, by loop and by function.
+    reached: (Vec<u64>, Vec<u64>),
+    pub(crate) regions: RegionStack,
+    pub(crate) world: World,
+    /// What a routine that answered with other than [`Outcome::Done`] left.
+    pub(crate) pending: Pending,
+    /// Where texts of values are made.
+    pub(crate) scratch: Vec<u8>,
+    /// The fiber has waited for input, which is there now.
+    pub(crate) input_ready: bool,
+}
+
+/// Details of an [`Outcome`].
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    pub fault: Option<(Fault, String)>,
+    pub operation: Option<Operation>,
+    pub status: i32,
+}
+
+/// How a routine ended; small, so that it returns in a register.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Outcome {
+    Done,
+    /// With `pending.fault`.
+    Fault,
+    /// Done; goes on when `pending.operation` is.
+    Park,
+    /// Not done: to be tried again when `pending.operation` would not block.
+    Wait,
+    /// Ends the program with `pending.status`.
+    Exit,
+}
+
+impl State {
+    /// # Safety
+    /// As for [`RegionStack::new`]: the pool outlives the state and is used by its thread alone. The program is
+    /// verified.
+    pub(crate) unsafe fn new(program: Arc<Program>, pool: NonNull<PagePool>, world: World) -> State {
+        let tables = Box::new(Tables::new(&program));
+        let entry = |f: &crate::program::Function| Entry {
+            start: f.code.start,
+            frame_slots: u32::from(f.frame_slots),
+            counter: HOT,
+        };
+        State {
+            entries: program.functions.iter().map(entry).collect(),
+            loops: vec![HOT; program.loops.len()],
+            reached: (vec![0; program.loops.len()], vec![0; program.functions.len()]),
+            tables,
+            // SAFETY: by the caller's promise.
+            regions: unsafe { RegionStack::new(pool) },
+            world,
+            program,
+            pending: Pending::default(),
+            scratch: Vec::new(),
+            input_ready: false,
+        }
+    }
+
+    pub(crate) fn code(&self) -> *const Instruction {
+        self.program.code.as_ptr()
+    }
+
+    /// A loop's counter has come to 0.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn loop_hook(&mut self, id: u32) {
+        self.loops[id as usize] = HOT;
+        self.reached.0[id as usize] += 1;
+    }
+
+    /// A function's counter has come to 0.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn function_hook(&mut self, id: u32) {
+        self.entries[id as usize].counter = HOT;
+        self.reached.1[id as usize] += 1;
+    }
+
+    /// How often the back edges of a loop were taken.
+    pub fn loop_count(&self, id: LoopId) -> u64 {
+        let i = id.0 as usize;
+        self.reached.0[i] * u64::from(HOT) + u64::from(HOT - self.loops[i])
+    }
+
+    /// How often a function was called.
+    pub fn call_count(&self, id: FunctionId) -> u64 {
+        let i = id.0 as usize;
+        self.reached.1[i] * u64::from(HOT) + u64::from(HOT - self.entries[i].counter)
+    }
+
+    #[cold]
+    pub(crate) fn fault(&mut self, fault: Fault, message: impl Into<String>) -> Outcome {
+        self.pending.fault = Some((fault, message.into()));
+        Outcome::Fault
+    }
+
+    #[cold]
+    pub(crate) fn refused(&mut self, error: MemoryError) -> Outcome {
+        self.fault(Fault::OutOfMemory, error.to_string())
+    }
+}
