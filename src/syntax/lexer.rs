@@ -487,7 +487,7 @@ impl Lexer<'_> {
     fn escape(&mut self) -> Option<char> {
         let start = self.at;
         self.at += 1;
-        let Some(c) = self.text[self.at..].chars().next() else { return None };
+        let c = self.text[self.at..].chars().next()?;
         self.at += c.len_utf8();
         let value = match c {
             '"' | '\\' | '`' => c,

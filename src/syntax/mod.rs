@@ -4,6 +4,7 @@ pub mod ast;
 mod lexer;
 mod names;
 mod parser;
+pub mod printer;
 pub mod symbol;
 mod token;
 

@@ -238,13 +238,26 @@ impl Parser<'_> {
         ) {
             return Ok(operand);
         }
+        // A `(` behind a literal is no call of it.
+        let literal = matches!(
+            first,
+            TokenKind::Int
+                | TokenKind::Float
+                | TokenKind::Str
+                | TokenKind::Char
+                | TokenKind::True
+                | TokenKind::False
+                | TokenKind::Null
+                | TokenKind::LeftBracket
+        );
+        let literal_end = operand.span.end;
         loop {
             let token = self.token();
             let below = self.height;
             let start = operand.span.start;
             operand = match token.kind {
                 TokenKind::Dot => self.member(operand)?,
-                TokenKind::LeftParen if !self.at_break() && callable(&operand) => {
+                TokenKind::LeftParen if !self.at_break() && !(literal && operand.span.end == literal_end) => {
                     let args = self.arguments()?;
                     let span = self.span_from(start);
                     Expr { kind: ExprKind::Call(Box::new(Call { callee: operand, args })), span }
@@ -486,7 +499,7 @@ impl Parser<'_> {
             let Some(behind) = self.skim_type(at) else { return false };
             let token = self.tokens[behind];
             match token.kind {
-                TokenKind::LeftBrace => return true,
+                TokenKind::LeftBrace => return !token.after_break,
                 TokenKind::Colon => return self.names.is_type(self.tokens[at].symbol()) && !token.after_break,
                 TokenKind::Name if !token.after_break => {
                     at = behind + 1;
@@ -515,18 +528,4 @@ impl Parser<'_> {
             Ok(Body { stmts, span })
         })
     }
-}
-
-/// Whether a `(` behind this can only be a call of it; behind a literal it is none.
-fn callable(head: &Expr) -> bool {
-    !matches!(
-        head.kind,
-        ExprKind::Int(_)
-            | ExprKind::Float(_)
-            | ExprKind::Str(_)
-            | ExprKind::Char(_)
-            | ExprKind::Bool(_)
-            | ExprKind::Null
-            | ExprKind::Array(_)
-    )
 }

@@ -17,7 +17,7 @@ mod expression;
 mod habits;
 mod statement;
 #[cfg(test)]
-mod tests;
+pub(in crate::syntax) mod tests;
 mod types;
 
 use crate::diagnostic::Diagnostic;

@@ -177,6 +177,18 @@ impl Parser<'_> {
             }
             return Some(at);
         }
+        if kind(at) == TokenKind::LeftParen {
+            // Parentheses around a type have a use before `?` only; else they hold a value.
+            let inside = self.skim_type(at + 1)?;
+            if kind(inside) != TokenKind::RightParen || kind(inside + 1) != TokenKind::Question {
+                return None;
+            }
+            at = inside + 1;
+            while kind(at) == TokenKind::Question {
+                at += 1;
+            }
+            return Some(at);
+        }
         if kind(at) != TokenKind::Name {
             return None;
         }

@@ -73,7 +73,7 @@ fn programs(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-fn all_programs() -> Vec<(String, String)> {
+pub(in crate::syntax) fn all_programs() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     for folder in ["tests", "examples", "bench", "src"] {
