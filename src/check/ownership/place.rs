@@ -33,16 +33,24 @@ pub struct Place {
     pub steps: Vec<Step>,
     /// Passes a boxed payload: what it names lies in memory, not in the root's own slots.
     pub boxed: bool,
+    /// Lies somewhere below the steps: what a cursor shows.
+    pub open: bool,
 }
 
 impl Place {
     pub fn of(root: Root) -> Self {
-        Place { root, steps: Vec::new(), boxed: false }
+        Place { root, steps: Vec::new(), boxed: false, open: false }
+    }
+
+    pub fn push(&mut self, step: Step, boxed: bool) {
+        if !self.open {
+            self.steps.push(step);
+        }
+        self.boxed |= boxed;
     }
 
     pub fn step(mut self, step: Step, boxed: bool) -> Self {
-        self.steps.push(step);
-        self.boxed |= boxed;
+        self.push(step, boxed);
         self
     }
 

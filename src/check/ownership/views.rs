@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::place::{Place, Root, Step};
 use super::summary::Summaries;
-use crate::check::hir::{Expr, ExprKind, LocalId, Program, Routine, RoutineId, Type, TypeId};
+use crate::check::hir::{Expr, ExprKind, LocalId, Program, Routine, RoutineId, Type, TypeId, Types};
 
 /// The views of one routine, found on the way through its body.
 pub struct Views<'p> {
@@ -36,16 +36,19 @@ impl<'p> Views<'p> {
         self.shown.insert(local, places);
     }
 
-    pub fn shown(&self, local: LocalId) -> Option<&[Place]> {
-        self.shown.get(&local).map(Vec::as_slice)
-    }
-
     /// Takes note of a declaration: what a slice views.
     pub fn declare(&mut self, local: LocalId, value: &Expr, depth: u32) {
         if self.is_slice(self.ty(local)) {
             let places = self.of(value, depth);
             self.show(local, places);
         }
+    }
+
+    /// What a payload's binding shows of a subject that shows `subject`.
+    pub fn payload(&self, subject: &[Place], union: TypeId, variant: u32, field: u32) -> Vec<Place> {
+        let step = Step::Payload { variant, field };
+        let boxed = self.boxed(union, variant, field);
+        subject.iter().map(|place| place.clone().step(step, boxed)).collect()
     }
 
     /// The places that the value of `e`, evaluated in a block at `depth`, shows.
@@ -60,8 +63,7 @@ impl<'p> Views<'p> {
             let from = out.len();
             self.collect(base, depth, out);
             for place in &mut out[from..] {
-                place.steps.push(step);
-                place.boxed |= boxed;
+                place.push(step, boxed);
             }
         };
         match &e.kind {
@@ -72,9 +74,12 @@ impl<'p> Views<'p> {
             ExprKind::Global(g) => out.push(Place::of(Root::Global(*g))),
             ExprKind::Field { base, field } => step(base, Step::Field(*field), false, out),
             ExprKind::Index { base, .. } => step(base, Step::Index, false, out),
-            ExprKind::Payload { base, variant, field, .. } => {
-                step(base, Step::Payload { variant: *variant, field: *field }, self.boxed(base, *variant, *field), out)
-            }
+            ExprKind::Payload { base, variant, field, .. } => step(
+                base,
+                Step::Payload { variant: *variant, field: *field },
+                self.boxed(base.ty, *variant, *field),
+                out,
+            ),
             ExprKind::AnyPayload { base } => step(base, Step::AnyPayload, true, out),
             ExprKind::Move(x) | ExprKind::AsSlice(x) => self.collect(x, depth, out),
             ExprKind::Block(body) => {
@@ -120,13 +125,13 @@ impl<'p> Views<'p> {
                 }
             }
             // No value comes from where control does not come from.
-            _ if e.ty == crate::check::hir::Types::NEVER => {}
+            _ if e.ty == Types::NEVER => {}
             _ => out.push(Place::of(Root::Temporary { depth, span: e.span })),
         }
     }
 
-    fn boxed(&self, base: &Expr, variant: u32, field: u32) -> bool {
-        let Type::Union(u) = *self.program.types.get(base.ty) else { return true };
+    fn boxed(&self, union: TypeId, variant: u32, field: u32) -> bool {
+        let Type::Union(u) = *self.program.types.get(union) else { return true };
         let variant = self.program.types.union(u).variants.get(variant as usize);
         variant.and_then(|v| v.payload.get(field as usize)).is_none_or(|f| f.boxed)
     }

@@ -1,4 +1,5 @@
 //! Tests of the ownership pass.
 
 mod build;
+mod decisions;
 mod summaries;

@@ -1,0 +1,289 @@
+//! Decisions over the flow of a routine: what is a view, what is copied, what is moved, and which views are disturbed.
+//!
+//! Liveness runs backward over the blocks. A write to a place while something views it:
+//!
+//! | holder | plain elements written | storage may be given back |
+//! |---|---|---|
+//! | `let` of a place | copy | copy |
+//! | cursor | becomes a variable of its own | likewise |
+//! | `for`, `choose`, `while let` binding | copy | error |
+//! | `Slice`, the subject of a `for` | sees it | error |
+//!
+//! A stored place whose root is neither used nor assigned nor viewed any more before its next declaration is moved.
+
+use rustc_hash::FxHashSet;
+
+use super::flow::{Bit, Escape, Event, Flow, HolderKind, Limit, Node, Write, Writer};
+use super::place::{Place, Root};
+use crate::check::hir::LocalId;
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
+
+/// What the tree is to say.
+#[derive(Default)]
+pub struct Decisions {
+    /// `let`s of places, and cursors, that are views.
+    pub views: FxHashSet<LocalId>,
+    /// Bindings that need a value of their own.
+    pub copied: FxHashSet<LocalId>,
+    pub moves: FxHashSet<Node>,
+    pub copies: FxHashSet<Node>,
+    /// Cursors that cannot be views: the flow has to be found again without them.
+    pub disturbed_cursors: Vec<LocalId>,
+}
+
+pub fn decide(flow: &mut Flow) -> Decisions {
+    let live = Liveness::of(flow);
+    let mut copied = vec![false; flow.holders.len()];
+    let mut stores: Vec<(Node, Bit)> = Vec::new();
+    let mut conflicts: Vec<(Bit, u32)> = Vec::new();
+    // Which holders view a place of each local.
+    let mut viewers: Vec<(LocalId, Bit)> = Vec::new();
+    for (bit, holder) in flow.holders.iter().enumerate() {
+        for place in &holder.places {
+            if let Some(local) = place.local() {
+                viewers.push((local, bit as Bit));
+            }
+        }
+    }
+    viewers.sort_unstable();
+    viewers.dedup();
+    for (n, block) in flow.blocks.iter().enumerate() {
+        let mut now = live.after(n);
+        for event in flow.events[block.start as usize..block.end as usize].iter().rev() {
+            match *event {
+                Event::Use(bit) => now.insert(bit),
+                Event::Declare(bit) => now.remove(bit),
+                Event::Store(node, bit) => {
+                    if !now.contains(bit) {
+                        stores.push((node, bit));
+                    }
+                    now.insert(bit);
+                }
+                Event::Write(number) => {
+                    let write = &flow.writes[number as usize];
+                    let Some(local) = write.place.local() else { continue };
+                    let from = viewers.partition_point(|v| v.0 < local);
+                    for &(_, bit) in viewers[from..].iter().take_while(|v| v.0 == local) {
+                        let holder = &flow.holders[bit as usize];
+                        if !now.contains(bit) || !holder.places.iter().any(|p| p.overlaps(&write.place)) {
+                            continue;
+                        }
+                        match holder.kind {
+                            HolderKind::Candidate | HolderKind::Cursor => copied[bit as usize] = true,
+                            HolderKind::Binding if !write.reshapes => copied[bit as usize] = true,
+                            HolderKind::Slice | HolderKind::Subject if !write.reshapes => {}
+                            _ => conflicts.push((bit, number)),
+                        }
+                    }
+                }
+            }
+        }
+    }
+    let mut decisions = Decisions { copies: std::mem::take(&mut flow.copies), ..Decisions::default() };
+    for (bit, holder) in flow.holders.iter().enumerate() {
+        let Some(local) = holder.local else { continue };
+        match (holder.kind, copied[bit]) {
+            (HolderKind::Candidate | HolderKind::Cursor, false) => {
+                decisions.views.insert(local);
+            }
+            (HolderKind::Cursor, true) => decisions.disturbed_cursors.push(local),
+            (HolderKind::Binding, true) => {
+                decisions.copied.insert(local);
+            }
+            _ => {}
+        }
+    }
+    if !decisions.disturbed_cursors.is_empty() {
+        return decisions;
+    }
+    for (node, bit) in stores {
+        let owner = match flow.holders[bit as usize].kind {
+            HolderKind::Owner => true,
+            HolderKind::Candidate => copied[bit as usize],
+            _ => false,
+        };
+        if owner && !decisions.copies.contains(&node) {
+            decisions.moves.insert(node);
+        }
+    }
+    conflicts.sort_unstable_by_key(|c| c.1);
+    let mut told: FxHashSet<u32> = FxHashSet::default();
+    for (bit, number) in conflicts {
+        if told.insert(number) {
+            let diagnostic = conflict(flow, bit, &flow.writes[number as usize]);
+            flow.report.add(diagnostic);
+        }
+    }
+    for escape in std::mem::take(&mut flow.escapes) {
+        if let Some(diagnostic) = escapes(flow, &copied, &escape) {
+            flow.report.add(diagnostic);
+        }
+    }
+    decisions
+}
+
+/// Rule 4.
+fn conflict(flow: &Flow, bit: Bit, write: &Write) -> Diagnostic {
+    let (types, routine) = (flow.types(), flow.views.routine);
+    let holder = &flow.holders[bit as usize];
+    let name = write.place.describe(types, routine);
+    let viewed = holder.places.iter().find(|p| p.overlaps(&write.place)).map(|p| p.describe(types, routine));
+    let viewed = viewed.unwrap_or_else(|| name.clone());
+    let what = match write.writer {
+        Writer::Assignment => format!("`{name}` cannot be assigned while it is viewed"),
+        Writer::Call { routine, .. } => {
+            let callee = &flow.views.program.routine(routine).name;
+            format!("`{name}` cannot be changed by `{callee}` while it is viewed")
+        }
+    };
+    let local = holder.local.map(|l| routine.locals[l.0 as usize].name.clone()).unwrap_or_default();
+    let (label, help) = match holder.kind {
+        HolderKind::Subject => {
+            ("the loop walks it here".to_string(), format!("walk a copy: `for … in {viewed}.copy()`"))
+        }
+        HolderKind::Binding => (
+            format!("`{local}` is a view of `{viewed}` and is used afterwards"),
+            format!("take a copy first: `let c: {local}.copy()`, and use `c` afterwards"),
+        ),
+        _ => (
+            format!("`{local}` is a view of `{viewed}` and is used afterwards"),
+            "keep a copy instead of the view: `.copy()`".to_string(),
+        ),
+    };
+    Diagnostic::error(write.span, what)
+        .label("this may move or free what is viewed")
+        .secondary(holder.span, label)
+        .help(help)
+}
+
+/// Rule 5: a view outlives what it views.
+fn escapes(flow: &Flow, copied: &[bool], escape: &Escape) -> Option<Diagnostic> {
+    let routine = flow.views.routine;
+    let mut places: Vec<Place> = escape.places.clone();
+    let mut next = 0;
+    while let Some(place) = places.get(next).cloned() {
+        next += 1;
+        let ends = |span: Span, what: String| {
+            let (message, help) = match escape.limit {
+                Limit::Caller => ("a result may only view parameters", "give an `Array`: `.copy()`"),
+                Limit::Depth(_) => ("this view outlives what it views", "take a copy: `.copy()`"),
+            };
+            let mut diagnostic = Diagnostic::error(escape.span, message).label(format!("a view of {what}")).help(help);
+            if span != escape.span {
+                diagnostic = diagnostic.secondary(span, "which ends with its block");
+            }
+            Some(diagnostic)
+        };
+        match place.root {
+            Root::Global(_) => {}
+            Root::Temporary { depth, span } => {
+                if !matches!(escape.limit, Limit::Depth(limit) if depth <= limit) {
+                    return ends(span, "a temporary value".into());
+                }
+            }
+            Root::Local(local) => {
+                let inside = match escape.limit {
+                    Limit::Depth(limit) => flow.depths[local.0 as usize] <= limit,
+                    Limit::Caller => routine.params.contains(&local),
+                };
+                if inside {
+                    continue;
+                }
+                if let Some(bit) = flow.bit(local) {
+                    let holder = &flow.holders[bit as usize];
+                    let view = match holder.kind {
+                        HolderKind::Candidate | HolderKind::Binding | HolderKind::Cursor => !copied[bit as usize],
+                        _ => false,
+                    };
+                    if view {
+                        places.extend(holder.places.iter().cloned());
+                        continue;
+                    }
+                }
+                let declared = &routine.locals[local.0 as usize];
+                return ends(declared.span, format!("`{}`", declared.name));
+            }
+        }
+    }
+    None
+}
+
+/// A set of bits.
+#[derive(Clone, Default, PartialEq)]
+struct Bits(Vec<u64>);
+
+impl Bits {
+    fn insert(&mut self, bit: Bit) {
+        self.0[bit as usize / 64] |= 1 << (bit % 64);
+    }
+
+    fn remove(&mut self, bit: Bit) {
+        self.0[bit as usize / 64] &= !(1 << (bit % 64));
+    }
+
+    fn contains(&self, bit: Bit) -> bool {
+        self.0[bit as usize / 64] & (1 << (bit % 64)) != 0
+    }
+
+    /// Whether anything was added.
+    fn union(&mut self, other: &Bits) -> bool {
+        let mut grown = false;
+        for (a, b) in self.0.iter_mut().zip(&other.0) {
+            grown |= *b & !*a != 0;
+            *a |= b;
+        }
+        grown
+    }
+}
+
+/// What lives at the ends of blocks.
+struct Liveness {
+    after: Vec<Bits>,
+}
+
+impl Liveness {
+    fn of(flow: &Flow) -> Liveness {
+        let empty = Bits(vec![0; flow.holders.len().div_ceil(64)]);
+        let mut before = vec![empty.clone(); flow.blocks.len()];
+        let mut after = vec![empty; flow.blocks.len()];
+        if flow.holders.is_empty() {
+            return Liveness { after };
+        }
+        let mut previous: Vec<Vec<u32>> = vec![Vec::new(); flow.blocks.len()];
+        for (n, block) in flow.blocks.iter().enumerate() {
+            for &next in &block.next {
+                previous[next as usize].push(n as u32);
+            }
+        }
+        let mut waiting = vec![true; flow.blocks.len()];
+        let mut work: Vec<u32> = (0..flow.blocks.len() as u32).collect();
+        while let Some(n) = work.pop() {
+            let n = n as usize;
+            waiting[n] = false;
+            let block = &flow.blocks[n];
+            let mut now = after[n].clone();
+            for event in flow.events[block.start as usize..block.end as usize].iter().rev() {
+                match *event {
+                    Event::Use(bit) | Event::Store(_, bit) => now.insert(bit),
+                    Event::Declare(bit) => now.remove(bit),
+                    Event::Write(_) => {}
+                }
+            }
+            if before[n] != now {
+                for &p in &previous[n] {
+                    if after[p as usize].union(&now) && !waiting[p as usize] {
+                        waiting[p as usize] = true;
+                        work.push(p);
+                    }
+                }
+                before[n] = now;
+            }
+        }
+        Liveness { after }
+    }
+
+    fn after(&self, block: usize) -> Bits {
+        self.after[block].clone()
+    }
+}

@@ -1,0 +1,106 @@
+//! Rule 5: where a `Slice` must not stand: in fields, elements, payloads, and in a `var`.
+
+use rustc_hash::FxHashSet;
+
+use super::walk::children;
+use crate::check::hir::{Body, Expr, LocalKind, Program, Type, TypeId, Types};
+use crate::diagnostic::Diagnostic;
+use crate::source::{FileId, Span};
+
+pub fn check(program: &Program, found: &mut Vec<Diagnostic>) {
+    let library: FxHashSet<FileId> = program.routines.iter().filter(|r| r.library).map(|r| r.span.file).collect();
+    let types = &program.types;
+    let holding = holding(types);
+    if holding.contains(&true) {
+        let mut told = FxHashSet::default();
+        fields(program, &holding, &library, found);
+        for routine in program.routines.iter().filter(|r| !r.library) {
+            let mut report = |ty: TypeId, span: Span| {
+                if holding[ty.0 as usize] && !of_user(types, ty, &library) && told.insert(ty) {
+                    found.push(
+                        Diagnostic::error(span, format!("a `Slice` cannot be kept in a `{}`", types.name(ty)))
+                            .label("a view must not be stored")
+                            .help("keep the elements in an `Array`: `.copy()`"),
+                    );
+                }
+            };
+            for local in &routine.locals {
+                report(local.ty, local.span);
+            }
+            if let Body::Code(body) = &routine.body {
+                expressions(body, &mut report);
+            }
+        }
+    }
+    for local in program.routines.iter().flat_map(|r| &r.locals) {
+        if local.kind == LocalKind::Var && matches!(types.get(local.ty), Type::Slice(_)) {
+            found.push(
+                Diagnostic::error(local.span, format!("a `Slice` cannot be a `var`, as `{}` is", local.name))
+                    .label("a view, made once")
+                    .help("declare it with `let`, or keep an `Array`: `.copy()`"),
+            );
+        }
+    }
+}
+
+fn expressions(e: &Expr, report: &mut dyn FnMut(TypeId, Span)) {
+    report(e.ty, e.span);
+    children(e, &mut |part| expressions(part, report));
+}
+
+/// Fields and payloads that the program itself declares as slices.
+fn fields(program: &Program, holding: &[bool], library: &FxHashSet<FileId>, found: &mut Vec<Diagnostic>) {
+    let types = &program.types;
+    let mut told = FxHashSet::default();
+    for id in (0..types.len() as u32).map(TypeId) {
+        let all: Vec<_> = match types.get(id) {
+            Type::Struct(s) => types.structure(*s).fields.iter().collect(),
+            Type::Union(u) => types.union(*u).variants.iter().flat_map(|v| &v.payload).collect(),
+            _ => continue,
+        };
+        for field in all {
+            let slice = matches!(types.get(field.ty), Type::Slice(_)) || holding[field.ty.0 as usize];
+            if slice && of_user(types, id, library) && told.insert(field.span) {
+                found.push(
+                    Diagnostic::error(field.span, "a `Slice` cannot be a field or a payload")
+                        .label(format!("`{}`", types.name(field.ty)))
+                        .help("keep an `Array`, or pass the slice as a parameter"),
+                );
+            }
+        }
+    }
+}
+
+/// Whether the type is a struct or union of the program itself.
+fn of_user(types: &Types, ty: TypeId, library: &FxHashSet<FileId>) -> bool {
+    match types.get(ty) {
+        Type::Struct(s) => !library.contains(&types.structure(*s).span.file),
+        Type::Union(u) => !library.contains(&types.union(*u).span.file),
+        _ => false,
+    }
+}
+
+/// Types that contain a slice other than themselves: a fixpoint, since types may contain themselves.
+fn holding(types: &Types) -> Vec<bool> {
+    let mut holding = vec![false; types.len()];
+    let is = |holding: &[bool], ty: TypeId| holding[ty.0 as usize] || matches!(types.get(ty), Type::Slice(_));
+    if !(0..types.len() as u32).any(|id| is(&holding, TypeId(id))) {
+        return holding;
+    }
+    loop {
+        let mut grown = false;
+        for id in (0..types.len() as u32).map(TypeId) {
+            let holds = match types.get(id) {
+                Type::Array(t) | Type::Vector(t) | Type::Slice(t) => is(&holding, *t),
+                Type::Struct(s) => types.structure(*s).fields.iter().any(|f| is(&holding, f.ty)),
+                Type::Union(u) => types.union(*u).variants.iter().flat_map(|v| &v.payload).any(|f| is(&holding, f.ty)),
+                _ => false,
+            };
+            grown |= holds && !holding[id.0 as usize];
+            holding[id.0 as usize] |= holds;
+        }
+        if !grown {
+            return holding;
+        }
+    }
+}
