@@ -40,7 +40,8 @@ macro_rules! index {
         pub struct $name(pub u32);
 
         impl $name {
-            pub(crate) const PREFIX: &str = $prefix;
+            /// What its name in the text form begins with.
+            pub const PREFIX: &str = $prefix;
 
             pub fn index(self) -> usize {
                 self.0 as usize
