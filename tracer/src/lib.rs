@@ -5,4 +5,6 @@
 //! words.
 #![deny(unsafe_code)]
 
+pub mod limits;
 pub mod region;
+pub mod walker;

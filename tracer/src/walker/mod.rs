@@ -1,0 +1,482 @@
+//! Follows all bytecode that one iteration of a loop can reach, without executing it, and builds the loop's region.
+//!
+//! Types are static, so a path can be followed without a value: `step` says what an instruction does, and the walker
+//! takes every branch both ways. Small callees are walked in place; a recursive or large one stays a call, which counts
+//! with the effects of all of its bytecode. A branch backwards is always the back edge of a loop in the program's table,
+//! so the order of the instructions is one in which a block comes after those that lead to it, and one pass in that order
+//! builds SSA form: a block's parameters are the live slots whose values differ between the ways to it, a loop header's
+//! those that the loop writes.
+//!
+//! Rejected: building blocks first and SSA form after. All it would save is the table of pending edges.
+
+mod builder;
+mod code;
+mod finish;
+mod fold;
+mod open;
+mod operands;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use builder::{Builder, NOWHERE};
+pub use code::{Code, CodeBlock, SlotSet};
+pub use open::{Open, OpenReason};
+pub use operands::{Flow, Slots};
+use rustc_hash::FxHashMap;
+use scaly_interp::machine::{Fault, Next};
+use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
+use scaly_interp::routine::Routine;
+use scaly_interp::step::step;
+
+use crate::limits::Limits;
+use crate::region::{BlockId, Chain, ChainId, Cycle, CycleId, Edge, ExitKind, Op, Region, Terminator, Value};
+
+/// Walks the loops of one program; keeps what it learned of each function.
+pub struct Walker<'a> {
+    program: &'a Program,
+    limits: Limits,
+    loops_of: Vec<Vec<LoopId>>,
+    codes: FxHashMap<FunctionId, Rc<Code>>,
+}
+
+impl<'a> Walker<'a> {
+    pub fn new(program: &'a Program, limits: Limits) -> Walker<'a> {
+        let mut loops_of = vec![Vec::new(); program.functions.len()];
+        for (i, l) in program.loops.iter().enumerate() {
+            loops_of[l.function.0 as usize].push(LoopId(i as u32));
+        }
+        Walker { program, limits, loops_of, codes: FxHashMap::default() }
+    }
+
+    /// Facts about a function's bytecode.
+    pub fn code(&mut self, function: FunctionId) -> Rc<Code> {
+        let (program, loops) = (self.program, &self.loops_of[function.0 as usize]);
+        self.codes.entry(function).or_insert_with(|| Rc::new(Code::of(program, function, loops))).clone()
+    }
+
+    /// The region of a loop, closed, or why it is not. A region that becomes too large is walked again with less inlined.
+    pub fn walk(&mut self, id: LoopId) -> Result<Region, Open> {
+        let mut result = self.attempt(id, self.limits.inline_size);
+        for inline_size in [self.limits.inline_size_small, 0] {
+            match result {
+                Err(Open { reason: OpenReason::TooLarge { .. }, .. }) => result = self.attempt(id, inline_size),
+                _ => break,
+            }
+        }
+        result
+    }
+
+    fn attempt(&mut self, id: LoopId, inline_size: u32) -> Result<Region, Open> {
+        let program = self.program;
+        let lengths = program.texts.iter().map(|t| t.len() as i64).collect();
+        let mut walk = Walk {
+            program,
+            root: id,
+            inline_size,
+            builder: Builder::new(lengths),
+            deepest: self.limits.inline_depth,
+            limit: self.limits.region_instructions,
+            walker: self,
+        };
+        walk.root()?;
+        Ok(finish::finish(walk.builder))
+    }
+}
+
+type Frame = Vec<Option<Value>>;
+
+/// An edge whose target has not been built yet, and the slots that it brings.
+struct Pending {
+    from: BlockId,
+    edge: usize,
+    frame: Frame,
+}
+
+/// One activation being walked.
+struct Activation {
+    chain: ChainId,
+    code: Rc<Code>,
+    /// The bytecode that belongs to the region: all of the function, or of the region's loop.
+    range: std::ops::Range<u32>,
+    /// Slots that the region's loop writes; an exit gives values for these.
+    written: Option<SlotSet>,
+    /// The cycle around the call.
+    outer: Option<CycleId>,
+    cycles: Vec<(LoopId, CycleId)>,
+    pending: BTreeMap<usize, Vec<Pending>>,
+    /// Headers built so far and the slots of their parameters.
+    headers: FxHashMap<u32, (BlockId, Vec<u16>)>,
+    returns: Vec<(BlockId, Vec<Value>)>,
+}
+
+struct Walk<'w, 'a> {
+    program: &'a Program,
+    walker: &'w mut Walker<'a>,
+    root: LoopId,
+    inline_size: u32,
+    deepest: u32,
+    limit: u32,
+    builder: Builder,
+}
+
+impl Walk<'_, '_> {
+    fn open<T>(&self, reason: OpenReason, pc: u32) -> Result<T, Open> {
+        Err(Open { id: self.root, reason, pc: Pc(pc) })
+    }
+
+    fn root(&mut self) -> Result<(), Open> {
+        let l = &self.program.loops[self.root.0 as usize];
+        let code = self.walker.code(l.function);
+        let Some(header) = code.block_at(l.code.start) else {
+            return self.open(OpenReason::Malformed, l.code.start);
+        };
+        let Some((_, written)) = code.header(header) else {
+            return self.open(OpenReason::Malformed, l.code.start);
+        };
+        let written = written.clone();
+        let pc = Pc(l.code.start);
+        let b = &mut self.builder;
+        b.chains.push(Chain { function: l.function, caller: None });
+        b.pc = pc;
+        b.block = b.new_block(ChainId(0), pc, None);
+        let slots = self.program.function(l.function).frame_slots;
+        let mut frame: Frame = vec![None; usize::from(slots)];
+        for slot in code.live[header].iter().filter(|&s| s < slots) {
+            frame[usize::from(slot)] = Some(b.add_param(Region::ENTRY, slot, None));
+        }
+        b.end(Terminator::Jump(Edge { to: NOWHERE, args: Vec::new() }));
+        let mut activation = Activation {
+            chain: ChainId(0),
+            code,
+            range: l.code.clone(),
+            written: Some(written),
+            outer: None,
+            cycles: Vec::new(),
+            pending: BTreeMap::new(),
+            headers: FxHashMap::default(),
+            returns: Vec::new(),
+        };
+        activation.pending.insert(header, vec![Pending { from: Region::ENTRY, edge: 0, frame }]);
+        self.walk(&mut activation)
+    }
+
+    fn walk(&mut self, a: &mut Activation) -> Result<(), Open> {
+        while let Some((at, incoming)) = a.pending.pop_first() {
+            self.enter(a, at, incoming);
+            self.instructions(a, at)?;
+        }
+        Ok(())
+    }
+
+    /// The innermost cycle around an instruction of an activation.
+    fn cycle_at(&self, a: &Activation, pc: u32) -> Option<CycleId> {
+        let inside = |&&(id, _): &&(LoopId, CycleId)| self.program.loops[id.0 as usize].code.contains(&pc);
+        // Loops are met from the outside in.
+        a.cycles.iter().rfind(inside).map(|&(_, cycle)| cycle).or(a.outer)
+    }
+
+    /// Builds the block of a bytecode block and makes it the current one.
+    fn enter(&mut self, a: &mut Activation, at: usize, mut incoming: Vec<Pending>) {
+        let start = a.code.blocks[at].start;
+        let block = BlockId(self.builder.blocks.len() as u32);
+        let header = a.code.header(at);
+        if let Some((id, _)) = header {
+            let parent = self.cycle_at(a, start);
+            let cycle = CycleId(self.builder.cycles.len() as u32);
+            let kind = self.program.loops[id.0 as usize].kind;
+            self.builder.cycles.push(Cycle { id, chain: a.chain, header: block, parent, kind });
+            a.cycles.push((id, cycle));
+        }
+        let cycle = self.cycle_at(a, start);
+        self.builder.pc = Pc(start);
+        self.builder.new_block(a.chain, Pc(start), cycle);
+        let slots = self.program.function(a.code.function).frame_slots;
+        let mut frame: Frame = vec![None; usize::from(slots)];
+        let mut params = Vec::new();
+        for slot in a.code.live[at].iter().filter(|&s| s < slots) {
+            let of = |p: &Pending| p.frame[usize::from(slot)];
+            let Some(first) = incoming.iter().find_map(of) else { continue };
+            let same = incoming.iter().all(|p| of(p) == Some(first));
+            let varies = match header {
+                Some((_, written)) => written.has(slot),
+                None => !same,
+            };
+            let value = if varies || !same {
+                params.push(slot);
+                self.builder.add_param(block, slot, None)
+            } else {
+                first
+            };
+            frame[usize::from(slot)] = Some(value);
+        }
+        for pending in &mut incoming {
+            self.builder.frame = std::mem::take(&mut pending.frame);
+            let args = params.iter().map(|&slot| self.builder.slot(slot)).collect();
+            self.connect(pending.from, pending.edge, block, args);
+        }
+        if header.is_some() {
+            a.headers.insert(start, (block, params));
+        }
+        self.builder.block = block;
+        self.builder.frame = frame;
+    }
+
+    fn connect(&mut self, from: BlockId, edge: usize, to: BlockId, args: Vec<Value>) {
+        let end = &mut self.builder.blocks[from.index()].end;
+        if let Some(place) = end.edges_mut().nth(edge) {
+            *place = Edge { to, args };
+        }
+    }
+
+    /// Walks the instructions of the current block up to its end.
+    fn instructions(&mut self, a: &mut Activation, at: usize) -> Result<(), Open> {
+        let CodeBlock { start, end } = a.code.blocks[at];
+        for pc in start..end {
+            if self.builder.size() > self.limit as usize {
+                return self.open(OpenReason::TooLarge { limit: self.limit }, pc);
+            }
+            let ins = self.program.code[pc as usize];
+            let before = self.builder.frame.clone();
+            self.builder.begin(Pc(pc));
+            let next = step(&mut self.builder, ins);
+            if let Some(first) = self.builder.take_decision() {
+                let yes_frame = std::mem::replace(&mut self.builder.frame, before);
+                self.builder.begin_again();
+                let other = step(&mut self.builder, ins);
+                let no_frame = std::mem::take(&mut self.builder.frame);
+                let Some(second) = self.builder.take_decision() else {
+                    return self.open(OpenReason::Malformed, pc);
+                };
+                let edge = || Edge { to: NOWHERE, args: Vec::new() };
+                self.builder.end(Terminator::Branch(first.cond, edge(), edge()));
+                let from = self.builder.block;
+                self.side(a, pc, (from, 0), next, first.side, yes_frame)?;
+                self.side(a, pc, (from, 1), other, second.side, no_frame)?;
+                return Ok(());
+            }
+            if !self.one_way(a, pc, next)? {
+                return Ok(());
+            }
+        }
+        self.jump(a, end - 1, end)
+    }
+
+    /// One side of a decision: what it emitted stands in `side`.
+    fn side(
+        &mut self,
+        a: &mut Activation,
+        pc: u32,
+        (from, edge): (BlockId, usize),
+        next: Next,
+        side: BlockId,
+        frame: Frame,
+    ) -> Result<(), Open> {
+        self.builder.frame = frame;
+        self.connect(from, edge, side, Vec::new());
+        self.builder.block = side;
+        match next {
+            Next::Seq => self.jump(a, pc, pc + 1),
+            next => self.one_way(a, pc, next).map(|_| ()),
+        }
+    }
+
+    /// Control that does not depend on a decision. False if the block has ended.
+    fn one_way(&mut self, a: &mut Activation, pc: u32, next: Next) -> Result<bool, Open> {
+        match next {
+            Next::Seq => return Ok(true),
+            Next::Jump(target) | Next::Loop { target, .. } => self.jump(a, pc, target)?,
+            Next::Runtime { routine, frame } => return self.runtime(pc, routine, frame),
+            Next::Call { function, frame } => return self.call(a, pc, FunctionId(function), frame, None),
+            Next::CallIndirect { value, frame } => {
+                let function = self.builder.slot(value);
+                let environment = self.builder.slot(value + 1);
+                let known = self.builder.constant_of(function).and_then(|f| u32::try_from(f).ok());
+                let Some(function) = known.filter(|&f| (f as usize) < self.program.functions.len()) else {
+                    return self.open(OpenReason::UnknownCallee, pc);
+                };
+                return self.call(a, pc, FunctionId(function), frame, Some(environment));
+            }
+            Next::Return { from, count } => {
+                let values: Vec<Value> = (from..from + count).map(|slot| self.builder.slot(slot)).collect();
+                if a.chain == ChainId(0) {
+                    let slots: Vec<u16> = (0..count).collect();
+                    let exit = self.builder.exit(ExitKind::Return, Pc(pc), &slots);
+                    self.builder.end(Terminator::Exit(exit, values));
+                } else {
+                    self.builder.end(Terminator::Jump(Edge { to: NOWHERE, args: Vec::new() }));
+                    a.returns.push((self.builder.block, values));
+                }
+            }
+            Next::Fault(fault) => self.stop(pc, ExitKind::Fault(fault)),
+        }
+        Ok(false)
+    }
+
+    fn stop(&mut self, pc: u32, kind: ExitKind) {
+        let exit = self.builder.exit(kind, Pc(pc), &[]);
+        self.builder.end(Terminator::Exit(exit, Vec::new()));
+    }
+
+    /// Ends the current block with a jump to an instruction of the activation, or out of the region.
+    fn jump(&mut self, a: &mut Activation, pc: u32, target: u32) -> Result<(), Open> {
+        let from = self.builder.block;
+        if !a.range.contains(&target) {
+            let Some(written) = a.written.clone() else { return self.open(OpenReason::Malformed, pc) };
+            let counted = &self.program.loops[self.root.0 as usize];
+            let done = pc + 1 == counted.code.end
+                && target == counted.code.end
+                && matches!(counted.kind, scaly_interp::program::LoopKind::Counted { .. });
+            let kind = if done { ExitKind::Done } else { ExitKind::Leave };
+            let Some(at) = a.code.block_at(target) else { return self.open(OpenReason::Malformed, pc) };
+            let slots: Vec<u16> = a.code.live[at].iter().filter(|&slot| written.has(slot)).collect();
+            let values = slots.iter().map(|&slot| self.builder.slot(slot)).collect();
+            let exit = self.builder.exit(kind, Pc(target), &slots);
+            self.builder.end(Terminator::Exit(exit, values));
+            return Ok(());
+        }
+        if let Some((header, slots)) = a.headers.get(&target) {
+            let (header, slots) = (*header, slots.clone());
+            let args = slots.iter().map(|&slot| self.builder.slot(slot)).collect();
+            self.builder.end(Terminator::Jump(Edge { to: header, args }));
+            return Ok(());
+        }
+        let at = match a.code.block_at(target) {
+            Some(at) if target > pc => at,
+            _ => return self.open(OpenReason::Malformed, pc),
+        };
+        self.builder.end(Terminator::Jump(Edge { to: NOWHERE, args: Vec::new() }));
+        let frame = std::mem::take(&mut self.builder.frame);
+        a.pending.entry(at).or_default().push(Pending { from, edge: 0, frame });
+        Ok(())
+    }
+
+    fn runtime(&mut self, pc: u32, routine: u32, frame: u16) -> Result<bool, Open> {
+        let Some(routine) = Routine::from_number(routine) else { return self.open(OpenReason::Malformed, pc) };
+        let row = routine.signature();
+        let args: Vec<Value> = (frame..frame + row.param_slots()).map(|slot| self.builder.slot(slot)).collect();
+        let results = self.builder.emit(Op::Runtime(routine), &args, &vec![None; row.result_slots().into()]);
+        for (slot, value) in (frame..).zip(results) {
+            self.builder.set_slot(slot, value);
+        }
+        if operands::stops(routine) {
+            let kind = if row.may_fault() { ExitKind::Fault(Fault::Message) } else { ExitKind::Stop };
+            self.stop(pc, kind);
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Whether a call is walked in place.
+    fn inlines(&self, chain: ChainId, function: FunctionId) -> bool {
+        let size = self.program.function(function).code.len();
+        if size > self.inline_size as usize {
+            return false;
+        }
+        let (mut depth, mut at) = (0, chain);
+        loop {
+            let chain = &self.builder.chains[at.index()];
+            if chain.function == function {
+                return false;
+            }
+            depth += 1;
+            match chain.caller {
+                Some((caller, _)) => at = caller,
+                None => return depth <= self.deepest,
+            }
+        }
+    }
+
+    fn call(
+        &mut self,
+        a: &Activation,
+        pc: u32,
+        function: FunctionId,
+        frame: u16,
+        environment: Option<Value>,
+    ) -> Result<bool, Open> {
+        let callee = self.program.function(function);
+        let (params, results) = (callee.param_slots, callee.result_slots);
+        let args: Vec<Value> = (0..params)
+            .map(|i| match environment {
+                Some(environment) if i == 0 => environment,
+                _ => self.builder.slot(frame + i),
+            })
+            .collect();
+        let values = if self.inlines(a.chain, function) {
+            let Some(values) = self.inline(a, pc, function, frame, args)? else { return Ok(false) };
+            values
+        } else {
+            self.builder.emit(Op::Call(function), &args, &vec![None; results.into()])
+        };
+        let lost = usize::from(frame.saturating_sub(2)).min(self.builder.frame.len());
+        self.builder.frame[lost..].fill(None);
+        for (slot, &value) in (frame..).zip(&values) {
+            self.builder.set_slot(slot, value);
+        }
+        Ok(true)
+    }
+
+    /// Walks a callee in place. Its results, or none if it never returns.
+    fn inline(
+        &mut self,
+        a: &Activation,
+        pc: u32,
+        function: FunctionId,
+        frame: u16,
+        args: Vec<Value>,
+    ) -> Result<Option<Vec<Value>>, Open> {
+        let callee = self.program.function(function);
+        let chain = ChainId(self.builder.chains.len() as u32);
+        self.builder.chains.push(Chain { function, caller: Some((a.chain, Pc(pc))) });
+        let outer = self.builder.blocks[self.builder.block.index()].cycle;
+        let from = self.builder.block;
+        self.builder.end(Terminator::Jump(Edge { to: NOWHERE, args: Vec::new() }));
+        let mut inner = Activation {
+            chain,
+            code: self.walker.code(function),
+            range: callee.code.clone(),
+            written: None,
+            outer,
+            cycles: Vec::new(),
+            pending: BTreeMap::new(),
+            headers: FxHashMap::default(),
+            returns: Vec::new(),
+        };
+        let mut slots: Frame = vec![None; usize::from(callee.frame_slots)];
+        for (place, arg) in slots.iter_mut().zip(args) {
+            *place = Some(arg);
+        }
+        let saved = std::mem::take(&mut self.builder.frame);
+        inner.pending.insert(0, vec![Pending { from, edge: 0, frame: slots }]);
+        self.walk(&mut inner)?;
+        self.builder.pc = Pc(pc);
+        self.builder.frame = saved;
+        if inner.returns.is_empty() {
+            return Ok(None);
+        }
+        let block = self.builder.new_block(a.chain, Pc(pc + 1), outer);
+        let count = usize::from(callee.result_slots);
+        let mut values = Vec::with_capacity(count);
+        let mut params = Vec::new();
+        let zero = self.builder.word_constant(0);
+        for i in 0..count {
+            let of = |r: &(BlockId, Vec<Value>)| r.1.get(i).copied().unwrap_or(zero);
+            let first = of(&inner.returns[0]);
+            if inner.returns.iter().all(|r| of(r) == first) {
+                values.push(first);
+            } else {
+                params.push(i);
+                values.push(self.builder.add_param(block, frame + i as u16, None));
+            }
+        }
+        for (from, returned) in &inner.returns {
+            let args = params.iter().map(|&i| returned.get(i).copied().unwrap_or(zero)).collect();
+            self.connect(*from, 0, block, args);
+        }
+        self.builder.block = block;
+        Ok(Some(values))
+    }
+}

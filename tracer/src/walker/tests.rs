@@ -1,0 +1,185 @@
+use super::*;
+use scaly_interp::dump::parse;
+
+fn walk(text: &str) -> Result<String, String> {
+    let program = parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let region = Walker::new(&program, Limits::default()).walk(LoopId(0)).map_err(|open| open.to_string())?;
+    region.verify().unwrap_or_else(|error| panic!("{error}\n{region}"));
+    let text = region.to_string();
+    assert_eq!(text.parse::<Region>().unwrap_or_else(|error| panic!("{error}\n{text}")), region);
+    Ok(text)
+}
+
+/// `for i in 0..n set a[i]: b[i] + 1.0`
+const MAP: &str = "
+main f
+function f(params 5, results 1, frame 12)
+  Const s5, 0
+  ForPrepS s5..7, s4 -> @out
+loop counted s5..7 @top..@out
+top: LoadElemF64 s7, s2..4, s5, *8, +0
+  ConstF64 s8, 1.0
+  AddF64 s7, s7, s8
+  StoreElemF64 s0..2, s5, s7, *8, +0
+  ForLoop s5..7, loop0 -> @top
+out: Const s0, 0
+  Return1 s0
+";
+
+#[test]
+fn a_counted_loop() {
+    assert_eq!(
+        walk(MAP).unwrap(),
+        "\
+chain0 = function0
+cycle0 = loop0 chain0 block1 counted 5
+exit0 = done @7 ()
+block0 chain0 @2 (v0: i64 = 0, v1: i64 = 1, v2: i64 = 2, v3: i64 = 3, v4: i64 = 5, v5: i64 = 6):
+  v6: f64 = f64.const 0x3ff0000000000000 @3
+  v7: i64 = const 0 @6
+  v8: i64 = const 1 @6
+  jump block1(v4, v5) @2
+block1 chain0 @2 cycle0 (v9: i64 = 5, v10: i64 = 6):
+  v11: bool = lt_u v9, v3 @2
+  guard v11 IndexOutOfRange @2
+  v12: i64 = element v2, v9 * 8 + 0 @2
+  v13: f64 = load.f64 v12 + 0 @2
+  v14: f64 = f64.add v13, v6 @4
+  v15: bool = lt_u v9, v1 @5
+  guard v15 IndexOutOfRange @5
+  v16: i64 = element v0, v9 * 8 + 0 @5
+  store.f64 v16 + 0, v14 @5
+  v17: bool = ne v10, v7 @6
+  branch v17, block2(), block3() @6
+block2 chain0 @6 cycle0 ():
+  v18: i64 = sub v10, v8 @6
+  v19: i64 = add v9, v8 @6
+  jump block1(v19, v18) @6
+block3 chain0 @6 cycle0 ():
+  exit exit0 () @6
+"
+    );
+}
+
+/// A callee that returns from two places, called in the loop; its result is summed.
+const CALL: &str = "
+main f
+function f(params 1, results 1, frame 12)
+  Const s1, 0
+  Const s2, 0
+  ForPrepS s2..4, s0 -> @out
+loop counted s2..4 @top..@out
+top: Move s6, s2
+  Call s6, g
+  Add s1, s1, s6
+  ForLoop s2..4, loop0 -> @top
+out: Return1 s1
+function g(params 1, results 1, frame 4)
+  JLtSImm s0, 10 -> @small
+  Const s1, 7
+  Return1 s1
+small: Return1 s0
+";
+
+#[test]
+fn a_call_is_walked_in_place() {
+    let text = walk(CALL).unwrap();
+    assert!(text.contains("chain1 = function1 in chain0 @4\n"), "{text}");
+    let join = text.lines().find(|l| l.starts_with("block") && l.contains("= 6)")).unwrap();
+    assert!(join.contains("chain0 @5 cycle0"), "{text}");
+    assert!(text.contains("exit0 = done @7 (1)"), "{text}");
+}
+
+#[test]
+fn recursion_stays_a_call() {
+    let text = walk(&CALL.replace("Const s1, 7", "Call s2, g")).unwrap();
+    assert!(text.contains(" = call function1 ("), "{text}");
+    assert!(text.contains("chain1 = function1 in chain0 @4\n"), "{text}");
+}
+
+/// A function value that is known where it is called.
+#[test]
+fn a_known_function_value_is_walked() {
+    let known = CALL
+        .replace("top: Move s6, s2\n  Call s6, g", "top: Move s7, s2\n  FunctionId s10, g\n  CallIndirect s6, s10..12");
+    let text = walk(&known.replace("function g(params 1", "function g(params 2").replace("s0, 10", "s1, 10")).unwrap();
+    assert!(text.contains("chain1 = function1"), "{text}");
+}
+
+#[test]
+fn an_unknown_function_value_leaves_the_loop_open() {
+    let unknown = CALL.replace("Call s6, g", "CallIndirect s6, s0..2");
+    assert_eq!(walk(&unknown).unwrap_err(), "loop0 open at @4: UnknownCallee");
+}
+
+/// An inner loop with a float accumulator, a `break`, and a slot that only one path writes.
+const NEST: &str = "
+main f
+function f(params 3, results 1, frame 12)
+  Const s3, 0
+  ForPrepS s3..5, s2 -> @out
+loop counted s3..5 @outer..@out
+outer: ConstF64 s8, 0
+  Const s5, 0
+  ForPrepS s5..7, s2 -> @done
+loop counted s5..7 @inner..@done in loop0
+inner: LoadElemF64 s7, s0..2, s5, *8, +0
+  JLtF64 s7, s8 -> @done
+  AddF64 s8, s8, s7
+  ForLoop s5..7, loop1 -> @inner
+done: StoreElemF64 s0..2, s3, s8, *8, +0
+  ForLoop s3..5, loop0 -> @outer
+out: Const s0, 0
+  Return1 s0
+";
+
+#[test]
+fn nested_loops_stay_loops() {
+    let text = walk(NEST).unwrap();
+    assert!(text.contains("cycle1 = loop1 chain0 block3 counted 5 in cycle0\n"), "{text}");
+    let header = text.lines().find(|l| l.starts_with("block3")).unwrap();
+    assert!(header.contains("f64 = 8"), "{text}");
+}
+
+/// What is too large with its calls inlined is walked again with calls.
+#[test]
+fn large_callees_stay_calls() {
+    let body = "  AddImm s0, s0, 1\n  Add s1, s0, s1\n".repeat(250);
+    let program = CALL.replace("  Add s1, s1, s6\n", &"  Add s1, s1, s6\n  Move s6, s2\n  Call s6, g\n".repeat(6));
+    let program = program.replace("  Const s1, 7\n", &body);
+    let text = walk(&program).unwrap();
+    assert_eq!(text.matches(" = call function1 (").count(), 7, "{text}");
+    let huge = MAP.replace("  AddF64 s7, s7, s8\n", &"  AddF64 s7, s7, s8\n".repeat(3000));
+    assert!(walk(&huge).unwrap_err().contains("TooLarge"));
+}
+
+/// A condition that is made a word and tested later is the condition itself.
+#[test]
+fn conditions_in_slots_are_seen_through() {
+    let program = MAP.replace("top: ", "top: LtS s9, s5, s4\n  NotBool s9, s9\n  JIf s9 -> @skip\n");
+    let program = program.replace("  ForLoop", "skip: ForLoop");
+    let text = walk(&program).unwrap();
+    assert!(text.contains("not v"), "{text}");
+    assert!(!text.contains("word v"), "{text}");
+}
+
+/// A `while` loop: the counter is a parameter of the header, and its value behind the loop is the exit's.
+#[test]
+fn an_open_loop_leaves_by_its_condition() {
+    let text = walk(
+        "
+main f
+function f(params 2, results 1, frame 8)
+  Const s2, 0
+loop open @top..@out
+top: JLeS s1, s2 -> @out
+  StoreI64 s0, s2, +0
+  AddImm s2, s2, 1
+  Loop loop0 -> @top
+out: Return1 s2
+",
+    )
+    .unwrap();
+    assert!(text.contains("exit0 = leave @5 (2)"), "{text}");
+    assert!(text.contains("cycle0 = loop0 chain0 block1 open"), "{text}");
+}
