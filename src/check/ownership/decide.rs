@@ -2,12 +2,12 @@
 //!
 //! Liveness runs backward over the blocks. A write to a place while something views it:
 //!
-//! | holder | plain elements written | storage may be given back |
-//! |---|---|---|
-//! | `let` of a place | copy | copy |
-//! | cursor | becomes a variable of its own | likewise |
-//! | `for`, `choose`, `while let` binding | copy | error |
-//! | `Slice`, the subject of a `for` | sees it | error |
+//! | holder | plain slots written | plain elements written | storage may be given back |
+//! |---|---|---|---|
+//! | `let` of a place | copy | copy | copy |
+//! | cursor | | becomes a variable of its own | likewise |
+//! | `for`, `choose`, `while let` binding | | copy | error |
+//! | `Slice`, the subject of a `for` | | sees it | error |
 //!
 //! A stored place whose root is neither used nor assigned nor viewed any more before its next declaration is moved.
 
@@ -69,8 +69,12 @@ pub fn decide(flow: &mut Flow) -> Decisions {
                         if !now.contains(bit) || !holder.places.iter().any(|p| p.overlaps(&write.place)) {
                             continue;
                         }
+                        let slots = !write.reshapes && !write.in_memory;
                         match holder.kind {
-                            HolderKind::Candidate | HolderKind::Cursor => copied[bit as usize] = true,
+                            HolderKind::Candidate => copied[bit as usize] = true,
+                            // These have slots of their own.
+                            _ if slots => {}
+                            HolderKind::Cursor => copied[bit as usize] = true,
                             HolderKind::Binding if !write.reshapes => copied[bit as usize] = true,
                             HolderKind::Slice | HolderKind::Subject if !write.reshapes => {}
                             _ => conflicts.push((bit, number)),

@@ -595,8 +595,10 @@ impl<'p> Flow<'p> {
     /// Notes a write. `behind`: of what lies in memory behind the place's slots.
     fn write(&mut self, place: Place, reshapes: bool, behind: bool, writer: Writer, span: Span) {
         let in_memory = behind || place.in_memory();
+        // Of a plain variable there are no views.
+        let seen = place.local().is_some_and(|l| self.bit(l).is_some());
         self.writes.push(Write { place, reshapes, in_memory, writer, span });
-        if reshapes || in_memory {
+        if seen {
             self.events.push(Event::Write((self.writes.len() - 1) as u32));
         }
     }
@@ -760,17 +762,16 @@ impl<'p> Flow<'p> {
         }
     }
 
-    /// The places, and what the views among their variables show: `true` for those.
-    fn shown(&self, places: Vec<Place>) -> Vec<(Place, bool)> {
-        let mut all: Vec<(Place, bool)> = places.into_iter().map(|place| (place, false)).collect();
+    /// The places, and what the views among their variables show.
+    fn shown(&self, mut all: Vec<Place>) -> Vec<Place> {
         let mut next = 0;
-        while let Some((place, _)) = all.get(next) {
+        while let Some(place) = all.get(next) {
             if let Some(bit) = place.local().and_then(|l| self.bit(l)) {
                 let steps = place.steps.clone();
                 for parent in &self.holders[bit as usize].places {
                     let mut shown = parent.clone();
                     steps.iter().for_each(|&step| shown.push(step, false));
-                    all.push((shown, true));
+                    all.push(shown);
                 }
             }
             next += 1;
@@ -792,11 +793,11 @@ impl<'p> Flow<'p> {
         let view = self.views.is_slice(operand.ty);
         let function = matches!(operand.kind, ExprKind::Lambda { .. });
         let mut copy = false;
-        for (place, behind) in self.shown(self.views.of(operand, self.depth)) {
+        for place in self.shown(self.views.of(operand, self.depth)) {
             for (n, write) in self.writes[from..].iter().enumerate() {
                 let own = call.and_then(|(own, owners, _)| owners.get((from + n).checked_sub(own)?).copied());
                 let mine = own.is_some() && own == call.map(|c| c.2);
-                if mine || !place.overlaps(&write.place) || behind && !write.reshapes && !write.in_memory {
+                if mine || !place.overlaps(&write.place) {
                     continue;
                 }
                 if !view && !function {
@@ -815,7 +816,7 @@ impl<'p> Flow<'p> {
 
     /// The index of an element changes what the element lies in.
     fn index_disturbs(&mut self, base: &Expr, from: usize) {
-        for (place, _) in self.shown(self.views.of(base, self.depth)) {
+        for place in self.shown(self.views.of(base, self.depth)) {
             if let Some(write) = self.writes[from..].iter().find(|w| w.reshapes && place.overlaps(&w.place)) {
                 let name = place.describe(self.types(), self.views.routine);
                 self.report.index_disturbs(&name, base.span, write.span);

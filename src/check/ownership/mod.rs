@@ -16,10 +16,10 @@
 //! them, or it stands in a `Copy`. (That holds for plain variables too: `f(i, next(i))` copies `i`, if `next` changes
 //! it.) For plain parameters that are changed this counts on copy-in, copy-out: the caller's slots change at the end.
 //!
-//! **Views.** A `Let` with `view`, a binding (`choose`, `for`, `while let`), a `Slice`, a lambda passed directly have slots of
-//! their own, read when they are made; the storage behind the slots is neither given back nor, but for slices, written
-//! while they live. Assigning plain fields of the root is possible, since the copied slots do not see it. A view is
-//! never moved, nothing is freed for it.
+//! **Views.** Nothing of a place is written while a `Let` of it with `view` lives: it may be another name for the slots. Bindings
+//! (`choose`, `for`, `while let`), cursors, a `Slice` and a lambda passed directly need slots of their own, read when they are
+//! made: plain fields of the root may be assigned while they live; the storage behind the slots is neither given back
+//! nor, but for slices, written. A view is never moved, nothing is freed for it.
 //!
 //! **Cursors.** A `var` whose `Let` is a `view` is a cursor: `Assign` to it copies slots, frees nothing and copies nothing
 //! behind them. Its `Let` may have a value that is no place: then a temporary of the block.
