@@ -1,0 +1,125 @@
+//! Assignments: the value first, then the place, then what was there goes back to its region.
+
+use super::analysis;
+use super::body::Body;
+use super::frame::Slot;
+use super::places::Place;
+use super::regions::{Region, Want};
+use crate::check::hir::{Expr, ExprKind, LocalId};
+
+impl<'h> Body<'_, 'h> {
+    /// The slots of a place that lies in the frame, found without writing code.
+    pub fn frame_place(&mut self, e: &'h Expr) -> Option<Slot> {
+        match &e.kind {
+            ExprKind::Local(local) => Some(self.local(*local).slot),
+            ExprKind::Move(place) => self.frame_place(place),
+            ExprKind::Field { base, field } => {
+                let slot = self.frame_place(base)?;
+                let layout = self.layout(base.ty);
+                Some(slot.plus(layout.fields.get(*field as usize)?.slot))
+            }
+            ExprKind::Payload { base, variant, field, checked: false } => {
+                let slot = self.frame_place(base)?;
+                let layout = self.layout(base.ty);
+                let field = layout.variants.get(*variant as usize)?.get(*field as usize)?;
+                (!field.boxed).then(|| slot.plus(field.slot))
+            }
+            _ => None,
+        }
+    }
+
+    pub fn assign(&mut self, place: &'h Expr, value: &'h Expr) {
+        let layout = self.layout(place.ty);
+        let root = analysis::root(place);
+        let fixed = self.frame_place(place);
+        if !layout.owns {
+            if let Some(slot) = fixed {
+                let in_pieces = layout.slots > 1 && root.is_none_or(|l| analysis::needs(value, l));
+                if !in_pieces {
+                    return self.into(value, slot, Want::Borrow);
+                }
+                let from = self.any(value, Want::Borrow);
+                return self.code.copy(slot, from, layout.slots);
+            }
+            let from = self.kept(value, |body| analysis::quiet(body.hir, place));
+            let to = self.place(place);
+            self.code.span = place.span;
+            return self.store(to, &layout, from);
+        }
+        let region = self.region_of(place);
+        let from = self.any(value, Want::Own(region));
+        self.replace(place, fixed, from, region);
+    }
+
+    /// Puts a complete value of the place's region into the place and gives back what was there.
+    fn replace(&mut self, place: &'h Expr, fixed: Option<Slot>, from: Slot, region: Region) {
+        let layout = self.layout(place.ty);
+        // A view owns nothing that could go back.
+        let owned = analysis::root(place).is_none_or(|l| self.local(l).owned || self.local(l).region == Region::Foreign);
+        match fixed {
+            Some(slot) if slot == from => {}
+            Some(slot) => {
+                if owned {
+                    self.free_slots(place.ty, slot, region);
+                }
+                self.code.copy(slot, from, layout.slots);
+            }
+            None => {
+                let to = self.place(place);
+                let to = self.addressed(to);
+                if owned {
+                    let old = self.loaded(to, &layout);
+                    self.free_slots(place.ty, old, region);
+                }
+                self.store(to, &layout, from);
+            }
+        }
+    }
+
+    /// `place += value` and its kin.
+    pub fn modify(&mut self, place: &'h Expr, operand: LocalId, value: &'h Expr, old: LocalId, new: &'h Expr) {
+        let layout = self.layout(place.ty);
+        let operand_slot = self.kept(value, |body| analysis::quiet(body.hir, place));
+        self.name_temporary(operand, operand_slot);
+        let region = self.region_of(place);
+        if let Some(slot) = self.frame_place(place) {
+            self.name_temporary(old, slot);
+            if layout.slots == 1 && !layout.owns {
+                return self.into(new, slot, Want::Borrow);
+            }
+            let from = self.any(new, Want::Own(region));
+            if layout.owns {
+                return self.replace(place, Some(slot), from, region);
+            }
+            return self.code.copy(slot, from, layout.slots);
+        }
+        let at = self.place(place);
+        let scalar = layout.scalar().is_some();
+        let at = if scalar { at } else { self.addressed(at) };
+        let before = self.loaded(at, &layout);
+        self.name_temporary(old, before);
+        let from = self.any(new, Want::Own(region));
+        if layout.owns && from != before {
+            self.free_slots(place.ty, before, region);
+        }
+        self.store(at, &layout, from);
+    }
+
+    /// A local of the checker's that stands for slots as they are.
+    pub fn name_temporary(&mut self, local: LocalId, slot: Slot) {
+        let scope = self.current_scope();
+        let variable = &mut self.locals[local.0 as usize];
+        variable.slot = slot;
+        variable.mutable = false;
+        variable.owned = false;
+        variable.region = Region::Foreign;
+        variable.scope = scope;
+    }
+}
+
+/// A place in the frame.
+impl From<Slot> for Place {
+    fn from(slot: Slot) -> Place {
+        Place::Slots(slot)
+    }
+}

@@ -1,0 +1,433 @@
+//! The lowering of one routine: its state, its parameters, and how it returns.
+
+use std::rc::Rc;
+
+use scaly_interp::bytecode::{Instruction, Opcode};
+use scaly_interp::program::{Param, ParamKind};
+
+use super::code::{Code, Label};
+use super::frame::Slot;
+use super::layout::Layout;
+use super::regions::{Region, ScopeId, Scopes, Want};
+use super::signature::Signature;
+use super::{Heading, Lowering};
+use crate::check::hir::{self, Expr, ExprKind, LocalId, LocalKind, LoopTag, RoutineId, RoutineKind, Type, TypeId, Types};
+
+/// A local of the routine.
+#[derive(Clone, Copy, Debug)]
+pub struct Variable {
+    pub ty: TypeId,
+    pub slot: Slot,
+    /// The region of its storage, or of what it views.
+    pub region: Region,
+    /// Its slots may be written after they are set.
+    pub mutable: bool,
+    /// It owns its storage; else it is a view of somebody's.
+    pub owned: bool,
+    /// Lies in the region of the result (see `regions`).
+    pub escaping: bool,
+    /// The scope that it was declared in; parameters have none.
+    pub scope: Option<ScopeId>,
+}
+
+/// A loop around the code that is being written.
+#[derive(Clone, Copy)]
+pub struct LoopState {
+    pub tag: LoopTag,
+    pub scope: ScopeId,
+    pub next: Label,
+    pub end: Label,
+}
+
+/// What comes back from the routine.
+#[derive(Default)]
+pub struct Returned {
+    pub ty: TypeId,
+    pub slots: u32,
+    pub region: Option<Region>,
+    /// Parameters that come back: slot and count.
+    pub in_place: Vec<(Slot, u32)>,
+    /// Of an init: `this`, which is the result.
+    pub this: Option<LocalId>,
+}
+
+pub struct Body<'m, 'h> {
+    pub m: &'m mut Lowering<'h>,
+    pub hir: &'h hir::Program,
+    pub code: Code,
+    pub locals: Vec<Variable>,
+    pub(super) scopes: Scopes,
+    pub loops: Vec<LoopState>,
+    pub returned: Returned,
+    /// Locals of the result that are part of the value being returned.
+    pub moved_out: Vec<LocalId>,
+    pub returning: bool,
+    pub routine: Option<&'h hir::Routine>,
+    /// Locals that lie in the region of the result.
+    pub escapes: Vec<bool>,
+    /// Slots of constants that are set before the outermost loop around, by kind and bits.
+    pub constants: rustc_hash::FxHashMap<super::loops::Constant, Slot>,
+}
+
+impl<'m, 'h> Body<'m, 'h> {
+    pub fn new(m: &'m mut Lowering<'h>, span: crate::source::Span) -> Self {
+        let hir = m.hir;
+        let code = Code { span, ..Code::default() };
+        Body {
+            m,
+            hir,
+            code,
+            locals: Vec::new(),
+            scopes: Scopes::default(),
+            loops: Vec::new(),
+            returned: Returned::default(),
+            moved_out: Vec::new(),
+            returning: false,
+            routine: None,
+            escapes: Vec::new(),
+            constants: rustc_hash::FxHashMap::default(),
+        }
+    }
+
+    pub fn types(&self) -> &'h Types {
+        &self.hir.types
+    }
+
+    pub fn layout(&mut self, ty: TypeId) -> Rc<Layout> {
+        self.m.layout(ty)
+    }
+
+    pub fn slots(&mut self, ty: TypeId) -> u32 {
+        self.m.layout(ty).slots
+    }
+
+    pub fn owns(&mut self, ty: TypeId) -> bool {
+        self.m.layout(ty).owns
+    }
+
+    pub fn take(&mut self, ty: TypeId) -> Slot {
+        let slots = self.slots(ty);
+        self.code.frame.take(slots)
+    }
+
+    pub fn local(&self, id: LocalId) -> Variable {
+        self.locals[id.0 as usize]
+    }
+
+    /// Gives a local its slots; it is in scope from here.
+    pub fn bind(&mut self, routine: &hir::Routine, id: LocalId, slot: Slot, region: Region, owned: bool) {
+        let local = &routine.locals[id.0 as usize];
+        let slots = self.slots(local.ty);
+        if local.kind != LocalKind::Temporary {
+            self.code.name(&local.name, slot, slots);
+        }
+        let mutable = matches!(local.kind, LocalKind::Var | LocalKind::Temporary);
+        let scope = self.current_scope();
+        self.locals[id.0 as usize] =
+            Variable { ty: local.ty, slot, region, mutable, owned, escaping: false, scope };
+    }
+
+    /// Lowers an expression in a position from which the routine returns its value.
+    pub fn tail(&mut self, e: &'h Expr) {
+        if self.code.is_dead() {
+            return;
+        }
+        let outer = std::mem::replace(&mut self.code.span, e.span);
+        match &e.kind {
+            ExprKind::Block(parts) => {
+                let scope = self.open_scope();
+                if let Some((last, first)) = parts.split_last() {
+                    for part in first {
+                        self.effect(part);
+                    }
+                    self.tail(last);
+                } else {
+                    self.give_back(None);
+                }
+                self.close_scope(scope);
+            }
+            ExprKind::If { condition, then, otherwise: Some(otherwise) } => {
+                let no = self.code.label();
+                self.branch(condition, false, no);
+                self.tail(then);
+                self.code.place(no);
+                self.tail(otherwise);
+            }
+            ExprKind::Choose { subject, arms, otherwise } => {
+                self.choose(subject, arms, otherwise.as_deref(), &mut |body, arm| body.tail(arm));
+            }
+            ExprKind::Match { subject, value, arms, otherwise } => {
+                self.matching(*subject, value, arms, otherwise.as_deref(), &mut |body, arm| body.tail(arm));
+            }
+            _ if self.returned.slots == 0 || e.ty == Types::NEVER => {
+                self.effect(e);
+                self.code.span = outer;
+                self.give_back(None);
+            }
+            _ => self.give_back(Some(e)),
+        }
+        // An `if` without `else`, or a `choose` whose arms give nothing.
+        self.give_back(None);
+        self.code.span = outer;
+    }
+
+    /// Returns, with the value of an expression.
+    pub fn give_back(&mut self, value: Option<&'h Expr>) {
+        if self.code.is_dead() {
+            return;
+        }
+        let mark = self.code.frame.mark();
+        let own = self.returned.region.map_or(Want::Borrow, Want::Own);
+        let outer_moves = self.moved_out.len();
+        let outer_returning = std::mem::replace(&mut self.returning, true);
+        let in_place = std::mem::take(&mut self.returned.in_place);
+        let slots = self.returned.slots;
+        let changed: u32 = in_place.iter().map(|&(_, n)| n).sum();
+        let adjacent = in_place.windows(2).all(|w| w[0].0.plus(w[0].1) == w[1].0);
+        let from = if slots == 0 {
+            if let Some(value) = value {
+                self.effect(value);
+            }
+            None
+        } else if in_place.is_empty() {
+            Some(self.result_value(value, None, own))
+        } else {
+            let all = self.code.frame.take(slots + changed);
+            Some(self.result_value(value, Some(all), own))
+        };
+        self.returning = outer_returning;
+        // What comes back of the parameters is what they are after the value has been computed.
+        let from = match from {
+            None if adjacent => in_place.first().map_or(Slot(0), |p| p.0),
+            Some(from) if in_place.is_empty() => from,
+            from => {
+                let all = from.unwrap_or_else(|| self.code.frame.take(changed));
+                let mut to = all.plus(slots);
+                for &(slot, count) in &in_place {
+                    self.code.copy(to, slot, count);
+                    to = to.plus(count);
+                }
+                all
+            }
+        };
+        self.leave_to(None, false);
+        self.code.give_back(from, slots + changed);
+        self.moved_out.truncate(outer_moves);
+        self.returned.in_place = in_place;
+        self.code.frame.reset(mark);
+    }
+
+    fn result_value(&mut self, value: Option<&'h Expr>, to: Option<Slot>, own: Want) -> Slot {
+        match value {
+            Some(value) => {
+                let value = self.dying(value);
+                match to {
+                    Some(to) => {
+                        self.into(value, to, own);
+                        to
+                    }
+                    None => self.any(value, own),
+                }
+            }
+            None => {
+                let this = self.returned.this.map(|l| {
+                    self.moved_out.push(l);
+                    self.local(l).slot
+                });
+                match (this, to) {
+                    (Some(this), None) => this,
+                    (Some(this), Some(to)) => {
+                        self.code.copy(to, this, self.returned.slots);
+                        to
+                    }
+                    (None, to) => {
+                        // Only where checking let a path without a value pass.
+                        let slots = self.returned.slots;
+                        let to = to.unwrap_or_else(|| self.code.frame.take(slots));
+                        self.code.zero(to, slots);
+                        to
+                    }
+                }
+            }
+        }
+    }
+
+    /// Notes that a local of the result is what is returned, whether or not the tree says that it is moved.
+    fn dying(&mut self, value: &'h Expr) -> &'h Expr {
+        let place = if let ExprKind::Move(place) = &value.kind { place } else { value };
+        if let ExprKind::Local(local) = place.kind
+            && self.local(local).escaping
+        {
+            self.moved_out.push(local);
+        }
+        value
+    }
+}
+
+/// Lowers a routine instance.
+pub(super) fn routine(m: &mut Lowering<'_>, id: RoutineId) -> (Heading, Code) {
+    let routine = m.hir.routine(id);
+    let signature = m.signature(id);
+    lower_routine(m, routine, &signature)
+}
+
+pub(super) fn lower_routine<'h>(
+    m: &mut Lowering<'h>,
+    routine: &'h hir::Routine,
+    signature: &Signature,
+) -> (Heading, Code) {
+    let mut body = Body::new(m, routine.span);
+    body.locals = routine
+        .locals
+        .iter()
+        .map(|l| Variable {
+            ty: l.ty,
+            slot: Slot(0),
+            region: Region::Foreign,
+            mutable: false,
+            owned: false,
+            escaping: false,
+            scope: None,
+        })
+        .collect();
+    body.routine = Some(routine);
+    body.code.frame.take(signature.param_slots);
+    let heading = body.parameters(routine, signature);
+    match &routine.body {
+        hir::Body::Code(code) => {
+            let scope = body.open_scope();
+            body.changed_copies(routine);
+            body.captures(routine);
+            body.find_escaping(routine, code);
+            body.this_of_init(routine);
+            body.tail(code);
+            body.close_scope(scope);
+            body.settle_regions();
+        }
+        hir::Body::Intrinsic { name, .. } => {
+            let message = format!("the intrinsic `{name}` is lowered as a routine of its own");
+            body.m.internal(routine.span, message);
+        }
+    }
+    (heading, body.code)
+}
+
+impl<'h> Body<'_, 'h> {
+    fn parameters(&mut self, routine: &'h hir::Routine, signature: &Signature) -> Heading {
+        let mut params = Vec::new();
+        let range = |slot: u32, n: u32| Slot(0).plus(slot).0..Slot(0).plus(slot + n).0;
+        if signature.environment {
+            params.push(Param { name: String::new(), slots: 0..1, kind: ParamKind::Environment });
+        }
+        let clamp = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
+        let mut in_place = Vec::new();
+        for (i, (&local, place)) in routine.params.iter().zip(&signature.params).enumerate() {
+            let slot = Slot(0).plus(place.slot);
+            let region = place.region.map_or(Region::Foreign, |r| Region::Param(Slot(0).plus(r)));
+            self.bind(routine, local, slot, region, place.result.is_some());
+            if place.result.is_some() {
+                in_place.push((slot, place.slots));
+                self.locals[local.0 as usize].mutable = true;
+            }
+            let writes = routine.summary.params.get(i).is_some_and(|s| s.writes);
+            let kind = match place.result {
+                Some(result) => ParamKind::InPlace { result: clamp(result) },
+                None if writes || matches!(self.types().get(place.ty), Type::Slice(_)) => ParamKind::View,
+                None => ParamKind::Value,
+            };
+            let name = routine.locals[local.0 as usize].name.clone();
+            params.push(Param { name, slots: range(place.slot, place.slots), kind });
+        }
+        let regions = signature.region.into_iter().chain(signature.params.iter().filter_map(|p| p.region));
+        for slot in regions {
+            params.push(Param { name: String::new(), slots: range(slot, 1), kind: ParamKind::Region });
+        }
+        self.returned = Returned {
+            ty: routine.result,
+            slots: signature.result,
+            region: signature.region.map(|r| Region::Param(Slot(0).plus(r))),
+            in_place,
+            this: None,
+        };
+        Heading {
+            name: routine.name.clone(),
+            params,
+            param_slots: signature.param_slots,
+            result_slots: signature.result_slots,
+            span: routine.span,
+            library: routine.library,
+        }
+    }
+
+    /// A lambda changes copies of what it is given.
+    fn changed_copies(&mut self, routine: &'h hir::Routine) {
+        if routine.kind != RoutineKind::Lambda {
+            return;
+        }
+        for (i, &local) in routine.params.iter().enumerate() {
+            let ty = routine.locals[local.0 as usize].ty;
+            let changed = routine.summary.params.get(i).is_some_and(|s| s.in_place(&self.hir.types, ty));
+            if !changed {
+                continue;
+            }
+            let slot = self.local(local).slot;
+            let region = self.here();
+            self.copy_slots(ty, slot, slot, region);
+            let scope = self.current_scope();
+            let variable = &mut self.locals[local.0 as usize];
+            (variable.region, variable.mutable, variable.owned, variable.scope) = (region, true, true, scope);
+        }
+    }
+
+    /// Loads what a lambda captured.
+    fn captures(&mut self, routine: &'h hir::Routine) {
+        let first = self.code.frame.take(0);
+        let mut count = 0;
+        for capture in &routine.captures {
+            let ty = routine.locals[capture.inner.0 as usize].ty;
+            let slot = self.take(ty);
+            count += self.slots(ty);
+            self.bind(routine, capture.inner, slot, Region::Foreign, false);
+            self.locals[capture.inner.0 as usize].mutable = false;
+        }
+        if count > 0 {
+            self.load_words(first, Slot(0), super::lambdas::HEADER, count);
+        }
+    }
+
+    fn this_of_init(&mut self, routine: &'h hir::Routine) {
+        if routine.kind != RoutineKind::Init {
+            return;
+        }
+        let is_this = |i: &usize| routine.locals[*i].name == "this" && !routine.params.contains(&LocalId(*i as u32));
+        let Some(index) = (0..routine.locals.len()).find(is_this) else { return };
+        let this = LocalId(index as u32);
+        let slots = self.returned.slots;
+        let slot = self.code.frame.take(slots);
+        let region = self.returned.region.unwrap_or(self.here());
+        self.bind(routine, this, slot, region, true);
+        self.locals[index].mutable = true;
+        self.locals[index].escaping = self.returned.region.is_some();
+        if self.locals[index].escaping {
+            self.note_escaping(this);
+        }
+        self.code.zero(slot, slots);
+        self.returned.this = Some(this);
+    }
+
+    pub fn load_words(&mut self, to: Slot, address: Slot, offset: u32, count: u32) {
+        match count {
+            0 => {}
+            1 => self.code.emit(Instruction::with(Opcode::LoadI64, to.0, address.0, 0, offset, 0)),
+            _ => self.code.emit(Instruction::with(Opcode::LoadWords, to.0, address.0, 0, count, offset)),
+        }
+    }
+
+    pub fn store_words(&mut self, address: Slot, offset: u32, from: Slot, count: u32) {
+        match count {
+            0 => {}
+            1 => self.code.emit(Instruction::with(Opcode::StoreI64, address.0, 0, from.0, offset, 0)),
+            _ => self.code.emit(Instruction::with(Opcode::StoreWords, address.0, 0, from.0, count, offset)),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Calls of routines, of function values, and of the runtime.
+
+use scaly_interp::bytecode::{Instruction, Opcode};
+use scaly_interp::routine::{Kind, Routine};
+
+use super::Key;
+use super::analysis;
+use super::body::Body;
+use super::frame::Slot;
+use super::places::Place;
+use super::regions::{Region, Want};
+use super::signature::Signature;
+use crate::check::hir::{Expr, RoutineId, Type};
+
+/// How an argument gets into the callee's frame.
+enum Argument {
+    /// Evaluated there.
+    Direct,
+    /// Evaluated already.
+    Ready(Slot),
+    /// Loaded from its place as late as possible, and stored back.
+    InPlace(Place),
+}
+
+impl<'h> Body<'_, 'h> {
+    /// The slots of the result of a call.
+    pub fn call(
+        &mut self,
+        e: &'h Expr,
+        id: RoutineId,
+        arguments: &'h [Expr],
+        to: Option<Slot>,
+        want: Want,
+    ) -> Slot {
+        let routine = self.hir.routine(id);
+        if let Some((name, types)) = analysis::intrinsic(routine) {
+            return self.intrinsic(e, name, types, arguments, to, want);
+        }
+        let signature = self.m.signature(id);
+        if arguments.len() != signature.params.len() {
+            self.m.internal(e.span, format!("a call of `{}` with {} arguments", routine.name, arguments.len()));
+            return Slot(0);
+        }
+        let sources = self.sources(&signature, arguments);
+        let changed: Vec<_> = signature
+            .params
+            .iter()
+            .zip(arguments)
+            .filter(|(p, _)| p.result.is_some())
+            .filter_map(|(_, a)| analysis::root(a))
+            .collect();
+        let base = self.call_frame(signature.slots());
+        for (i, (place, argument)) in signature.params.iter().zip(arguments).enumerate() {
+            let at = base.plus(place.slot);
+            match sources[i] {
+                Argument::Direct => {
+                    let want = self.argument_want(argument, place.result.is_some(), &changed, &arguments[i + 1..]);
+                    self.into(argument, at, want);
+                }
+                Argument::Ready(slot) => self.code.copy(at, slot, place.slots),
+                Argument::InPlace(_) => {}
+            }
+        }
+        for (place, source) in signature.params.iter().zip(&sources) {
+            if let Argument::InPlace(from) = *source {
+                let layout = self.layout(place.ty);
+                self.load(from, &layout, base.plus(place.slot));
+            }
+        }
+        if let Some(slot) = signature.region {
+            let region = self.target(want);
+            self.region_argument(region, base.plus(slot));
+        }
+        for (place, argument) in signature.params.iter().zip(arguments) {
+            if let Some(slot) = place.region {
+                let region = self.region_of(argument);
+                self.region_argument(region, base.plus(slot));
+            }
+        }
+        let function = self.m.function(Key::Routine(id));
+        self.code.call(base, function);
+        for (place, source) in signature.params.iter().zip(&sources) {
+            if let (Argument::InPlace(back), Some(result)) = (source, place.result) {
+                let layout = self.layout(place.ty);
+                self.store(*back, &layout, base.plus(result));
+            }
+        }
+        self.code.frame.reset(u32::from(base.0) + signature.result);
+        base
+    }
+
+    fn region_argument(&mut self, region: Region, to: Slot) {
+        let handle = self.handle(region);
+        self.code.copy(to, handle, 1);
+    }
+
+    /// Evaluates what can't wait until the callee's frame stands.
+    fn sources(&mut self, signature: &Signature, arguments: &'h [Expr]) -> Vec<Argument> {
+        let in_place = |i: usize| signature.params[i].result.is_some() && arguments[i].is_place();
+        let mut fixed = Vec::with_capacity(arguments.len());
+        for (i, argument) in arguments.iter().enumerate() {
+            fixed.push(if in_place(i) { self.frame_place(argument) } else { None });
+        }
+        let far = |i: usize| in_place(i) && fixed[i].is_none();
+        let in_order = (0..arguments.len()).any(|i| {
+            let others_quiet =
+                || arguments.iter().enumerate().all(|(k, a)| k == i || analysis::quiet(self.hir, a));
+            far(i) && !(analysis::is_simple_place(&arguments[i]) && others_quiet())
+        });
+        let mut sources = Vec::with_capacity(arguments.len());
+        for (i, argument) in arguments.iter().enumerate() {
+            sources.push(match fixed[i] {
+                Some(slot) => Argument::InPlace(Place::Slots(slot)),
+                None if in_place(i) => {
+                    let place = self.place(argument);
+                    Argument::InPlace(self.addressed(place))
+                }
+                None if in_order => {
+                    let rest = &arguments[i + 1..];
+                    let want = self.argument_want(argument, signature.params[i].result.is_some(), &[], rest);
+                    let slot = self.take(argument.ty);
+                    self.into(argument, slot, want);
+                    Argument::Ready(slot)
+                }
+                None => Argument::Direct,
+            });
+        }
+        sources
+    }
+
+    /// An argument is a view of the caller's value unless the callee, or what is evaluated before the call, changes that.
+    fn argument_want(
+        &mut self,
+        argument: &'h Expr,
+        in_place: bool,
+        changed: &[crate::check::hir::LocalId],
+        rest: &'h [Expr],
+    ) -> Want {
+        let kept = Want::Own(self.here());
+        if in_place {
+            // A temporary that the callee changes.
+            return kept;
+        }
+        let Some(root) = analysis::root(argument).filter(|&l| self.local(l).mutable) else { return Want::Borrow };
+        if !self.owns(argument.ty) {
+            return Want::Borrow;
+        }
+        let disturbed = changed.contains(&root) || !rest.iter().all(|a| analysis::quiet(self.hir, a));
+        if disturbed { kept } else { Want::Borrow }
+    }
+
+    pub fn call_value(&mut self, e: &'h Expr, callee: &'h Expr, arguments: &'h [Expr], want: Want) -> Slot {
+        let Type::Function { params, result } = self.types().get(callee.ty) else {
+            self.m.internal(e.span, "a call of what is no function");
+            return Slot(0);
+        };
+        let signature = Signature::of_value(&mut self.m.layouts, params, *result);
+        if arguments.len() != signature.params.len() {
+            self.m.internal(e.span, "a call of a function value with another number of arguments");
+            return Slot(0);
+        }
+        let value = self.kept(callee, |body| arguments.iter().all(|a| analysis::quiet(body.hir, a)));
+        let base = self.call_frame(signature.slots().max(1));
+        for (i, (place, argument)) in signature.params.iter().zip(arguments).enumerate() {
+            let want = self.argument_want(argument, false, &[], &arguments[i + 1..]);
+            self.into(argument, base.plus(place.slot), want);
+        }
+        if let Some(slot) = signature.region {
+            let region = self.target(want);
+            self.region_argument(region, base.plus(slot));
+        }
+        self.code.emit(Instruction::new(Opcode::CallIndirect, base.0, value.0, 0));
+        self.code.frame.reset(u32::from(base.0) + signature.result);
+        base
+    }
+
+    /// Calls a runtime routine with these arguments, behind the region of the result where it takes one. The results
+    /// begin in the slot that comes back.
+    pub fn runtime_call(&mut self, routine: Routine, arguments: &'h [Expr], want: Want) -> Slot {
+        let signature = routine.signature();
+        let mut kept = Vec::new();
+        // An argument that comes later may change what an earlier one points to.
+        let quiet = arguments.iter().skip(1).all(|a| analysis::quiet(self.hir, a));
+        if !quiet {
+            for (i, argument) in arguments.iter().enumerate() {
+                let rest = &arguments[i + 1..];
+                kept.push(self.kept(argument, |body| rest.iter().all(|a| analysis::quiet(body.hir, a))));
+            }
+        }
+        let base = self.code.frame.take(u32::from(signature.slots()));
+        let mut at = base;
+        if signature.params.first().is_some_and(|p| p.kind == Kind::Region) {
+            let region = self.target(want);
+            self.region_argument(region, base);
+            at = at.plus(1);
+        }
+        for (i, argument) in arguments.iter().enumerate() {
+            let slots = self.slots(argument.ty);
+            match kept.get(i) {
+                Some(&slot) => self.code.copy(at, slot, slots),
+                None => self.into(argument, at, Want::Borrow),
+            }
+            at = at.plus(slots);
+        }
+        if u32::from(at.0) != u32::from(base.0) + u32::from(signature.param_slots()) {
+            let span = self.code.span;
+            self.m.internal(span, format!("the arguments of `{}` do not fit", routine.name()));
+        }
+        self.code.runtime(base, routine);
+        self.code.frame.reset(u32::from(base.0) + u32::from(signature.result_slots()));
+        base
+    }
+}

@@ -1,0 +1,49 @@
+//! Intrinsics of strings that are no runtime routine of their own.
+
+use scaly_interp::bytecode::{Instruction, Opcode};
+use scaly_interp::routine::Routine;
+
+use super::Intrinsic;
+use crate::check::hir::{Expr, ExprKind};
+use crate::lower::body::Body;
+use crate::lower::frame::Slot;
+use crate::lower::regions::Want;
+
+impl<'h> Body<'_, 'h> {
+    pub(super) fn string_intrinsic(&mut self, name: &str, call: &Intrinsic<'h>) -> Option<Slot> {
+        match (name, call.arguments) {
+            ("String.length", [text]) => {
+                if let ExprKind::Text(text) = &text.kind {
+                    let to = call.to.unwrap_or_else(|| self.code.frame.take(1));
+                    self.code.constant(to, text.len() as i64);
+                    return Some(to);
+                }
+                Some(self.length(text))
+            }
+            ("String.byte", [text, index]) => {
+                let (text, index) = self.array_and_index(text, index);
+                let to = call.to.unwrap_or_else(|| self.code.frame.take(1));
+                self.code.emit(Instruction::with(Opcode::LoadElemU8, to.0, text.0, index.0, 1, 0));
+                Some(to)
+            }
+            ("String.bytes", [text]) => {
+                let text = self.any(text, Want::Borrow);
+                let to = self.code.frame.take(2);
+                let region = self.target(call.want);
+                self.copy_elements(to, text, 1, region);
+                Some(to)
+            }
+            _ => None,
+        }
+    }
+
+    /// The character of a string that starts at a byte.
+    pub fn string_at(&mut self, text: &'h Expr, index: &'h Expr, to: Slot) {
+        let (text, index) = self.operands(text, index);
+        let base = self.code.frame.take(3);
+        self.code.copy(base, text, 2);
+        self.code.copy(base.plus(2), index, 1);
+        self.code.runtime(base, Routine::StringCharAt);
+        self.code.copy(to, base, 1);
+    }
+}

@@ -1,0 +1,110 @@
+//! The calling convention.
+//!
+//! ```text
+//! arguments   [environment]  parameters, flattened, in order  [region of the result]  [region of a parameter] …
+//! results     the result, flattened   what each in-place parameter became, in order
+//! ```
+//!
+//! - A lambda has its environment in slot 0; a routine that is used as a value is called through a lambda.
+//! - The result's region is there if values of its type own storage: the result is built in it.
+//! - A parameter that comes back (`ParamSummary::in_place`) and owns storage has a region, so has a slice whose owned
+//!   elements are replaced. Regions of parameters follow in the order of the parameters.
+//! - Arguments that are passed by value are only read: they are views of what the caller has.
+
+use crate::check::hir::{Program, Routine, RoutineKind, Type, TypeId};
+
+use super::layout::Layouts;
+
+/// A parameter: `slot` from the first slot of the callee's frame.
+#[derive(Clone, Copy, Debug)]
+pub struct ParamPlace {
+    pub ty: TypeId,
+    pub slot: u32,
+    pub slots: u32,
+    /// Where it comes back among the results.
+    pub result: Option<u32>,
+    /// The slot of its region.
+    pub region: Option<u32>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Signature {
+    pub environment: bool,
+    pub params: Vec<ParamPlace>,
+    /// Slots of the result proper.
+    pub result: u32,
+    /// The slot of the result's region.
+    pub region: Option<u32>,
+    pub param_slots: u32,
+    /// Slots of everything that comes back.
+    pub result_slots: u32,
+}
+
+impl Signature {
+    /// Slots that the caller sets aside from the start of the callee's frame.
+    pub fn slots(&self) -> u32 {
+        self.param_slots.max(self.result_slots)
+    }
+
+    pub fn of_routine(program: &Program, layouts: &mut Layouts<'_>, routine: &Routine) -> Signature {
+        let lambda = routine.kind == RoutineKind::Lambda;
+        let types = &program.types;
+        let params = routine.params.iter().enumerate().map(|(i, local)| {
+            let ty = routine.locals[local.0 as usize].ty;
+            // What is called through a value has no names for its arguments' places: it changes copies.
+            let summary = routine.summary.params.get(i).filter(|_| !lambda);
+            let in_place = summary.is_some_and(|s| s.in_place(types, ty));
+            let replaces = match types.get(ty) {
+                Type::Slice(element) => summary.is_some_and(|s| s.reshapes || s.changes) && types.owns(*element),
+                _ => in_place && types.owns(ty),
+            };
+            (ty, in_place, replaces)
+        });
+        Signature::new(layouts, lambda, params, routine.result)
+    }
+
+    /// Of a call through a value.
+    pub fn of_value(layouts: &mut Layouts<'_>, params: &[TypeId], result: TypeId) -> Signature {
+        Signature::new(layouts, true, params.iter().map(|&ty| (ty, false, false)), result)
+    }
+
+    fn new(
+        layouts: &mut Layouts<'_>,
+        environment: bool,
+        params: impl Iterator<Item = (TypeId, bool, bool)>,
+        result: TypeId,
+    ) -> Signature {
+        let returned = layouts.get(result);
+        let mut next = u32::from(environment);
+        let mut results = returned.slots;
+        let mut places = Vec::new();
+        let mut regions = Vec::new();
+        for (i, (ty, in_place, region)) in params.enumerate() {
+            let slots = layouts.get(ty).slots;
+            places.push(ParamPlace { ty, slot: next, slots, result: in_place.then_some(results), region: None });
+            next = next.saturating_add(slots);
+            if in_place {
+                results = results.saturating_add(slots);
+            }
+            if region {
+                regions.push(i);
+            }
+        }
+        let mut hidden = || {
+            next = next.saturating_add(1);
+            Some(next - 1)
+        };
+        let region = if returned.owns { hidden() } else { None };
+        for i in regions {
+            places[i].region = hidden();
+        }
+        Signature {
+            environment,
+            params: places,
+            result: returned.slots,
+            region,
+            param_slots: next,
+            result_slots: results,
+        }
+    }
+}
