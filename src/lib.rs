@@ -7,4 +7,5 @@
 pub use scaly_interp::source;
 pub mod check;
 pub mod diagnostic;
+pub mod lower;
 pub mod syntax;

@@ -34,6 +34,7 @@ pub fn parts<'h>(e: &'h Expr, f: &mut dyn FnMut(&'h Expr)) {
             f(index);
         }
         ExprKind::Move(e)
+        | ExprKind::Copy(e)
         | ExprKind::Not(e)
         | ExprKind::Convert(e)
         | ExprKind::AsSlice(e)
@@ -140,8 +141,7 @@ fn quiet_within(program: &Program, e: &Expr, budget: &mut u32) -> bool {
         | ExprKind::Return(_)
         | ExprKind::Let { .. }
         | ExprKind::Assign { .. }
-        | ExprKind::Modify { .. }
-        => false,
+        | ExprKind::Modify { .. } => false,
         // Moving out may zero what it moves.
         ExprKind::Move(_) => is_scalar(program, e),
         _ => true,
@@ -253,10 +253,10 @@ fn returned(e: &Expr, found: &mut FxHashSet<LocalId>) {
     }
 }
 
-/// Whether a routine has a body in the tree.
-pub fn intrinsic(routine: &Routine) -> Option<(&str, &[crate::check::hir::TypeId])> {
+/// The name of a routine that has no body in the tree.
+pub fn intrinsic(routine: &Routine) -> Option<&str> {
     match &routine.body {
-        Body::Intrinsic { name, arguments } => Some((name, arguments)),
+        Body::Intrinsic { name, .. } => Some(name),
         Body::Code(_) => None,
     }
 }

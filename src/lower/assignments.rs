@@ -41,10 +41,17 @@ impl<'h> Body<'_, 'h> {
                 let from = self.any(value, Want::Borrow);
                 return self.code.copy(slot, from, layout.slots);
             }
-            let from = self.kept(value, |body| analysis::quiet(body.hir, place));
+            let from = self.any(value, Want::Borrow);
             let to = self.place(place);
             self.code.span = place.span;
             return self.store(to, &layout, from);
+        }
+        if let ExprKind::Local(local) = place.kind
+            && !self.local(local).owned
+        {
+            // A cursor moves on.
+            let from = self.any(value, Want::Borrow);
+            return self.code.copy(self.local(local).slot, from, layout.slots);
         }
         let region = self.region_of(place);
         let from = self.any(value, Want::Own(region));
@@ -54,23 +61,17 @@ impl<'h> Body<'_, 'h> {
     /// Puts a complete value of the place's region into the place and gives back what was there.
     fn replace(&mut self, place: &'h Expr, fixed: Option<Slot>, from: Slot, region: Region) {
         let layout = self.layout(place.ty);
-        // A view owns nothing that could go back.
-        let owned = analysis::root(place).is_none_or(|l| self.local(l).owned || self.local(l).region == Region::Foreign);
         match fixed {
             Some(slot) if slot == from => {}
             Some(slot) => {
-                if owned {
-                    self.free_slots(place.ty, slot, region);
-                }
+                self.free_slots(place.ty, slot, region);
                 self.code.copy(slot, from, layout.slots);
             }
             None => {
                 let to = self.place(place);
                 let to = self.addressed(to);
-                if owned {
-                    let old = self.loaded(to, &layout);
-                    self.free_slots(place.ty, old, region);
-                }
+                let old = self.loaded(to, &layout);
+                self.free_slots(place.ty, old, region);
                 self.store(to, &layout, from);
             }
         }
@@ -79,7 +80,7 @@ impl<'h> Body<'_, 'h> {
     /// `place += value` and its kin.
     pub fn modify(&mut self, place: &'h Expr, operand: LocalId, value: &'h Expr, old: LocalId, new: &'h Expr) {
         let layout = self.layout(place.ty);
-        let operand_slot = self.kept(value, |body| analysis::quiet(body.hir, place));
+        let operand_slot = self.any(value, Want::Borrow);
         self.name_temporary(operand, operand_slot);
         let region = self.region_of(place);
         if let Some(slot) = self.frame_place(place) {

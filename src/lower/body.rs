@@ -5,13 +5,16 @@ use std::rc::Rc;
 use scaly_interp::bytecode::{Instruction, Opcode};
 use scaly_interp::program::{Param, ParamKind};
 
+use super::analysis;
 use super::code::{Code, Label};
 use super::frame::Slot;
 use super::layout::Layout;
 use super::regions::{Region, ScopeId, Scopes, Want};
 use super::signature::Signature;
 use super::{Heading, Lowering};
-use crate::check::hir::{self, Expr, ExprKind, LocalId, LocalKind, LoopTag, RoutineId, RoutineKind, Type, TypeId, Types};
+use crate::check::hir::{
+    self, Expr, ExprKind, LocalId, LocalKind, LoopTag, RoutineId, RoutineKind, Type, TypeId, Types,
+};
 
 /// A local of the routine.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +45,6 @@ pub struct LoopState {
 /// What comes back from the routine.
 #[derive(Default)]
 pub struct Returned {
-    pub ty: TypeId,
     pub slots: u32,
     pub region: Option<Region>,
     /// Parameters that come back: slot and count.
@@ -61,6 +63,8 @@ pub struct Body<'m, 'h> {
     pub returned: Returned,
     /// Locals of the result that are part of the value being returned.
     pub moved_out: Vec<LocalId>,
+    /// Indexes that have been evaluated before the place that they belong to.
+    pub indexes: std::collections::VecDeque<Slot>,
     pub returning: bool,
     pub routine: Option<&'h hir::Routine>,
     /// Locals that lie in the region of the result.
@@ -72,7 +76,8 @@ pub struct Body<'m, 'h> {
 impl<'m, 'h> Body<'m, 'h> {
     pub fn new(m: &'m mut Lowering<'h>, span: crate::source::Span) -> Self {
         let hir = m.hir;
-        let code = Code { span, ..Code::default() };
+        let mut code = Code::default();
+        code.span = span;
         Body {
             m,
             hir,
@@ -82,6 +87,7 @@ impl<'m, 'h> Body<'m, 'h> {
             loops: Vec::new(),
             returned: Returned::default(),
             moved_out: Vec::new(),
+            indexes: std::collections::VecDeque::new(),
             returning: false,
             routine: None,
             escapes: Vec::new(),
@@ -123,8 +129,7 @@ impl<'m, 'h> Body<'m, 'h> {
         }
         let mutable = matches!(local.kind, LocalKind::Var | LocalKind::Temporary);
         let scope = self.current_scope();
-        self.locals[id.0 as usize] =
-            Variable { ty: local.ty, slot, region, mutable, owned, escaping: false, scope };
+        self.locals[id.0 as usize] = Variable { ty: local.ty, slot, region, mutable, owned, escaping: false, scope };
     }
 
     /// Lowers an expression in a position from which the routine returns its value.
@@ -298,7 +303,9 @@ pub(super) fn lower_routine<'h>(
             let scope = body.open_scope();
             body.changed_copies(routine);
             body.captures(routine);
-            body.find_escaping(routine, code);
+            if body.returned.region.is_some() {
+                body.escapes = analysis::escaping(routine, code);
+            }
             body.this_of_init(routine);
             body.tail(code);
             body.close_scope(scope);
@@ -343,7 +350,6 @@ impl<'h> Body<'_, 'h> {
             params.push(Param { name: String::new(), slots: range(slot, 1), kind: ParamKind::Region });
         }
         self.returned = Returned {
-            ty: routine.result,
             slots: signature.result,
             region: signature.region.map(|r| Region::Param(Slot(0).plus(r))),
             in_place,

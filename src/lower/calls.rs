@@ -24,17 +24,10 @@ enum Argument {
 
 impl<'h> Body<'_, 'h> {
     /// The slots of the result of a call.
-    pub fn call(
-        &mut self,
-        e: &'h Expr,
-        id: RoutineId,
-        arguments: &'h [Expr],
-        to: Option<Slot>,
-        want: Want,
-    ) -> Slot {
+    pub fn call(&mut self, e: &'h Expr, id: RoutineId, arguments: &'h [Expr], to: Option<Slot>, want: Want) -> Slot {
         let routine = self.hir.routine(id);
-        if let Some((name, types)) = analysis::intrinsic(routine) {
-            return self.intrinsic(e, name, types, arguments, to, want);
+        if let Some(name) = analysis::intrinsic(routine) {
+            return self.intrinsic(e, name, arguments, to, want);
         }
         let signature = self.m.signature(id);
         if arguments.len() != signature.params.len() {
@@ -42,19 +35,12 @@ impl<'h> Body<'_, 'h> {
             return Slot(0);
         }
         let sources = self.sources(&signature, arguments);
-        let changed: Vec<_> = signature
-            .params
-            .iter()
-            .zip(arguments)
-            .filter(|(p, _)| p.result.is_some())
-            .filter_map(|(_, a)| analysis::root(a))
-            .collect();
         let base = self.call_frame(signature.slots());
         for (i, (place, argument)) in signature.params.iter().zip(arguments).enumerate() {
             let at = base.plus(place.slot);
             match sources[i] {
                 Argument::Direct => {
-                    let want = self.argument_want(argument, place.result.is_some(), &changed, &arguments[i + 1..]);
+                    let want = self.argument_want(place.result.is_some());
                     self.into(argument, at, want);
                 }
                 Argument::Ready(slot) => self.code.copy(at, slot, place.slots),
@@ -103,21 +89,22 @@ impl<'h> Body<'_, 'h> {
         }
         let far = |i: usize| in_place(i) && fixed[i].is_none();
         let in_order = (0..arguments.len()).any(|i| {
-            let others_quiet =
-                || arguments.iter().enumerate().all(|(k, a)| k == i || analysis::quiet(self.hir, a));
+            let others_quiet = || arguments.iter().enumerate().all(|(k, a)| k == i || analysis::quiet(self.hir, a));
             far(i) && !(analysis::is_simple_place(&arguments[i]) && others_quiet())
         });
         let mut sources = Vec::with_capacity(arguments.len());
+        let mut indexes = Vec::new();
         for (i, argument) in arguments.iter().enumerate() {
             sources.push(match fixed[i] {
                 Some(slot) => Argument::InPlace(Place::Slots(slot)),
-                None if in_place(i) => {
-                    let place = self.place(argument);
-                    Argument::InPlace(self.addressed(place))
+                None if far(i) => {
+                    if in_order && analysis::root(argument).is_some() {
+                        indexes.push((i, self.evaluate_indexes(argument)));
+                    }
+                    Argument::Direct
                 }
                 None if in_order => {
-                    let rest = &arguments[i + 1..];
-                    let want = self.argument_want(argument, signature.params[i].result.is_some(), &[], rest);
+                    let want = self.argument_want(signature.params[i].result.is_some());
                     let slot = self.take(argument.ty);
                     self.into(argument, slot, want);
                     Argument::Ready(slot)
@@ -125,28 +112,20 @@ impl<'h> Body<'_, 'h> {
                 None => Argument::Direct,
             });
         }
+        let mut indexes = indexes.into_iter().peekable();
+        for (i, argument) in arguments.iter().enumerate().filter(|(i, _)| far(*i)) {
+            let known = indexes.next_if(|(at, _)| *at == i).map_or(Vec::new(), |(_, found)| found);
+            let outer = std::mem::replace(&mut self.indexes, known.into());
+            let place = self.place(argument);
+            self.indexes = outer;
+            sources[i] = Argument::InPlace(self.addressed(place));
+        }
         sources
     }
 
-    /// An argument is a view of the caller's value unless the callee, or what is evaluated before the call, changes that.
-    fn argument_want(
-        &mut self,
-        argument: &'h Expr,
-        in_place: bool,
-        changed: &[crate::check::hir::LocalId],
-        rest: &'h [Expr],
-    ) -> Want {
-        let kept = Want::Own(self.here());
-        if in_place {
-            // A temporary that the callee changes.
-            return kept;
-        }
-        let Some(root) = analysis::root(argument).filter(|&l| self.local(l).mutable) else { return Want::Borrow };
-        if !self.owns(argument.ty) {
-            return Want::Borrow;
-        }
-        let disturbed = changed.contains(&root) || !rest.iter().all(|a| analysis::quiet(self.hir, a));
-        if disturbed { kept } else { Want::Borrow }
+    /// An argument is a view of the caller's value; a temporary that the callee changes is its own.
+    fn argument_want(&self, in_place: bool) -> Want {
+        if in_place { Want::Own(self.here()) } else { Want::Borrow }
     }
 
     pub fn call_value(&mut self, e: &'h Expr, callee: &'h Expr, arguments: &'h [Expr], want: Want) -> Slot {
@@ -159,11 +138,10 @@ impl<'h> Body<'_, 'h> {
             self.m.internal(e.span, "a call of a function value with another number of arguments");
             return Slot(0);
         }
-        let value = self.kept(callee, |body| arguments.iter().all(|a| analysis::quiet(body.hir, a)));
+        let value = self.any(callee, Want::Borrow);
         let base = self.call_frame(signature.slots().max(1));
-        for (i, (place, argument)) in signature.params.iter().zip(arguments).enumerate() {
-            let want = self.argument_want(argument, false, &[], &arguments[i + 1..]);
-            self.into(argument, base.plus(place.slot), want);
+        for (place, argument) in signature.params.iter().zip(arguments) {
+            self.into(argument, base.plus(place.slot), Want::Borrow);
         }
         if let Some(slot) = signature.region {
             let region = self.target(want);
@@ -178,15 +156,6 @@ impl<'h> Body<'_, 'h> {
     /// begin in the slot that comes back.
     pub fn runtime_call(&mut self, routine: Routine, arguments: &'h [Expr], want: Want) -> Slot {
         let signature = routine.signature();
-        let mut kept = Vec::new();
-        // An argument that comes later may change what an earlier one points to.
-        let quiet = arguments.iter().skip(1).all(|a| analysis::quiet(self.hir, a));
-        if !quiet {
-            for (i, argument) in arguments.iter().enumerate() {
-                let rest = &arguments[i + 1..];
-                kept.push(self.kept(argument, |body| rest.iter().all(|a| analysis::quiet(body.hir, a))));
-            }
-        }
         let base = self.code.frame.take(u32::from(signature.slots()));
         let mut at = base;
         if signature.params.first().is_some_and(|p| p.kind == Kind::Region) {
@@ -194,13 +163,9 @@ impl<'h> Body<'_, 'h> {
             self.region_argument(region, base);
             at = at.plus(1);
         }
-        for (i, argument) in arguments.iter().enumerate() {
-            let slots = self.slots(argument.ty);
-            match kept.get(i) {
-                Some(&slot) => self.code.copy(at, slot, slots),
-                None => self.into(argument, at, Want::Borrow),
-            }
-            at = at.plus(slots);
+        for argument in arguments {
+            self.into(argument, at, Want::Borrow);
+            at = at.plus(self.slots(argument.ty));
         }
         if u32::from(at.0) != u32::from(base.0) + u32::from(signature.param_slots()) {
             let span = self.code.span;

@@ -99,6 +99,10 @@ impl<'h> Body<'_, 'h> {
                     self.place_into(e, to, want);
                 }
             }
+            ExprKind::Copy(operand) => {
+                let own = Want::Own(self.target(want));
+                self.into(operand, to, own);
+            }
             ExprKind::Move(place) => {
                 let slot = self.moved(place, want, Some(to));
                 let slots = self.slots(e.ty);
@@ -312,8 +316,8 @@ impl<'h> Body<'_, 'h> {
         let at = self.addressed(at);
         let to = take(self);
         self.load(at, &layout, to);
-        // What is left behind must not be freed along with its owner.
-        if variable.owned {
+        // What is left behind must not be freed along with its owner; only a local of the result ever is.
+        if variable.escaping {
             self.clear(at, &layout);
         }
         to

@@ -67,7 +67,7 @@ impl<'h> Body<'_, 'h> {
 
     pub fn routine_value(&mut self, id: RoutineId, to: Slot) {
         let routine = self.hir.routine(id);
-        if let Some((name, _)) = analysis::intrinsic(routine) {
+        if let Some(name) = analysis::intrinsic(routine) {
             let span = self.code.span;
             let message = format!("`{name}` is built in and no function value");
             return self.m.error(span, message);
@@ -87,7 +87,7 @@ pub(super) fn thunk(m: &mut Lowering<'_>, id: RoutineId) -> (Heading, Code) {
     let mut body = Body::new(m, routine.span);
     body.code.frame.take(outer.slots());
     let result_region = outer.region.map(|r| Region::Param(Slot(0).plus(r)));
-    body.returned = Returned { ty: routine.result, slots: inner.result, region: result_region, ..Returned::default() };
+    body.returned = Returned { slots: inner.result, region: result_region, ..Returned::default() };
     let scope = body.open_scope();
     let here = body.here();
     let base = body.call_frame(inner.slots());

@@ -61,7 +61,9 @@ impl Layout {
     /// The only run, if the whole value is one scalar.
     pub fn scalar(&self) -> Option<Access> {
         match *self.runs {
-            [Run { slot: 0, offset: 0, access }] if !matches!(access, Access::Words(_)) && self.slots == 1 => Some(access),
+            [Run { slot: 0, offset: 0, access }] if !matches!(access, Access::Words(_)) && self.slots == 1 => {
+                Some(access)
+            }
             _ => None,
         }
     }
@@ -72,13 +74,7 @@ impl Layout {
     }
 
     fn scalar_of(access: Access, size: u32) -> Layout {
-        Layout {
-            slots: 1,
-            size,
-            align: size,
-            runs: [Run { slot: 0, offset: 0, access }].into(),
-            ..Layout::default()
-        }
+        Layout { slots: 1, size, align: size, runs: [Run { slot: 0, offset: 0, access }].into(), ..Layout::default() }
     }
 
     fn words(count: u32, owns: bool) -> Layout {
@@ -142,7 +138,8 @@ impl<'h> Layouts<'h> {
                     let mut slot = 1u32;
                     let mut places = Vec::new();
                     for field in &variant.payload {
-                        let place = FieldPlace { ty: field.ty, slot, offset: slot.saturating_mul(8), boxed: field.boxed };
+                        let place =
+                            FieldPlace { ty: field.ty, slot, offset: slot.saturating_mul(8), boxed: field.boxed };
                         places.push(place);
                         let slots = if field.boxed {
                             owns = true;
@@ -224,8 +221,7 @@ mod tests {
         let mixed = layouts.get(mixed);
         assert_eq!((mixed.slots, mixed.size, mixed.align, mixed.owns), (7, 56, 8, true));
         let places: Vec<_> = mixed.runs.iter().map(|r| (r.slot, r.offset, r.access)).collect();
-        let expected =
-            [(0, 0, Access::U8), (1, 8, Access::Words(3)), (4, 32, Access::F32), (5, 40, Access::Words(2))];
+        let expected = [(0, 0, Access::U8), (1, 8, Access::Words(3)), (4, 32, Access::F32), (5, 40, Access::Words(2))];
         assert_eq!(places, expected);
     }
 }

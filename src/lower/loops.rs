@@ -181,14 +181,7 @@ impl<'h> Body<'_, 'h> {
         self.constants = outer;
     }
 
-    pub fn for_each(
-        &mut self,
-        e: &'h Expr,
-        tag: LoopTag,
-        variable: LocalId,
-        collection: &'h Expr,
-        body: &'h Expr,
-    ) {
+    pub fn for_each(&mut self, e: &'h Expr, tag: LoopTag, variable: LocalId, collection: &'h Expr, body: &'h Expr) {
         let Some(routine) = self.routine else { return };
         let outer = self.hoist(e);
         let subject = self.any(collection, Want::Borrow);

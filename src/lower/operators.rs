@@ -247,8 +247,7 @@ impl<'h> Body<'_, 'h> {
         {
             return;
         }
-        let commutes =
-            matches!(op, BinaryOp::Add | BinaryOp::Mul | BinaryOp::And | BinaryOp::Or | BinaryOp::Xor);
+        let commutes = matches!(op, BinaryOp::Add | BinaryOp::Mul | BinaryOp::And | BinaryOp::Or | BinaryOp::Xor);
         if commutes
             && let Some(value) = known_int(self.types(), left)
             && self.with_constant(op, kind, right, value, to)

@@ -3,10 +3,10 @@
 use scaly_interp::bytecode::{Instruction, Opcode};
 use scaly_interp::machine::Fault;
 
-use super::analysis;
 use super::body::Body;
 use super::frame::Slot;
 use super::layout::{Access, FieldPlace, Layout};
+use super::regions::Want;
 use crate::check::hir::{Expr, ExprKind, Type, TypeId};
 
 /// Where a value lies.
@@ -24,9 +24,7 @@ impl Place {
     fn field(self, field: &FieldPlace) -> Place {
         match self {
             Place::Slots(slot) => Place::Slots(slot.plus(field.slot)),
-            Place::Memory { address, offset } => {
-                Place::Memory { address, offset: offset.saturating_add(field.offset) }
-            }
+            Place::Memory { address, offset } => Place::Memory { address, offset: offset.saturating_add(field.offset) },
             Place::Element { array, index, stride, offset } => {
                 Place::Element { array, index, stride, offset: offset.saturating_add(field.offset) }
             }
@@ -98,7 +96,7 @@ impl<'h> Body<'_, 'h> {
                 let stride = self.layout(e.ty).stride();
                 Place::Element { array, index, stride, offset: 0 }
             }
-            _ => Place::Slots(self.any(e, super::regions::Want::Borrow)),
+            _ => Place::Slots(self.any(e, Want::Borrow)),
         }
     }
 
@@ -283,40 +281,43 @@ impl<'h> Body<'_, 'h> {
         }
     }
 
-    /// Pointer and length of an array, and an index of it. An index that may change the array comes first.
+    /// Pointer and length of an array, and an index of it.
     pub fn array_and_index(&mut self, base: &'h Expr, index: &'h Expr) -> (Slot, Slot) {
-        use super::regions::Want::Borrow;
-        let mutable = analysis::root(base).is_some_and(|l| self.local(l).mutable);
-        if mutable && analysis::is_simple_place(base) && !analysis::quiet(self.hir, index) {
-            let index = self.any(index, Borrow);
-            return (self.any(base, Borrow), index);
-        }
-        let array = self.any(base, Borrow);
-        (array, self.any(index, Borrow))
+        let array = self.any(base, Want::Borrow);
+        let index = match self.indexes.pop_front() {
+            Some(index) => index,
+            None => self.any(index, Want::Borrow),
+        };
+        (array, index)
     }
 
-    /// Both operands of an operation, evaluated from left to right. What the left one stands for is kept if the right
-    /// one may change it.
+    /// Evaluates the indexes of a place, from left to right: a later [`Body::place`] takes them from there.
+    pub fn evaluate_indexes(&mut self, e: &'h Expr) -> Vec<Slot> {
+        let mut found = Vec::new();
+        self.indexes_of(e, &mut found);
+        found
+    }
+
+    fn indexes_of(&mut self, e: &'h Expr, found: &mut Vec<Slot>) {
+        match &e.kind {
+            ExprKind::Field { base, .. }
+            | ExprKind::Payload { base, .. }
+            | ExprKind::AnyPayload { base }
+            | ExprKind::AsSlice(base)
+            | ExprKind::Move(base) => self.indexes_of(base, found),
+            ExprKind::Index { base, index } => {
+                self.indexes_of(base, found);
+                let slot = self.any(index, Want::Borrow);
+                found.push(slot);
+            }
+            _ => {}
+        }
+    }
+
+    /// Both operands of an operation, evaluated from left to right. The slots of the left one stay what they are: where
+    /// the right one would change them, ownership has put a copy.
     pub fn operands(&mut self, left: &'h Expr, right: &'h Expr) -> (Slot, Slot) {
-        let a = self.kept(left, |body| analysis::quiet(body.hir, right));
-        let b = self.any(right, super::regions::Want::Borrow);
-        (a, b)
-    }
-
-    /// A value that stays what it is while what comes next is evaluated.
-    pub fn kept(&mut self, e: &'h Expr, quiet: impl FnOnce(&Self) -> bool) -> Slot {
-        use super::regions::Want;
-        let mutable = analysis::root(e).is_some_and(|l| self.local(l).mutable);
-        if !mutable || quiet(self) {
-            return self.any(e, Want::Borrow);
-        }
-        let layout = self.layout(e.ty);
-        if layout.owns {
-            let here = self.here();
-            return self.any(e, Want::Own(here));
-        }
-        let slot = self.code.frame.take(layout.slots);
-        self.into(e, slot, Want::Borrow);
-        slot
+        let a = self.any(left, Want::Borrow);
+        (a, self.any(right, Want::Borrow))
     }
 }

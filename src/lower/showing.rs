@@ -12,7 +12,6 @@ use super::body::Body;
 use super::code::Code;
 use super::copying::generated;
 use super::frame::Slot;
-use super::operators::int_kind;
 use super::regions::{Region, Want};
 use super::{Heading, Key, Lowering};
 use crate::check::hir::{Align, Expr, IntKind, Radix, ShowFormat, ShowPart, Stream, Type, TypeId, Types};

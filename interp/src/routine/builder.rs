@@ -134,6 +134,46 @@ pub(super) fn char(text: &mut Text, value: i64) {
     text.push(character(value).encode_utf8(&mut [0; 4]).as_bytes());
 }
 
+pub(super) fn radix(state: &mut State, s: Slots) -> Outcome {
+    let (mut rest, base, upper) = (s.word(3) as u64, s.word(4).clamp(2, 16) as u64, s.word(5) != 0);
+    let letters = if upper { b"0123456789ABCDEF" } else { b"0123456789abcdef" };
+    let mut digits = [0; 64];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = letters[(rest % base) as usize];
+        rest /= base;
+        if rest == 0 {
+            break;
+        }
+    }
+    append(state, s, &digits[at..])
+}
+
+pub(super) fn pad(state: &mut State, s: Slots) -> Outcome {
+    let (start, width, align) = (s.word(3) as usize, s.word(4), s.word(5));
+    let fill = if align == 3 { '0' } else { character(s.word(6)) };
+    let text = s.bytes(1).get(start..).unwrap_or(&[]).to_vec();
+    let count = String::from_utf8_lossy(&text).chars().count() as i64;
+    let Some(room) = width.checked_sub(count).filter(|&room| room > 0) else {
+        return s.set_pair(s.pointer(1), s.word(2) as usize);
+    };
+    let (left, sign) = match align {
+        0 => (0, 0),
+        1 => (room, 0),
+        2 => (room / 2, 0),
+        _ => (room, usize::from(text.first() == Some(&b'-'))),
+    };
+    // What was there is written again behind the filling.
+    s.set(2, start as i64);
+    append_with(state, s, |out| {
+        out.push(&text[..sign]);
+        (0..left).for_each(|_| char(out, i64::from(u32::from(fill))));
+        out.push(&text[sign..]);
+        (left..room).for_each(|_| char(out, i64::from(u32::from(fill))));
+    })
+}
+
 /// Rust rounds the exact value, half to even.
 pub(super) fn fixed(state: &mut State, s: Slots) -> Outcome {
     let (value, digits) = (s.float(3), s.word(4));

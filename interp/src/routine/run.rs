@@ -57,6 +57,8 @@ pub(crate) unsafe fn call(state: &mut State, routine: u32, first: *mut u64) -> O
         R::BuilderSingle => builder::append_with(state, s, |text| builder::single(text, s.single(3))),
         R::BuilderBool => builder::append_with(state, s, |text| builder::bool(text, s.word(3))),
         R::BuilderFixed => builder::fixed(state, s),
+        R::BuilderRadix => builder::radix(state, s),
+        R::BuilderPad => builder::pad(state, s),
         R::BuilderQuoted => builder::append_with(state, s, |text| builder::quoted(text, s.bytes(3))),
         R::BuilderQuotedChar => builder::append_with(state, s, |text| builder::quoted_char(text, s.word(3))),
 

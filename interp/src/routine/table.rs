@@ -202,6 +202,13 @@ routines! {
     /// Exactly that many decimals, half to even on the exact value. Faults if digits is not in 0..=100.
     BuilderFixed(region: Region, builder: Bytes, value: Float, digits: Word) -> (builder: Bytes)
         [appends builder] [allocates region] [faults];
+    /// The digits of an unsigned number in base 2 to 16, large letters if `upper`.
+    BuilderRadix(region: Region, builder: Bytes, value: Word, base: Word, upper: Word) -> (builder: Bytes)
+        [appends builder] [allocates region];
+    /// Fills what stands from byte `start` on up to `width` characters. `align`: 0 left, 1 right, 2 centered, 3 with
+    /// zeros behind the sign.
+    BuilderPad(region: Region, builder: Bytes, start: Word, width: Word, align: Word, fill: Word) -> (builder: Bytes)
+        [appends builder] [allocates region] [reads builder] [writes builder];
     /// In `"…"` with JSON escapes.
     BuilderQuoted(region: Region, builder: Bytes, text: Bytes) -> (builder: Bytes)
         [appends builder] [allocates region] [reads text];

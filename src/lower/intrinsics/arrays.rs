@@ -87,7 +87,7 @@ impl<'h> Body<'_, 'h> {
 
     fn filled_array(&mut self, length: &'h Expr, value: &'h Expr, element: TypeId, region: Region) -> Slot {
         let layout = self.layout(element);
-        let length = self.kept(length, |body| analysis::quiet(body.hir, value));
+        let length = self.any(length, Want::Borrow);
         let value = self.any(value, if layout.owns { Want::Own(region) } else { Want::Borrow });
         let base = self.code.frame.take(3);
         let handle = self.handle(region);
@@ -120,20 +120,19 @@ impl<'h> Body<'_, 'h> {
         base
     }
 
-    /// Resolves the array that is changed after its other arguments where nothing can tell, else before.
+    /// Resolves the array that is changed after its other arguments; its own indexes come before them.
     fn with_array(
         &mut self,
         array: &'h Expr,
         values: impl FnOnce(&mut Self) -> Slot,
         change: impl FnOnce(&mut Self, Slot, Slot),
     ) {
-        let later = analysis::is_simple_place(array) || !array.is_place();
-        let before = if later { None } else { Some(self.changed_place(array)) };
+        let indexes =
+            if array.is_place() && analysis::root(array).is_some() { self.evaluate_indexes(array) } else { Vec::new() };
         let value = values(self);
-        let (place, pair) = match before {
-            Some(before) => before,
-            None => self.changed_place(array),
-        };
+        let outer = std::mem::replace(&mut self.indexes, indexes.into());
+        let (place, pair) = self.changed_place(array);
+        self.indexes = outer;
         change(self, pair, value);
         self.store_changed(array, place, pair);
     }

@@ -21,7 +21,7 @@ impl<'h> Body<'_, 'h> {
             }
             ("append", [this, value]) => {
                 let region = self.region_of(this);
-                let slot = self.kept(value, |_| true);
+                let slot = self.any(value, Want::Borrow);
                 let (place, builder) = self.changed_place(this);
                 self.show_slots(value.ty, slot, builder, region, false);
                 self.store_changed(this, place, builder);

@@ -10,15 +10,13 @@ use scaly_interp::routine::Routine;
 use super::body::Body;
 use super::frame::Slot;
 use super::regions::Want;
-use crate::check::hir::{Expr, TypeId};
+use crate::check::hir::Expr;
 
 /// A call of an intrinsic.
 #[derive(Clone, Copy)]
 struct Intrinsic<'h> {
     e: &'h Expr,
     arguments: &'h [Expr],
-    /// Type arguments.
-    types: &'h [TypeId],
     want: Want,
     /// Where the result may go if that saves a copy.
     to: Option<Slot>,
@@ -60,19 +58,11 @@ const RUNTIME: &[(&str, Routine)] = &[
 
 impl<'h> Body<'_, 'h> {
     /// The slots of the result.
-    pub fn intrinsic(
-        &mut self,
-        e: &'h Expr,
-        name: &str,
-        types: &'h [TypeId],
-        arguments: &'h [Expr],
-        to: Option<Slot>,
-        want: Want,
-    ) -> Slot {
+    pub fn intrinsic(&mut self, e: &'h Expr, name: &str, arguments: &'h [Expr], to: Option<Slot>, want: Want) -> Slot {
         if let Ok(at) = RUNTIME.binary_search_by(|(known, _)| (*known).cmp(name)) {
             return self.runtime_call(RUNTIME[at].1, arguments, want);
         }
-        let call = Intrinsic { e, arguments, types, want, to };
+        let call = Intrinsic { e, arguments, want, to };
         let found = self
             .number_intrinsic(name, &call)
             .or_else(|| self.array_intrinsic(name, &call))
