@@ -206,6 +206,11 @@ pub trait Machine {
     type Cond: Copy;
 
     fn word(&mut self, slot: u16) -> Self::Word;
+    /// The length of the pair at a slot: what is in the slot behind it.
+    #[inline(always)]
+    fn length(&mut self, slot: u16) -> Self::Word {
+        self.word(slot + 1)
+    }
     fn float(&mut self, slot: u16) -> Self::Float;
     fn single(&mut self, slot: u16) -> Self::Single;
     fn set_word(&mut self, slot: u16, value: Self::Word);

@@ -350,10 +350,8 @@ impl Operands {
         let slots = line.slots()?;
         let count = u32::from(slots.end - slots.start);
         match role {
-            Role::UseN | Role::DefN => {
-                if self.many.replace(count).is_some_and(|many| many != count) {
-                    return Err("the two ranges of slots differ in length".to_string());
-                }
+            Role::UseN | Role::DefN if self.many.replace(count).is_some_and(|many| many != count) => {
+                return Err("the two ranges of slots differ in length".to_string());
             }
             Role::Use2 | Role::Def2 | Role::Count2 if count != 2 => {
                 return Err(format!("two slots are needed here, like s{0}..{1}", slots.start, slots.start + 2));

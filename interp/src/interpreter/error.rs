@@ -53,10 +53,11 @@ impl RuntimeError {
     ///
     /// # Safety
     /// The position is of a run that stopped; its frames are intact.
-    pub(crate) unsafe fn read(fault: Fault, state: &mut State, at: Position) -> RuntimeError {
+    pub(crate) unsafe fn read(state: &mut State, at: Position) -> RuntimeError {
         let program = &state.program;
-        let message = match state.pending.fault.take() {
-            Some((_, message)) => message,
+        let (fault, known) = state.pending.fault.take().unwrap_or((Fault::Message, None));
+        let message = match known {
+            Some(message) => message,
             // SAFETY: by the caller's promise the frame is intact.
             None => unsafe { message(fault, program.code[at.pc.0 as usize], at.base) },
         };

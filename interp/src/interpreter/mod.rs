@@ -21,7 +21,6 @@ use crate::verify::VerifyError;
 use dispatch::{Left, OUTSIDE, Position};
 pub(crate) use error::index_message;
 pub use error::{RuntimeError, TRACE_INNER, TRACE_OUTER, TraceLine};
-pub(crate) use native::Native;
 pub use native::{
     NAN_F32, NAN_F64, float_compare, float_op, float_to_int, float_unary_op, int_bytes, int_compare, int_op,
     int_unary_op, single_compare, single_op, single_unary_op,
@@ -173,14 +172,15 @@ impl Running {
             stack.base().add(1).write(OUTSIDE);
         }
         // SAFETY: the worker's pool lives as long as its scheduler, which outlives the task, and is its thread's alone.
-        let state = unsafe { State::new(program, worker.pool(), world) };
+        let mut state = unsafe { State::new(program, worker.pool(), world) };
+        state.limit = stack.limit().as_ptr();
         Ok(Running { state, stack, position })
     }
 
     fn resume(&mut self) -> Stop {
-        let limit = self.stack.limit().as_ptr();
         // SAFETY: the position is the program's first or where it stopped; the frames are on this stack.
-        let (left, position) = unsafe { dispatch::run(&mut self.state, self.position, limit) };
+        let left = unsafe { dispatch::run(&mut self.state, self.position) };
+        let position = self.state.stopped.take().unwrap_or(self.position);
         self.position = position;
         match left {
             Left::Returned => {
@@ -192,9 +192,9 @@ impl Running {
                 let status = self.state.pending.status;
                 Stop::Ended(self.flushed(Ended::Status(status)))
             }
-            Left::Fault(fault) => {
+            Left::Fault => {
                 // SAFETY: the run stopped at this position.
-                let error = unsafe { RuntimeError::read(fault, &mut self.state, position) };
+                let error = unsafe { RuntimeError::read(&mut self.state, position) };
                 Stop::Ended(self.flushed(Ended::Error(Box::new(error))))
             }
             Left::Park => match self.state.pending.operation.take() {
@@ -208,9 +208,9 @@ impl Running {
     fn flushed(&mut self, ended: Ended) -> Ended {
         match (self.state.world.output.flush(), ended) {
             (Err(error @ OutputError::Failed { .. }), Ended::Status(_)) => {
-                self.state.pending.fault = Some((Fault::InputOutput, error.to_string()));
+                self.state.pending.fault = Some((Fault::InputOutput, Some(error.to_string())));
                 // SAFETY: the run stopped at this position, its frames are as they were.
-                let error = unsafe { RuntimeError::read(Fault::InputOutput, &mut self.state, self.position) };
+                let error = unsafe { RuntimeError::read(&mut self.state, self.position) };
                 Ended::Error(Box::new(error))
             }
             (_, ended) => ended,

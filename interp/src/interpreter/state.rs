@@ -7,6 +7,7 @@ use scaly_runtime::console::{Input, Output};
 use scaly_runtime::fiber::Operation;
 use scaly_runtime::memory::{BLOCK_HEADER, MemoryError, PagePool, RegionStack};
 
+use super::dispatch::{HANDLERS, Handlers, Left, Position};
 use crate::bytecode::Instruction;
 use crate::machine::Fault;
 use crate::program::{FunctionId, LoopId, Program};
@@ -87,6 +88,7 @@ impl World {
 
 /// The state of a run.
 pub struct State {
+    pub(crate) handlers: Handlers,
     pub(crate) program: Arc<Program>,
     pub(crate) tables: Box<Tables>,
     pub(crate) entries: Vec<Entry>,
@@ -98,6 +100,11 @@ pub struct State {
     pub(crate) world: World,
     /// What a routine that answered with other than [`Outcome::Done`] left.
     pub(crate) pending: Pending,
+    /// Behind the last slot of the stack.
+    pub(crate) limit: *mut u64,
+    /// Why and where running stopped.
+    pub(crate) left: Left,
+    pub(crate) stopped: Option<Position>,
     /// Where texts of values are made.
     pub(crate) scratch: Vec<u8>,
     /// The fiber has waited for input, which is there now.
@@ -107,7 +114,8 @@ pub struct State {
 /// Details of an [`Outcome`].
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
-    pub fault: Option<(Fault, String)>,
+    /// With its message, unless the operands of the instruction tell it.
+    pub fault: Option<(Fault, Option<String>)>,
     pub operation: Option<Operation>,
     pub status: i32,
 }
@@ -139,6 +147,7 @@ impl State {
             counter: HOT,
         };
         State {
+            handlers: HANDLERS,
             entries: program.functions.iter().map(entry).collect(),
             loops: vec![HOT; program.loops.len()],
             reached: (vec![0; program.loops.len()], vec![0; program.functions.len()]),
@@ -148,6 +157,9 @@ impl State {
             world,
             program,
             pending: Pending::default(),
+            limit: std::ptr::null_mut(),
+            left: Left::Returned,
+            stopped: None,
             scratch: Vec::new(),
             input_ready: false,
         }
@@ -187,7 +199,7 @@ impl State {
 
     #[cold]
     pub(crate) fn fault(&mut self, fault: Fault, message: impl Into<String>) -> Outcome {
-        self.pending.fault = Some((fault, message.into()));
+        self.pending.fault = Some((fault, Some(message.into())));
         Outcome::Fault
     }
 
