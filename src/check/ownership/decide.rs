@@ -13,7 +13,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::flow::{Bit, Escape, Event, Flow, HolderKind, Limit, Node, Write, Writer};
+use super::flow::{Bit, Escape, Event, Flow, Holder, HolderKind, Limit, Node, Write, Writer};
 use super::place::{Place, Root};
 use crate::check::hir::LocalId;
 use crate::diagnostic::Diagnostic;
@@ -76,7 +76,7 @@ pub fn decide(flow: &mut Flow) -> Decisions {
                             _ if slots => {}
                             HolderKind::Cursor => copied[bit as usize] = true,
                             HolderKind::Binding if !write.reshapes => copied[bit as usize] = true,
-                            HolderKind::Slice | HolderKind::Subject if !write.reshapes => {}
+                            HolderKind::Slice | HolderKind::Subject if !moves_elements(holder, write) => {}
                             _ => conflicts.push((bit, number)),
                         }
                     }
@@ -125,6 +125,13 @@ pub fn decide(flow: &mut Flow) -> Decisions {
         }
     }
     decisions
+}
+
+/// Whether the write may give back the elements that the holder walks or views. What an element owns may be replaced:
+/// the elements stay where they are.
+fn moves_elements(holder: &Holder, write: &Write) -> bool {
+    let inside = |place: &Place| !place.open && write.place.steps.len() > place.steps.len();
+    write.reshapes && holder.places.iter().any(|p| p.overlaps(&write.place) && !inside(p))
 }
 
 /// Rule 4.

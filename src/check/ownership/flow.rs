@@ -706,6 +706,9 @@ impl<'p> Flow<'p> {
             for place in places {
                 self.access.written(&place, argument, flags, writer, span, &mut self.report);
                 let reshapes = flags.has(Flags::RESHAPES | Flags::REPLACES);
+                // Only elements of it.
+                let inside = !flags.has(Flags::RESHAPES | Flags::CHANGES);
+                let place = if inside { place.step(Step::Index, true) } else { place };
                 if slice || self.types().owns(argument.ty) {
                     owners.push(i);
                     self.write(place, reshapes, true, writer, argument.span);
@@ -792,6 +795,8 @@ impl<'p> Flow<'p> {
         }
         let view = self.views.is_slice(operand.ty);
         let function = matches!(operand.kind, ExprKind::Lambda { .. });
+        // Only slices of plain elements may see one another's writes.
+        let plain = !self.types().element(operand.ty).is_some_and(|element| self.types().owns(element));
         let mut copy = false;
         for place in self.shown(self.views.of(operand, self.depth)) {
             for (n, write) in self.writes[from..].iter().enumerate() {
@@ -802,7 +807,7 @@ impl<'p> Flow<'p> {
                 }
                 if !view && !function {
                     copy = true;
-                } else if write.reshapes {
+                } else if write.reshapes || view && !plain {
                     let name = write.place.describe(self.types(), self.views.routine);
                     self.report.view_and_reshape(&name, operand.span, write.span, function);
                     return;

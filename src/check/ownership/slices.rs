@@ -32,6 +32,15 @@ pub fn check(program: &Program, found: &mut Vec<Diagnostic>) {
             }
         }
     }
+    for global in &program.globals {
+        if matches!(types.get(global.ty), Type::Slice(_)) || holding[global.ty.0 as usize] {
+            found.push(
+                Diagnostic::error(global.span, format!("a `Slice` cannot be a constant, as `{}` is", global.name))
+                    .label("a view must not be stored")
+                    .help("keep the elements in an `Array`: `.copy()`"),
+            );
+        }
+    }
     for local in program.routines.iter().flat_map(|r| &r.locals) {
         if local.kind == LocalKind::Var && matches!(types.get(local.ty), Type::Slice(_)) {
             found.push(
