@@ -230,6 +230,9 @@ fn counter_is_alone(ins: Instruction, counter: u16, id: LoopId) -> Verdict {
     for (role, first) in [(roles.a, ins.a), (roles.b, ins.b), (roles.c, ins.c)] {
         let written = match role {
             Role::Def | Role::Def2 | Role::DefN | Role::Count2 => operand_slots(role, first, ins),
+            // A routine has no frame; it writes its results.
+            Role::Frame if ins.op == Opcode::Runtime => Routine::from_number(ins.x)
+                .map(|r| u32::from(first)..u32::from(first) + u32::from(r.signature().result_slots())),
             // A callee's header, then its frame.
             Role::Frame => Some(u32::from(first).saturating_sub(2)..u32::MAX),
             _ => None,

@@ -13,7 +13,7 @@ use super::frame::Slot;
 use super::loops::Constant;
 use super::places::Place;
 use super::regions::{Region, Want};
-use crate::check::hir::{Expr, ExprKind, LocalId, Type, Types};
+use crate::check::hir::{BinaryOp, Expr, ExprKind, LocalId, Type, Types};
 
 impl<'h> Body<'_, 'h> {
     /// The slots that hold the value. They may be a variable's: nothing may be written to them.
@@ -44,6 +44,8 @@ impl<'h> Body<'_, 'h> {
             }
             ExprKind::Call { routine, arguments } => self.call(e, *routine, arguments, None, want),
             ExprKind::CallValue { callee, arguments } => self.call_value(e, callee, arguments, want),
+            ExprKind::Binary { op: BinaryOp::Concat, left, right } => self.concat(left, right, want),
+            ExprKind::Show(parts) => self.show_text(parts, want),
             ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Global(_) => {
                 if let Some(slot) = Constant::of(self.types(), e).and_then(|c| self.constants.get(&c).copied()) {
                     return slot;
@@ -120,7 +122,10 @@ impl<'h> Body<'_, 'h> {
             ExprKind::Elements(elements) => self.elements(e, elements, to, want),
             ExprKind::Lambda { routine, direct } => self.lambda(*routine, *direct, to, want),
             ExprKind::RoutineValue(routine) => self.routine_value(*routine, to),
-            ExprKind::Show(parts) => self.show_text(parts, to, want),
+            ExprKind::Show(parts) => {
+                let text = self.show_text(parts, want);
+                self.code.copy(to, text, 2);
+            }
             ExprKind::Call { routine, arguments } => {
                 let slot = self.call(e, *routine, arguments, Some(to), want);
                 let slots = self.slots(e.ty);

@@ -218,3 +218,6 @@ impl<'h> Lowering<'h> {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;

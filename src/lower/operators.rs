@@ -224,7 +224,8 @@ impl<'h> Body<'_, 'h> {
             return self.known_into(value, e.ty, to);
         }
         if op == BinaryOp::Concat {
-            return self.concat(left, right, to, want);
+            let text = self.concat(left, right, want);
+            return self.code.copy(to, text, 2);
         }
         let Some(kind) = int_kind(self.types(), e.ty) else {
             let (a, b) = self.operands(left, right);
@@ -329,16 +330,17 @@ impl<'h> Body<'_, 'h> {
         }
     }
 
-    fn concat(&mut self, left: &'h Expr, right: &'h Expr, to: Slot, want: Want) {
+    /// Both strings in one; the slots of the result.
+    pub fn concat(&mut self, left: &'h Expr, right: &'h Expr, want: Want) -> Slot {
         let region = self.target(want);
-        let (a, b) = self.operands(left, right);
         let base = self.code.frame.take(5);
+        self.into(left, base.plus(1), Want::Borrow);
+        self.into(right, base.plus(3), Want::Borrow);
         let handle = self.handle(region);
         self.code.copy(base, handle, 1);
-        self.code.copy(base.plus(1), a, 2);
-        self.code.copy(base.plus(3), b, 2);
         self.code.runtime(base, Routine::StringConcat);
-        self.code.copy(to, base, 2);
+        self.code.frame.reset(u32::from(base.0) + 2);
+        base
     }
 
     pub fn convert(&mut self, e: &'h Expr, operand: &'h Expr, to: Slot) {

@@ -52,30 +52,28 @@ impl<'h> Body<'_, 'h> {
         self.code.runtime(builder, routine);
     }
 
-    /// A text of parts, in the given slots.
-    pub fn show_text(&mut self, parts: &'h [ShowPart], to: Slot, want: Want) {
+    /// A text of parts.
+    pub fn show_text(&mut self, parts: &'h [ShowPart], want: Want) -> Slot {
         let region = self.target(want);
         if let [ShowPart::Value(value, format)] = parts
             && *format == ShowFormat::default()
-            && let Some(routine) = self.lone(value.ty)
         {
-            let base = self.code.frame.take(2);
-            self.into(value, base.plus(1), Want::Borrow);
-            let handle = self.handle(region);
-            self.code.copy(base, handle, 1);
-            self.code.runtime(base, routine);
-            return self.code.copy(to, base, 2);
-        }
-        if let [ShowPart::Value(value, format)] = parts
-            && *format == ShowFormat::default()
-            && value.ty == Types::STRING
-        {
-            return self.into(value, to, want);
+            if value.ty == Types::STRING {
+                return self.any(value, want);
+            }
+            if let Some(routine) = self.lone(value.ty) {
+                let base = self.code.frame.take(2);
+                self.into(value, base.plus(1), Want::Borrow);
+                let handle = self.handle(region);
+                self.code.copy(base, handle, 1);
+                self.code.runtime(base, routine);
+                return base;
+            }
         }
         let builder = self.code.frame.take(2);
         self.code.zero(builder, 2);
         self.parts(parts, "", builder, region);
-        self.code.copy(to, builder, 2);
+        builder
     }
 
     /// The routine that makes a string of one value.
