@@ -32,6 +32,16 @@ pub struct Decisions {
     pub disturbed_cursors: Vec<LocalId>,
 }
 
+impl Decisions {
+    /// Nothing is a view that need not be one, nothing is moved.
+    pub fn copy_all(&mut self, flow: &Flow) {
+        self.views.clear();
+        self.moves.clear();
+        let bindings = flow.holders.iter().filter(|h| h.kind == HolderKind::Binding);
+        self.copied.extend(bindings.filter_map(|h| h.local));
+    }
+}
+
 pub fn decide(flow: &mut Flow) -> Decisions {
     let live = Liveness::of(flow);
     let mut copied = vec![false; flow.holders.len()];

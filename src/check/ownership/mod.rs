@@ -69,12 +69,26 @@ use views::Views;
 /// Fills in what the typed tree leaves to ownership, and reports what the rules forbid: errors, and as warnings (errors
 /// if `strict`) the functions that are none. The program is not to be run if there are errors.
 pub fn analyze(program: &mut hir::Program, strict: bool) -> Vec<Diagnostic> {
+    analyze_with(program, strict, Choice::Best)
+}
+
+/// What is chosen where a value may be a view, a moved one or a copy.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Choice {
+    #[default]
+    Best,
+    /// Copies wherever the language has values. Slower, and otherwise no different: what tests compare `Best` with.
+    Copies,
+}
+
+/// As [`analyze`].
+pub fn analyze_with(program: &mut hir::Program, strict: bool, choice: Choice) -> Vec<Diagnostic> {
     let summaries = Summaries::compute(program);
     let mut found = Vec::new();
     slices::check(program, &mut found);
     let mut inside = Vec::new();
     for id in (0..program.routines.len() as u32).map(RoutineId) {
-        let (decisions, diagnostics) = routine(program, &summaries, id);
+        let (decisions, diagnostics) = routine(program, &summaries, id, choice);
         if program.routine(id).library {
             inside.extend(diagnostics.into_iter().map(|d| (id, d)));
         } else {
@@ -94,18 +108,43 @@ pub fn analyze(program: &mut hir::Program, strict: bool) -> Vec<Diagnostic> {
     found
 }
 
-fn routine(program: &hir::Program, summaries: &Summaries, id: RoutineId) -> (Decisions, Vec<Diagnostic>) {
+fn routine(
+    program: &hir::Program,
+    summaries: &Summaries,
+    id: RoutineId,
+    choice: Choice,
+) -> (Decisions, Vec<Diagnostic>) {
     let routine = program.routine(id);
     let Body::Code(body) = &routine.body else { return (Decisions::default(), Vec::new()) };
-    let mut cursors = cursor::cursors(program, summaries, routine, body);
+    let mut cursors = match choice {
+        Choice::Best => cursor::cursors(program, summaries, routine, body),
+        Choice::Copies => Vec::new(),
+    };
     loop {
         let mut flow = Flow::of(Views::new(program, summaries, id), cursors.clone());
-        let decisions = decide(&mut flow);
+        let mut decisions = decide(&mut flow);
         if decisions.disturbed_cursors.is_empty() {
+            if choice == Choice::Copies {
+                decisions.copy_all(&flow);
+                arguments(program, summaries, body, &mut decisions);
+            }
             return (decisions, flow.report.found);
         }
         cursors.retain(|c| !decisions.disturbed_cursors.contains(c));
     }
+}
+
+/// Copies every place that is an argument by value.
+fn arguments(program: &hir::Program, summaries: &Summaries, e: &Expr, decisions: &mut Decisions) {
+    if let ExprKind::Call { routine, arguments } = &e.kind {
+        for (i, argument) in arguments.iter().enumerate() {
+            let written = summaries.parameter(*routine, i).has(summary::Flags::ANY_WRITE);
+            if !written && argument.is_place() && program.types.owns(argument.ty) {
+                decisions.copies.insert(flow::node(argument));
+            }
+        }
+    }
+    walk::children(e, &mut |part| arguments(program, summaries, part, decisions));
 }
 
 /// For each routine of the library that the program reaches the call that first reaches it.

@@ -1,0 +1,314 @@
+//! The walk: each kind of expression as events, in the order of evaluation.
+
+use super::{Escape, Event, Flow, HolderKind, Limit, Mode, node, tail, variable};
+use crate::check::hir::{Expr, ExprKind, LoopTag, ShowPart};
+use crate::check::ownership::place::Step;
+
+impl Flow<'_> {
+    pub(super) fn eval(&mut self, e: &Expr, mode: Mode) {
+        match &e.kind {
+            ExprKind::Void
+            | ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Bool(_)
+            | ExprKind::Char(_)
+            | ExprKind::Text(_)
+            | ExprKind::Zero
+            | ExprKind::Global(_)
+            | ExprKind::Nothing => {}
+            ExprKind::Local(_)
+            | ExprKind::Field { .. }
+            | ExprKind::Index { .. }
+            | ExprKind::Payload { .. }
+            | ExprKind::AnyPayload { .. } => {
+                self.place(e);
+                if mode == Mode::Store
+                    && self.types().owns(e.ty)
+                    && let Some(local) = variable(e)
+                    && !self.borrowed.contains(&local)
+                    && let Some(bit) = self.bit(local)
+                {
+                    self.events.push(Event::Store(node(e), bit));
+                }
+            }
+            ExprKind::AsSlice(x) => self.eval(x, Mode::Borrow),
+            ExprKind::Move(x)
+            | ExprKind::Copy(x)
+            | ExprKind::Not(x)
+            | ExprKind::Convert(x)
+            | ExprKind::Drop(x)
+            | ExprKind::Unary { operand: x, .. }
+            | ExprKind::Is { operand: x, .. } => self.eval(x, Mode::Borrow),
+            ExprKind::Binary { left, right, .. }
+            | ExprKind::Compare { left, right, .. }
+            | ExprKind::Equal { left, right, .. } => self.operands([&**left, &**right], Mode::Borrow),
+            ExprKind::And(left, right) | ExprKind::Or(left, right) => {
+                self.eval(left, Mode::Borrow);
+                let from = self.current;
+                self.branch(from, |flow| flow.eval(right, Mode::Borrow), None::<fn(&mut Self)>);
+            }
+            ExprKind::Struct(parts) | ExprKind::Elements(parts) | ExprKind::Variant { payload: parts, .. } => {
+                self.operands(parts, Mode::Store)
+            }
+            ExprKind::Lambda { routine, direct } => {
+                for capture in &self.views.program.routine(*routine).captures {
+                    self.use_local(capture.outer);
+                }
+                self.access.function_value(*routine, Some(*direct), e.span, &mut self.report);
+            }
+            ExprKind::RoutineValue(routine) => {
+                self.access.function_value(*routine, None, e.span, &mut self.report);
+            }
+            ExprKind::Show(parts) | ExprKind::Print { parts, .. } => {
+                let values: Vec<&Expr> = parts
+                    .iter()
+                    .filter_map(|part| match part {
+                        ShowPart::Literal(_) => None,
+                        ShowPart::Value(e, _) => Some(e),
+                    })
+                    .collect();
+                self.operands(values, Mode::Borrow);
+            }
+            ExprKind::Call { routine, arguments } => self.call(*routine, arguments, e.span),
+            ExprKind::CallValue { callee, arguments } => {
+                self.operands(std::iter::once(&**callee).chain(arguments), Mode::Borrow)
+            }
+            ExprKind::Block(body) => {
+                self.depth += 1;
+                let count = body.len();
+                for (i, part) in body.iter().enumerate() {
+                    self.eval(part, if i + 1 == count { mode } else { Mode::Borrow });
+                }
+                self.depth -= 1;
+                if let Some(last) = body.last()
+                    && self.views.is_slice(last.ty)
+                {
+                    self.escape(e, Limit::Depth(self.depth));
+                }
+            }
+            ExprKind::If { condition, then, otherwise } => {
+                self.eval(condition, Mode::Borrow);
+                let from = self.current;
+                self.branch(
+                    from,
+                    |flow| flow.body(then, mode),
+                    otherwise.as_deref().map(|e| move |flow: &mut Self| flow.body(e, mode)),
+                );
+            }
+            ExprKind::Match { subject: _, value, arms, otherwise } => {
+                self.eval(value, Mode::Borrow);
+                let end = self.label();
+                for arm in arms {
+                    let from = self.writes.len();
+                    for value in &arm.values {
+                        self.eval(value, Mode::Borrow);
+                    }
+                    self.disturbed(value, from, None);
+                    let test = self.current;
+                    let body = self.open();
+                    self.edge(test, body);
+                    self.body(&arm.body, mode);
+                    self.leave(Some(end));
+                    let next = self.current;
+                    self.edge(test, next);
+                }
+                if let Some(e) = otherwise {
+                    self.body(e, mode);
+                }
+                self.arrive(end);
+            }
+            ExprKind::Choose { subject, arms, otherwise } => {
+                self.eval(subject, Mode::Borrow);
+                let shown = self.views.of(subject, self.depth);
+                let test = self.current;
+                let end = self.label();
+                for arm in arms {
+                    let body = self.open();
+                    self.edge(test, body);
+                    self.depth += 1;
+                    for (field, binding) in arm.bindings.iter().enumerate() {
+                        if let Some(local) = binding {
+                            let places = self.views.payload(&shown, subject.ty, arm.variant, field as u32);
+                            self.bind(*local, places);
+                        }
+                    }
+                    self.depth -= 1;
+                    self.body(&arm.body, mode);
+                    let from = self.current;
+                    self.edge(from, end);
+                }
+                let rest = self.open();
+                self.edge(test, rest);
+                match otherwise {
+                    Some(e) => self.body(e, mode),
+                    // Every variant has an arm.
+                    None if !arms.is_empty() => {
+                        self.blocks[test as usize].next.retain(|&b| b != rest);
+                    }
+                    None => {}
+                }
+                self.arrive(end);
+            }
+            ExprKind::ForRange { tag, lo, hi, body, .. } => {
+                self.operands([&**lo, &**hi], Mode::Borrow);
+                self.repeat(*tag, true, |_| {}, |flow| flow.body(body, Mode::Borrow));
+            }
+            ExprKind::ForEach { tag, variable, collection, body } => {
+                self.eval(collection, Mode::Borrow);
+                let mut places = self.views.of(collection, self.depth);
+                let subject = self.hold(HolderKind::Subject, None, places.clone(), collection.span);
+                self.events.push(Event::Declare(subject));
+                places.iter_mut().for_each(|place| place.push(Step::Index, false));
+                self.repeat(
+                    *tag,
+                    true,
+                    |flow| flow.use_bit(subject),
+                    |flow| {
+                        flow.depth += 1;
+                        flow.bind(*variable, places);
+                        flow.depth -= 1;
+                        flow.body(body, Mode::Borrow);
+                    },
+                );
+            }
+            ExprKind::While { tag, condition, body } => {
+                self.repeat(*tag, true, |flow| flow.eval(condition, Mode::Borrow), |flow| flow.body(body, Mode::Borrow))
+            }
+            ExprKind::WhileLet { tag, variable, value, body } => self.repeat(
+                *tag,
+                true,
+                |flow| {
+                    flow.depth += 1;
+                    flow.eval(value, Mode::Borrow);
+                    let shown = flow.views.of(value, flow.depth);
+                    let places = flow.views.payload(&shown, value.ty, 1, 0);
+                    flow.bind(*variable, places);
+                    flow.depth -= 1;
+                },
+                |flow| flow.body(body, Mode::Borrow),
+            ),
+            ExprKind::Repeat { tag, body } => self.repeat(*tag, false, |_| {}, |flow| flow.body(body, Mode::Borrow)),
+            ExprKind::Break(tag) => {
+                let exit = self.loops.iter().rev().find(|l| l.0 == *tag).map(|l| l.2);
+                self.leave(exit);
+            }
+            ExprKind::Continue(tag) => {
+                let head = self.loops.iter().rev().find(|l| l.0 == *tag).map(|l| l.1);
+                self.leave(head);
+            }
+            ExprKind::Return(value) => {
+                if let Some(value) = value {
+                    self.eval(value, Mode::Store);
+                    if self.views.is_slice(self.views.routine.result) {
+                        self.escape(value, Limit::Caller);
+                    }
+                }
+                self.leave(None);
+            }
+            ExprKind::Let { local, value, .. } => self.declare(*local, value),
+            ExprKind::Assign { place, value } => {
+                let cursor = matches!(place.kind, ExprKind::Local(l) if self.cursors.contains(&l));
+                self.eval(value, if cursor { Mode::Borrow } else { Mode::Store });
+                if cursor {
+                    return;
+                }
+                let from = self.writes.len();
+                self.target(place);
+                self.disturbed(value, from, None);
+                self.assign(place, e.span);
+            }
+            ExprKind::Modify { place, operand, value, old, new } => {
+                self.eval(value, Mode::Borrow);
+                let from = self.writes.len();
+                self.target(place);
+                self.borrowed.extend([*operand, *old]);
+                self.eval(new, Mode::Store);
+                self.disturbed(value, from, None);
+                self.assign(place, e.span);
+            }
+        }
+    }
+
+    /// The body of an arm or a loop: a region, whether it is a block or not.
+    pub(super) fn body(&mut self, e: &Expr, mode: Mode) {
+        self.depth += 1;
+        self.eval(e, mode);
+        self.depth -= 1;
+        if self.views.is_slice(e.ty) {
+            let places = self.views.of(e, self.depth + 1);
+            self.escapes.push(Escape { places, limit: Limit::Depth(self.depth), span: tail(e).span });
+        }
+    }
+
+    pub(super) fn branch(
+        &mut self,
+        from: u32,
+        then: impl FnOnce(&mut Self),
+        otherwise: Option<impl FnOnce(&mut Self)>,
+    ) {
+        let block = self.open();
+        self.edge(from, block);
+        then(self);
+        let end = self.label();
+        self.leave(Some(end));
+        let rest = self.current;
+        self.edge(from, rest);
+        if let Some(otherwise) = otherwise {
+            otherwise(self);
+        }
+        self.arrive(end);
+    }
+
+    /// A loop: `head` before each iteration, after which it may end if `ends`, then `body`.
+    pub(super) fn repeat(
+        &mut self,
+        tag: LoopTag,
+        ends: bool,
+        head: impl FnOnce(&mut Self),
+        body: impl FnOnce(&mut Self),
+    ) {
+        let before = self.current;
+        let start = self.open();
+        self.edge(before, start);
+        let exit = self.label();
+        self.loops.push((tag, start, exit));
+        head(self);
+        if ends {
+            let from = self.current;
+            self.edge(from, exit);
+            let next = self.open();
+            self.edge(from, next);
+        }
+        body(self);
+        let last = self.current;
+        self.edge(last, start);
+        self.loops.pop();
+        let after = self.open();
+        self.edge(exit, after);
+    }
+
+    /// A place that is read: its variable and its indexes are used.
+    pub(super) fn place(&mut self, e: &Expr) {
+        match &e.kind {
+            ExprKind::Local(l) => self.use_local(*l),
+            ExprKind::Field { base, .. } | ExprKind::Payload { base, .. } | ExprKind::AnyPayload { base } => {
+                self.place(base)
+            }
+            ExprKind::Index { base, index } => {
+                self.place(base);
+                let from = self.writes.len();
+                self.eval(index, Mode::Borrow);
+                if self.writes.len() > from {
+                    self.index_disturbs(base, from);
+                }
+            }
+            ExprKind::AsSlice(x) => self.place(x),
+            _ => self.eval(e, Mode::Borrow),
+        }
+    }
+
+    /// A place that is going to be written: its indexes are used, and its variable, whose old value is given back.
+    pub(super) fn target(&mut self, e: &Expr) {
+        self.place(e);
+    }
+}

@@ -1,0 +1,106 @@
+//! Flags and effects carried along the edges between routines until nothing changes.
+
+use super::{EffectNode, Flags, Node, Summaries};
+use crate::source::Span;
+
+#[derive(Clone, Copy)]
+pub(super) enum Edge {
+    /// What happens to the parameter happens to that one, in the caller.
+    Flow { to: Node, element: bool, span: Span },
+    /// Calling or keeping the parameter calls or keeps that one.
+    Function { to: Node },
+    /// Calling the parameter has effects.
+    Effect { from: EffectNode, to: EffectNode },
+}
+
+/// Edges by the node they leave.
+pub(super) struct Graph {
+    edges: Vec<(Edge, u32)>,
+    first: Vec<u32>,
+    effect_edges: Vec<(EffectNode, Span, u32)>,
+    first_effect: Vec<u32>,
+}
+
+const NO_EDGE: u32 = u32::MAX;
+
+impl Graph {
+    pub(super) fn new(summaries: &Summaries) -> Graph {
+        Graph {
+            edges: Vec::new(),
+            first: vec![NO_EDGE; summaries.flags.len()],
+            effect_edges: Vec::new(),
+            first_effect: vec![NO_EDGE; summaries.effects.len()],
+        }
+    }
+
+    pub(super) fn edge(&mut self, from: Node, edge: Edge) {
+        let first = &mut self.first[from as usize];
+        self.edges.push((edge, *first));
+        *first = (self.edges.len() - 1) as u32;
+    }
+
+    pub(super) fn effect_edge(&mut self, from: EffectNode, to: EffectNode, span: Span) {
+        let first = &mut self.first_effect[from as usize];
+        self.effect_edges.push((to, span, *first));
+        *first = (self.effect_edges.len() - 1) as u32;
+    }
+
+    pub(super) fn propagate(mut self, summaries: &mut Summaries) {
+        let mut work: Vec<Node> = (0..self.first.len() as u32).filter(|&n| self.first[n as usize] != NO_EDGE).collect();
+        while let Some(node) = work.pop() {
+            let flags = summaries.flags[node as usize];
+            let mut next = self.first[node as usize];
+            while next != NO_EDGE {
+                let (edge, after) = self.edges[next as usize];
+                let (to, add, span) = match edge {
+                    Edge::Flow { to, element, span } => {
+                        let flags = if element { flags.of_element() } else { flags };
+                        (to, flags.minus(Flags::VIEWED | Flags::CALLED | Flags::ESCAPES), Some(span))
+                    }
+                    Edge::Function { to } => (to, flags.and(Flags::CALLED | Flags::ESCAPES), None),
+                    Edge::Effect { .. } => {
+                        next = after;
+                        continue;
+                    }
+                };
+                let old = summaries.flags[to as usize];
+                if !old.contains(add) {
+                    summaries.flags[to as usize] |= add;
+                    if let Some(span) = span {
+                        summaries.blame(to, add, span);
+                    }
+                    work.push(to);
+                }
+                next = after;
+            }
+        }
+        // Every call of a function value is known now.
+        for node in 0..self.first.len() {
+            if summaries.flags[node].has(Flags::CALLED) {
+                let mut next = self.first[node];
+                while next != NO_EDGE {
+                    let (edge, after) = self.edges[next as usize];
+                    if let Edge::Effect { from, to } = edge {
+                        self.effect_edge(from, to, Span::default());
+                    }
+                    next = after;
+                }
+            }
+        }
+        let mut work: Vec<EffectNode> =
+            (0..summaries.effects.len() as u32).filter(|&n| summaries.effects[n as usize] != 0).collect();
+        while let Some(node) = work.pop() {
+            let effects = summaries.effects[node as usize];
+            let mut next = self.first_effect[node as usize];
+            while next != NO_EDGE {
+                let (to, span, after) = self.effect_edges[next as usize];
+                if summaries.effects[to as usize] | effects != summaries.effects[to as usize] {
+                    summaries.effects[to as usize] |= effects;
+                    summaries.effect_causes[to as usize].get_or_insert(span);
+                    work.push(to);
+                }
+                next = after;
+            }
+        }
+    }
+}
