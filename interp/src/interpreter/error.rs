@@ -109,7 +109,7 @@ unsafe fn message(fault: Fault, ins: Instruction, base: *mut u64) -> String {
             index_message(index, length)
         }
         Fault::DivisionByZero => "division by zero".to_string(),
-        Fault::StackExhausted => "stack exhausted: too many nested calls".to_string(),
+        Fault::StackExhausted => "the stack is exhausted".to_string(),
         Fault::OutOfMemory => "out of memory".to_string(),
         Fault::NegativeLength => "negative length".to_string(),
         Fault::WrongVariant => "the value is of another variant".to_string(),
