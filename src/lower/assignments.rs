@@ -41,7 +41,7 @@ impl<'h> Body<'_, 'h> {
                 let from = self.any(value, Want::Borrow);
                 return self.code.copy(slot, from, layout.slots);
             }
-            let from = self.any(value, Want::Borrow);
+            let from = self.held(value, &[place]);
             let to = self.place(place);
             self.code.span = place.span;
             return self.store(to, &layout, from);
@@ -80,7 +80,7 @@ impl<'h> Body<'_, 'h> {
     /// `place += value` and its kin.
     pub fn modify(&mut self, place: &'h Expr, operand: LocalId, value: &'h Expr, old: LocalId, new: &'h Expr) {
         let layout = self.layout(place.ty);
-        let operand_slot = self.any(value, Want::Borrow);
+        let operand_slot = self.held(value, &[place]);
         self.name_temporary(operand, operand_slot);
         let region = self.region_of(place);
         if let Some(slot) = self.frame_place(place) {

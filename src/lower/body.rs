@@ -69,6 +69,11 @@ pub struct Body<'m, 'h> {
     pub routine: Option<&'h hir::Routine>,
     /// Locals that lie in the region of the result.
     pub escapes: Vec<bool>,
+    /// Of an inlined routine: where its value goes.
+    pub inlined: Option<super::inlining::Inlined>,
+    /// The routines that are being lowered in one another.
+    pub inlining: Vec<RoutineId>,
+    pub inlined_nodes: u32,
     /// Slots of constants that are set before the outermost loop around, by kind and bits.
     pub constants: rustc_hash::FxHashMap<super::loops::Constant, Slot>,
 }
@@ -91,6 +96,9 @@ impl<'m, 'h> Body<'m, 'h> {
             returning: false,
             routine: None,
             escapes: Vec::new(),
+            inlined: None,
+            inlining: Vec::new(),
+            inlined_nodes: 0,
             constants: rustc_hash::FxHashMap::default(),
         }
     }
@@ -124,7 +132,7 @@ impl<'m, 'h> Body<'m, 'h> {
     pub fn bind(&mut self, routine: &hir::Routine, id: LocalId, slot: Slot, region: Region, owned: bool) {
         let local = &routine.locals[id.0 as usize];
         let slots = self.slots(local.ty);
-        if local.kind != LocalKind::Temporary {
+        if local.kind != LocalKind::Temporary && self.inlined_names() {
             self.code.name(&local.name, slot, slots);
         }
         let mutable = matches!(local.kind, LocalKind::Var | LocalKind::Temporary);
@@ -181,6 +189,9 @@ impl<'m, 'h> Body<'m, 'h> {
         if self.code.is_dead() {
             return;
         }
+        if let Some(inlined) = self.inlined {
+            return self.give_back_inlined(value, inlined);
+        }
         let mark = self.code.frame.mark();
         let own = self.returned.region.map_or(Want::Borrow, Want::Own);
         let outer_moves = self.moved_out.len();
@@ -220,6 +231,29 @@ impl<'m, 'h> Body<'m, 'h> {
         self.moved_out.truncate(outer_moves);
         self.returned.in_place = in_place;
         self.code.frame.reset(mark);
+    }
+
+    fn give_back_inlined(&mut self, value: Option<&'h Expr>, inlined: super::inlining::Inlined) {
+        let outer_moves = self.moved_out.len();
+        let outer_returning = std::mem::replace(&mut self.returning, true);
+        if self.returned.slots == 0 {
+            if let Some(value) = value {
+                self.effect(value);
+            }
+        } else {
+            let own = self.returned.region.map_or(Want::Borrow, Want::Own);
+            self.result_value(value, Some(inlined.to), own);
+        }
+        self.returning = outer_returning;
+        if !self.code.is_dead() {
+            self.leave_inlined(inlined);
+        }
+        self.moved_out.truncate(outer_moves);
+    }
+
+    /// Whether variables are noted by name: those of inlined routines are not.
+    fn inlined_names(&self) -> bool {
+        self.inlining.len() <= 1
     }
 
     fn result_value(&mut self, value: Option<&'h Expr>, to: Option<Slot>, own: Want) -> Slot {
@@ -269,33 +303,29 @@ impl<'m, 'h> Body<'m, 'h> {
     }
 }
 
+/// The locals of a routine before any is bound.
+pub(super) fn unbound(routine: &hir::Routine) -> Vec<Variable> {
+    let unbound = |l: &hir::Local| Variable {
+        ty: l.ty,
+        slot: Slot(0),
+        region: Region::Foreign,
+        mutable: false,
+        owned: false,
+        escaping: false,
+        scope: None,
+    };
+    routine.locals.iter().map(unbound).collect()
+}
+
 /// Lowers a routine instance.
 pub(super) fn routine(m: &mut Lowering<'_>, id: RoutineId) -> (Heading, Code) {
     let routine = m.hir.routine(id);
     let signature = m.signature(id);
-    lower_routine(m, routine, &signature)
-}
-
-pub(super) fn lower_routine<'h>(
-    m: &mut Lowering<'h>,
-    routine: &'h hir::Routine,
-    signature: &Signature,
-) -> (Heading, Code) {
+    let signature = &*signature;
     let mut body = Body::new(m, routine.span);
-    body.locals = routine
-        .locals
-        .iter()
-        .map(|l| Variable {
-            ty: l.ty,
-            slot: Slot(0),
-            region: Region::Foreign,
-            mutable: false,
-            owned: false,
-            escaping: false,
-            scope: None,
-        })
-        .collect();
+    body.locals = unbound(routine);
     body.routine = Some(routine);
+    body.inlining.push(id);
     body.code.frame.take(signature.param_slots);
     let heading = body.parameters(routine, signature);
     match &routine.body {
@@ -401,7 +431,7 @@ impl<'h> Body<'_, 'h> {
         }
     }
 
-    fn this_of_init(&mut self, routine: &'h hir::Routine) {
+    pub fn this_of_init(&mut self, routine: &'h hir::Routine) {
         if routine.kind != RoutineKind::Init {
             return;
         }

@@ -29,6 +29,9 @@ impl<'h> Body<'_, 'h> {
         if let Some(name) = analysis::intrinsic(routine) {
             return self.intrinsic(e, name, arguments, to, want);
         }
+        if let Some(slot) = self.inline(e, id, arguments, to, want) {
+            return slot;
+        }
         let signature = self.m.signature(id);
         if arguments.len() != signature.params.len() {
             self.m.internal(e.span, format!("a call of `{}` with {} arguments", routine.name, arguments.len()));
@@ -138,7 +141,8 @@ impl<'h> Body<'_, 'h> {
             self.m.internal(e.span, "a call of a function value with another number of arguments");
             return Slot(0);
         }
-        let value = self.any(callee, Want::Borrow);
+        let next: Vec<_> = arguments.iter().collect();
+        let value = self.held(callee, &next);
         let base = self.call_frame(signature.slots().max(1));
         for (place, argument) in signature.params.iter().zip(arguments) {
             self.into(argument, base.plus(place.slot), Want::Borrow);

@@ -57,6 +57,8 @@ pub struct Code {
     pub frame: Frame,
     /// Where the instructions written now come from.
     pub span: Span,
+    /// Where they come from instead: of inlined code.
+    pub fixed_span: Option<Span>,
     dead: bool,
 }
 
@@ -68,7 +70,7 @@ impl Code {
     pub fn emit(&mut self, instruction: Instruction) {
         if !self.dead {
             self.instructions.push(instruction);
-            self.spans.push(self.span);
+            self.spans.push(self.fixed_span.unwrap_or(self.span));
         }
     }
 
@@ -127,6 +129,11 @@ impl Code {
             1 => self.emit(Instruction::new(Opcode::Return1, 0, from.0, 0)),
             _ => self.emit(Instruction::with(Opcode::ReturnN, 0, from.0, 0, count, 0)),
         }
+        self.dead = true;
+    }
+
+    /// Nothing comes here any more.
+    pub fn kill(&mut self) {
         self.dead = true;
     }
 

@@ -12,10 +12,11 @@ use super::analysis;
 use super::body::{Body, LoopState};
 use super::code::Label;
 use super::frame::Slot;
+use super::inlining::Inlining;
 use super::operators::{Known, known};
 use super::places::Place;
 use super::regions::{Region, Want};
-use crate::check::hir::{Expr, ExprKind, GlobalId, IntKind, LocalId, LoopTag, Type, Types};
+use crate::check::hir::{Body as Tree, Expr, ExprKind, GlobalId, IntKind, LocalId, LoopTag, Type, Types};
 use crate::source::Span;
 
 /// A value that is the same in every iteration, by its bits.
@@ -122,8 +123,13 @@ impl<'h> Body<'_, 'h> {
             ExprKind::Assign { place, value } if !matches!(place.kind, ExprKind::Local(_)) => {
                 self.note_int(value, found);
             }
-            ExprKind::Let { .. } | ExprKind::Return(_) => {}
             _ => {}
+        }
+        if let ExprKind::Call { routine, .. } = &e.kind
+            && self.m.inlining(*routine) != Inlining::Never
+            && let Tree::Code(body) = &self.hir.routine(*routine).body
+        {
+            self.find_constants(body, found);
         }
         match Constant::of(self.types(), e) {
             Some(Constant::Int(_)) => {}

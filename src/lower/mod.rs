@@ -8,6 +8,7 @@
 //! - [`code`], [`frame`]: one function while it is written;
 //! - [`body`]: the state of a routine's lowering; [`regions`]: which region owns what, scopes and their ends;
 //! - `expressions`, `operators`, `conditions`, `places`, `assignments`, `loops`, `choices`, `calls`, `lambdas`: the tree;
+//! - `inlining`: small routines in their callers;
 //! - `copying`, `equality`, `hashing`, `showing`: what types need; `intrinsics`: what the library is made of.
 //!
 //! A tree that breaks the contract of [`hir`](crate::check::hir) ends in a diagnostic that says so, never in a panic.
@@ -25,6 +26,7 @@ mod equality;
 mod expressions;
 mod frame;
 mod hashing;
+mod inlining;
 mod intrinsics;
 mod lambdas;
 mod layout;
@@ -94,6 +96,8 @@ struct Lowering<'h> {
     texts: FxHashMap<Rc<str>, u32>,
     /// Offsets of the globals in their area.
     globals: Vec<u32>,
+    /// What is known of routines as candidates for inlining.
+    inlining: FxHashMap<RoutineId, inlining::Inlining>,
 }
 
 /// What a finished function is called and takes.
@@ -128,6 +132,7 @@ impl<'h> Lowering<'h> {
             signatures: FxHashMap::default(),
             texts: FxHashMap::default(),
             globals,
+            inlining: FxHashMap::default(),
         }
     }
 

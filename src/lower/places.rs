@@ -283,7 +283,7 @@ impl<'h> Body<'_, 'h> {
 
     /// Pointer and length of an array, and an index of it.
     pub fn array_and_index(&mut self, base: &'h Expr, index: &'h Expr) -> (Slot, Slot) {
-        let array = self.any(base, Want::Borrow);
+        let array = self.held(base, &[index]);
         let index = match self.indexes.pop_front() {
             Some(index) => index,
             None => self.any(index, Want::Borrow),
@@ -317,7 +317,7 @@ impl<'h> Body<'_, 'h> {
     /// Both operands of an operation, evaluated from left to right. The slots of the left one stay what they are: where
     /// the right one would change them, ownership has put a copy.
     pub fn operands(&mut self, left: &'h Expr, right: &'h Expr) -> (Slot, Slot) {
-        let a = self.any(left, Want::Borrow);
+        let a = self.held(left, &[right]);
         (a, self.any(right, Want::Borrow))
     }
 }

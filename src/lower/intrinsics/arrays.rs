@@ -87,7 +87,7 @@ impl<'h> Body<'_, 'h> {
 
     fn filled_array(&mut self, length: &'h Expr, value: &'h Expr, element: TypeId, region: Region) -> Slot {
         let layout = self.layout(element);
-        let length = self.any(length, Want::Borrow);
+        let length = self.held(length, &[value]);
         let value = self.any(value, if layout.owns { Want::Own(region) } else { Want::Borrow });
         let base = self.code.frame.take(3);
         let handle = self.handle(region);

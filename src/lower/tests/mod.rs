@@ -41,8 +41,7 @@ fn main_of(parts: Vec<Expr>, locals: &[(LocalKind, TypeId)]) -> Routine {
 fn fib_compares_and_branches_at_once() {
     let n = || local(0, Types::I64);
     let less = |k| call(0, vec![binary(BinaryOp::Sub, n(), int(k))], Types::I64);
-    let body =
-        conditional(compare(CompareOp::Lt, n(), int(2)), n(), binary(BinaryOp::Add, less(1), less(2)));
+    let body = conditional(compare(CompareOp::Lt, n(), int(2)), n(), binary(BinaryOp::Add, less(1), less(2)));
     let fib = routine("fib", &[Types::I64], &[], Types::I64, code(body));
     let main = main_of(vec![print(call(0, vec![int(20)], Types::I64))], &[]);
     let program = lowered(Types::default(), vec![fib, main]);

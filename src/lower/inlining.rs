@@ -1,0 +1,368 @@
+//! Small routines are lowered into their callers.
+//!
+//! An interpreter pays several instructions for a call, and more for arguments and results that are moved. A small
+//! routine's body is lowered in the caller's frame instead, its parameters being other names for the slots of the
+//! arguments.
+//!
+//! **Errors.** A call trace names each call, so a routine of the user's is only inlined if nothing in it can end with an
+//! error. One of the library may: it is left out of traces anyway, and its instructions get the place of the call.
+//!
+//! **Sharing.** The result may lie in slots of an argument (`function x(this): this.x`). Ownership takes what a call gives for
+//! a value of its own, so who holds one while something else is evaluated asks for [`Body::held`].
+
+use scaly_interp::bytecode::Opcode;
+
+use super::analysis;
+use super::body::{Body, Returned};
+use super::code::Label;
+use super::frame::Slot;
+use super::regions::{Region, ScopeId, Want};
+use crate::check::hir::{self, BinaryOp, Expr, ExprKind, IntKind, LocalId, RoutineId, RoutineKind, Type};
+use crate::lower::operators::known_int;
+
+/// Nodes of the largest routine that is inlined.
+const LARGEST: u32 = 72;
+/// Nodes that are inlined into one routine altogether.
+const MOST: u32 = 1200;
+/// How deep inlined calls nest.
+const DEPTH: usize = 6;
+
+/// What is known of a routine as a candidate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Inlining {
+    Never,
+    /// Nodes of the body, and whether something in it can end with an error.
+    Small {
+        nodes: u32,
+        faults: bool,
+    },
+}
+
+/// Where an inlined routine's value goes, and where control goes on.
+#[derive(Clone, Copy)]
+pub struct Inlined {
+    pub to: Slot,
+    pub end: Label,
+    pub until: Option<ScopeId>,
+}
+
+impl super::Lowering<'_> {
+    /// Whether calls of the routine may be inlined.
+    pub(super) fn inlining(&mut self, id: RoutineId) -> Inlining {
+        if let Some(&known) = self.inlining.get(&id) {
+            return known;
+        }
+        // What calls itself is no candidate.
+        self.inlining.insert(id, Inlining::Never);
+        let routine = self.hir.routine(id);
+        let fits = !matches!(routine.kind, RoutineKind::Lambda | RoutineKind::Main | RoutineKind::Deinit);
+        let verdict = match &routine.body {
+            hir::Body::Code(body) if fits => {
+                let mut nodes = 0;
+                let mut faults = false;
+                match self.measure(body, &mut nodes, &mut faults) {
+                    Some(()) if !faults || routine.library => Inlining::Small { nodes, faults },
+                    _ => Inlining::Never,
+                }
+            }
+            _ => Inlining::Never,
+        };
+        self.inlining.insert(id, verdict);
+        verdict
+    }
+
+    /// Counts nodes; `None` if the body is too large or of a kind that stays a routine.
+    fn measure(&mut self, e: &Expr, nodes: &mut u32, faults: &mut bool) -> Option<()> {
+        *nodes += 1;
+        if *nodes > LARGEST {
+            return None;
+        }
+        match &e.kind {
+            ExprKind::ForRange { .. }
+            | ExprKind::ForEach { .. }
+            | ExprKind::While { .. }
+            | ExprKind::WhileLet { .. }
+            | ExprKind::Repeat { .. }
+            | ExprKind::Lambda { .. }
+            | ExprKind::Print { .. }
+            | ExprKind::Show(_) => return None,
+            ExprKind::Index { .. } | ExprKind::AnyPayload { .. } | ExprKind::Payload { checked: true, .. } => {
+                *faults = true;
+            }
+            ExprKind::CallValue { .. } => *faults = true,
+            ExprKind::Binary { op: BinaryOp::Div | BinaryOp::Rem, right, .. } => {
+                let integer = matches!(self.hir.types.get(e.ty), Type::Int(_));
+                *faults |= integer && known_int(&self.hir.types, right).is_none_or(|v| v == 0);
+            }
+            ExprKind::Call { routine, .. } => {
+                let callee = self.hir.routine(*routine);
+                *faults |= match analysis::intrinsic(callee) {
+                    Some(name) => !is_total(name),
+                    None => match self.inlining(*routine) {
+                        Inlining::Small { nodes: inner, faults } => {
+                            *nodes += inner;
+                            faults
+                        }
+                        Inlining::Never => true,
+                    },
+                };
+            }
+            _ => {}
+        }
+        let mut all = Some(());
+        analysis::parts(e, &mut |part| {
+            if all.is_some() {
+                all = self.measure(part, nodes, faults);
+            }
+        });
+        all
+    }
+}
+
+/// Intrinsics without errors of their own.
+fn is_total(name: &str) -> bool {
+    matches!(
+        name,
+        "sqrt"
+            | "floor"
+            | "ceil"
+            | "trunc"
+            | "abs"
+            | "bits"
+            | "f64.from_bits"
+            | "f32.from_bits"
+            | "popcount"
+            | "clz"
+            | "hash"
+            | "Array.length"
+            | "Vector.length"
+            | "Slice.length"
+            | "String.length"
+            | "String.compare"
+            | "String.hash"
+            | "Array.push"
+            | "String.+"
+    )
+}
+
+impl<'h> Body<'_, 'h> {
+    /// Lowers a call by lowering the routine's body here, if that is to be done.
+    pub fn inline(
+        &mut self,
+        e: &'h Expr,
+        id: RoutineId,
+        arguments: &'h [Expr],
+        to: Option<Slot>,
+        want: Want,
+    ) -> Option<Slot> {
+        let routine = self.hir.routine(id);
+        if let Some(op) = self.operator(routine, arguments) {
+            let (a, b) = match arguments {
+                [a] => (self.any(a, Want::Borrow), Slot(0)),
+                [a, b, ..] => self.operands(a, b),
+                [] => return None,
+            };
+            let to = to.unwrap_or_else(|| self.code.frame.take(1));
+            self.code.op(op, to, a, b);
+            return Some(to);
+        }
+        let Inlining::Small { nodes, .. } = self.m.inlining(id) else { return None };
+        if self.inlined_nodes + nodes > MOST || self.inlining.len() >= DEPTH || self.inlining.contains(&id) {
+            return None;
+        }
+        let hir::Body::Code(body) = &routine.body else { return None };
+        let signature = self.m.signature(id);
+        if arguments.len() != signature.params.len() {
+            return None;
+        }
+        let mut changed: Vec<LocalId> = Vec::new();
+        for (argument, place) in arguments.iter().zip(&signature.params) {
+            if place.result.is_some() && argument.is_place() {
+                self.frame_place(argument)?;
+                changed.extend(analysis::root(argument));
+            }
+        }
+        self.inlined_nodes += nodes;
+        let mut params = Vec::with_capacity(arguments.len());
+        for (i, (argument, place)) in arguments.iter().zip(&signature.params).enumerate() {
+            let region = if place.region.is_some() || matches!(self.types().get(place.ty), Type::Slice(_)) {
+                self.region_of(argument)
+            } else {
+                Region::Foreign
+            };
+            let slot = if place.result.is_some() {
+                match self.frame_place(argument).filter(|_| argument.is_place()) {
+                    Some(slot) => slot,
+                    None => {
+                        let slot = self.take(argument.ty);
+                        let here = self.here();
+                        self.into(argument, slot, Want::Own(here));
+                        slot
+                    }
+                }
+            } else if analysis::root(argument).is_some_and(|root| changed.contains(&root)) {
+                // The caller's slots change at the call's end as far as the callee can see.
+                let slot = self.take(argument.ty);
+                self.into(argument, slot, Want::Borrow);
+                slot
+            } else {
+                let rest: Vec<_> = arguments[i + 1..].iter().collect();
+                self.held(argument, &rest)
+            };
+            params.push((slot, region));
+        }
+        let to = to.unwrap_or_else(|| self.code.frame.take(signature.result));
+        let result_region = signature.region.map(|_| self.target(want));
+
+        let outer_locals = std::mem::replace(&mut self.locals, super::body::unbound(routine));
+        let outer_routine = self.routine.replace(routine);
+        let outer_escapes = std::mem::take(&mut self.escapes);
+        let outer_returned = std::mem::take(&mut self.returned);
+        let outer_moved = std::mem::take(&mut self.moved_out);
+        let outer_returning = std::mem::replace(&mut self.returning, false);
+        let outer_indexes = std::mem::take(&mut self.indexes);
+        let outer_inlined = self.inlined.take();
+        let outer_place = self.code.fixed_span;
+        if routine.library && self.code.fixed_span.is_none() {
+            self.code.fixed_span = Some(e.span);
+        }
+        self.inlining.push(id);
+
+        self.returned = Returned { slots: signature.result, region: result_region, ..Returned::default() };
+        let simple = simple_value(body);
+        let slot = if let Some(value) = simple.filter(|_| routine.kind != RoutineKind::Init) {
+            self.bind_inlined(routine, &signature, &params);
+            if self.layout(value.ty).slots == 0 {
+                self.effect(value);
+                to
+            } else if analysis::root(value).is_some() && want == Want::Borrow {
+                self.any(value, want)
+            } else {
+                self.into(value, to, want);
+                to
+            }
+        } else {
+            let until = self.current_scope();
+            let end = self.code.label();
+            let scope = self.open_scope();
+            self.bind_inlined(routine, &signature, &params);
+            self.inlined = Some(Inlined { to, end, until });
+            if result_region.is_some() {
+                self.escapes = analysis::escaping(routine, body);
+            }
+            self.this_of_init(routine);
+            self.tail(body);
+            self.close_scope(scope);
+            self.code.place(end);
+            to
+        };
+
+        self.inlining.pop();
+        self.code.fixed_span = outer_place;
+        self.inlined = outer_inlined;
+        self.indexes = outer_indexes;
+        self.returning = outer_returning;
+        self.moved_out = outer_moved;
+        self.returned = outer_returned;
+        self.escapes = outer_escapes;
+        self.routine = outer_routine;
+        self.locals = outer_locals;
+        Some(slot)
+    }
+
+    /// The opcode that does what a routine of the library says.
+    fn operator(&self, routine: &hir::Routine, arguments: &[Expr]) -> Option<Opcode> {
+        if !routine.library {
+            return None;
+        }
+        let name = routine.name.split('[').next().unwrap_or_default();
+        let same = arguments.iter().all(|a| a.ty == routine.result);
+        match (name, arguments.len(), self.types().get(routine.result)) {
+            _ if !same => None,
+            ("min", 2, Type::F64) => Some(Opcode::MinF64),
+            ("max", 2, Type::F64) => Some(Opcode::MaxF64),
+            ("min", 2, Type::F32) => Some(Opcode::MinF32),
+            ("max", 2, Type::F32) => Some(Opcode::MaxF32),
+            ("min", 2, Type::Int(IntKind::U64)) => Some(Opcode::MinU),
+            ("max", 2, Type::Int(IntKind::U64)) => Some(Opcode::MaxU),
+            ("min", 2, Type::Int(_)) => Some(Opcode::MinS),
+            ("max", 2, Type::Int(_)) => Some(Opcode::MaxS),
+            ("abs", 1, Type::Int(IntKind::I64)) => Some(Opcode::AbsS),
+            ("round", 1, Type::F64) => Some(Opcode::RoundF64),
+            _ => None,
+        }
+    }
+
+    fn bind_inlined(
+        &mut self,
+        routine: &'h hir::Routine,
+        signature: &super::signature::Signature,
+        params: &[(Slot, Region)],
+    ) {
+        for ((&local, place), &(slot, region)) in routine.params.iter().zip(&signature.params).zip(params) {
+            self.bind(routine, local, slot, region, place.result.is_some());
+            self.locals[local.0 as usize].mutable = place.result.is_some();
+        }
+    }
+
+    /// A value that is held while others are evaluated: what may share slots with a variable is copied if they may
+    /// change it.
+    pub fn held(&mut self, e: &'h Expr, next: &[&'h Expr]) -> Slot {
+        let ExprKind::Call { routine, .. } = &e.kind else { return self.any(e, Want::Borrow) };
+        let callee = self.hir.routine(*routine);
+        let shares = match analysis::intrinsic(callee) {
+            Some(name) => name.ends_with(".length"),
+            None => self.m.inlining(*routine) != Inlining::Never,
+        };
+        if !shares || next.iter().all(|e| analysis::quiet(self.hir, e)) {
+            return self.any(e, Want::Borrow);
+        }
+        let slot = self.take(e.ty);
+        let here = self.here();
+        self.into(e, slot, Want::Own(here));
+        slot
+    }
+
+    /// The end of an inlined routine's path: its value is in place.
+    pub fn leave_inlined(&mut self, inlined: Inlined) {
+        self.leave_to(inlined.until, false);
+        self.code.branch(Opcode::Jump, Slot(0), Slot(0), inlined.end, 0);
+        self.code.kill();
+    }
+}
+
+/// The expression that a body consists of, if it is one without control flow.
+fn simple_value(body: &Expr) -> Option<&Expr> {
+    match &body.kind {
+        ExprKind::Block(parts) => match &parts[..] {
+            [only] => simple_value(only),
+            _ => None,
+        },
+        ExprKind::If { .. }
+        | ExprKind::Match { .. }
+        | ExprKind::Choose { .. }
+        | ExprKind::Return(_)
+        | ExprKind::Let { .. }
+        | ExprKind::And(..)
+        | ExprKind::Or(..) => None,
+        _ => {
+            let mut plain = true;
+            analysis::parts(body, &mut |part| plain = plain && is_plain(part));
+            plain.then_some(body)
+        }
+    }
+}
+
+/// No way out, and no block, in the expression.
+fn is_plain(e: &Expr) -> bool {
+    let mut plain = !matches!(
+        e.kind,
+        ExprKind::Return(_)
+            | ExprKind::Block(_)
+            | ExprKind::If { .. }
+            | ExprKind::Match { .. }
+            | ExprKind::Choose { .. }
+    );
+    analysis::parts(e, &mut |part| plain = plain && is_plain(part));
+    plain
+}
