@@ -132,7 +132,7 @@ impl<'m, 'h> Body<'m, 'h> {
     pub fn bind(&mut self, routine: &hir::Routine, id: LocalId, slot: Slot, region: Region, owned: bool) {
         let local = &routine.locals[id.0 as usize];
         let slots = self.slots(local.ty);
-        if local.kind != LocalKind::Temporary && self.inlined_names() {
+        if !matches!(local.kind, LocalKind::Temporary | LocalKind::Param) && self.inlined_names() {
             self.code.name(&local.name, slot, slots);
         }
         let mutable = matches!(local.kind, LocalKind::Var | LocalKind::Temporary);

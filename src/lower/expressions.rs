@@ -465,12 +465,33 @@ impl<'h> Body<'_, 'h> {
             _ if matches!(self.types().get(local.ty), Type::Slice(_)) => self.region_of(value),
             _ => self.here(),
         };
-        self.into(value, slot, Want::Own(region));
-        self.code.frame.reset(mark);
+        let slot = if self.gives_new_slots(value) {
+            // What a call gives stays where it came back.
+            self.code.frame.reset(u32::from(slot.0));
+            self.any(value, Want::Own(region))
+        } else {
+            self.into(value, slot, Want::Own(region));
+            self.code.frame.reset(mark);
+            slot
+        };
         self.bind(routine, id, slot, region, true);
         if escaping && self.returned.region.is_some() {
             self.locals[id.0 as usize].escaping = true;
             self.note_escaping(id);
+        }
+    }
+
+    /// Whether [`Body::any`] gives slots that nobody else has.
+    fn gives_new_slots(&mut self, e: &Expr) -> bool {
+        match &e.kind {
+            ExprKind::Call { routine, .. } => {
+                let callee = self.hir.routine(*routine);
+                analysis::intrinsic(callee).is_none()
+                    && !callee.library
+                    && self.m.inlining(*routine) == super::inlining::Inlining::Never
+            }
+            ExprKind::CallValue { .. } => true,
+            _ => false,
         }
     }
 
