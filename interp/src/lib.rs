@@ -7,6 +7,7 @@ pub mod bytecode;
 pub mod dump;
 pub mod interpreter;
 pub mod machine;
+pub mod oracle;
 pub mod program;
 pub mod routine;
 pub mod source;

@@ -67,7 +67,7 @@ pub(crate) unsafe fn run(state: &mut State, from: Position) -> Left {
 }
 
 /// Where an instruction leads.
-enum Flow {
+pub(crate) enum Flow {
     Go(*const Instruction, *mut u64),
     /// The same, after the hook of this loop.
     LoopHook(*const Instruction, u32),
@@ -83,7 +83,7 @@ enum Flow {
 /// # Safety
 /// As for [`run`], for the instruction at `pc`.
 #[inline(always)]
-unsafe fn follow(
+pub(crate) unsafe fn follow(
     next: Next,
     pc: *const Instruction,
     base: *mut u64,
@@ -157,7 +157,13 @@ unsafe fn enter(
 }
 
 #[inline(always)]
-unsafe fn stop(left: Left, pc: *const Instruction, base: *mut u64, code: *const Instruction, state: *mut State) {
+pub(crate) unsafe fn stop(
+    left: Left,
+    pc: *const Instruction,
+    base: *mut u64,
+    code: *const Instruction,
+    state: *mut State,
+) {
     // SAFETY: `pc` is of the program's code, the state is live.
     unsafe {
         (*state).stopped = Some(Position { pc: Pc(pc.offset_from_unsigned(code) as u32), base });
@@ -167,7 +173,13 @@ unsafe fn stop(left: Left, pc: *const Instruction, base: *mut u64, code: *const 
 
 #[cold]
 #[inline(never)]
-unsafe fn fault(pc: *const Instruction, base: *mut u64, code: *const Instruction, state: *mut State, fault: Fault) {
+pub(crate) unsafe fn fault(
+    pc: *const Instruction,
+    base: *mut u64,
+    code: *const Instruction,
+    state: *mut State,
+    fault: Fault,
+) {
     // SAFETY: as for `stop`.
     unsafe {
         (*state).pending.fault = Some((fault, None));
@@ -178,7 +190,7 @@ unsafe fn fault(pc: *const Instruction, base: *mut u64, code: *const Instruction
 /// After a routine that did not just compute.
 #[cold]
 #[inline(never)]
-unsafe fn stopped(
+pub(crate) unsafe fn stopped(
     pc: *const Instruction,
     base: *mut u64,
     code: *const Instruction,

@@ -1,0 +1,199 @@
+//! Runs a program under the oracle.
+
+use std::sync::Arc;
+
+use super::log::Log;
+use super::machine::Noting;
+use super::report::Report;
+use crate::bytecode::{Instruction, Opcode};
+use crate::interpreter::{
+    Driver, Flow, Left, Native, Options, Outcome, Position, RunError, State, World, fault, follow, run_with, stop,
+    stopped,
+};
+use crate::machine::Next;
+use crate::program::{LoopId, Pc, Program};
+use crate::routine::{self, Effect, Extent, Routine, Signature};
+use crate::step::step;
+
+/// The frame of a loop that is entered: a counted loop's counter holds its first value and the trips after the first.
+pub struct Frame {
+    base: *mut u64,
+    slots: u16,
+}
+
+impl Frame {
+    /// What is in a slot; 0 where the frame has none.
+    pub fn slot(&self, slot: u16) -> u64 {
+        // SAFETY: the slot is in the frame, which lives while the watcher looks.
+        if slot < self.slots { unsafe { *self.base.add(slot as usize) } } else { 0 }
+    }
+}
+
+/// Runs a program and reports on its loops. The watcher says of each loop that is entered whether this run of it counts
+/// or goes to [`Report::refused`].
+pub fn run(
+    program: Arc<Program>,
+    world: World,
+    options: Options,
+    watcher: impl FnMut(LoopId, &Frame) -> bool,
+) -> Result<Report, RunError> {
+    let mut oracle = Oracle { log: Log::new(&program), stack: None, watcher };
+    let finished = run_with(program, world, options, &mut oracle)?;
+    Ok(Report { ended: finished.ended, loops: oracle.log.loops, refused: oracle.log.refused })
+}
+
+struct Oracle<W> {
+    log: Log,
+    /// The lowest frame's base; slots are numbered from there.
+    stack: Option<*mut u64>,
+    watcher: W,
+}
+
+impl<W: FnMut(LoopId, &Frame) -> bool> Driver for Oracle<W> {
+    unsafe fn drive(&mut self, state: &mut State, from: Position) -> Left {
+        let code = state.code();
+        let program = state.program.clone();
+        let stack = *self.stack.get_or_insert(from.base);
+        let mut pc = code.wrapping_add(from.pc.0 as usize);
+        let mut base = from.base;
+        let mut counted_out = None;
+        // SAFETY: by the promise of `Driver::drive`, as the interpreter's own loop.
+        unsafe {
+            loop {
+                let at = Pc(pc.offset_from_unsigned(code) as u32);
+                let index = base.offset_from_unsigned(stack);
+                self.log.at(at, index);
+                if self.log.must_follow(at) {
+                    let frame = Frame { base, slots: self.log.frame_slots() };
+                    self.log.follow(&program, at, counted_out.take(), |id| (self.watcher)(id, &frame));
+                }
+                counted_out = None;
+                let ins: Instruction = *pc;
+                let native = Native { base, tables: &raw const *state.tables };
+                let next = step(&mut Noting { native, log: &mut self.log }, ins);
+                match next {
+                    Next::Loop { id, .. } => self.log.iterate(&program, LoopId(id)),
+                    Next::Return { from, count } => {
+                        self.log.leave_frame(&program);
+                        self.log.move_slots(index, index + from as usize, count as usize);
+                    }
+                    Next::CallIndirect { value, frame } => {
+                        self.log.use_slot(value);
+                        self.log.move_slots(index + frame as usize, index + value as usize + 1, 1);
+                    }
+                    Next::Seq if ins.op == Opcode::ForLoop => counted_out = Some(LoopId(ins.y)),
+                    _ => {}
+                }
+                match follow(next, pc, base, code, state) {
+                    Flow::Go(next, frame) => (pc, base) = (next, frame),
+                    Flow::LoopHook(next, id) => {
+                        pc = next;
+                        state.loop_hook(id);
+                    }
+                    Flow::FunctionHook(next, frame, id) => {
+                        (pc, base) = (next, frame);
+                        state.function_hook(id);
+                    }
+                    Flow::Stop(left, pc, base) => {
+                        stop(left, pc, base, code, state);
+                        return left;
+                    }
+                    Flow::Fault(kind) => {
+                        fault(pc, base, code, state, kind);
+                        return state.left;
+                    }
+                    Flow::Runtime(number, frame) => {
+                        let outcome = self.routine(state, number, base, frame);
+                        if outcome != Outcome::Done {
+                            stopped(pc, base, code, state, outcome);
+                            return state.left;
+                        }
+                        pc = pc.add(1);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<W> Oracle<W> {
+    /// Runs a routine and notes what its row says.
+    unsafe fn routine(&mut self, state: &mut State, number: u32, base: *mut u64, frame: u16) -> Outcome {
+        // SAFETY: the routine's slots are in the frame.
+        let slot = |k: u16| unsafe { *base.add(frame as usize + k as usize) };
+        let Some(routine) = Routine::from_number(number) else { return Outcome::Done };
+        let signature = routine.signature();
+        for k in 0..signature.param_slots() {
+            self.log.use_slot(frame + k);
+        }
+        if signature.external() {
+            self.log.external();
+        }
+        let range = |extent: Extent| {
+            let stride = extent.stride.map_or(1, slot);
+            (slot(extent.pointer), slot(extent.count).wrapping_mul(stride))
+        };
+        for effect in signature.effects {
+            match *effect {
+                Effect::Reads(extent) => {
+                    let (address, bytes) = range(extent);
+                    self.log.load(address, bytes);
+                }
+                Effect::Writes(extent) => {
+                    let (address, bytes) = range(extent);
+                    self.log.store(address, bytes);
+                }
+                _ => {}
+            }
+        }
+        let old = old_block(signature, slot);
+        // SAFETY: as for the interpreter's own loop.
+        let outcome = unsafe { routine::call(state, number, base.add(frame as usize)) };
+        if outcome == Outcome::Done || outcome == Outcome::Park {
+            for k in 0..signature.result_slots() {
+                self.log.set_slot(frame + k);
+            }
+            // SAFETY: the results are in the frame.
+            let slot = |k: u16| unsafe { *base.add(frame as usize + k as usize) };
+            self.results(signature, old, slot(0), slot(1));
+        }
+        outcome
+    }
+
+    /// Notes the block that a routine made, or what it appended to the old one.
+    fn results(&mut self, signature: &Signature, old: Option<OldBlock>, block: u64, length: u64) {
+        if let Some(old) = old {
+            if old.address == block {
+                if let Some(before) = old.length {
+                    self.log.store(block.wrapping_add(before), length.saturating_sub(before));
+                }
+                return;
+            }
+            if let Some(before) = old.length {
+                self.log.load(old.address, before);
+            }
+        }
+        if signature.effects.iter().any(|effect| matches!(effect, Effect::Allocates { .. })) {
+            let address = std::ptr::with_exposed_provenance(block as usize);
+            // SAFETY: a routine that allocates gives 0 or a block's base.
+            let bytes = unsafe { scaly_runtime::memory::capacity(address) };
+            self.log.allocate(block, bytes);
+        }
+    }
+}
+
+/// The block that a routine may keep and give back as its result.
+#[derive(Clone, Copy)]
+struct OldBlock {
+    address: u64,
+    /// In bytes, where the routine appends to it.
+    length: Option<u64>,
+}
+
+fn old_block(signature: &Signature, slot: impl Fn(u16) -> u64) -> Option<OldBlock> {
+    signature.effects.iter().find_map(|effect| match *effect {
+        Effect::Appends { pointer, count } => Some(OldBlock { address: slot(pointer), length: Some(slot(count)) }),
+        Effect::Frees { pointer } => Some(OldBlock { address: slot(pointer), length: None }),
+        _ => None,
+    })
+}
