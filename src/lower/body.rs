@@ -172,7 +172,7 @@ impl<'m, 'h> Body<'m, 'h> {
             ExprKind::Match { subject, value, arms, otherwise } => {
                 self.matching(*subject, value, arms, otherwise.as_deref(), &mut |body, arm| body.tail(arm));
             }
-            _ if self.returned.slots == 0 || e.ty == Types::NEVER => {
+            _ if self.returned.slots == 0 || self.slots(e.ty) == 0 => {
                 self.effect(e);
                 self.code.span = outer;
                 self.give_back(None);

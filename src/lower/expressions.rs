@@ -96,7 +96,7 @@ impl<'h> Body<'_, 'h> {
             | ExprKind::AsSlice(_) => self.place_into(e, to, want),
             ExprKind::Index { base, index } => {
                 if matches!(self.types().get(base.ty), Type::String) {
-                    self.string_at(base, index, to);
+                    self.string_at(e, base, index, to);
                 } else {
                     self.place_into(e, to, want);
                 }

@@ -9,15 +9,18 @@
 
 use scaly_interp::bytecode::{Instruction, Opcode};
 use scaly_interp::program::{Param, ParamKind};
+use scaly_interp::routine::Kind;
 
 use super::body::{Body, Returned};
 use super::code::Code;
 use super::copying::generated;
 use super::frame::Slot;
+use super::intrinsics::{Simple, simple};
 use super::regions::{Region, Want};
 use super::signature::Signature;
 use super::{Heading, Key, Lowering, analysis};
 use crate::check::hir::{Capture, Routine, RoutineId, TypeId};
+use crate::diagnostic::Diagnostic;
 
 /// Bytes before the first capture.
 pub const HEADER: u32 = 16;
@@ -67,15 +70,22 @@ impl<'h> Body<'_, 'h> {
 
     pub fn routine_value(&mut self, id: RoutineId, to: Slot) {
         let routine = self.hir.routine(id);
-        if let Some(name) = analysis::intrinsic(routine) {
+        if let Some(name) = analysis::intrinsic(routine)
+            && simple_intrinsic(routine, name).is_none()
+        {
             let span = self.code.span;
             let message = format!("`{name}` is built in and no function value");
-            return self.m.error(span, message);
+            self.m.errors.push(Diagnostic::error(span, message).help("write a lambda that calls it"));
+            return;
         }
         let function = self.m.function(Key::Thunk(id));
         self.code.emit(Instruction::with(Opcode::FunctionId, to.0, 0, 0, function.0, 0));
         self.code.constant(to.plus(1), 0);
     }
+}
+
+fn simple_intrinsic(routine: &Routine, name: &str) -> Option<Simple> {
+    simple(name, routine.params.first().map(|p| routine.locals[p.0 as usize].ty))
 }
 
 /// A routine with an environment that it does not use. What the routine changes of its arguments are copies.
@@ -88,6 +98,31 @@ pub(super) fn thunk(m: &mut Lowering<'_>, id: RoutineId) -> (Heading, Code) {
     body.code.frame.take(outer.slots());
     let result_region = outer.region.map(|r| Region::Param(Slot(0).plus(r)));
     body.returned = Returned { slots: inner.result, region: result_region, ..Returned::default() };
+    if let Some(simple) = analysis::intrinsic(routine).and_then(|name| simple_intrinsic(routine, name)) {
+        let result = match simple {
+            Simple::Opcode(op) => {
+                body.code.op2(op, Slot(0), Slot(1));
+                Slot(0)
+            }
+            Simple::Routine(called) => {
+                let row = called.signature();
+                let base = body.code.frame.take(u32::from(row.slots()));
+                let mut at = base;
+                if let (Some(region), Some(slot)) = (row.params.first(), outer.region)
+                    && region.kind == Kind::Region
+                {
+                    body.code.copy(base, Slot(0).plus(slot), 1);
+                    at = at.plus(1);
+                }
+                let arguments = outer.param_slots - 1 - u32::from(outer.region.is_some());
+                body.code.copy(at, Slot(1), arguments);
+                body.code.runtime(base, called);
+                base
+            }
+        };
+        body.code.give_back(result, inner.result);
+        return (thunk_heading(routine, &outer, inner.result), body.code);
+    }
     let scope = body.open_scope();
     let here = body.here();
     let base = body.call_frame(inner.slots());
@@ -115,6 +150,10 @@ pub(super) fn thunk(m: &mut Lowering<'_>, id: RoutineId) -> (Heading, Code) {
     body.code.give_back(base, inner.result);
     body.close_scope(scope);
     body.settle_regions();
+    (thunk_heading(routine, &outer, inner.result), body.code)
+}
+
+fn thunk_heading(routine: &Routine, outer: &Signature, result_slots: u32) -> Heading {
     let mut named = vec![Param { name: String::new(), slots: 0..1, kind: ParamKind::Environment }];
     for (place, local) in outer.params.iter().zip(&routine.params) {
         let first = Slot(0).plus(place.slot);
@@ -128,15 +167,14 @@ pub(super) fn thunk(m: &mut Lowering<'_>, id: RoutineId) -> (Heading, Code) {
         let first = Slot(0).plus(region);
         named.push(Param { name: String::new(), slots: first.0..first.plus(1).0, kind: ParamKind::Region });
     }
-    let heading = Heading {
+    Heading {
         name: routine.name.clone(),
         params: named,
         param_slots: outer.param_slots,
-        result_slots: inner.result,
+        result_slots,
         span: routine.span,
         library: true,
-    };
-    (heading, body.code)
+    }
 }
 
 /// Calls the routine that the environment of the function value names in one of its first words.

@@ -5,12 +5,13 @@ mod builders;
 mod numbers;
 mod strings;
 
+use scaly_interp::bytecode::Opcode;
 use scaly_interp::routine::Routine;
 
 use super::body::Body;
 use super::frame::Slot;
 use super::regions::Want;
-use crate::check::hir::Expr;
+use crate::check::hir::{Expr, TypeId};
 
 /// A call of an intrinsic.
 #[derive(Clone, Copy)]
@@ -55,6 +56,20 @@ const RUNTIME: &[(&str, Routine)] = &[
     ("exit", Routine::Exit),
     ("fail", Routine::Fail),
 ];
+
+/// What an intrinsic that can be a function value is.
+pub enum Simple {
+    Opcode(Opcode),
+    Routine(Routine),
+}
+
+/// An intrinsic whose arguments need nothing but to be in slots.
+pub fn simple(name: &str, first: Option<TypeId>) -> Option<Simple> {
+    if let Ok(at) = RUNTIME.binary_search_by(|(known, _)| (*known).cmp(name)) {
+        return Some(Simple::Routine(RUNTIME[at].1));
+    }
+    numbers::number_opcode(name, first?).map(Simple::Opcode)
+}
 
 impl<'h> Body<'_, 'h> {
     /// The slots of the result.

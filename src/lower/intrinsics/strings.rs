@@ -4,7 +4,7 @@ use scaly_interp::bytecode::{Instruction, Opcode};
 use scaly_interp::routine::Routine;
 
 use super::Intrinsic;
-use crate::check::hir::{Expr, ExprKind};
+use crate::check::hir::{Expr, ExprKind, Types};
 use crate::lower::body::Body;
 use crate::lower::frame::Slot;
 use crate::lower::regions::Want;
@@ -37,9 +37,12 @@ impl<'h> Body<'_, 'h> {
         }
     }
 
-    /// The character of a string that starts at a byte.
-    pub fn string_at(&mut self, text: &'h Expr, index: &'h Expr, to: Slot) {
+    /// The character of a string that starts at a byte, or that byte.
+    pub fn string_at(&mut self, e: &'h Expr, text: &'h Expr, index: &'h Expr, to: Slot) {
         let (text, index) = self.operands(text, index);
+        if e.ty == Types::U8 {
+            return self.code.emit(Instruction::with(Opcode::LoadElemU8, to.0, text.0, index.0, 1, 0));
+        }
         let base = self.code.frame.take(3);
         self.code.copy(base, text, 2);
         self.code.copy(base.plus(2), index, 1);

@@ -205,16 +205,18 @@ fn what_is_not_returned_goes_back() {
     let _ = types.intern(Type::Array(Types::I64));
     let s = || local(1, Types::STRING);
     let i = || local(2, Types::I64);
-    let three = e(
-        ExprKind::Return(Some(Box::new(concat(text("three"), shown(local(0, Types::I64)))))),
-        Types::NEVER,
-    );
+    let three = e(ExprKind::Return(Some(Box::new(concat(text("three"), shown(local(0, Types::I64)))))), Types::NEVER);
     let is_three = e(ExprKind::Equal { left: Box::new(i()), right: Box::new(int(3)), negate: false }, Types::BOOL);
     let leave = e(ExprKind::If { condition: Box::new(is_three), then: Box::new(three), otherwise: None }, Types::VOID);
     let body = block(
         vec![
             bind(1, concat(text("a"), shown(local(0, Types::I64)))),
-            for_range(2, int(0), local(0, Types::I64), block(vec![leave, assign(s(), concat(s(), text("!")))], Types::VOID)),
+            for_range(
+                2,
+                int(0),
+                local(0, Types::I64),
+                block(vec![leave, assign(s(), concat(s(), text("!")))], Types::VOID),
+            ),
             s(),
         ],
         Types::STRING,
