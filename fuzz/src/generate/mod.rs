@@ -1,0 +1,255 @@
+//! Random programs that are well typed, keep the rules of ownership, and end.
+//!
+//! What ends them: loops over ranges and collections that the body may not reshape, fuel variables in `while` and
+//! `repeat`, and recursion on a parameter that shrinks. Whether a program really ends soon, and without a runtime error
+//! where none is wanted, is then found out by the model; what does not is thrown away.
+
+mod expression;
+mod loops;
+mod places;
+mod routine;
+mod statement;
+mod types;
+
+use crate::choice::Choices;
+use crate::evaluate::{Outcome, Refused, evaluate};
+use crate::tree::*;
+
+/// What kind of programs are wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Style {
+    /// Mostly loops over arrays, among them many that only look independent.
+    pub loops: bool,
+    /// A runtime error may end the program.
+    pub faults: bool,
+}
+
+/// A program and what it must do.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    pub tree: Program,
+    pub expected: Outcome,
+}
+
+/// Steps of the model that a sample may take.
+pub const STEPS: u64 = 300_000;
+
+/// A program of these choices, if it is one to test.
+pub fn sample(choices: Choices, style: Style) -> Result<Sample, Refused> {
+    let tree = program(choices, style);
+    let expected = evaluate(&tree, STEPS)?;
+    if expected.fault.is_some() && !style.faults {
+        return Err(Refused::Broken("a runtime error"));
+    }
+    Ok(Sample { tree, expected })
+}
+
+/// A tree of these choices.
+pub fn program(choices: Choices, style: Style) -> Program {
+    let mut generator = Generator {
+        choices,
+        style,
+        program: Program::default(),
+        recursive: Vec::new(),
+        next: 0,
+        scope: Vec::new(),
+        loops: Vec::new(),
+        result: None,
+        budget: 0,
+        current: None,
+    };
+    generator.definitions();
+    generator.main();
+    generator.program
+}
+
+/// How much of a variable may change while something views it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
+enum Frozen {
+    No,
+    /// Plain elements may be written.
+    Shape,
+    All,
+}
+
+/// A variable in scope.
+#[derive(Clone, Debug)]
+struct Known {
+    var: Var,
+    ty: Type,
+    mutable: bool,
+    frozen: Frozen,
+    /// An array of exactly this length, which nothing reshapes.
+    length: Option<usize>,
+    /// An integer from 0 to before this.
+    below: Option<usize>,
+    /// An index of this array or slice.
+    indexes: Option<Var>,
+    /// Not to be assigned: fuel, counters, bindings.
+    reserved: bool,
+}
+
+/// A loop around what is generated.
+#[derive(Clone, Copy, Debug)]
+struct Around {
+    label: Option<u32>,
+    /// `continue` does not skip a counter's step.
+    continues: bool,
+}
+
+struct Generator {
+    choices: Choices,
+    style: Style,
+    program: Program,
+    /// By routine: the first parameter (behind `this`) bounds the depth of its recursion.
+    recursive: Vec<bool>,
+    next: Var,
+    scope: Vec<Known>,
+    loops: Vec<Around>,
+    /// What the routine around gives; none in the main program.
+    result: Option<Option<Type>>,
+    /// Statements that may still be made in this body.
+    budget: usize,
+    /// The routine whose body is made, if it may call itself.
+    current: Option<usize>,
+}
+
+impl Generator {
+    fn fresh(&mut self) -> Var {
+        self.next += 1;
+        self.next
+    }
+
+    fn declare(&mut self, ty: Type, mutable: bool) -> Known {
+        Known {
+            var: self.fresh(),
+            ty,
+            mutable,
+            frozen: Frozen::No,
+            length: None,
+            below: None,
+            indexes: None,
+            reserved: false,
+        }
+    }
+
+    /// Makes something with the scope as it is, and forgets what was declared in it.
+    fn scoped<T>(&mut self, make: impl FnOnce(&mut Self) -> T) -> T {
+        let height = self.scope.len();
+        let made = make(self);
+        self.scope.truncate(height);
+        made
+    }
+
+    /// The same while a variable is viewed.
+    fn frozen<T>(&mut self, root: Option<Var>, how: Frozen, make: impl FnOnce(&mut Self) -> T) -> T {
+        let at = root.and_then(|root| self.scope.iter().position(|k| k.var == root));
+        let before = at.map(|at| self.scope[at].frozen);
+        if let (Some(at), Some(before)) = (at, before) {
+            if how > before {
+                self.scope[at].frozen = how;
+            }
+        }
+        let made = self.scoped(make);
+        if let (Some(at), Some(before)) = (at, before) {
+            self.scope[at].frozen = before;
+        }
+        made
+    }
+
+    fn definitions(&mut self) {
+        for _ in 0..self.choices.below(4) {
+            let fields = (0..1 + self.choices.below(4)).map(|_| self.member_type()).collect();
+            self.program.structs.push(Struct { fields });
+        }
+        for _ in 0..self.choices.below(3) {
+            let variants = (0..2 + self.choices.below(3))
+                .map(|_| {
+                    (0..self.choices.weighted(&[(3, 1), (2, 0), (2, 2), (1, 3)])).map(|_| self.member_type()).collect()
+                })
+                .collect();
+            self.program.unions.push(Union { variants });
+        }
+        for _ in 0..self.choices.below(3) {
+            let ty = self.scalar_type();
+            let value = self.literal(&ty);
+            self.program.constants.push((ty, value));
+        }
+        let routines = self.choices.below(6);
+        for _ in 0..routines {
+            self.routine();
+        }
+    }
+
+    fn main(&mut self) {
+        self.budget = 2 + self.choices.below(34);
+        let mut body = Vec::new();
+        for _ in 0..1 + self.choices.below(6) {
+            let statement = self.declaration();
+            body.push(statement);
+        }
+        if self.style.loops {
+            for _ in 0..2 + self.choices.below(4) {
+                self.loop_sample(&mut body);
+            }
+        } else {
+            self.statements(&mut body, 0);
+        }
+        // Nothing that was computed is lost.
+        for known in std::mem::take(&mut self.scope) {
+            self.show(&known, &mut body);
+        }
+        self.program.main = body;
+    }
+
+    /// Prints a variable.
+    fn show(&mut self, known: &Known, body: &mut Block) {
+        match &known.ty {
+            Type::Map(..) => {
+                let (key, value) = (self.fresh(), self.fresh());
+                body.push(Statement::Each {
+                    var: key,
+                    value: Some(value),
+                    of: Expr::Var(known.var),
+                    body: vec![Statement::Print(vec![Expr::Var(key), Expr::Var(value)])],
+                    label: None,
+                });
+            }
+            Type::F64 => {
+                let bits = Expr::Unary(Unary::Bits, Box::new(Expr::Var(known.var)));
+                body.push(Statement::Print(vec![Expr::Var(known.var), bits]));
+            }
+            _ => body.push(Statement::Print(vec![Expr::Var(known.var)])),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::print::print;
+
+    #[test]
+    fn most_seeds_give_programs_that_end() {
+        for style in [Style::default(), Style { loops: true, faults: false }] {
+            let good = (0..300).filter(|&seed| sample(Choices::seeded(seed), style).is_ok()).count();
+            assert!(good > 200, "{good} of 300 in {style:?}");
+        }
+    }
+
+    #[test]
+    fn no_tree_names_what_does_not_exist() {
+        for seed in 0..500 {
+            let style = Style { loops: seed % 2 == 0, faults: true };
+            if let Err(Refused::Broken(what)) = sample(Choices::seeded(seed), style) {
+                panic!("seed {seed}: {what}\n{}", print(&program(Choices::seeded(seed), style)));
+            }
+        }
+    }
+
+    #[test]
+    fn no_choices_at_all_give_a_small_program() {
+        let tree = program(Choices::recorded(Vec::new()), Style::default());
+        assert!(print(&tree).lines().count() < 20, "{}", print(&tree));
+    }
+}
