@@ -416,6 +416,38 @@ fn word() -> impl Strategy<Value = i64> {
     prop_oneof![any::<i64>(), -300i64..300, proptest::sample::select(edges.to_vec())]
 }
 
+/// Pairs that random ones meet too seldom: equal, just above, opposite signs, bounds.
+#[test]
+fn opcodes_at_the_edges() {
+    let float = |value: f64| value.to_bits() as i64;
+    let single = |value: f32| i64::from(value.to_bits());
+    let integers_of = [0, 1, -1, 7, 64, i64::MIN, i64::MAX];
+    let floats_of = [0.0, -0.0, 0.5, -0.5, 2.5, -2.5, 3.7, -3.2, 1e300, f64::INFINITY, f64::NAN].map(float);
+    let singles_of = [0.0, -0.0, 1.5, -1.5, 3.0e38, f32::NEG_INFINITY, f32::NAN].map(single);
+    for &a in &integers_of {
+        for &b in &integers_of {
+            let mut cases = Cases::new(a, b);
+            integers(&mut cases, a, b);
+            memory(&mut cases, a, b);
+            cases.check();
+        }
+    }
+    for &a in &floats_of {
+        for &b in &floats_of {
+            let mut cases = Cases::new(a, b);
+            floats(&mut cases, a, b);
+            cases.check();
+        }
+    }
+    for &a in &singles_of {
+        for &b in &singles_of {
+            let mut cases = Cases::new(a, b);
+            singles(&mut cases, a, b);
+            cases.check();
+        }
+    }
+}
+
 /// Which opcodes the tests of this file run; the rest is control, and is run by the tests named here.
 #[test]
 fn no_opcode_is_forgotten() {

@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""Changes the meaning of one opcode at a time and expects a test to fail.
+
+usage: interp/tests/mutate.py [--only NAME…]
+
+Works on a copy of the committed tree. For each row of the table in `step.rs` up to two changes are made, chosen by the
+rules below: another operator, the other signedness, a bound off by one, the wrong operand. Prints the changes that no
+test noticed; the exit status is 1 if there is one.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+STEP = "interp/src/step.rs"
+TESTS = ["--test", "opcodes", "--test", "listings", "--test", "faults"]
+
+OTHER = {
+    "IntOp": "Add:Sub Sub:Add Mul:Add DivS:DivU DivU:DivS RemS:RemU RemU:RemS And:Or Or:Xor Xor:Or Shl:ShrU ShrS:ShrU"
+    " ShrU:ShrS MinS:MinU MaxS:MaxU MinU:MinS MaxU:MaxS MulHighU:Mul",
+    "IntUnary": "Neg:Not Not:Neg AbsS:Neg PopCount:LeadingZeros LeadingZeros:TrailingZeros TrailingZeros:LeadingZeros",
+    "IntKind": "I8:U8 I16:U16 I32:U32 U8:I8 U16:I16 U32:I32 I64:U64",
+    "IntMemory": "I8:U8 U8:I8 I16:U16 U16:I16 I32:U32 U32:I32 I64:I32",
+    "IntCompare": "Eq:Ne Ne:Eq LtS:LeS LeS:LtS LtU:LeU LeU:LtU",
+    "FloatOp": "Add:Sub Sub:Add Mul:Div Div:Mul Min:Max Max:Min",
+    "FloatUnary": "Neg:Abs Abs:Neg Sqrt:Abs Floor:Trunc Ceil:Round Trunc:Round Round:Floor",
+    "FloatCompare": "Eq:Ne Ne:Eq Lt:Le Le:Lt",
+    "Next": "Seq:Return{from:0,count:0}",
+}
+# Applied where the above gives fewer than two changes: (pattern, replacement).
+MORE = [
+    (r"\bLtS\b", "LtU"), (r"\bLeS\b", "LeU"), (r"\bLtU\b", "LtS"), (r"\bLeU\b", "LeS"),
+    (r"\btrue\b", "false"), (r"\bfalse\b", "true"),
+    (r"\bins\.x\b", "(ins.x ^ 1)"), (r"\bins\.y\b", "(ins.y ^ 1)"),
+    (r"\bins\.c\b", "ins.b"), (r"\bins\.b\b", "ins.c"), (r"\bins\.a\b", "(ins.a ^ 1)"),
+    (r"store_elem_int\(m, ins, IntMemory::(\w+)\)", None), (r"store_int\(m, ins, IntMemory::(\w+)\)", None),
+    (r"\b(int|int_imm|divide|compare|compare_imm|float|single|branch_int|branch_f64|branch_f32)\(m, ins", r"\1(m, flip(ins)"),
+]
+# A store of a narrow integer has no sign: the width changes instead.
+STORES = {"I8": "I16", "I16": "I8", "I32": "I16", "I64": "I32"}
+
+
+def rows(text):
+    """(name, start, end) of each row of the table."""
+    start = text.index("semantics! {")
+    found = [m for m in re.finditer(r"^    (\w+) => ", text[start:], re.M)]
+    ends = [m.start() for m in found[1:]] + [text[start:].rindex("\n}")]
+    return [(m[1], start + m.start(), start + end) for m, end in zip(found, ends)]
+
+
+def changes(row):
+    """Different texts for a row."""
+    made = []
+
+    def add(new):
+        if new != row and new not in made:
+            made.append(new)
+
+    store = re.search(r"(store_elem_int|store_int)\(m, ins, IntMemory::(\w+)\)", row)
+    if store:
+        add(row.replace("IntMemory::" + store[2], "IntMemory::" + STORES[store[2]]))
+    else:
+        for kind, pairs in OTHER.items():
+            for pair in pairs.split():
+                old, new = pair.split(":", 1)
+                pattern = rf"\b{kind}::{old}\b(?! \{{)"
+                if re.search(pattern, row):
+                    add(re.sub(pattern, f"{kind}::{new}", row, count=1))
+    for pattern, new in MORE:
+        if new and len(made) < 2 and re.search(pattern, row):
+            # In the body only: the opcode's own name stays.
+            head, body = row.split("=>", 1)
+            add(head + "=>" + re.sub(pattern, new, body, count=1))
+    return made[:2]
+
+
+def main():
+    only = sys.argv[2:] if sys.argv[1:2] == ["--only"] else None
+    with tempfile.TemporaryDirectory() as folder:
+        tree = subprocess.run(["git", "-C", ROOT, "archive", "HEAD"], check=True, capture_output=True).stdout
+        subprocess.run(["tar", "-x", "-C", folder], input=tree, check=True)
+        path = pathlib.Path(folder, STEP)
+        original = path.read_text()
+        helper = "\n#[allow(dead_code)]\nfn flip(ins: Instruction) -> Instruction {\n"
+        helper += "    Instruction { a: ins.b, b: ins.a, c: ins.c, ..ins }\n}\n"
+        # Unoptimized code compiles faster, and the loop stands in for the threaded functions.
+        command = ["cargo", "test", "-q", "-p", "scaly-interp", "--config", "profile.dev.package.scaly-interp.opt-level=0"]
+        path.write_text(original + helper)
+        subprocess.run(command + TESTS, cwd=folder, check=True, capture_output=True)
+        unnoticed, tried, broken = [], 0, []
+        for name, start, end in rows(original):
+            if only and name not in only:
+                continue
+            row = original[start:end]
+            for new in changes(row):
+                path.write_text(original[:start] + new + original[end:] + helper)
+                shown = " ".join(new.split())[:110]
+                built = subprocess.run(command + ["--no-run"] + TESTS, cwd=folder, capture_output=True, text=True)
+                if built.returncode:
+                    broken.append(shown)
+                    continue
+                tried += 1
+                try:
+                    result = subprocess.run(command + TESTS, cwd=folder, capture_output=True, timeout=120)
+                    if result.returncode == 0:
+                        unnoticed.append(shown)
+                        print("unnoticed:", shown, flush=True)
+                except subprocess.TimeoutExpired:
+                    pass
+            if not changes(row):
+                print("no change known for", name, flush=True)
+        print(f"{tried} changes, {len(unnoticed)} unnoticed, {len(broken)} that do not compile")
+        for shown in broken:
+            print("does not compile:", shown)
+        sys.exit(1 if unnoticed else 0)
+
+
+if __name__ == "__main__":
+    main()
