@@ -58,8 +58,9 @@ pub fn decide(flow: &mut Flow) -> Decisions {
     }
     viewers.sort_unstable();
     viewers.dedup();
+    let mut now = Bits(vec![0; live.words]);
     for (n, block) in flow.blocks.iter().enumerate() {
-        let mut now = live.after(n);
+        now.0.copy_from_slice(live.row(n));
         for event in flow.events[block.start as usize..block.end as usize].iter().rev() {
             match *event {
                 Event::Use(bit) => now.insert(bit),
@@ -231,7 +232,6 @@ fn escapes(flow: &Flow, copied: &[bool], escape: &Escape) -> Option<Diagnostic> 
 }
 
 /// A set of bits.
-#[derive(Clone, Default, PartialEq)]
 struct Bits(Vec<u64>);
 
 impl Bits {
@@ -246,44 +246,47 @@ impl Bits {
     fn contains(&self, bit: Bit) -> bool {
         self.0[bit as usize / 64] & (1 << (bit % 64)) != 0
     }
-
-    /// Whether anything was added.
-    fn union(&mut self, other: &Bits) -> bool {
-        let mut grown = false;
-        for (a, b) in self.0.iter_mut().zip(&other.0) {
-            grown |= *b & !*a != 0;
-            *a |= b;
-        }
-        grown
-    }
 }
 
-/// What lives at the ends of blocks.
+/// What lives at the ends of blocks: a row of words for each.
 struct Liveness {
-    after: Vec<Bits>,
+    words: usize,
+    after: Vec<u64>,
 }
 
 impl Liveness {
     fn of(flow: &Flow) -> Liveness {
-        let empty = Bits(vec![0; flow.holders.len().div_ceil(64)]);
-        let mut before = vec![empty.clone(); flow.blocks.len()];
-        let mut after = vec![empty; flow.blocks.len()];
-        if flow.holders.is_empty() {
-            return Liveness { after };
+        let words = flow.holders.len().div_ceil(64);
+        let count = flow.blocks.len();
+        let mut live = Liveness { words, after: vec![0; count * words] };
+        if words == 0 || count == 1 {
+            return live;
         }
-        let mut previous: Vec<Vec<u32>> = vec![Vec::new(); flow.blocks.len()];
+        // The edges turned around.
+        let mut first = vec![0u32; count + 1];
+        for &next in flow.blocks.iter().flat_map(|b| &b.next) {
+            first[next as usize + 1] += 1;
+        }
+        for n in 0..count {
+            first[n + 1] += first[n];
+        }
+        let mut previous = vec![0u32; first[count] as usize];
+        let mut at = first.clone();
         for (n, block) in flow.blocks.iter().enumerate() {
             for &next in &block.next {
-                previous[next as usize].push(n as u32);
+                previous[at[next as usize] as usize] = n as u32;
+                at[next as usize] += 1;
             }
         }
-        let mut waiting = vec![true; flow.blocks.len()];
-        let mut work: Vec<u32> = (0..flow.blocks.len() as u32).collect();
+        let mut before = vec![0; count * words];
+        let mut now = Bits(vec![0; words]);
+        let mut waiting = vec![true; count];
+        let mut work: Vec<u32> = (0..count as u32).collect();
         while let Some(n) = work.pop() {
             let n = n as usize;
             waiting[n] = false;
             let block = &flow.blocks[n];
-            let mut now = after[n].clone();
+            now.0.copy_from_slice(live.row(n));
             for event in flow.events[block.start as usize..block.end as usize].iter().rev() {
                 match *event {
                     Event::Use(bit) | Event::Store(_, bit) => now.insert(bit),
@@ -291,20 +294,25 @@ impl Liveness {
                     Event::Write(_) => {}
                 }
             }
-            if before[n] != now {
-                for &p in &previous[n] {
-                    if after[p as usize].union(&now) && !waiting[p as usize] {
-                        waiting[p as usize] = true;
-                        work.push(p);
-                    }
+            let known = &mut before[n * words..][..words];
+            if *known == *now.0 {
+                continue;
+            }
+            known.copy_from_slice(&now.0);
+            for &p in &previous[first[n] as usize..first[n + 1] as usize] {
+                let row = &mut live.after[p as usize * words..][..words];
+                let grown = row.iter().zip(&now.0).any(|(a, b)| b & !a != 0);
+                row.iter_mut().zip(&now.0).for_each(|(a, b)| *a |= b);
+                if grown && !waiting[p as usize] {
+                    waiting[p as usize] = true;
+                    work.push(p);
                 }
-                before[n] = now;
             }
         }
-        Liveness { after }
+        live
     }
 
-    fn after(&self, block: usize) -> Bits {
-        self.after[block].clone()
+    fn row(&self, block: usize) -> &[u64] {
+        &self.after[block * self.words..][..self.words]
     }
 }
