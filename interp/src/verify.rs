@@ -197,9 +197,8 @@ fn one_loop(program: &Program, id: LoopId, each: &Loop) -> Verdict {
     let last = program.code[each.code.end as usize - 1];
     let back = matches!(last.op, Opcode::Loop | Opcode::ForLoop) && last.y == id.0;
     // A loop whose body never comes to its end has no back edge.
-    require(back || !program.code.iter().any(|i| is_back_edge(i, id)), || {
-        "does not end with its last back edge".to_string()
-    })?;
+    let code = &program.code[function.code.start as usize..function.code.end as usize];
+    require(back || !code.iter().any(|i| is_back_edge(i, id)), || "does not end with its last back edge".to_string())?;
     if let LoopKind::Counted { counter } = each.kind {
         require(u32::from(counter) + 2 <= u32::from(function.frame_slots), || "its counter is outside".to_string())?;
         let before = each.code.start.checked_sub(1).map(|pc| program.code[pc as usize]);
