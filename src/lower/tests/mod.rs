@@ -1,6 +1,7 @@
 //! Lowering of small trees: the instructions of inner loops, and that what comes out is a program.
 
 mod build;
+mod folding;
 mod running;
 
 use scaly_interp::dump::Printer;

@@ -13,7 +13,7 @@ use super::{lowered, main_of};
 use crate::check::hir::*;
 use crate::source::Span;
 
-fn output(types: Types, routines: Vec<Routine>) -> String {
+pub fn output(types: Types, routines: Vec<Routine>) -> String {
     let program = lowered(types, routines);
     let mut file = std::env::temp_dir();
     file.push(format!("scaly-lower-{}-{:?}", std::process::id(), std::thread::current().id()));
