@@ -65,6 +65,8 @@ pub struct Function {
     pub params: Vec<Param>,
     /// Names of slots, for messages and verdicts.
     pub variables: Vec<Variable>,
+    /// Calls whose code lies in this function, outer ones before those in them; for call traces.
+    pub inlined: Vec<Inlined>,
     pub span: Span,
     /// Made by lowering or part of the library: left out of call traces and listings by default.
     pub library: bool,
@@ -99,6 +101,16 @@ pub struct Variable {
     pub slots: Range<u16>,
     /// Where it is in scope.
     pub code: Range<u32>,
+}
+
+/// A call of a user's routine that lowering wrote out in its caller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inlined {
+    /// The routine.
+    pub name: String,
+    pub code: Range<u32>,
+    /// The place of the call.
+    pub call: Span,
 }
 
 /// A loop of the source, or of a generated routine.

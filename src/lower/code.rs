@@ -5,7 +5,7 @@
 //! reach the end of what is written, nothing is added.
 
 use scaly_interp::bytecode::{Instruction, Opcode, Role};
-use scaly_interp::program::{FunctionId, Loop, LoopId, LoopKind, Program, Variable};
+use scaly_interp::program::{FunctionId, Inlined, Loop, LoopId, LoopKind, Program, Variable};
 use scaly_interp::routine::Routine;
 
 use super::frame::{Frame, Slot};
@@ -46,6 +46,13 @@ struct Named {
     end: u32,
 }
 
+struct Written {
+    name: String,
+    start: u32,
+    end: u32,
+    call: Span,
+}
+
 #[derive(Default)]
 pub struct Code {
     instructions: Vec<Instruction>,
@@ -54,6 +61,7 @@ pub struct Code {
     loops: Vec<Draft>,
     open_loop: Option<u32>,
     named: Vec<Named>,
+    inlined: Vec<Written>,
     pub frame: Frame,
     /// Where the instructions written now come from.
     pub span: Span,
@@ -217,6 +225,17 @@ impl Code {
         self.named.len() - 1
     }
 
+    /// What is written from here on is a call of a routine, until [`Code::end_inlined`].
+    pub fn begin_inlined(&mut self, name: &str, call: Span) -> usize {
+        let start = self.instructions.len() as u32;
+        self.inlined.push(Written { name: name.to_string(), start, end: start, call });
+        self.inlined.len() - 1
+    }
+
+    pub fn end_inlined(&mut self, number: usize) {
+        self.inlined[number].end = self.instructions.len() as u32;
+    }
+
     pub fn names(&self) -> usize {
         self.named.len()
     }
@@ -231,7 +250,7 @@ impl Code {
 
     /// Moves the code into the program. A program's functions follow one another.
     pub fn finish(self, program: &mut Program, function: FunctionId) -> Finished {
-        let Code { mut instructions, spans, labels, loops, named, frame, .. } = self;
+        let Code { mut instructions, spans, labels, loops, named, inlined, frame, .. } = self;
         let count = instructions.len();
         // From the end on, so that a jump sees which of the instructions that it skips will be gone.
         let mut kept = vec![true; count];
@@ -298,7 +317,12 @@ impl Code {
             })
             .filter(|v| !v.code.is_empty() && !v.slots.is_empty())
             .collect();
-        Finished { code: start..next, variables, frame }
+        let inlined = inlined
+            .into_iter()
+            .map(|w| Inlined { name: w.name, code: address[w.start as usize]..address[w.end as usize], call: w.call })
+            .filter(|i| !i.code.is_empty())
+            .collect();
+        Finished { code: start..next, variables, inlined, frame }
     }
 }
 
@@ -318,5 +342,6 @@ fn outer(numbers: &[Option<LoopId>], loops: &[Draft], mut draft: u32) -> Option<
 pub struct Finished {
     pub code: std::ops::Range<u32>,
     pub variables: Vec<Variable>,
+    pub inlined: Vec<Inlined>,
     pub frame: Frame,
 }

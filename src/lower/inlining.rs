@@ -4,8 +4,8 @@
 //! routine's body is lowered in the caller's frame instead, its parameters being other names for the slots of the
 //! arguments.
 //!
-//! **Errors.** A call trace names each call, so a routine of the user's is only inlined if nothing in it can end with an
-//! error. One of the library may: it is left out of traces anyway, and its instructions get the place of the call.
+//! **Errors.** A call trace names each call: the function's table says which of its code is an inlined routine of the
+//! user's. The library is left out of traces; its instructions get the place of the call.
 //!
 //! **Sharing.** The result may lie in slots of an argument (`function x(this): this.x`). Ownership takes what a call gives for
 //! a value of its own, so who holds one while something else is evaluated asks for [`Body::held`].
@@ -17,8 +17,7 @@ use super::body::{Body, Returned};
 use super::code::Label;
 use super::frame::Slot;
 use super::regions::{Region, ScopeId, Want};
-use crate::check::hir::{self, BinaryOp, Expr, ExprKind, IntKind, LocalId, RoutineId, RoutineKind, Type};
-use crate::lower::operators::known_int;
+use crate::check::hir::{self, Expr, ExprKind, IntKind, LocalId, RoutineId, RoutineKind, Type};
 
 /// Nodes of the largest routine that is inlined.
 const LARGEST: u32 = 72;
@@ -31,10 +30,9 @@ const DEPTH: usize = 6;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Inlining {
     Never,
-    /// Nodes of the body, and whether something in it can end with an error.
+    /// Nodes of the body, with those of what is inlined into it.
     Small {
         nodes: u32,
-        faults: bool,
     },
 }
 
@@ -59,10 +57,9 @@ impl super::Lowering<'_> {
         let verdict = match &routine.body {
             hir::Body::Code(body) if fits => {
                 let mut nodes = 0;
-                let mut faults = false;
-                match self.measure(body, &mut nodes, &mut faults) {
-                    Some(()) if !faults || routine.library => Inlining::Small { nodes, faults },
-                    _ => Inlining::Never,
+                match self.measure(body, &mut nodes) {
+                    Some(()) => Inlining::Small { nodes },
+                    None => Inlining::Never,
                 }
             }
             _ => Inlining::Never,
@@ -72,7 +69,7 @@ impl super::Lowering<'_> {
     }
 
     /// Counts nodes; `None` if the body is too large or of a kind that stays a routine.
-    fn measure(&mut self, e: &Expr, nodes: &mut u32, faults: &mut bool) -> Option<()> {
+    fn measure(&mut self, e: &Expr, nodes: &mut u32) -> Option<()> {
         *nodes += 1;
         if *nodes > LARGEST {
             return None;
@@ -86,63 +83,21 @@ impl super::Lowering<'_> {
             | ExprKind::Lambda { .. }
             | ExprKind::Print { .. }
             | ExprKind::Show(_) => return None,
-            ExprKind::Index { .. } | ExprKind::AnyPayload { .. } | ExprKind::Payload { checked: true, .. } => {
-                *faults = true;
-            }
-            ExprKind::CallValue { .. } => *faults = true,
-            ExprKind::Binary { op: BinaryOp::Div | BinaryOp::Rem, right, .. } => {
-                let integer = matches!(self.hir.types.get(e.ty), Type::Int(_));
-                *faults |= integer && known_int(&self.hir.types, right).is_none_or(|v| v == 0);
-            }
             ExprKind::Call { routine, .. } => {
-                let callee = self.hir.routine(*routine);
-                *faults |= match analysis::intrinsic(callee) {
-                    Some(name) => !is_total(name),
-                    None => match self.inlining(*routine) {
-                        Inlining::Small { nodes: inner, faults } => {
-                            *nodes += inner;
-                            faults
-                        }
-                        Inlining::Never => true,
-                    },
-                };
+                if let Inlining::Small { nodes: inner } = self.inlining(*routine) {
+                    *nodes += inner;
+                }
             }
             _ => {}
         }
         let mut all = Some(());
         analysis::parts(e, &mut |part| {
             if all.is_some() {
-                all = self.measure(part, nodes, faults);
+                all = self.measure(part, nodes);
             }
         });
         all
     }
-}
-
-/// Intrinsics without errors of their own.
-fn is_total(name: &str) -> bool {
-    matches!(
-        name,
-        "sqrt"
-            | "floor"
-            | "ceil"
-            | "trunc"
-            | "abs"
-            | "bits"
-            | "f64.from_bits"
-            | "f32.from_bits"
-            | "popcount"
-            | "clz"
-            | "hash"
-            | "Array.length"
-            | "Vector.length"
-            | "Slice.length"
-            | "String.length"
-            | "String.compare"
-            | "String.hash"
-            | "Array.push"
-            | "String.+"
-    )
 }
 
 impl<'h> Body<'_, 'h> {
@@ -166,8 +121,13 @@ impl<'h> Body<'_, 'h> {
             self.code.op(op, to, a, b);
             return Some(to);
         }
-        let Inlining::Small { nodes, .. } = self.m.inlining(id) else { return None };
+        let Inlining::Small { nodes } = self.m.inlining(id) else { return None };
         if self.inlined_nodes + nodes > MOST || self.inlining.len() >= DEPTH || self.inlining.contains(&id) {
+            return None;
+        }
+        // The frame of a library routine has no lines in a trace.
+        let in_library = self.inlining.first().is_some_and(|&r| self.hir.routine(r).library);
+        if !routine.library && (in_library || self.code.fixed_span.is_some()) {
             return None;
         }
         let hir::Body::Code(body) = &routine.body else { return None };
@@ -226,6 +186,8 @@ impl<'h> Body<'_, 'h> {
         if routine.library && self.code.fixed_span.is_none() {
             self.code.fixed_span = Some(e.span);
         }
+        let written = (!routine.library && self.code.fixed_span.is_none())
+            .then(|| self.code.begin_inlined(&routine.name, e.span));
         self.inlining.push(id);
 
         self.returned = Returned { slots: signature.result, region: result_region, ..Returned::default() };
@@ -257,6 +219,9 @@ impl<'h> Body<'_, 'h> {
             to
         };
 
+        if let Some(written) = written {
+            self.code.end_inlined(written);
+        }
         self.inlining.pop();
         self.code.fixed_span = outer_place;
         self.inlined = outer_inlined;

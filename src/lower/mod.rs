@@ -218,6 +218,7 @@ impl<'h> Lowering<'h> {
             result_slots: clamp(heading.result_slots),
             params: heading.params,
             variables: finished.variables,
+            inlined: finished.inlined,
             span: heading.span,
             library: heading.library,
         });

@@ -7,7 +7,7 @@ use super::lexer::{Token, tokens};
 use super::print::is_numbered;
 use crate::bytecode::{Instruction, Opcode, Role};
 use crate::machine::{Fault, IntKind};
-use crate::program::{Function, FunctionId, Loop, LoopId, LoopKind, Param, ParamKind, Program, Variable};
+use crate::program::{Function, FunctionId, Inlined, Loop, LoopId, LoopKind, Param, ParamKind, Program, Variable};
 use crate::routine::Routine;
 use crate::source::{FileId, Span};
 
@@ -58,6 +58,7 @@ struct Reader {
     labels: HashMap<String, u32>,
     targets: Vec<Later>,
     variables: Vec<Labels>,
+    inlined: Vec<Labels>,
     loops: Vec<(LoopId, Labels)>,
     /// Function names, resolved when all functions are known.
     calls: Vec<Later>,
@@ -102,6 +103,14 @@ impl Reader {
                 line.skip(1);
                 self.variable(&mut line)?;
             }
+            [Token::Word(w), Token::Word(_) | Token::Quoted(_), Token::Mark("@"), ..] if w == "inlined" => {
+                line.skip(1);
+                let name = line.name("a routine's name")?;
+                let labels = self.range(&mut line)?;
+                let call = line.span()?.unwrap_or_default();
+                self.inlined.push(labels);
+                self.current().inlined.push(Inlined { name, code: 0..0, call });
+            }
             [Token::Word(w), Token::Word(kind), ..]
                 if (w == "loop" || numbered(w, "loop").is_some()) && (kind == "open" || kind == "counted") =>
             {
@@ -140,6 +149,7 @@ impl Reader {
             result_slots,
             params: Vec::new(),
             variables: Vec::new(),
+            inlined: Vec::new(),
             span,
             library,
         });
@@ -288,6 +298,9 @@ impl Reader {
         };
         for (variable, range) in function.variables.iter_mut().zip(std::mem::take(&mut self.variables)) {
             variable.code = find(range.line, &range.start)?..find(range.line, &range.end)?;
+        }
+        for (inlined, range) in function.inlined.iter_mut().zip(std::mem::take(&mut self.inlined)) {
+            inlined.code = find(range.line, &range.start)?..find(range.line, &range.end)?;
         }
         for (id, range) in std::mem::take(&mut self.loops) {
             let code = find(range.line, &range.start)?..find(range.line, &range.end)?;

@@ -92,6 +92,12 @@ impl<'a> Printer<'a> {
             write!(out, "  variable {} {} ", Name(&variable.name), Slots(variable.slots.clone()))?;
             writeln!(out, "@{}..@{}", variable.code.start, variable.code.end)?;
         }
+        for inlined in &function.inlined {
+            write!(out, "  inlined {} ", Name(&inlined.name))?;
+            write!(out, "@{}..@{}", inlined.code.start, inlined.code.end)?;
+            self.span(out, inlined.call)?;
+            out.write_char('\n')?;
+        }
         for (number, each) in self.program.loops.iter().enumerate().filter(|(_, l)| l.function == id) {
             write!(out, "  {} ", LoopId(number as u32))?;
             match each.kind {

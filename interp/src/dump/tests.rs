@@ -11,6 +11,7 @@ text0 "a \"quote\", a ; and\na line"
 function fib(params 1, results 1, frame 9) {0:4..60}
   param n s0 value
   variable n s0 @more..@end
+  inlined "V.+" @more..@end {0:30..40}
   JGtSImm s0, 1 -> @more {0:10..20}
   Return1 s0
 more: AddImm s4, s0, -1
@@ -51,6 +52,7 @@ fn reads_what_people_write() {
     assert_eq!(program.code[3].x, 0);
     assert_eq!(program.loops[0].code, 12..18);
     assert_eq!(program.functions[0].variables[0].code, 2..9);
+    assert_eq!(program.functions[0].inlined[0].code, 2..9);
     assert_eq!(&*program.texts[0], "a \"quote\", a ; and\na line");
     assert_eq!(program.spans[8], Span { start: 10, end: 20, ..Span::default() });
     assert!(program.functions[1].library);
@@ -106,6 +108,7 @@ fn every_opcode_round_trips() {
         result_slots: 1,
         params: Vec::new(),
         variables: Vec::new(),
+        inlined: Vec::new(),
         span: Span::default(),
         library: false,
     });

@@ -125,11 +125,19 @@ pub(crate) fn index_message(index: i64, length: i64) -> String {
     format!("index {index} is out of range for length {length}")
 }
 
+/// A place in a function, or in a routine that was inlined into it.
+#[derive(Clone, Copy)]
+struct Call {
+    function: FunctionId,
+    inlined: Option<u32>,
+    span: Span,
+}
+
 /// The calls of a chain from the inside out: the first few, the last few, and how many between.
 #[derive(Default)]
 struct Calls {
-    inner: Vec<(FunctionId, Span)>,
-    outer: VecDeque<(FunctionId, Span)>,
+    inner: Vec<Call>,
+    outer: VecDeque<Call>,
     skipped: u64,
 }
 
@@ -137,12 +145,23 @@ impl Calls {
     /// The first place that is not the library's is where the error is; those further out are calls.
     fn visit(&mut self, program: &Program, pc: Pc, place: &mut Option<(FunctionId, Span)>) {
         let Some(id) = program.function_at(pc) else { return };
-        if program.function(id).library {
+        let function = program.function(id);
+        if function.library {
             return;
         }
-        let call = (id, program.span(pc));
+        let mut span = program.span(pc);
+        for (number, inlined) in function.inlined.iter().enumerate().rev() {
+            if inlined.code.contains(&pc.0) {
+                self.add(Call { function: id, inlined: Some(number as u32), span }, place);
+                span = inlined.call;
+            }
+        }
+        self.add(Call { function: id, inlined: None, span }, place);
+    }
+
+    fn add(&mut self, call: Call, place: &mut Option<(FunctionId, Span)>) {
         if place.is_none() {
-            *place = Some(call);
+            *place = Some((call.function, call.span));
         } else if self.inner.len() < TRACE_INNER {
             self.inner.push(call);
         } else {
@@ -155,10 +174,13 @@ impl Calls {
     }
 
     fn lines(self, program: &Program) -> Vec<TraceLine> {
-        let line = |(function, span): (FunctionId, Span)| TraceLine::Call {
-            function,
-            name: program.function(function).name.clone(),
-            span,
+        let line = |call: Call| {
+            let function = program.function(call.function);
+            let name = match call.inlined {
+                Some(number) => &function.inlined[number as usize].name,
+                None => &function.name,
+            };
+            TraceLine::Call { function: call.function, name: name.clone(), span: call.span }
         };
         let mut lines: Vec<_> = self.inner.into_iter().map(line).collect();
         if self.skipped > 0 {
