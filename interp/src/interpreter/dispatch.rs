@@ -4,7 +4,8 @@
 //! each opcode predicts what follows it, and `pc`, `base` and the rest stay in argument registers. What is rare is in
 //! functions of its own, called in tail position too, so that the common path saves no register: nothing on it calls,
 //! `memmove` included. Where tail calls are
-//! not to be had (`build.rs`), a loop over one `match` does the same.
+//! not to be had (`build.rs`; debug assertions take addresses of locals, which ends them too), a loop over one `match`
+//! does the same. `tests/listings.rs` would overflow the native stack if an opcode really called.
 //!
 //! Tried: that loop alone. With 53 opcodes it was as fast (facts: dispatch table); with 230 LLVM kept a single indirect
 //! jump for all and hoisted the loads of all operands before it. Seconds, best of 5, `luajit -joff` beside it:
@@ -208,7 +209,7 @@ pub(crate) unsafe fn stopped(
     }
 }
 
-#[cfg(threaded)]
+#[cfg(all(threaded, not(debug_assertions)))]
 mod engine {
     use super::*;
     use crate::step::{Semantics, each, for_each_opcode};
@@ -298,7 +299,7 @@ mod engine {
     }
 }
 
-#[cfg(not(threaded))]
+#[cfg(not(all(threaded, not(debug_assertions))))]
 mod engine {
     use super::*;
     use crate::step::step;
