@@ -82,6 +82,7 @@ impl<'h> Body<'_, 'h> {
                 let op = if sense { Opcode::JEqImm } else { Opcode::JNeImm };
                 self.code.branch(op, tag, Slot(0), target, *variant);
             }
+            ExprKind::Call { routine, arguments } if self.inline_branch(e, *routine, arguments, sense, target) => {}
             _ => {
                 let slot = self.any(e, Want::Borrow);
                 let op = if sense { Opcode::JIf } else { Opcode::JIfNot };

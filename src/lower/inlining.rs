@@ -12,12 +12,17 @@
 
 use scaly_interp::bytecode::Opcode;
 
+use std::collections::VecDeque;
+use std::rc::Rc;
+
 use super::analysis;
-use super::body::{Body, Returned};
+use super::body::{Body, Returned, Variable};
 use super::code::Label;
 use super::frame::Slot;
 use super::regions::{Region, ScopeId, Want};
+use super::signature::Signature;
 use crate::check::hir::{self, Expr, ExprKind, IntKind, LocalId, RoutineId, RoutineKind, Type};
+use crate::source::Span;
 
 /// Nodes of the largest routine that is inlined.
 const LARGEST: u32 = 72;
@@ -50,14 +55,14 @@ impl super::Lowering<'_> {
         if let Some(&known) = self.inlining.get(&id) {
             return known;
         }
-        // What calls itself is no candidate.
+        // Nor are those that call one another.
         self.inlining.insert(id, Inlining::Never);
         let routine = self.hir.routine(id);
         let fits = !matches!(routine.kind, RoutineKind::Lambda | RoutineKind::Main | RoutineKind::Deinit);
         let verdict = match &routine.body {
             hir::Body::Code(body) if fits => {
                 let mut nodes = 0;
-                match self.measure(body, &mut nodes) {
+                match self.measure(id, body, &mut nodes) {
                     Some(()) => Inlining::Small { nodes },
                     None => Inlining::Never,
                 }
@@ -68,8 +73,8 @@ impl super::Lowering<'_> {
         verdict
     }
 
-    /// Counts nodes; `None` if the body is too large or of a kind that stays a routine.
-    fn measure(&mut self, e: &Expr, nodes: &mut u32) -> Option<()> {
+    /// Counts nodes; `None` if the body is too large or of a kind that stays a routine, or calls itself.
+    fn measure(&mut self, id: RoutineId, e: &Expr, nodes: &mut u32) -> Option<()> {
         *nodes += 1;
         if *nodes > LARGEST {
             return None;
@@ -83,6 +88,7 @@ impl super::Lowering<'_> {
             | ExprKind::Lambda { .. }
             | ExprKind::Print { .. }
             | ExprKind::Show(_) => return None,
+            ExprKind::Call { routine, .. } if *routine == id => return None,
             ExprKind::Call { routine, .. } => {
                 if let Inlining::Small { nodes: inner } = self.inlining(*routine) {
                     *nodes += inner;
@@ -93,7 +99,7 @@ impl super::Lowering<'_> {
         let mut all = Some(());
         analysis::parts(e, &mut |part| {
             if all.is_some() {
-                all = self.measure(part, nodes);
+                all = self.measure(id, part, nodes);
             }
         });
         all
@@ -121,6 +127,63 @@ impl<'h> Body<'_, 'h> {
             self.code.op(op, to, a, b);
             return Some(to);
         }
+        let mut call = self.enter_inlined(e, id, arguments)?;
+        let routine = call.routine;
+        let to = to.unwrap_or_else(|| self.code.frame.take(call.signature.result));
+        let region = call.signature.region.map(|_| call.target(want));
+        self.returned = Returned { slots: call.signature.result, region, ..Returned::default() };
+        let simple = simple_value(call.body, false).filter(|_| routine.kind != RoutineKind::Init);
+        let slot = if let Some(value) = simple {
+            self.bind_inlined(&call);
+            if self.layout(value.ty).slots == 0 {
+                self.effect(value);
+                to
+            } else if analysis::root(value).is_some() && want == Want::Borrow {
+                self.any(value, want)
+            } else {
+                self.into(value, to, want);
+                to
+            }
+        } else {
+            let until = self.current_scope();
+            let end = self.code.label();
+            let scope = self.open_scope();
+            self.bind_inlined(&call);
+            self.inlined = Some(Inlined { to, end, until });
+            if region.is_some() {
+                self.escapes = analysis::escaping(routine, call.body);
+            }
+            self.this_of_init(routine);
+            self.tail(call.body);
+            self.close_scope(scope);
+            self.code.place(end);
+            to
+        };
+        self.leave_call(&mut call);
+        Some(slot)
+    }
+
+    /// Jumps by what a call gives, if its routine's body is a condition that can be written out here.
+    pub fn inline_branch(
+        &mut self,
+        e: &'h Expr,
+        id: RoutineId,
+        arguments: &'h [Expr],
+        sense: bool,
+        target: Label,
+    ) -> bool {
+        let hir::Body::Code(body) = &self.hir.routine(id).body else { return false };
+        let Some(condition) = simple_value(body, true) else { return false };
+        let Some(mut call) = self.enter_inlined(e, id, arguments) else { return false };
+        self.bind_inlined(&call);
+        self.branch(condition, sense, target);
+        self.leave_call(&mut call);
+        true
+    }
+
+    /// Evaluates the arguments of a call that is to be inlined; from here on names are those of the callee.
+    fn enter_inlined(&mut self, e: &'h Expr, id: RoutineId, arguments: &'h [Expr]) -> Option<InlinedCall<'h>> {
+        let routine = self.hir.routine(id);
         let Inlining::Small { nodes } = self.m.inlining(id) else { return None };
         if self.inlined_nodes + nodes > MOST || self.inlining.len() >= DEPTH || self.inlining.contains(&id) {
             return None;
@@ -171,68 +234,48 @@ impl<'h> Body<'_, 'h> {
             };
             params.push((slot, region));
         }
-        let to = to.unwrap_or_else(|| self.code.frame.take(signature.result));
-        let result_region = signature.region.map(|_| self.target(want));
-
-        let outer_locals = std::mem::replace(&mut self.locals, super::body::unbound(routine));
-        let outer_routine = self.routine.replace(routine);
-        let outer_escapes = std::mem::take(&mut self.escapes);
-        let outer_returned = std::mem::take(&mut self.returned);
-        let outer_moved = std::mem::take(&mut self.moved_out);
-        let outer_returning = std::mem::replace(&mut self.returning, false);
-        let outer_indexes = std::mem::take(&mut self.indexes);
-        let outer_inlined = self.inlined.take();
-        let outer_place = self.code.fixed_span;
+        let here = self.here();
+        let call = InlinedCall {
+            routine,
+            body,
+            signature,
+            params,
+            here,
+            written: None,
+            locals: std::mem::replace(&mut self.locals, super::body::unbound(routine)),
+            outer: self.routine.replace(routine),
+            escapes: std::mem::take(&mut self.escapes),
+            returned: std::mem::take(&mut self.returned),
+            moved_out: std::mem::take(&mut self.moved_out),
+            returning: std::mem::replace(&mut self.returning, false),
+            indexes: std::mem::take(&mut self.indexes),
+            inlined: self.inlined.take(),
+            fixed_span: self.code.fixed_span,
+        };
         if routine.library && self.code.fixed_span.is_none() {
             self.code.fixed_span = Some(e.span);
         }
         let written = (!routine.library && self.code.fixed_span.is_none())
             .then(|| self.code.begin_inlined(&routine.name, e.span));
         self.inlining.push(id);
+        Some(InlinedCall { written, ..call })
+    }
 
-        self.returned = Returned { slots: signature.result, region: result_region, ..Returned::default() };
-        let simple = simple_value(body);
-        let slot = if let Some(value) = simple.filter(|_| routine.kind != RoutineKind::Init) {
-            self.bind_inlined(routine, &signature, &params);
-            if self.layout(value.ty).slots == 0 {
-                self.effect(value);
-                to
-            } else if analysis::root(value).is_some() && want == Want::Borrow {
-                self.any(value, want)
-            } else {
-                self.into(value, to, want);
-                to
-            }
-        } else {
-            let until = self.current_scope();
-            let end = self.code.label();
-            let scope = self.open_scope();
-            self.bind_inlined(routine, &signature, &params);
-            self.inlined = Some(Inlined { to, end, until });
-            if result_region.is_some() {
-                self.escapes = analysis::escaping(routine, body);
-            }
-            self.this_of_init(routine);
-            self.tail(body);
-            self.close_scope(scope);
-            self.code.place(end);
-            to
-        };
-
-        if let Some(written) = written {
+    /// Names are the caller's again.
+    fn leave_call(&mut self, call: &mut InlinedCall<'h>) {
+        if let Some(written) = call.written {
             self.code.end_inlined(written);
         }
         self.inlining.pop();
-        self.code.fixed_span = outer_place;
-        self.inlined = outer_inlined;
-        self.indexes = outer_indexes;
-        self.returning = outer_returning;
-        self.moved_out = outer_moved;
-        self.returned = outer_returned;
-        self.escapes = outer_escapes;
-        self.routine = outer_routine;
-        self.locals = outer_locals;
-        Some(slot)
+        self.locals = std::mem::take(&mut call.locals);
+        self.routine = call.outer;
+        self.escapes = std::mem::take(&mut call.escapes);
+        self.returned = std::mem::take(&mut call.returned);
+        self.moved_out = std::mem::take(&mut call.moved_out);
+        self.returning = call.returning;
+        self.indexes = std::mem::take(&mut call.indexes);
+        self.inlined = call.inlined;
+        self.code.fixed_span = call.fixed_span;
     }
 
     /// The opcode that does what a routine of the library says.
@@ -258,14 +301,10 @@ impl<'h> Body<'_, 'h> {
         }
     }
 
-    fn bind_inlined(
-        &mut self,
-        routine: &'h hir::Routine,
-        signature: &super::signature::Signature,
-        params: &[(Slot, Region)],
-    ) {
-        for ((&local, place), &(slot, region)) in routine.params.iter().zip(&signature.params).zip(params) {
-            self.bind(routine, local, slot, region, place.result.is_some());
+    fn bind_inlined(&mut self, call: &InlinedCall<'h>) {
+        let params = call.routine.params.iter().zip(&call.signature.params).zip(&call.params);
+        for ((&local, place), &(slot, region)) in params {
+            self.bind(call.routine, local, slot, region, place.result.is_some());
             self.locals[local.0 as usize].mutable = place.result.is_some();
         }
     }
@@ -296,25 +335,45 @@ impl<'h> Body<'_, 'h> {
     }
 }
 
-/// The expression that a body consists of, if it is one without control flow.
-fn simple_value(body: &Expr) -> Option<&Expr> {
+/// A call that is being inlined: what it is about, and the state of the caller.
+struct InlinedCall<'h> {
+    routine: &'h hir::Routine,
+    body: &'h Expr,
+    signature: Rc<Signature>,
+    params: Vec<(Slot, Region)>,
+    /// The caller's region of temporaries.
+    here: Region,
+    written: Option<usize>,
+    locals: Vec<Variable>,
+    outer: Option<&'h hir::Routine>,
+    escapes: Vec<bool>,
+    returned: Returned,
+    moved_out: Vec<LocalId>,
+    returning: bool,
+    indexes: VecDeque<Slot>,
+    inlined: Option<Inlined>,
+    fixed_span: Option<Span>,
+}
+
+impl InlinedCall<'_> {
+    /// Where the result is built.
+    fn target(&self, want: Want) -> Region {
+        match want {
+            Want::Borrow => self.here,
+            Want::Own(region) => region,
+        }
+    }
+}
+
+/// The expression that a body consists of, if it is one without control flow; in a condition `and` and `or` are fine.
+fn simple_value(body: &Expr, condition: bool) -> Option<&Expr> {
     match &body.kind {
         ExprKind::Block(parts) => match &parts[..] {
-            [only] => simple_value(only),
+            [only] => simple_value(only, condition),
             _ => None,
         },
-        ExprKind::If { .. }
-        | ExprKind::Match { .. }
-        | ExprKind::Choose { .. }
-        | ExprKind::Return(_)
-        | ExprKind::Let { .. }
-        | ExprKind::And(..)
-        | ExprKind::Or(..) => None,
-        _ => {
-            let mut plain = true;
-            analysis::parts(body, &mut |part| plain = plain && is_plain(part));
-            plain.then_some(body)
-        }
+        ExprKind::And(..) | ExprKind::Or(..) if !condition => None,
+        _ => is_plain(body).then_some(body),
     }
 }
 
@@ -327,6 +386,7 @@ fn is_plain(e: &Expr) -> bool {
             | ExprKind::If { .. }
             | ExprKind::Match { .. }
             | ExprKind::Choose { .. }
+            | ExprKind::Let { .. }
     );
     analysis::parts(e, &mut |part| plain = plain && is_plain(part));
     plain
