@@ -1,6 +1,6 @@
 //! When each byte of memory and each slot was last touched.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use crate::program::Pc;
 
@@ -22,10 +22,16 @@ pub(super) struct Byte {
 
 const PAGE: u64 = 256;
 
+type Page = [Byte; PAGE as usize];
+
 /// Of all memory that was touched while a loop was active.
 #[derive(Default)]
 pub(super) struct Memory {
-    pages: HashMap<u64, Box<[Byte; PAGE as usize]>>,
+    pages: Vec<Box<Page>>,
+    /// By address / [`PAGE`]: the page's place.
+    places: FxHashMap<u64, usize>,
+    /// Address / [`PAGE`] and place of the page touched last.
+    last: Option<(u64, usize)>,
 }
 
 impl Memory {
@@ -35,10 +41,22 @@ impl Memory {
         let mut at = address;
         while at < end {
             let stop = end.min((at / PAGE + 1) * PAGE);
-            let page = self.pages.entry(at / PAGE).or_insert_with(|| Box::new([Byte::default(); PAGE as usize]));
+            let page = self.page(at / PAGE);
             visit(at, &mut page[(at % PAGE) as usize..][..(stop - at) as usize]);
             at = stop;
         }
+    }
+
+    fn page(&mut self, number: u64) -> &mut Page {
+        let place = match self.last {
+            Some((last, place)) if last == number => place,
+            _ => *self.places.entry(number).or_insert_with(|| {
+                self.pages.push(Box::new([Byte::default(); PAGE as usize]));
+                self.pages.len() - 1
+            }),
+        };
+        self.last = Some((number, place));
+        &mut self.pages[place]
     }
 }
 
