@@ -5,6 +5,9 @@
 //! words.
 #![deny(unsafe_code)]
 
+pub mod effects;
+pub mod explain;
+pub mod independence;
 pub mod limits;
 pub mod region;
 pub mod walker;

@@ -11,6 +11,7 @@
 
 mod builder;
 mod code;
+mod constants;
 mod finish;
 mod fold;
 mod open;
@@ -23,6 +24,7 @@ use std::rc::Rc;
 
 use builder::{Builder, NOWHERE};
 pub use code::{Code, CodeBlock, SlotSet};
+pub use constants::at_entry as constants_at_entry;
 pub use open::{Open, OpenReason};
 pub use operands::{Flow, Slots};
 use rustc_hash::FxHashMap;

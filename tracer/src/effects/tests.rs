@@ -1,0 +1,94 @@
+use std::rc::Rc;
+
+use scaly_interp::dump::parse;
+use scaly_interp::program::FunctionId;
+
+use super::*;
+use crate::limits::Limits;
+use crate::walker::Walker;
+
+fn summary(text: &str, function: u32) -> String {
+    let program = parse(text).unwrap_or_else(|error| panic!("{error}"));
+    let mut walker = Walker::new(&program, Limits::default());
+    let summaries = Summaries::of(&program, |id| Rc::clone(&walker.code(id)));
+    let s = summaries.get(FunctionId(function));
+    let results: Vec<String> = s.results.iter().map(|r| format!("[{r}]")).collect();
+    let stores: Vec<String> = s.stores.iter().map(|(to, v)| format!("{to} <- {v}")).collect();
+    format!(
+        "reads [{}] writes [{}] results {} stores [{}]{}{}",
+        s.reads,
+        s.writes,
+        results.join(" "),
+        stores.join(", "),
+        if s.external() { " external" } else { "" },
+        if s.unknown.is_some() { " unknown" } else { "" }
+    )
+}
+
+#[test]
+fn parameters_and_what_they_own() {
+    let text = "
+main f
+function f(params 4, results 1, frame 12)
+  LoadElemI64 s4, s0..2, s2, *16, +0
+  LoadF64 s5, s4, +0
+  StoreF64 s3, s5, +8
+  Return1 s4
+";
+    assert_eq!(summary(text, 0), "reads [param0 param0.*] writes [param3] results [param0.*] stores []");
+}
+
+#[test]
+fn what_is_new_stays_inside() {
+    let text = "
+main f
+function f(params 3, results 2, frame 12)
+  Move s4, s0
+  Const s5, 10
+  Const s6, 8
+  Runtime s4, ArrayNew
+  StoreI64 s4, s1, +0
+  StoreI64 s2, s4, +0
+  ReturnN s4..6
+";
+    assert_eq!(summary(text, 0), "reads [] writes [param2] results [new0] [] stores [param2 <- new65535]");
+}
+
+#[test]
+fn a_caller_has_its_callees_effects() {
+    let text = "
+main f
+function f(params 2, results 1, frame 12)
+  Move s5, s1
+  Call s5, g
+  Move s7, s5
+  Return1 s5
+function g(params 1, results 1, frame 12)
+  LoadI64 s1, s0, +0
+  StoreI32 s1, s0, +0
+  JEqImm s1, 0 -> @stop
+  Move s5, s1
+  Call s5, g
+  Return1 s5
+stop: Const s6, 4
+  Runtime s6, IntToString
+  Runtime s6, ConsolePrint
+  Return1 s1
+";
+    let g = summary(text, 1);
+    assert!(g.starts_with("reads [param0 param0.*] writes [param0.*] results [param0.*]"), "{g}");
+    assert!(g.ends_with(" external"), "{g}");
+    let f = summary(text, 0);
+    assert!(f.starts_with("reads [param1 param1.*] writes [param1.*] results [param1.*]"), "{f}");
+}
+
+#[test]
+fn an_unknown_callee_is_said() {
+    let text = "
+main f
+function f(params 2, results 1, frame 12)
+  CallIndirect s5, s0..2
+  Return1 s5
+";
+    assert_eq!(summary(text, 0), "reads [] writes [] results [unknown] stores [] unknown");
+}

@@ -1,0 +1,246 @@
+//! Every access of a region to memory that other iterations may know.
+
+use rustc_hash::FxHashMap;
+use scaly_interp::machine::IntCompare;
+use scaly_interp::program::Pc;
+use scaly_interp::routine::Effect;
+
+use super::forms::Forms;
+use super::names::Names;
+use super::owners::{Address, Owner, Owners, Way};
+use super::poly::Poly;
+use crate::effects::{Places, Summaries};
+use crate::region::{BlockId, Effects, Inst, InstId, Op, Region, Value};
+
+/// Bytes of a block: from an offset, so many. What is not known is none.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Extent {
+    pub offset: Option<Poly>,
+    pub width: Option<Poly>,
+    /// Greatest common divisor of the strides that the offset is made of; 0 if there is none.
+    pub stride: u32,
+}
+
+impl Extent {
+    pub const WHOLE: Extent = Extent { offset: None, width: None, stride: 0 };
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Access {
+    pub owner: Owner,
+    pub extent: Extent,
+    /// The accessed bytes lie within so many from the block's start, because an index was checked.
+    pub within: Option<Poly>,
+    pub write: bool,
+    pub inst: InstId,
+    /// In what the programmer wrote.
+    pub pc: Pc,
+}
+
+/// A pointer that is stored where other iterations may find it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Stored {
+    pub owner: Owner,
+    pub extent: Extent,
+    pub values: Vec<Address>,
+    pub pc: Pc,
+}
+
+#[derive(Default)]
+pub struct Accesses {
+    pub all: Vec<Access>,
+    pub stored: Vec<Stored>,
+}
+
+struct Collector<'a, 'b> {
+    region: &'a Region,
+    forms: &'b mut Forms<'a>,
+    owners: &'b mut Owners,
+    names: &'b Names<'a>,
+    summaries: &'b Summaries,
+    /// For each index, the lengths that a guard compares it with, and where.
+    lengths: FxHashMap<Value, Vec<(Value, BlockId)>>,
+    found: Accesses,
+}
+
+pub fn collect<'a>(forms: &mut Forms<'a>, owners: &mut Owners, names: &Names<'a>, summaries: &Summaries) -> Accesses {
+    let region = forms.region;
+    let lengths = lengths(region);
+    let mut collector = Collector { region, forms, owners, names, summaries, lengths, found: Accesses::default() };
+    for block in &region.blocks {
+        for &id in &block.insts {
+            collector.inst(id, region.inst(id));
+        }
+    }
+    collector.found
+}
+
+fn lengths(region: &Region) -> FxHashMap<Value, Vec<(Value, BlockId)>> {
+    let mut lengths: FxHashMap<Value, Vec<(Value, BlockId)>> = FxHashMap::default();
+    for inst in &region.insts {
+        if let (Op::Guard(_), Some(cond)) = (inst.op, inst.args.first())
+            && let Some(compare) = region.def_inst(*cond)
+            && compare.op == Op::Compare(IntCompare::LtU)
+        {
+            lengths.entry(compare.args[0]).or_default().push((compare.args[1], inst.block));
+        }
+    }
+    lengths
+}
+
+impl Collector<'_, '_> {
+    fn inst(&mut self, id: InstId, inst: &Inst) {
+        match inst.op {
+            Op::Capacity => {
+                let header = Extent { offset: Some(Poly::constant(-16)), width: Some(Poly::constant(8)), stride: 0 };
+                self.each(id, inst, inst.args[0], false, |_| header.clone());
+            }
+            Op::Runtime(routine) => self.runtime(id, inst, routine.signature().effects),
+            Op::Call(function) => self.call(id, inst, function),
+            op => {
+                let Some((width, plus)) = op.access() else { return };
+                let write = op.effects() == Effects::Store;
+                let extent = |address: &Address| Extent {
+                    offset: address.offset.as_ref().and_then(|o| o.plus(plus.into())),
+                    width: Some(Poly::constant(width.into())),
+                    stride: address.stride,
+                };
+                self.each(id, inst, inst.args[0], write, extent);
+                if let Op::StoreInt(scaly_interp::machine::IntMemory::I64, _) = op {
+                    self.stored(inst, inst.args[0], inst.args[1], extent);
+                }
+            }
+        }
+    }
+
+    /// Adds an access at each address that a value may be.
+    fn each(&mut self, id: InstId, inst: &Inst, at: Value, write: bool, extent: impl Fn(&Address) -> Extent) {
+        let within = self.within(inst.block, at);
+        let addresses: Vec<Address> = self.owners.addresses(at).cloned().collect();
+        let pc = self.names.inst(inst);
+        for address in addresses {
+            if self.owners.is_private(address.owner) || *self.owners.way(address.owner) == Way::Text {
+                continue;
+            }
+            let extent = extent(&address);
+            let access = Access { owner: address.owner, extent, within: within.clone(), write, inst: id, pc };
+            self.add(access);
+        }
+    }
+
+    fn add(&mut self, access: Access) {
+        let same = |a: &Access| a.owner == access.owner && a.extent == access.extent && a.write == access.write;
+        if !self.found.all.iter().any(same) {
+            self.found.all.push(access);
+        }
+    }
+
+    /// From the guard of the index: bytes from the block's start that the element lies within.
+    fn within(&mut self, block: BlockId, at: Value) -> Option<Poly> {
+        let inst = self.region.def_inst(at)?;
+        let Op::Element { stride, .. } = inst.op else { return None };
+        let from_start = self.owners.addresses(inst.args[0]).all(|a| a.offset.as_ref().is_some_and(Poly::is_zero));
+        if !from_start {
+            return None;
+        }
+        let candidates = self.lengths.get(&inst.args[1])?.clone();
+        let (length, _) = candidates.into_iter().find(|&(length, guard)| {
+            self.forms.is_invariant(length) && self.forms.dominators.dominates(guard, block)
+        })?;
+        let form = self.forms.form(length);
+        // The length itself, not what it was computed from: it is the value in memory that counts.
+        let poly = if form.poly.is_simple() { form.poly } else { Poly::atom(super::poly::Atom::Value(length)) };
+        poly.scale(stride.into())
+    }
+
+    fn stored(&mut self, inst: &Inst, to: Value, value: Value, extent: impl Fn(&Address) -> Extent) {
+        let values: Vec<Address> = self.owners.addresses(value).cloned().collect();
+        if values.is_empty() {
+            return;
+        }
+        let targets: Vec<Address> = self.owners.addresses(to).cloned().collect();
+        for target in targets {
+            if !self.owners.is_private(target.owner) {
+                let extent = extent(&target);
+                let pc = self.names.inst(inst);
+                self.found.stored.push(Stored { owner: target.owner, extent, values: values.clone(), pc });
+            }
+        }
+    }
+
+    fn runtime(&mut self, id: InstId, inst: &Inst, effects: &[Effect]) {
+        for &effect in effects {
+            match effect {
+                Effect::Reads(e) | Effect::Writes(e) => {
+                    let write = matches!(effect, Effect::Writes(_));
+                    let count = self.forms.form(inst.args[e.count as usize]);
+                    let stride = e.stride.map(|s| self.forms.form(inst.args[s as usize]));
+                    let width = match &stride {
+                        Some(stride) => count.poly.mul(&stride.poly),
+                        None => Some(count.poly.clone()),
+                    };
+                    // A count that wrapped on its way is none that can be reasoned about.
+                    let plain = count.assumes.is_empty() && count.poly.is_simple();
+                    let width = width.filter(|_| plain);
+                    self.each(id, inst, inst.args[e.pointer as usize], write, |address| Extent {
+                        offset: address.offset.clone(),
+                        width: width.clone(),
+                        stride: 0,
+                    });
+                }
+                Effect::Appends { pointer, .. } | Effect::Frees { pointer } => {
+                    self.each(id, inst, inst.args[pointer as usize], true, |_| Extent::WHOLE);
+                }
+                _ => {}
+            }
+        }
+        if let Op::Runtime(routine) = inst.op {
+            for (from, to) in crate::effects::copies(routine) {
+                let Some(to) = to else { continue };
+                let (from, to) = (inst.args[from as usize], inst.args[to as usize]);
+                // What is copied may be pointers out of that block: they are somewhere below it.
+                let values: Vec<Address> = self.owners.addresses(from).cloned().collect();
+                let targets: Vec<Address> = self.owners.addresses(to).cloned().collect();
+                let pc = self.names.inst(inst);
+                for target in targets.into_iter().filter(|_| !values.is_empty()) {
+                    if !self.owners.is_private(target.owner) {
+                        let values = values.clone();
+                        self.found.stored.push(Stored { owner: target.owner, extent: Extent::WHOLE, values, pc });
+                    }
+                }
+            }
+        }
+    }
+
+    fn call(&mut self, id: InstId, inst: &Inst, function: scaly_interp::program::FunctionId) {
+        let summary = self.summaries.get(function);
+        let made = inst.results.first().or(inst.args.first()).copied();
+        let pc = self.names.inst(inst);
+        let touch = |collector: &mut Self, places: &Places, write: bool| {
+            for place in places.iter() {
+                // A function without parameters and results knows globals only.
+                let made = made.unwrap_or(Value(0));
+                for address in collector.owners.translate(inst, place, made) {
+                    let owner = address.owner;
+                    if collector.owners.is_private(owner) || *collector.owners.way(owner) == Way::Text {
+                        continue;
+                    }
+                    let extent = Extent::WHOLE;
+                    collector.add(Access { owner, extent, within: None, write, inst: id, pc });
+                }
+            }
+        };
+        touch(self, &summary.reads, false);
+        touch(self, &summary.writes, true);
+        for &(target, value) in &summary.stores {
+            let made = made.unwrap_or(Value(0));
+            let values = self.owners.translate(inst, value, made);
+            for target in self.owners.translate(inst, target, made) {
+                if !self.owners.is_private(target.owner) {
+                    let values = values.clone();
+                    self.found.stored.push(Stored { owner: target.owner, extent: Extent::WHOLE, values, pc });
+                }
+            }
+        }
+    }
+}

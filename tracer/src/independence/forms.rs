@@ -1,0 +1,626 @@
+//! What each value of a region is in terms of the loops' counters: invariant, affine, or neither.
+//!
+//! The counters of the region's cycles are recognized here: hidden ones of counted loops, and slots that a `while` adds a
+//! constant to. A form holds modulo 2^64 because the arithmetic it came from wraps; where it went through a narrower
+//! type, it holds if the value fits there, which is noted as an assumption.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+use scaly_interp::machine::{IntCompare, IntKind, IntOp, IntUnary};
+use scaly_interp::program::LoopKind;
+
+use super::poly::{Atom, Poly};
+use crate::limits::Limits;
+use crate::region::{BlockId, CycleId, Def, Dominators, Effects, Op, Region, Terminator, Value};
+
+/// A value's polynomial and what must hold for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Form {
+    pub poly: Poly,
+    pub assumes: BTreeSet<Assumption>,
+}
+
+/// This polynomial fits into an integer type everywhere in the loop.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Assumption {
+    pub poly: Poly,
+    pub kind: Kind,
+}
+
+/// [`IntKind`] with an order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Kind(pub u8);
+
+impl Kind {
+    pub fn of(kind: IntKind) -> Kind {
+        Kind(IntKind::ALL.iter().position(|&k| k == kind).unwrap_or(3) as u8)
+    }
+
+    /// Smallest and largest value.
+    pub fn range(self) -> (i128, i128) {
+        match IntKind::ALL[usize::from(self.0)] {
+            IntKind::I8 => (i8::MIN.into(), i8::MAX.into()),
+            IntKind::I16 => (i16::MIN.into(), i16::MAX.into()),
+            IntKind::I32 => (i32::MIN.into(), i32::MAX.into()),
+            IntKind::I64 => (i64::MIN.into(), i64::MAX.into()),
+            IntKind::U8 => (0, u8::MAX.into()),
+            IntKind::U16 => (0, u16::MAX.into()),
+            IntKind::U32 => (0, u32::MAX.into()),
+            IntKind::U64 => (0, u64::MAX.into()),
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"][usize::from(self.0)]
+    }
+}
+
+/// How a cycle counts.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Trip {
+    /// The header's parameter that counts; none where nothing reads it.
+    pub counter: Option<Value>,
+    pub start: Poly,
+    pub step: i64,
+    /// Upper bound of the counter's distance from its start, wherever the body runs.
+    pub last: Poly,
+    /// What must hold for `last`.
+    pub assumes: BTreeSet<Assumption>,
+    /// The block whose branch leaves the cycle when it is done.
+    pub test: BlockId,
+    /// The comparison that goes on is signed.
+    pub signed: bool,
+}
+
+/// Why a cycle has no trip count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Uncounted {
+    /// No slot grows by a constant on every way round.
+    NoCounter,
+    /// It grows, but downwards.
+    CountsDown,
+    /// The condition compares with something that changes in the loop, or does not compare at all.
+    LimitVaries(BlockId),
+    /// Something happens before the condition is tested.
+    TestedLate(BlockId),
+}
+
+/// How a value behaves in the region's loop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Variance {
+    /// The same in every iteration.
+    Uniform,
+    /// A sum of counters with invariant coefficients.
+    Affine,
+    Varying,
+}
+
+/// What comes in for a parameter over one edge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Incoming {
+    pub from: BlockId,
+    /// Number of the edge among those of its block.
+    pub edge: usize,
+    pub value: Value,
+}
+
+pub struct Forms<'a> {
+    pub region: &'a Region,
+    pub dominators: &'a Dominators,
+    preds: Vec<Vec<(BlockId, usize)>>,
+    invariant: Vec<bool>,
+    /// Constants among the values that enter the loop.
+    known: FxHashMap<Value, i64>,
+    pub trips: Vec<Result<Trip, Uncounted>>,
+    memo: FxHashMap<Value, Form>,
+    /// Values whose form is being computed.
+    busy: BTreeSet<Value>,
+    terms: usize,
+}
+
+impl<'a> Forms<'a> {
+    /// `constants` are those of the slots at the loop's entry.
+    pub fn of(region: &'a Region, dominators: &'a Dominators, constants: &[Option<i64>], limits: &Limits) -> Forms<'a> {
+        let constant = |slot: u16| constants.get(usize::from(slot)).copied().flatten();
+        let entry = &region.block(Region::ENTRY).params;
+        let mut forms = Forms {
+            region,
+            known: entry.iter().filter_map(|p| Some((p.value, constant(p.slot)?))).collect(),
+            dominators,
+            preds: region.predecessors(),
+            invariant: invariant(region),
+            trips: vec![Err(Uncounted::NoCounter); region.cycles.len()],
+            memo: FxHashMap::default(),
+            busy: BTreeSet::new(),
+            terms: limits.polynomial_terms as usize,
+        };
+        // From the outside in: an inner loop's start may be in terms of an outer one's counter.
+        for i in 0..region.cycles.len() {
+            let trip = forms.trip(CycleId(i as u32));
+            forms.trips[i] = trip;
+            forms.memo.clear();
+        }
+        forms
+    }
+
+    pub fn is_invariant(&self, value: Value) -> bool {
+        self.invariant[value.index()]
+    }
+
+    pub fn variance(&mut self, value: Value) -> Variance {
+        if self.is_invariant(value) {
+            return Variance::Uniform;
+        }
+        let form = self.form(value);
+        let known = form.poly.atoms().all(|a| match a {
+            Atom::Value(v) => self.is_invariant(v),
+            Atom::Iter(_) | Atom::Trips(_) => true,
+        });
+        if known { Variance::Affine } else { Variance::Varying }
+    }
+
+    fn opaque(value: Value) -> Form {
+        Form { poly: Poly::atom(Atom::Value(value)), assumes: BTreeSet::new() }
+    }
+
+    pub fn form(&mut self, value: Value) -> Form {
+        if let Some(form) = self.memo.get(&value) {
+            return form.clone();
+        }
+        if !self.busy.insert(value) {
+            return Self::opaque(value);
+        }
+        let form = self.compute(value).filter(|f| f.poly.len() <= self.terms).unwrap_or_else(|| Self::opaque(value));
+        self.busy.remove(&value);
+        self.memo.insert(value, form.clone());
+        form
+    }
+
+    fn compute(&mut self, value: Value) -> Option<Form> {
+        let region = self.region;
+        let inst = match region.values[value.index()].def {
+            Def::Param(block, position) => return self.parameter(value, block, position as usize),
+            Def::Result(inst, _) => region.inst(inst),
+        };
+        let simple = |poly: Poly| Some(Form { poly, assumes: BTreeSet::new() });
+        match inst.op {
+            Op::Const(c) => simple(Poly::constant(c.into())),
+            Op::Int(op) => {
+                let (a, b) = (self.form(inst.args[0]), self.form(inst.args[1]));
+                let poly = match op {
+                    IntOp::Add => a.poly.add(&b.poly)?,
+                    IntOp::Sub => a.poly.sub(&b.poly)?,
+                    IntOp::Mul => a.poly.mul(&b.poly)?,
+                    IntOp::Shl => {
+                        let count = b.poly.as_constant().filter(|c| (0..63).contains(c))?;
+                        a.poly.scale(1 << count)?
+                    }
+                    _ => return None,
+                };
+                Some(Form { poly, assumes: a.assumes.union(&b.assumes).cloned().collect() })
+            }
+            Op::IntUnary(IntUnary::Neg) => {
+                let a = self.form(inst.args[0]);
+                Some(Form { poly: a.poly.scale(-1)?, assumes: a.assumes })
+            }
+            Op::IntUnary(IntUnary::Wrap(kind)) if !self.is_invariant(value) => {
+                let mut a = self.form(inst.args[0]);
+                // Of a value of which nothing is known, nothing is known behind either.
+                if a.poly == Poly::atom(Atom::Value(inst.args[0])) {
+                    return None;
+                }
+                a.assumes.insert(Assumption { poly: a.poly.clone(), kind: Kind::of(kind) });
+                Some(a)
+            }
+            _ => None,
+        }
+    }
+
+    fn parameter(&mut self, value: Value, block: BlockId, position: usize) -> Option<Form> {
+        if block == Region::ENTRY {
+            let poly = Poly::constant((*self.known.get(&value)?).into());
+            return Some(Form { poly, assumes: BTreeSet::new() });
+        }
+        let Some(cycle) = self.header_of(block) else {
+            // A join of ways that agree.
+            let args = self.arguments(block, position);
+            let (first, rest) = args.split_first()?;
+            let form = self.form(first.value);
+            for arg in rest {
+                if self.form(arg.value) != form {
+                    return None;
+                }
+            }
+            return Some(form);
+        };
+        let trip = self.trips[cycle.index()].clone().ok()?;
+        if trip.counter == Some(value) {
+            return Some(Form { poly: trip.start.add(&Poly::atom(Atom::Iter(cycle)))?, assumes: trip.assumes });
+        }
+        // A second slot that grows by the same amount each time round.
+        let (start, by, wrapped) = self.growth(value, cycle)?;
+        let mut form = self.form(start);
+        if !self.outside(&by, cycle) {
+            return None;
+        }
+        let by = match (trip.step, by.as_constant()) {
+            (1, _) => by,
+            (step, Some(by)) if by % i128::from(step) == 0 => Poly::constant(by / i128::from(step)),
+            _ => return None,
+        };
+        form.poly = form.poly.add(&by.mul(&Poly::atom(Atom::Iter(cycle)))?)?;
+        form.assumes.extend(trip.assumes);
+        if let Some(kind) = wrapped {
+            form.assumes.insert(Assumption { poly: form.poly.clone(), kind });
+        }
+        Some(form)
+    }
+
+    /// Whether nothing in a polynomial changes while a cycle runs.
+    pub fn outside(&self, poly: &Poly, cycle: CycleId) -> bool {
+        poly.atoms().all(|atom| match atom {
+            Atom::Value(v) => {
+                self.is_invariant(v) || !self.region.within(self.region.block(self.region.def_block(v)).cycle, cycle)
+            }
+            Atom::Iter(c) => !self.region.within(Some(c), cycle),
+            Atom::Trips(_) => true,
+        })
+    }
+
+    fn header_of(&self, block: BlockId) -> Option<CycleId> {
+        self.region.cycles.iter().position(|c| c.header == block).map(|i| CycleId(i as u32))
+    }
+
+    /// What comes in for a block's parameter, with where it comes from.
+    pub fn arguments(&self, block: BlockId, position: usize) -> Vec<Incoming> {
+        self.preds[block.index()]
+            .iter()
+            .filter_map(|&(from, edge)| {
+                let value = *self.region.block(from).end.edges().nth(edge)?.args.get(position)?;
+                Some(Incoming { from, edge, value })
+            })
+            .collect()
+    }
+
+    /// The edges that lead to a block: where from, and their number there.
+    pub fn edges_to(&self, block: BlockId) -> &[(BlockId, usize)] {
+        &self.preds[block.index()]
+    }
+
+    /// What a header's parameter starts as, and what it becomes on each way round.
+    pub fn around(&self, cycle: CycleId, position: usize) -> (Vec<Value>, Vec<Value>) {
+        let header = self.region.cycle(cycle).header;
+        let (back, start): (Vec<_>, Vec<_>) =
+            self.arguments(header, position).into_iter().partition(|arg| arg.from >= header);
+        (start.into_iter().map(|arg| arg.value).collect(), back.into_iter().map(|arg| arg.value).collect())
+    }
+
+    /// Of a header's parameter that grows by the same on every way round: its start, the growth, and the narrow type that
+    /// it wraps to.
+    pub fn growth(&mut self, param: Value, cycle: CycleId) -> Option<(Value, Poly, Option<Kind>)> {
+        let Def::Param(_, position) = self.region.values[param.index()].def else { return None };
+        let (start, back) = self.around(cycle, position as usize);
+        let (&[start], Some((&first, rest))) = (&start[..], back.split_first()) else { return None };
+        let mut wrapped = None;
+        let by = self.distance(first, param, &mut wrapped, 0)?;
+        for &other in rest {
+            if self.distance(other, param, &mut wrapped, 0)? != by {
+                return None;
+            }
+        }
+        Some((start, by, wrapped))
+    }
+
+    /// value - param, if it is the same polynomial on every path between them.
+    fn distance(&mut self, value: Value, param: Value, wrapped: &mut Option<Kind>, depth: u32) -> Option<Poly> {
+        if value == param {
+            return Some(Poly::default());
+        }
+        if depth > 16 || self.is_invariant(value) {
+            return None;
+        }
+        let inst = match self.region.values[value.index()].def {
+            Def::Param(block, position) => {
+                if block == Region::ENTRY || self.header_of(block).is_some() {
+                    return None;
+                }
+                let args = self.arguments(block, position as usize);
+                let (first, rest) = args.split_first()?;
+                let by = self.distance(first.value, param, wrapped, depth + 1)?;
+                for arg in rest {
+                    if self.distance(arg.value, param, wrapped, depth + 1)? != by {
+                        return None;
+                    }
+                }
+                return Some(by);
+            }
+            Def::Result(inst, _) => self.region.inst(inst),
+        };
+        match inst.op {
+            Op::Int(IntOp::Add) => {
+                let (a, b) = (inst.args[0], inst.args[1]);
+                if let Some(by) = self.distance(a, param, wrapped, depth + 1) {
+                    return by.add(&self.addend(b)?);
+                }
+                let by = self.distance(b, param, wrapped, depth + 1)?;
+                by.add(&self.addend(a)?)
+            }
+            Op::Int(IntOp::Sub) => {
+                let by = self.distance(inst.args[0], param, wrapped, depth + 1)?;
+                by.sub(&self.addend(inst.args[1])?)
+            }
+            Op::IntUnary(IntUnary::Wrap(kind)) => {
+                let by = self.distance(inst.args[0], param, wrapped, depth + 1)?;
+                let kind = Kind::of(kind);
+                if wrapped.replace(kind).is_some_and(|other| other != kind) {
+                    return None;
+                }
+                Some(by)
+            }
+            _ => None,
+        }
+    }
+
+    /// The form of what is added, where it needs no assumption.
+    fn addend(&mut self, value: Value) -> Option<Poly> {
+        let form = self.form(value);
+        form.assumes.is_empty().then_some(form.poly)
+    }
+
+    /// How a cycle counts.
+    fn trip(&mut self, cycle: CycleId) -> Result<Trip, Uncounted> {
+        match self.region.cycle(cycle).kind {
+            LoopKind::Counted { counter } => self.counted(cycle, counter).ok_or(Uncounted::NoCounter),
+            LoopKind::Open => self.conditional(cycle),
+        }
+    }
+
+    /// The opcode pair keeps the remaining trips in the slot behind the counter.
+    fn counted(&mut self, cycle: CycleId, slot: u16) -> Option<Trip> {
+        let header = self.region.cycle(cycle).header;
+        let params = &self.region.block(header).params;
+        let find = |slot: u16| params.iter().position(|p| p.slot == slot);
+        let trips = find(slot + 1)?;
+        let (start, _) = self.around(cycle, trips);
+        let &[left] = &start[..] else { return None };
+        let mut assumes = BTreeSet::new();
+        let counter = find(slot);
+        let mut begin = Poly::default();
+        if let Some(position) = counter {
+            let (start, _) = self.around(cycle, position);
+            let &[first] = &start[..] else { return None };
+            let form = self.form(first);
+            begin = form.poly;
+            assumes.extend(form.assumes);
+        }
+        let param = params[trips].value;
+        let test = self.test_of(param)?;
+        let last = if cycle == Region::ROOT {
+            match self.region.constant(left).or(self.known.get(&left).copied()) {
+                Some(c) => Poly::constant((c as u64).into()),
+                None => Poly::atom(Atom::Trips(left)),
+            }
+        } else {
+            let form = self.form(left);
+            assumes.extend(form.assumes);
+            // The true number of trips is end - first - 1; so it is this polynomial if first and end are theirs.
+            let signed = self.signed_entry(cycle);
+            if form.poly.as_constant().is_none() {
+                let end = form.poly.add(&begin)?.plus(1)?;
+                let kind = Kind::of(IntKind::I64);
+                for edge in [&begin, &end] {
+                    if !signed {
+                        let kind = Kind::of(IntKind::U32);
+                        assumes.insert(Assumption { poly: edge.clone(), kind });
+                    } else if !edge.is_simple() {
+                        assumes.insert(Assumption { poly: edge.clone(), kind });
+                    }
+                }
+            } else if form.poly.as_constant()? < 0 {
+                return None;
+            }
+            form.poly
+        };
+        let counter = counter.map(|at| params[at].value);
+        Some(Trip { counter, start: begin, step: 1, last, assumes, test, signed: true })
+    }
+
+    /// The block that branches on the remaining trips.
+    fn test_of(&self, trips: Value) -> Option<BlockId> {
+        self.region
+            .blocks
+            .iter()
+            .position(|block| {
+                let Terminator::Branch(cond, ..) = block.end else { return false };
+                let Some(inst) = self.region.def_inst(cond) else { return false };
+                inst.op == Op::Compare(IntCompare::Ne)
+                    && inst.args[0] == trips
+                    && self.region.constant(inst.args[1]) == Some(0)
+            })
+            .map(|i| BlockId(i as u32))
+    }
+
+    /// Whether the comparison that lets a counted loop begin is signed. One that was decided by constants is.
+    fn signed_entry(&self, cycle: CycleId) -> bool {
+        let header = self.region.cycle(cycle).header;
+        let mut at = match self.preds[header.index()].iter().find(|(from, _)| *from < header) {
+            Some(&(from, _)) => from,
+            None => return true,
+        };
+        loop {
+            if let Terminator::Branch(cond, ..) = self.region.block(at).end {
+                let Some(mut inst) = self.region.def_inst(cond) else { return true };
+                if inst.op == Op::Not {
+                    match self.region.def_inst(inst.args[0]) {
+                        Some(inner) => inst = inner,
+                        None => return true,
+                    }
+                }
+                return !matches!(inst.op, Op::Compare(IntCompare::LtU | IntCompare::LeU));
+            }
+            // Only a straight line leads from the preparation to the header.
+            match self.preds[at.index()][..] {
+                [(from, _)] if from < at => at = from,
+                _ => return true,
+            }
+        }
+    }
+
+    /// A `while`: the header's parameter in a comparison that leaves the cycle, growing by a constant.
+    fn conditional(&mut self, cycle: CycleId) -> Result<Trip, Uncounted> {
+        let region = self.region;
+        let header = region.cycle(cycle).header;
+        let mut why = Uncounted::NoCounter;
+        for (i, block) in region.blocks.iter().enumerate() {
+            let id = BlockId(i as u32);
+            let Terminator::Branch(cond, yes, no) = &block.end else { continue };
+            if block.cycle != Some(cycle) {
+                continue;
+            }
+            let stays = |to: BlockId| self.returns(to, cycle);
+            let goes_on = match (stays(yes.to), stays(no.to)) {
+                (true, false) => true,
+                (false, true) => false,
+                _ => continue,
+            };
+            match self.bound(cycle, id, *cond, goes_on) {
+                Ok(trip) => {
+                    // The bound holds behind the test only.
+                    if !self.first_thing(header, id) {
+                        why = Uncounted::TestedLate(id);
+                        continue;
+                    }
+                    return Ok(trip);
+                }
+                Err(Uncounted::NoCounter) if why != Uncounted::NoCounter => {}
+                Err(other) => why = other,
+            }
+        }
+        Err(why)
+    }
+
+    /// Whether a block leads back to the header of a cycle.
+    pub fn returns(&self, from: BlockId, cycle: CycleId) -> bool {
+        let header = self.region.cycle(cycle).header;
+        let mut seen = BTreeSet::new();
+        let mut todo = vec![from];
+        while let Some(block) = todo.pop() {
+            if block == header {
+                return true;
+            }
+            if block > header && seen.insert(block) {
+                todo.extend(self.region.block(block).end.edges().map(|e| e.to));
+            }
+        }
+        false
+    }
+
+    /// Whether only pure instructions stand between a header and the branch of a block, and every way goes through it.
+    fn first_thing(&self, header: BlockId, test: BlockId) -> bool {
+        (header.0..=test.0).map(BlockId).all(|id| {
+            let on_the_way = self.dominators.dominates(header, id);
+            !on_the_way
+                || (self.dominators.dominates(id, test)
+                    && self
+                        .region
+                        .block(id)
+                        .insts
+                        .iter()
+                        .all(|&i| matches!(self.region.inst(i).op.effects(), Effects::Pure | Effects::Guard)))
+        })
+    }
+
+    fn bound(&mut self, cycle: CycleId, test: BlockId, cond: Value, goes_on: bool) -> Result<Trip, Uncounted> {
+        let region = self.region;
+        let varies = Uncounted::LimitVaries(test);
+        let Some(mut inst) = region.def_inst(cond) else { return Err(varies) };
+        let mut positive = goes_on;
+        while inst.op == Op::Not {
+            positive = !positive;
+            inst = region.def_inst(inst.args[0]).ok_or(varies)?;
+        }
+        let Op::Compare(op) = inst.op else { return Err(varies) };
+        // As `a < b` or `a <= b` that goes on.
+        let (strict, a, b, signed) = match (op, positive) {
+            (IntCompare::LtS, true) => (true, inst.args[0], inst.args[1], true),
+            (IntCompare::LeS, true) => (false, inst.args[0], inst.args[1], true),
+            (IntCompare::LtS, false) => (false, inst.args[1], inst.args[0], true),
+            (IntCompare::LeS, false) => (true, inst.args[1], inst.args[0], true),
+            (IntCompare::LtU, true) => (true, inst.args[0], inst.args[1], false),
+            (IntCompare::LeU, true) => (false, inst.args[0], inst.args[1], false),
+            (IntCompare::LtU, false) => (false, inst.args[1], inst.args[0], false),
+            (IntCompare::LeU, false) => (true, inst.args[1], inst.args[0], false),
+            _ => return Err(varies),
+        };
+        let header = region.cycle(cycle).header;
+        let params: Vec<Value> = region.block(header).params.iter().map(|p| p.value).collect();
+        let mut down = false;
+        for param in params {
+            let mut wrapped = None;
+            if let Some(by) = self.distance(b, param, &mut wrapped, 0)
+                && by.as_constant().is_some()
+                && self.growth(param, cycle).is_some()
+            {
+                down = true;
+            }
+            let mut wrapped = None;
+            let Some(ahead) = self.distance(a, param, &mut wrapped, 0) else { continue };
+            let Some(ahead) = ahead.as_constant() else { continue };
+            let Some((start, by, narrow)) = self.growth(param, cycle) else { continue };
+            let Some(step) = by.as_constant().and_then(|s| i64::try_from(s).ok()) else { continue };
+            if step <= 0 {
+                down = true;
+                continue;
+            }
+            if ahead != 0 || wrapped.is_some() {
+                continue;
+            }
+            let limit = self.form(b);
+            if !self.outside(&limit.poly, cycle) {
+                return Err(varies);
+            }
+            let start = self.form(start);
+            let trip = || -> Option<Trip> {
+                let last = limit.poly.sub(&start.poly)?.plus(if strict { -1 } else { 0 })?;
+                let mut assumes: BTreeSet<Assumption> = limit.assumes.union(&start.assumes).cloned().collect();
+                let kind = narrow.unwrap_or(Kind::of(IntKind::I64));
+                // What the comparison sees are these polynomials; and counting never goes over the top.
+                for poly in [&limit.poly, &start.poly] {
+                    if !poly.is_simple() {
+                        assumes.insert(Assumption { poly: poly.clone(), kind: Kind::of(IntKind::I64) });
+                    }
+                    if !signed && poly.as_constant().is_none_or(|c| c < 0) {
+                        assumes.insert(Assumption { poly: poly.clone(), kind: Kind::of(IntKind::U32) });
+                    }
+                }
+                let over = limit.poly.plus(i128::from(step) - i128::from(strict))?;
+                let harmless = strict && step == 1;
+                if !harmless || narrow.is_some() {
+                    assumes.insert(Assumption { poly: over, kind });
+                }
+                Some(Trip { counter: Some(param), start: start.poly.clone(), step, last, assumes, test, signed })
+            };
+            return trip().ok_or(varies);
+        }
+        Err(if down { Uncounted::CountsDown } else { Uncounted::NoCounter })
+    }
+}
+
+/// Values that are the same in every iteration: from before the loop, or computed from such without effects.
+fn invariant(region: &Region) -> Vec<bool> {
+    let mut invariant = vec![false; region.values.len()];
+    for (i, block) in region.blocks.iter().enumerate() {
+        for param in &block.params {
+            invariant[param.value.index()] = i == Region::ENTRY.index();
+        }
+        for &inst in &block.insts {
+            let inst = region.inst(inst);
+            let same = inst.op.effects() == Effects::Pure && inst.args.iter().all(|a| invariant[a.index()]);
+            for result in &inst.results {
+                invariant[result.index()] = same;
+            }
+        }
+    }
+    invariant
+}

@@ -1,0 +1,435 @@
+//! Conditions 3 and 4: what different iterations store and load never overlaps.
+//!
+//! Every store is compared with every access, for two different iterations. They are apart if their blocks are: by
+//! ownership, because the ways to them differ in a cell that differs in every iteration, or because an entry check
+//! compares the ranges of bytes. Or if their offsets are: by a residue (another field of the element), by a stride that
+//! the spread of the other counters does not reach, or again by ranges.
+
+use scaly_interp::program::{Function, ParamKind};
+
+use super::access::{Access, Accesses, Extent, Stored};
+use super::check::{Bytes, EntryCheck, Proof};
+use super::forms::{Forms, Kind, Trip};
+use super::names::Names;
+use super::owners::{Cell, Owner, Owners, Way, gcd};
+use super::poly::{Atom, Poly};
+use super::refusal::{Reason, Refusal};
+use super::uses::Uses;
+use crate::effects::{FunctionFlow, Place, Places, Source};
+use crate::region::{Region, Value};
+
+/// What comparing two extents in one block came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    Apart,
+    /// Every iteration goes to the same bytes.
+    SamePlace,
+    /// Depends on data.
+    Unknown,
+    Overlap,
+}
+
+/// How the memory of two variables relates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Relation {
+    /// They belong to the tree of one variable.
+    Same,
+    Distinct,
+    Unsure,
+}
+
+/// Where the pointers in the slots of the region's function come from when the loop begins.
+pub struct Origins<'a> {
+    pub region: &'a Region,
+    pub flow: &'a FunctionFlow,
+    /// The slots' places at the loop's header.
+    pub frame: &'a [Places],
+}
+
+impl Origins<'_> {
+    /// What a value from before the loop points to.
+    fn of(&self, value: Value) -> Places {
+        let Some((block, position)) = Uses::block_of(self.region, value) else { return Places::default() };
+        let slot = self.region.block(block).params[position].slot;
+        self.frame.get(usize::from(slot)).cloned().unwrap_or_default()
+    }
+}
+
+pub struct Memory<'a, 'b> {
+    pub forms: &'b Forms<'a>,
+    pub owners: &'b Owners,
+    pub names: &'b Names<'a>,
+    pub origins: &'b Origins<'b>,
+    pub function: &'b Function,
+    pub trip: &'b Trip,
+    pub proof: Proof,
+}
+
+impl Memory<'_, '_> {
+    /// Compares everything; the first conflicts of each kind.
+    pub fn prove(&mut self, accesses: &Accesses) -> Vec<Refusal> {
+        let mut refusals: Vec<Refusal> = Vec::new();
+        let mut refuse = |refusal: Refusal| {
+            if !refusals.contains(&refusal) {
+                refusals.push(refusal);
+            }
+        };
+        for (i, write) in accesses.all.iter().enumerate().filter(|(_, a)| a.write) {
+            for (k, other) in accesses.all.iter().enumerate() {
+                // Two stores are compared once.
+                if other.write && k < i {
+                    continue;
+                }
+                if let Some(refusal) = self.conflict(write, other, i == k) {
+                    refuse(refusal);
+                }
+            }
+        }
+        for stored in &accesses.stored {
+            if let Some(refusal) = self.moves(stored, accesses) {
+                refuse(refusal);
+            }
+        }
+        // What is wrong with the stores themselves says more than what reads them.
+        refusals.sort_by_key(|r| match r.reason {
+            Reason::SamePlace { .. } => 0,
+            Reason::UnknownIndex { .. } | Reason::OverlappingStores { .. } => 1,
+            Reason::Neighbour { .. } => 3,
+            _ => 2,
+        });
+        refusals
+    }
+
+    fn name(&self, owner: Owner) -> String {
+        match self.owners.root_value(owner) {
+            Some(value) => self.names.value(value),
+            None => "the program's globals".into(),
+        }
+    }
+
+    fn conflict(&mut self, write: &Access, other: &Access, itself: bool) -> Option<Refusal> {
+        let unknown = |a: &Access| *self.owners.way(self.owners.root(a.owner)) == Way::Unknown;
+        for access in [write, other] {
+            if unknown(access) {
+                return Some(Refusal::new(Reason::UnknownMemory, access.pc));
+            }
+        }
+        let outcome = match self.relation(write.owner, other.owner) {
+            Relation::Distinct => return None,
+            Relation::Same => self.along(write, other),
+            Relation::Unsure => {
+                if self.ranges_apart(write, other) {
+                    return None;
+                }
+                let (variable, other_name) = (self.name(write.owner), self.name(other.owner));
+                let reason = Reason::MayOverlap { variable, other: other_name };
+                return Some(Refusal::new(reason, write.pc));
+            }
+        };
+        let variable = self.name(write.owner);
+        let reason = match outcome {
+            Outcome::Apart => return None,
+            Outcome::SamePlace if other.write => Reason::SamePlace { variable },
+            Outcome::Unknown if itself || other.write => Reason::UnknownIndex { variable },
+            Outcome::Overlap if other.write => Reason::OverlappingStores { variable },
+            _ => Reason::Neighbour { variable },
+        };
+        let pc = if other.write { write.pc } else { other.pc };
+        Some(Refusal::new(reason, pc))
+    }
+
+    /// Where a block comes from, seen from the function at the loop's beginning.
+    fn places(&self, owner: Owner) -> Places {
+        let root = self.owners.root(owner);
+        let places = match self.owners.way(root) {
+            Way::Live(value) => self.origins.of(*value),
+            Way::Global => Places::one(Place::of(Source::Global)),
+            _ => Places::default(),
+        };
+        if root == owner { places } else { self.origins.flow.reached(&places) }
+    }
+
+    /// How the memory of two blocks relates.
+    fn relation(&self, a: Owner, b: Owner) -> Relation {
+        if self.owners.root(a) == self.owners.root(b) {
+            return Relation::Same;
+        }
+        let (p, q) = (self.places(a), self.places(b));
+        let meet = |x: Place, y: Place| {
+            let constant = x.source == Source::Text || y.source == Source::Text;
+            let unknown = x.source == Source::Unknown || y.source == Source::Unknown;
+            let view = (self.is_view(x.source) && !is_new(y.source)) || (self.is_view(y.source) && !is_new(x.source));
+            !constant && (unknown || view || x == y)
+        };
+        let overlap = p.iter().any(|x| q.iter().any(|y| meet(x, y)));
+        if overlap { Relation::Unsure } else { Relation::Distinct }
+    }
+
+    /// A slice that the caller gave: it may lie in anything that the caller knows.
+    fn is_view(&self, source: Source) -> bool {
+        let Source::Param(slot) = source else { return false };
+        let param = self.function.params.iter().find(|p| p.slots.contains(&slot));
+        // A slot without a row may be anything.
+        param.is_none_or(|p| p.kind == ParamKind::View)
+    }
+
+    /// Of blocks of two variables, by an entry check of the bytes that the loop touches in each.
+    fn ranges_apart(&mut self, a: &Access, b: &Access) -> bool {
+        let flat = |access: &Access| self.owners.root(access.owner) == access.owner;
+        if !flat(a) || !flat(b) {
+            return false;
+        }
+        let mut proof = self.proof.clone();
+        let (Some(x), Some(y)) = (self.bytes(a, &mut proof), self.bytes(b, &mut proof)) else { return false };
+        let apart = proof.apart(x, y);
+        if apart {
+            self.proof = proof;
+        }
+        apart
+    }
+
+    /// The bytes that an access touches over the whole loop.
+    fn bytes(&self, access: &Access, proof: &mut Proof) -> Option<Bytes> {
+        let base = self.owners.root_value(access.owner)?;
+        if let Some(length) = &access.within {
+            return Some(Bytes { base, from: Poly::default(), to: length.clone() });
+        }
+        let (offset, width) = (access.extent.offset.as_ref()?, access.extent.width.as_ref()?);
+        let (from, last) = proof.extremes(self.forms, offset)?;
+        let (_, width) = proof.extremes(self.forms, width)?;
+        Some(Bytes { base, from, to: last.add(&width)? })
+    }
+
+    /// Two accesses in one tree: cell by cell on the ways to their blocks, then in the block.
+    fn along(&mut self, a: &Access, b: &Access) -> Outcome {
+        let owners = self.owners;
+        let ((cells_a, below_a), (cells_b, below_b)) = (owners.cells(a.owner), owners.cells(b.owner));
+        let mut worst = None;
+        for (x, y) in cells_a.iter().zip(&cells_b) {
+            match self.apart(&cell_extent(x), &cell_extent(y)) {
+                Outcome::Apart => return Outcome::Apart,
+                other => worst = worst.or(Some(other)),
+            }
+        }
+        // A block has one depth in its tree.
+        let deeper = |len: usize, below: bool, than: usize| if below { true } else { len > than };
+        let (len_a, len_b) = (cells_a.len(), cells_b.len());
+        let may_meet = match (below_a, below_b) {
+            (false, false) => len_a == len_b,
+            (true, true) => true,
+            (true, false) => deeper(len_b, false, len_a),
+            (false, true) => deeper(len_a, false, len_b),
+        };
+        if !may_meet {
+            return Outcome::Apart;
+        }
+        if below_a || below_b {
+            return worst.unwrap_or(Outcome::Unknown);
+        }
+        match self.apart(&a.extent, &b.extent) {
+            Outcome::Apart => Outcome::Apart,
+            // Where the block itself may be another one each time, the cell is to blame.
+            other => match worst {
+                Some(Outcome::Unknown) => Outcome::Unknown,
+                _ => other,
+            },
+        }
+    }
+
+    /// Whether two extents of one block, in two different iterations, never overlap.
+    fn apart(&mut self, a: &Extent, b: &Extent) -> Outcome {
+        if by_residue(a, b) {
+            return Outcome::Apart;
+        }
+        let (Some(x), Some(y)) = (&a.offset, &b.offset) else { return Outcome::Unknown };
+        let (Some(width_x), Some(width_y)) = (&a.width, &b.width) else { return Outcome::Unknown };
+        let mut proof = self.proof.clone();
+        let outcome = self.compare(x, width_x, y, width_y, &mut proof);
+        if outcome == Some(Outcome::Apart) {
+            self.proof = proof;
+        }
+        outcome.unwrap_or(Outcome::Unknown)
+    }
+
+    fn compare(&self, x: &Poly, width_x: &Poly, y: &Poly, width_y: &Poly, proof: &mut Proof) -> Option<Outcome> {
+        let root = Atom::Iter(Region::ROOT);
+        let ((by_x, rest_x), (by_y, rest_y)) = (x.split(root)?, y.split(root)?);
+        if by_x != by_y || by_x.is_zero() {
+            return self.ranges(x, width_x, y, width_y, proof);
+        }
+        let (low_x, high_x) = proof.extremes(self.forms, &rest_x)?;
+        let (low_y, high_y) = proof.extremes(self.forms, &rest_y)?;
+        let ((_, wide_x), (_, wide_y)) = (proof.extremes(self.forms, width_x)?, proof.extremes(self.forms, width_y)?);
+        // Shifted against one another by something unknown: no stride will do.
+        if low_x.sub(&low_y)?.as_constant().is_none() {
+            return self.ranges(x, width_x, y, width_y, proof);
+        }
+        let by = match by_x.as_constant() {
+            Some(c) if c < 0 => by_x.scale(-1)?,
+            _ => by_x,
+        };
+        let stride = by.scale(self.trip.step.into())?;
+        let spread_x = high_x.add(&wide_x)?.sub(&low_y)?;
+        let spread_y = high_y.add(&wide_y)?.sub(&low_x)?;
+        for spread in [&spread_x, &spread_y] {
+            if !proof.at_least_zero(stride.sub(spread)?) {
+                return Some(Outcome::Overlap);
+            }
+        }
+        // Nothing wraps: the farthest two accesses are less than half of all addresses apart.
+        for spread in [&spread_x, &spread_y] {
+            let farthest = by.mul(&self.trip.last)?.add(spread)?;
+            if !proof.fits(Poly::default(), farthest, Kind(3)) {
+                return Some(Outcome::Overlap);
+            }
+        }
+        self.trip_holds(proof)?;
+        Some(Outcome::Apart)
+    }
+
+    fn trip_holds(&self, proof: &mut Proof) -> Option<()> {
+        for assumed in &self.trip.assumes {
+            proof.assume(self.forms, &assumed.poly, assumed.kind)?;
+        }
+        Some(())
+    }
+
+    /// By everything that each of them touches over the whole loop.
+    fn ranges(&self, x: &Poly, width_x: &Poly, y: &Poly, width_y: &Poly, proof: &mut Proof) -> Option<Outcome> {
+        let root = Atom::Iter(Region::ROOT);
+        let fixed = x.split(root)?.0.is_zero() && y.split(root)?.0.is_zero();
+        let (low_x, high_x) = proof.extremes(self.forms, x)?;
+        let (low_y, high_y) = proof.extremes(self.forms, y)?;
+        let ((_, wide_x), (_, wide_y)) = (proof.extremes(self.forms, width_x)?, proof.extremes(self.forms, width_y)?);
+        let (end_x, end_y) = (high_x.add(&wide_x)?, high_y.add(&wide_y)?);
+        let gaps = [low_y.sub(&end_x)?, low_x.sub(&end_y)?];
+        // Where offsets do not wrap; an offset within a block never comes near.
+        for (low, end) in [(&low_x, &end_x), (&low_y, &end_y)] {
+            if !proof.fits(low.clone(), end.clone(), Kind(3)) {
+                return Some(Outcome::Unknown);
+            }
+        }
+        if gaps.iter().any(|gap| gap.as_constant().is_some_and(|c| c >= 0)) {
+            return Some(Outcome::Apart);
+        }
+        if fixed && gaps.iter().all(|gap| gap.as_constant().is_some()) {
+            return Some(Outcome::SamePlace);
+        }
+        // They begin together, or one begins within the other by a constant: no test would ever pass.
+        if low_x.sub(&low_y)?.as_constant().is_some() {
+            return Some(Outcome::Overlap);
+        }
+        let base = self.forms.region.block(Region::ENTRY).params.first()?.value;
+        let bytes = |from: Poly, to: Poly| Bytes { base, from, to };
+        proof.apart(bytes(low_x, end_x), bytes(low_y, end_y)).then_some(Outcome::Apart)
+    }
+
+    /// A pointer stored where other iterations may find it must be new, or what was there.
+    fn moves(&self, stored: &Stored, accesses: &Accesses) -> Option<Refusal> {
+        let owners = self.owners;
+        let followed = accesses.all.iter().any(|a| self.follows(a.owner, stored));
+        if !followed {
+            return None;
+        }
+        let harmless = stored.values.iter().all(|value| match owners.way(value.owner) {
+            Way::Text => true,
+            Way::Child(parent, cell) => {
+                *parent == stored.owner && cell.offset == stored.extent.offset && cell.offset.is_some()
+            }
+            _ => owners.is_private(value.owner) && owners.clean(value.owner),
+        });
+        if harmless {
+            return None;
+        }
+        let variable = self.name(stored.owner);
+        Some(Refusal::new(Reason::Moves { variable }, stored.pc))
+    }
+
+    /// Whether the way to a block may go through the cell that something is stored in.
+    fn follows(&self, mut owner: Owner, stored: &Stored) -> bool {
+        loop {
+            match self.owners.way(owner) {
+                Way::Child(parent, cell) => {
+                    let same_field = !by_residue(&cell_extent(cell), &stored.extent);
+                    if same_field && self.may_be_one_block(*parent, stored.owner) {
+                        return true;
+                    }
+                    owner = *parent;
+                }
+                Way::Below(parent) => {
+                    if self.related(*parent, stored.owner) {
+                        return true;
+                    }
+                    owner = *parent;
+                }
+                _ => return false,
+            }
+        }
+    }
+
+    /// Whether a block may be what another one leads to.
+    fn related(&self, from: Owner, to: Owner) -> bool {
+        if self.owners.root(from) == self.owners.root(to) {
+            return true;
+        }
+        let mut reached = self.places(from);
+        reached.unite(&self.origins.flow.reached(&reached));
+        let targets = self.places(to);
+        reached.iter().any(|x| {
+            targets.iter().any(|y| {
+                x.source == y.source
+                    || x.source == Source::Unknown
+                    || y.source == Source::Unknown
+                    || self.is_view(x.source)
+                    || self.is_view(y.source)
+            })
+        })
+    }
+
+    fn may_be_one_block(&self, a: Owner, b: Owner) -> bool {
+        match self.relation(a, b) {
+            Relation::Distinct => false,
+            Relation::Same => {
+                let ((cells_a, below_a), (cells_b, below_b)) = (self.owners.cells(a), self.owners.cells(b));
+                below_a || below_b || cells_a.len() == cells_b.len()
+            }
+            Relation::Unsure => true,
+        }
+    }
+}
+
+fn is_new(source: Source) -> bool {
+    matches!(source, Source::Fresh { .. })
+}
+
+/// Different fields of elements of one stride.
+fn by_residue(a: &Extent, b: &Extent) -> bool {
+    let stride = gcd(a.stride, b.stride);
+    residues_differ(a, b, stride)
+}
+
+fn cell_extent(cell: &Cell) -> Extent {
+    Extent { offset: cell.offset.clone(), width: Some(Poly::constant(8)), stride: cell.stride }
+}
+
+fn residues_differ(a: &Extent, b: &Extent, stride: u32) -> bool {
+    let m = i128::from(stride);
+    let part = |extent: &Extent| -> Option<(i128, i128)> {
+        let (offset, width) = (extent.offset.as_ref()?, extent.width.as_ref()?.as_constant()?);
+        let multiple = offset.terms().all(|(atoms, c)| atoms.is_empty() || c % m == 0);
+        let at = offset.constant_term().rem_euclid(m);
+        (multiple && width >= 0 && at + width <= m).then_some((at, at + width))
+    };
+    if stride == 0 {
+        return false;
+    }
+    match (part(a), part(b)) {
+        (Some((from_a, to_a)), Some((from_b, to_b))) => to_a <= from_b || to_b <= from_a,
+        _ => false,
+    }
+}
+
+/// Whether a check only says that addresses do not wrap, which holds for everything that fits in memory.
+pub fn is_formality(check: &EntryCheck) -> bool {
+    matches!(check, EntryCheck::Fits(_, _, kind) if *kind == Kind(3))
+}

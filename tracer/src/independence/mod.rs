@@ -1,0 +1,266 @@
+//! Whether the iterations of a loop may run in any order: decided on its closed region, on every path, run or not.
+//!
+//! 1. *Counted*: a trip count known when the loop starts, and no way out but the last iteration's ([`forms`]).
+//! 2. *No carried scalar*: what one iteration hands to the next is a counter, a reduction, or only leaves at the end
+//!    ([`scalars`]).
+//! 3. *Private or disjoint stores* and 4. *no crossing loads* ([`owners`], [`access`], [`memory`]).
+//! 5. *No other effect* (here).
+//!
+//! What depends on values that are known only when the loop starts becomes an entry check ([`check`]). What is not proven
+//! is serial, with a reason ([`refusal`]).
+
+mod access;
+mod check;
+mod forms;
+mod memory;
+mod names;
+mod owners;
+mod poly;
+mod refusal;
+mod scalars;
+#[cfg(test)]
+mod tests;
+mod uses;
+
+use std::collections::BTreeSet;
+
+use check::Proof;
+pub use check::{Bytes, EntryCheck};
+pub use forms::{Forms, Kind, Uncounted, Variance};
+pub use memory::is_formality;
+use memory::{Memory, Origins};
+use names::Names;
+use owners::Owners;
+pub use poly::{Atom, Poly};
+pub use refusal::{NotCounted, Reason, Refusal};
+pub use scalars::{Combine, CopiedOut, Reduction};
+use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
+use scaly_interp::routine::Effect;
+
+use crate::effects::{FunctionFlow, Places, Summaries};
+use crate::limits::Limits;
+use crate::region::{Dominators, ExitKind, Inst, Op, Region, Terminator, Value};
+
+/// What a loop may do in any order, and what it takes.
+///
+/// Everything is said of the loop from its first iteration on: where it is entered in the middle, the checks are
+/// evaluated with the counters and trips that it started with.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Independence {
+    /// Tested when the loop starts; if one fails, the sequential variant runs.
+    pub checks: BTreeSet<EntryCheck>,
+    pub reductions: Vec<Reduction>,
+    pub copied_out: Vec<CopiedOut>,
+    /// Slots whose value follows from the iteration's number.
+    pub counters: Vec<u16>,
+    /// For each value of the region, whether it is the same in all iterations.
+    pub uniform: Vec<bool>,
+}
+
+/// Whether iterations may run in any order.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Verdict {
+    Independent(Independence),
+    /// Why not; never empty, the first is what to look at first.
+    Serial(Vec<Refusal>),
+}
+
+impl Verdict {
+    pub fn is_independent(&self) -> bool {
+        matches!(self, Verdict::Independent(_))
+    }
+}
+
+/// What is known around a region.
+pub struct Context<'a> {
+    pub program: &'a Program,
+    pub id: LoopId,
+    pub region: &'a Region,
+    pub summaries: &'a Summaries,
+    /// Of the region's function.
+    pub flow: &'a FunctionFlow,
+    /// Where the pointers in the slots come from at the loop's header.
+    pub origins: &'a [Places],
+    /// Constants in the slots when the loop is entered.
+    pub constants: &'a [Option<i64>],
+    pub limits: Limits,
+}
+
+/// Decides the five conditions.
+pub fn decide(context: &Context<'_>) -> Verdict {
+    let region = context.region;
+    let names = Names { program: context.program, region, id: context.id };
+    let dominators = Dominators::of(region);
+    let mut forms = Forms::of(region, &dominators, context.constants, &context.limits);
+
+    let mut refusals = external(context, &names);
+    refusals.extend(counted(context, &forms, &names));
+    let scalars = scalars::classify(&mut forms, &names);
+    refusals.extend(scalars.refusals.iter().cloned());
+
+    let mut owners = Owners::of(&mut forms, context.summaries, &context.limits);
+    let accesses = access::collect(&mut forms, &mut owners, &names, context.summaries);
+    let mut checks = BTreeSet::new();
+    if let Ok(trip) = forms.trips[0].clone() {
+        let origins = Origins { region, flow: context.flow, frame: context.origins };
+        let function = context.program.function(region.chains[0].function);
+        let mut memory = Memory {
+            forms: &forms,
+            owners: &owners,
+            names: &names,
+            origins: &origins,
+            function,
+            trip: &trip,
+            proof: Proof::default(),
+        };
+        refusals.extend(memory.prove(&accesses));
+        let mut proof = memory.proof;
+        let assumed =
+            owners.assumes.iter().chain(&trip.assumes).all(|a| proof.assume(&forms, &a.poly, a.kind).is_some());
+        if !assumed && refusals.is_empty() {
+            refusals
+                .push(Refusal::new(Reason::UnknownMemory, Pc(context.program.loops[context.id.0 as usize].code.start)));
+        }
+        checks = proof.checks;
+    }
+    condense(&mut refusals);
+    if !refusals.is_empty() {
+        return Verdict::Serial(refusals);
+    }
+    let uniform = (0..region.values.len() as u32).map(|v| forms.is_invariant(Value(v))).collect();
+    Verdict::Independent(Independence {
+        checks,
+        reductions: scalars.reductions,
+        copied_out: scalars.copied_out,
+        counters: scalars.counters,
+        uniform,
+    })
+}
+
+/// Leaves one of each kind, one about the elements of each variable, and none about those of an array that grows: the
+/// rest follows from these.
+fn condense(refusals: &mut Vec<Refusal>) {
+    let mut settled: Vec<String> =
+        refusals.iter().filter(|r| r.name() == "grows").filter_map(|r| r.variable()).collect();
+    let mut seen: Vec<Reason> = Vec::new();
+    refusals.retain(|refusal| {
+        let carried = matches!(refusal.reason, Reason::Carried { .. });
+        if carried || refusal.about_elements() {
+            let Some(variable) = refusal.variable() else { return true };
+            if settled.contains(&variable) {
+                return false;
+            }
+            if !carried {
+                settled.push(variable);
+            }
+        }
+        let news = !seen.contains(&refusal.reason);
+        seen.push(refusal.reason.clone());
+        news
+    });
+    refusals.truncate(5);
+}
+
+/// Condition 5: output, input, waiting, and functions of which nothing is known.
+fn external(context: &Context<'_>, names: &Names<'_>) -> Vec<Refusal> {
+    let mut found: Vec<Refusal> = Vec::new();
+    for inst in &context.region.insts {
+        let pc = names.inst(inst);
+        let mut refuse = |reason: Reason| {
+            let refusal = Refusal::new(reason, pc);
+            if !found.contains(&refusal) {
+                found.push(refusal);
+            }
+        };
+        match inst.op {
+            Op::Runtime(routine) => {
+                let by = called(context, inst).unwrap_or_else(|| format!("`{}`", routine.name()));
+                for effect in routine.signature().effects {
+                    match effect {
+                        Effect::Output => refuse(Reason::Prints { by: by.clone() }),
+                        Effect::Input => refuse(Reason::Reads { by: by.clone() }),
+                        Effect::Blocks => refuse(Reason::Waits { by: by.clone() }),
+                        _ => {}
+                    }
+                }
+            }
+            Op::Call(function) => {
+                let name = || format!("`{}`", context.program.function(function).name);
+                let by = called(context, inst).unwrap_or_else(name);
+                let summary = context.summaries.get(function);
+                if summary.output.is_some() {
+                    refuse(Reason::Prints { by: by.clone() });
+                }
+                if summary.input.is_some() {
+                    refuse(Reason::Reads { by: by.clone() });
+                }
+                if summary.blocks.is_some() {
+                    refuse(Reason::Waits { by: by.clone() });
+                }
+                if summary.unknown.is_some() {
+                    refuse(Reason::CallsUnknown { by });
+                }
+            }
+            _ => {}
+        }
+    }
+    // One line for what both reads and waits.
+    let reads: Vec<Pc> = found.iter().filter(|r| !matches!(r.reason, Reason::Waits { .. })).map(|r| r.pc).collect();
+    found.retain(|r| !matches!(r.reason, Reason::Waits { .. }) || !reads.contains(&r.pc));
+    found
+}
+
+/// The library routine that the programmer called, in whose bytecode an instruction stands.
+fn called(context: &Context<'_>, inst: &Inst) -> Option<String> {
+    let chain = context.region.block(inst.block).chain;
+    let calls = context.region.calls_to(chain);
+    let library = calls.iter().find(|(_, f)| context.program.function(*f).library);
+    library.map(|&(_, f)| format!("`{}`", context.program.function(f).name))
+}
+
+/// Condition 1.
+fn counted(context: &Context<'_>, forms: &Forms<'_>, names: &Names<'_>) -> Vec<Refusal> {
+    let region = context.region;
+    let trip = &forms.trips[0];
+    let mut refusals = Vec::new();
+    let counted = matches!(region.root().kind, LoopKind::Counted { .. });
+    let header = Pc(context.program.loops[context.id.0 as usize].code.start);
+    let mut leaves = Vec::new();
+    for (i, block) in region.blocks.iter().enumerate() {
+        let Terminator::Exit(exit, _) = &block.end else { continue };
+        match region.exit(*exit).kind {
+            ExitKind::Return => leaves.push((true, names.end(crate::region::BlockId(i as u32)))),
+            ExitKind::Leave => {
+                let from = forms.edges_to(crate::region::BlockId(i as u32));
+                let by_test = trip.as_ref().is_ok_and(|t| from.iter().all(|&(from, _)| from == t.test));
+                if counted || !by_test {
+                    let at = from.first().map_or(header, |&(from, _)| names.end(from));
+                    leaves.push((false, at));
+                }
+            }
+            // The end of the last iteration, and the end of the program.
+            ExitKind::Done | ExitKind::Fault(_) | ExitKind::Stop => {}
+        }
+    }
+    match trip {
+        Ok(_) => {}
+        Err(why) => {
+            let (why, at) = match *why {
+                Uncounted::NoCounter => (NotCounted::NoCounter, header),
+                Uncounted::CountsDown => (NotCounted::CountsDown, header),
+                Uncounted::LimitVaries(block) => (NotCounted::LimitVaries, names.end(block)),
+                Uncounted::TestedLate(block) => (NotCounted::TestedLate, names.end(block)),
+            };
+            refusals.push(Refusal::new(Reason::NotCounted(why), at));
+            // Without a count there is no telling which way out is the right one.
+            leaves.retain(|&(returns, _)| returns);
+        }
+    }
+    for (returns, pc) in leaves {
+        let refusal = Refusal::new(Reason::Leaves { returns }, pc);
+        if !refusals.contains(&refusal) {
+            refusals.push(refusal);
+        }
+    }
+    refusals
+}

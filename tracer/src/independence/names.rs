@@ -1,0 +1,68 @@
+//! What the programmer calls things, and where in the source they stand.
+
+use scaly_interp::program::{LoopId, Pc, Program};
+
+use crate::region::{BlockId, Def, Inst, Region, Value};
+
+pub struct Names<'a> {
+    pub program: &'a Program,
+    pub region: &'a Region,
+    pub id: LoopId,
+}
+
+impl Names<'_> {
+    /// The variable in a slot of the region's function, in quotes.
+    pub fn slot(&self, slot: u16) -> String {
+        let l = &self.program.loops[self.id.0 as usize];
+        let function = self.program.function(l.function);
+        let holds = |v: &&scaly_interp::program::Variable| v.slots.contains(&slot);
+        let near = |v: &&scaly_interp::program::Variable| v.code.start < l.code.end && v.code.end > l.code.start;
+        let at_header = |v: &&scaly_interp::program::Variable| v.code.contains(&l.code.start);
+        let variables = &function.variables;
+        let variable = variables
+            .iter()
+            .filter(holds)
+            .find(at_header)
+            .or_else(|| variables.iter().filter(holds).find(near))
+            .map(|v| v.name.as_str());
+        let param = || function.params.iter().find(|p| p.slots.contains(&slot)).map(|p| p.name.as_str());
+        match variable.or_else(param) {
+            Some(name) if !name.is_empty() => format!("`{name}`"),
+            _ => "a temporary value".into(),
+        }
+    }
+
+    /// A value that enters the loop in a slot, or is a parameter of a block.
+    pub fn value(&self, value: Value) -> String {
+        match self.region.values[value.index()].def {
+            Def::Param(block, position) if self.region.block(block).chain.index() == 0 => {
+                self.slot(self.region.block(block).params[position as usize].slot)
+            }
+            _ => "a temporary value".into(),
+        }
+    }
+
+    /// The instruction in what the programmer wrote that an instruction of the region belongs to: a call, where it stands
+    /// in the library.
+    pub fn place(&self, block: BlockId, pc: Pc) -> Pc {
+        let mut chain = &self.region.chains[self.region.block(block).chain.index()];
+        let mut pc = pc;
+        while let Some((caller, call)) = chain.caller {
+            if !self.program.function(chain.function).library {
+                break;
+            }
+            chain = &self.region.chains[caller.index()];
+            pc = call;
+        }
+        pc
+    }
+
+    pub fn inst(&self, inst: &Inst) -> Pc {
+        self.place(inst.block, inst.pc)
+    }
+
+    /// The instruction at which a block was left, in what the programmer wrote.
+    pub fn end(&self, block: BlockId) -> Pc {
+        self.place(block, self.region.block(block).end_pc)
+    }
+}

@@ -1,0 +1,431 @@
+//! Which memory each address of a region leads to, by ownership.
+//!
+//! Every value owns its memory alone, so a block is named by the way to it: from a variable, through the cells of the
+//! blocks on the way that hold the pointers. Two ways that differ in a cell lead to different blocks. What is allocated in
+//! an iteration belongs to it; what is loaded from such memory is what was stored there.
+//!
+//! Slots are followed exactly, the contents of new memory as one set; sets grow until nothing changes, and a way that
+//! becomes too long is cut to *somewhere below*.
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+use scaly_interp::machine::{IntMemory, IntOp};
+use scaly_interp::routine::{Effect, Kind};
+
+use super::forms::{Assumption, Forms};
+use super::poly::Poly;
+use crate::effects::{Place, Source, Summaries, copies};
+use crate::limits::Limits;
+use crate::region::{BlockId, Def, Inst, Op, Region, Value};
+
+/// A block of memory, by number in [`Owners`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Owner(pub u32);
+
+/// Offset in bytes in a block; none if nothing is known of it.
+pub type Offset = Option<Poly>;
+
+/// Where in a block a pointer lies.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Cell {
+    pub offset: Offset,
+    /// As in [`Address`].
+    pub stride: u32,
+}
+
+/// The way to a block.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Way {
+    /// What a value from before the loop points to.
+    Live(Value),
+    /// Made in this iteration by the instruction with this result.
+    Fresh(Value),
+    Text,
+    Global,
+    /// What the pointer in a cell of another block points to.
+    Child(Owner, Cell),
+    /// Anything that is reached through pointers in a block.
+    Below(Owner),
+    Unknown,
+}
+
+/// An address: a block and where in it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Address {
+    pub owner: Owner,
+    pub offset: Offset,
+    /// The strides of the elements on the way, as a greatest common divisor.
+    pub stride: u32,
+}
+
+type Addresses = BTreeSet<Address>;
+
+pub struct Owners {
+    ways: Vec<Way>,
+    number: FxHashMap<Way, Owner>,
+    of: Vec<Addresses>,
+    /// What was stored into new memory, by its owner.
+    contents: FxHashMap<Owner, Addresses>,
+    /// What the offsets' forms assume.
+    pub assumes: BTreeSet<Assumption>,
+    steps: u32,
+    grew: bool,
+}
+
+/// More addresses of one value than this are cut to owners.
+const MANY: usize = 8;
+
+pub fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+impl Owners {
+    pub fn of(forms: &mut Forms<'_>, summaries: &Summaries, limits: &Limits) -> Owners {
+        let region = forms.region;
+        let mut owners = Owners {
+            ways: Vec::new(),
+            number: FxHashMap::default(),
+            of: vec![Addresses::new(); region.values.len()],
+            contents: FxHashMap::default(),
+            assumes: BTreeSet::new(),
+            steps: limits.address_steps,
+            grew: true,
+        };
+        for param in &region.block(Region::ENTRY).params {
+            let owner = owners.owner(Way::Live(param.value));
+            owners.add(param.value, Address { owner, offset: Some(Poly::default()), stride: 0 });
+        }
+        let mut rounds = 0;
+        while std::mem::take(&mut owners.grew) {
+            rounds += 1;
+            for (i, block) in region.blocks.iter().enumerate() {
+                for (position, param) in block.params.iter().enumerate().filter(|_| i > 0) {
+                    owners.parameter(forms, BlockId(i as u32), position, param.value);
+                }
+                for &inst in &block.insts {
+                    owners.inst(forms, summaries, region.inst(inst), rounds);
+                }
+            }
+        }
+        owners
+    }
+
+    pub fn way(&self, owner: Owner) -> &Way {
+        &self.ways[owner.0 as usize]
+    }
+
+    pub fn addresses(&self, value: Value) -> impl Iterator<Item = &Address> {
+        self.of[value.index()].iter()
+    }
+
+    fn owner(&mut self, way: Way) -> Owner {
+        if let Some(&owner) = self.number.get(&way) {
+            return owner;
+        }
+        let owner = Owner(self.ways.len() as u32);
+        self.ways.push(way.clone());
+        self.number.insert(way, owner);
+        owner
+    }
+
+    /// The block at the beginning of a way.
+    pub fn root(&self, mut owner: Owner) -> Owner {
+        while let Way::Child(parent, _) | Way::Below(parent) = self.way(owner) {
+            owner = *parent;
+        }
+        owner
+    }
+
+    /// From the root to the block: the cells on the way, and whether it ends somewhere below the last of them.
+    pub fn cells(&self, mut owner: Owner) -> (Vec<&Cell>, bool) {
+        let mut cells = Vec::new();
+        let mut below = false;
+        loop {
+            match self.way(owner) {
+                Way::Child(parent, cell) => {
+                    cells.push(cell);
+                    owner = *parent;
+                }
+                Way::Below(parent) => {
+                    cells.clear();
+                    below = true;
+                    owner = *parent;
+                }
+                _ => break,
+            }
+        }
+        cells.reverse();
+        (cells, below)
+    }
+
+    /// Whether only the iteration that made it knows a block.
+    pub fn is_private(&self, owner: Owner) -> bool {
+        matches!(self.way(self.root(owner)), Way::Fresh(_))
+    }
+
+    fn add(&mut self, value: Value, address: Address) {
+        let set = &mut self.of[value.index()];
+        if set.contains(&address) {
+            return;
+        }
+        // Where the same block is known at several offsets, the offset is not known.
+        let same = set.iter().find(|a| a.owner == address.owner && *a != &address).cloned();
+        match same {
+            Some(old) => {
+                let merged = Address { owner: old.owner, offset: None, stride: gcd(old.stride, address.stride) };
+                if old == merged {
+                    return;
+                }
+                set.remove(&old);
+                set.insert(merged);
+            }
+            None => {
+                set.insert(address);
+            }
+        }
+        self.grew = true;
+        if self.of[value.index()].len() > MANY {
+            self.cut(value);
+        }
+    }
+
+    /// Too many: what is below one root becomes one address.
+    fn cut(&mut self, value: Value) {
+        let old = std::mem::take(&mut self.of[value.index()]);
+        let mut cut = Addresses::new();
+        for address in old {
+            let way = self.way(address.owner).clone();
+            let owner = match way {
+                Way::Child(..) => {
+                    let root = self.root(address.owner);
+                    self.owner(Way::Below(root))
+                }
+                _ => address.owner,
+            };
+            cut.insert(Address { owner, offset: None, stride: 0 });
+        }
+        self.of[value.index()] = cut;
+    }
+
+    fn parameter(&mut self, forms: &Forms<'_>, block: BlockId, position: usize, value: Value) {
+        for arg in forms.arguments(block, position) {
+            for address in self.of[arg.value.index()].clone() {
+                self.add(value, address);
+            }
+        }
+    }
+
+    /// Adds a form to an offset.
+    fn shifted(&mut self, forms: &mut Forms<'_>, offset: &Offset, by: Value, times: u32, plus: u32) -> Offset {
+        let form = forms.form(by);
+        let poly = form.poly.scale(times.into())?.plus(plus.into())?.add(offset.as_ref()?)?;
+        self.assumes.extend(form.assumes);
+        (poly.len() <= 24).then_some(poly)
+    }
+
+    /// What a pointer loaded from an address leads to.
+    fn loaded(&mut self, from: &Address, plus: u32) -> Vec<Address> {
+        let way = self.way(from.owner).clone();
+        let block = |owner| Address { owner, offset: Some(Poly::default()), stride: 0 };
+        match way {
+            Way::Text => Vec::new(),
+            Way::Unknown => vec![Address { owner: from.owner, offset: None, stride: 0 }],
+            Way::Below(_) => {
+                let mut all = vec![Address { owner: from.owner, offset: None, stride: 0 }];
+                all.extend(self.stored_below(from.owner));
+                all
+            }
+            _ => {
+                let depth = self.cells(from.owner).0.len() as u32;
+                let child = if depth >= self.steps {
+                    Way::Below(self.root(from.owner))
+                } else {
+                    // Private memory is one thing: what was stored anywhere in it.
+                    let private = self.is_private(from.owner);
+                    let offset = from.offset.as_ref().filter(|_| !private).and_then(|o| o.plus(plus.into()));
+                    Way::Child(from.owner, Cell { offset, stride: from.stride })
+                };
+                let mut all = vec![block(self.owner(child))];
+                all.extend(self.stored_below(from.owner));
+                all
+            }
+        }
+    }
+
+    fn stored_below(&self, owner: Owner) -> Vec<Address> {
+        self.contents.get(&self.root(owner)).map(|set| set.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Notes that pointers were stored in new memory.
+    fn store(&mut self, to: Value, values: &Addresses) {
+        let targets: Vec<Owner> = self.of[to.index()].iter().map(|a| a.owner).collect();
+        for target in targets {
+            if !self.is_private(target) {
+                continue;
+            }
+            let root = self.root(target);
+            for value in values {
+                // Its own memory it knows already.
+                if self.root(value.owner) == root {
+                    continue;
+                }
+                let value = Address { offset: None, ..value.clone() };
+                self.grew |= self.contents.entry(root).or_default().insert(value);
+            }
+        }
+    }
+
+    fn inst(&mut self, forms: &mut Forms<'_>, summaries: &Summaries, inst: &Inst, round: u32) {
+        let set = |owners: &Self, v: Value| owners.of[v.index()].clone();
+        match inst.op {
+            Op::Text(_) | Op::Global(_) => {
+                let (way, offset) = match inst.op {
+                    Op::Global(offset) => (Way::Global, offset),
+                    _ => (Way::Text, 0),
+                };
+                let owner = self.owner(way);
+                let offset = Some(Poly::constant(offset.into()));
+                self.add(inst.results[0], Address { owner, offset, stride: 0 });
+            }
+            Op::Element { stride, offset } => {
+                for address in set(self, inst.args[0]) {
+                    let shifted = self.shifted(forms, &address.offset, inst.args[1], stride, offset);
+                    let stride = gcd(address.stride, stride);
+                    self.add(inst.results[0], Address { owner: address.owner, offset: shifted, stride });
+                }
+            }
+            Op::Int(op @ (IntOp::Add | IntOp::Sub)) => {
+                let (a, b) = (inst.args[0], inst.args[1]);
+                for (pointer, number) in [(a, b), (b, a)] {
+                    for address in set(self, pointer) {
+                        let plain = op == IntOp::Add;
+                        let offset = if plain { self.shifted(forms, &address.offset, number, 1, 0) } else { None };
+                        self.add(inst.results[0], Address { owner: address.owner, offset, stride: 1 });
+                    }
+                }
+            }
+            Op::LoadInt(IntMemory::I64, plus) => {
+                for address in set(self, inst.args[0]) {
+                    for loaded in self.loaded(&address, plus) {
+                        // A way that turns in a circle is followed a few times, then cut.
+                        let loaded = if round > self.steps + 4 { self.anywhere(loaded) } else { loaded };
+                        self.add(inst.results[0], loaded);
+                    }
+                }
+            }
+            Op::StoreInt(IntMemory::I64, _) => {
+                let values = set(self, inst.args[1]);
+                self.store(inst.args[0], &values);
+            }
+            Op::Runtime(routine) => {
+                let row = routine.signature();
+                let mut results = Addresses::new();
+                for effect in row.effects {
+                    match *effect {
+                        Effect::Allocates { .. } => {
+                            let owner = self.owner(Way::Fresh(inst.results[0]));
+                            results.insert(Address { owner, offset: Some(Poly::default()), stride: 0 });
+                        }
+                        Effect::Appends { pointer, .. } => results.extend(set(self, inst.args[pointer as usize])),
+                        _ => {}
+                    }
+                }
+                let mut slot = 0;
+                for result in row.results {
+                    if matches!(result.kind, Kind::Pointer | Kind::Bytes | Kind::Array) {
+                        for address in &results {
+                            self.add(inst.results[slot], address.clone());
+                        }
+                    }
+                    slot += usize::from(result.kind.slots());
+                }
+                for (from, to) in copies(routine) {
+                    let mut moved = Addresses::new();
+                    for address in set(self, inst.args[from as usize]) {
+                        let unknown = Address { offset: None, ..address };
+                        moved.extend(self.loaded(&unknown, 0));
+                    }
+                    let to = match to {
+                        Some(to) => inst.args[to as usize],
+                        None => inst.results[0],
+                    };
+                    self.store(to, &moved);
+                }
+            }
+            Op::Call(function) => {
+                let summary = summaries.get(function);
+                for (i, places) in summary.results.iter().enumerate() {
+                    for place in places.iter() {
+                        for address in self.translate(inst, place, inst.results[i]) {
+                            self.add(inst.results[i], address);
+                        }
+                    }
+                }
+                for &(target, value) in &summary.stores {
+                    let Source::Param(slot) = target.source else { continue };
+                    let values: Addresses = self.translate(inst, value, inst.args[slot as usize]).into_iter().collect();
+                    self.store(inst.args[slot as usize], &values);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The way cut to somewhere below its root.
+    fn anywhere(&mut self, address: Address) -> Address {
+        match self.way(address.owner) {
+            Way::Child(..) => {
+                let root = self.root(address.owner);
+                Address { owner: self.owner(Way::Below(root)), offset: None, stride: 0 }
+            }
+            _ => Address { offset: None, ..address },
+        }
+    }
+
+    /// The addresses for a place of a callee's summary. `made` names what it made itself.
+    pub fn translate(&mut self, inst: &Inst, place: Place, made: Value) -> Vec<Address> {
+        let anywhere = |owner| Address { owner, offset: None, stride: 0 };
+        let mut bases = Vec::new();
+        match place.source {
+            Source::Param(slot) => {
+                bases.extend(self.of[inst.args[slot as usize].index()].iter().map(|a| a.owner));
+            }
+            Source::Fresh { .. } => bases.push(self.owner(Way::Fresh(made))),
+            Source::Text => bases.push(self.owner(Way::Text)),
+            Source::Global => bases.push(self.owner(Way::Global)),
+            Source::Unknown => bases.push(self.owner(Way::Unknown)),
+        }
+        let mut all = Vec::new();
+        for owner in bases {
+            if !place.below {
+                all.push(anywhere(owner));
+                continue;
+            }
+            let way = match self.way(owner) {
+                Way::Text => continue,
+                Way::Unknown | Way::Below(_) => None,
+                _ => Some(Way::Below(owner)),
+            };
+            let owner = way.map_or(owner, |way| self.owner(way));
+            all.push(anywhere(owner));
+            all.extend(self.stored_below(owner));
+        }
+        all
+    }
+
+    /// Whether everything that private memory leads to is private as well.
+    pub fn clean(&self, owner: Owner) -> bool {
+        self.contents
+            .get(&self.root(owner))
+            .is_none_or(|set| set.iter().all(|a| self.is_private(a.owner) || *self.way(a.owner) == Way::Text))
+    }
+
+    /// The variable that a way begins at, for messages.
+    pub fn root_value(&self, owner: Owner) -> Option<Value> {
+        match self.way(self.root(owner)) {
+            Way::Live(value) => Some(*value),
+            _ => None,
+        }
+    }
+}

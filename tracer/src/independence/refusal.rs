@@ -1,0 +1,250 @@
+//! Why a loop is serial: the reasons, in words a programmer can act on.
+//!
+//! This text is the user interface. Each reason says what stands in the way and what to change; the place of the
+//! offending line is beside it.
+
+use scaly_interp::program::{Pc, Program};
+
+use crate::walker::Open;
+
+/// Why iterations cannot run in any order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// Not every path could be followed.
+    Open(Open),
+    /// There is no trip count when the loop starts.
+    NotCounted(NotCounted),
+    /// It may end before its last iteration.
+    Leaves {
+        returns: bool,
+    },
+    /// An iteration reads what an earlier one left in this variable.
+    Carried {
+        variable: String,
+    },
+    /// Set on some paths only, and read behind the loop.
+    SometimesSet {
+        variable: String,
+    },
+    /// Rounding depends on the order of additions.
+    FloatSum {
+        variable: String,
+    },
+    /// It accumulates, but is read before the loop ends.
+    ReadHalfway {
+        variable: String,
+    },
+    /// It accumulates in two ways that do not commute.
+    MixedReduction {
+        variable: String,
+    },
+    /// Where an element goes depends on how many came before.
+    Grows {
+        variable: String,
+    },
+    /// Every iteration stores at the same place.
+    SamePlace {
+        variable: String,
+    },
+    /// Where it stores is not a sum of counters.
+    UnknownIndex {
+        variable: String,
+    },
+    /// The places that different iterations store to may be the same.
+    OverlappingStores {
+        variable: String,
+    },
+    /// An iteration loads what another one stores.
+    Neighbour {
+        variable: String,
+    },
+    /// Two variables may name the same memory, and no test at the start can tell.
+    MayOverlap {
+        variable: String,
+        other: String,
+    },
+    /// Where a pointer leads is not known.
+    UnknownMemory,
+    /// Storage moves from one element to another.
+    Moves {
+        variable: String,
+    },
+    Prints {
+        by: String,
+    },
+    Reads {
+        by: String,
+    },
+    Waits {
+        by: String,
+    },
+    /// A function value that is not known is called.
+    CallsUnknown {
+        by: String,
+    },
+}
+
+/// Why there is no trip count.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotCounted {
+    NoCounter,
+    CountsDown,
+    LimitVaries,
+    TestedLate,
+}
+
+/// A reason and the instruction that it is about, in the source the programmer wrote.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    pub reason: Reason,
+    pub pc: Pc,
+}
+
+impl Refusal {
+    pub fn new(reason: Reason, pc: Pc) -> Refusal {
+        Refusal { reason, pc }
+    }
+
+    /// The reason's name, as a log spells it.
+    pub fn name(&self) -> &'static str {
+        match &self.reason {
+            Reason::Open(_) => "open",
+            Reason::NotCounted(_) => "not-counted",
+            Reason::Leaves { .. } => "leaves",
+            Reason::Carried { .. } => "carried",
+            Reason::SometimesSet { .. } => "sometimes-set",
+            Reason::FloatSum { .. } => "float-sum",
+            Reason::ReadHalfway { .. } => "read-halfway",
+            Reason::MixedReduction { .. } => "mixed-reduction",
+            Reason::Grows { .. } => "grows",
+            Reason::SamePlace { .. } => "same-place",
+            Reason::UnknownIndex { .. } => "unknown-index",
+            Reason::OverlappingStores { .. } => "overlapping-stores",
+            Reason::Neighbour { .. } => "neighbour",
+            Reason::MayOverlap { .. } => "may-overlap",
+            Reason::UnknownMemory => "unknown-memory",
+            Reason::Moves { .. } => "moves",
+            Reason::Prints { .. } => "prints",
+            Reason::Reads { .. } => "reads",
+            Reason::Waits { .. } => "waits",
+            Reason::CallsUnknown { .. } => "calls-unknown",
+        }
+    }
+
+    /// The variable that it is about.
+    pub fn variable(&self) -> Option<String> {
+        match &self.reason {
+            Reason::Carried { variable }
+            | Reason::SometimesSet { variable }
+            | Reason::FloatSum { variable }
+            | Reason::ReadHalfway { variable }
+            | Reason::MixedReduction { variable }
+            | Reason::Grows { variable }
+            | Reason::SamePlace { variable }
+            | Reason::UnknownIndex { variable }
+            | Reason::OverlappingStores { variable }
+            | Reason::Neighbour { variable }
+            | Reason::MayOverlap { variable, .. }
+            | Reason::Moves { variable } => Some(variable.clone()),
+            _ => None,
+        }
+    }
+
+    /// About which elements of an array are stored and loaded.
+    pub fn about_elements(&self) -> bool {
+        matches!(
+            self.reason,
+            Reason::SamePlace { .. }
+                | Reason::UnknownIndex { .. }
+                | Reason::OverlappingStores { .. }
+                | Reason::Neighbour { .. }
+        )
+    }
+
+    /// Whether the loop touches the world outside of the program, so that no analysis could free it.
+    pub fn external(&self) -> bool {
+        matches!(self.reason, Reason::Prints { .. } | Reason::Reads { .. } | Reason::Waits { .. })
+    }
+
+    /// What stands in the way.
+    pub fn text(&self, program: &Program) -> String {
+        match &self.reason {
+            Reason::Open(open) => open.text(program),
+            Reason::NotCounted(why) => match why {
+                NotCounted::NoCounter => "the number of iterations is not known when the loop starts".into(),
+                NotCounted::CountsDown => "it counts downwards".into(),
+                NotCounted::LimitVaries => "its condition depends on what the loop computes".into(),
+                NotCounted::TestedLate => "its condition is tested after the body has begun".into(),
+            },
+            Reason::Leaves { returns: true } => "it may return from inside of the loop".into(),
+            Reason::Leaves { returns: false } => "it may end before its last iteration".into(),
+            Reason::Carried { variable } => format!("each iteration needs {variable} from the one before"),
+            Reason::SometimesSet { variable } => {
+                format!("{variable} is set on some paths only, and its last value is used behind the loop")
+            }
+            Reason::FloatSum { variable } => {
+                format!("{variable} is a sum of floats, whose rounding depends on the order of the additions")
+            }
+            Reason::ReadHalfway { variable } => format!("{variable} accumulates, but is read before the loop ends"),
+            Reason::MixedReduction { variable } => {
+                format!("{variable} accumulates in different ways whose order matters")
+            }
+            Reason::Grows { variable } => {
+                format!("{variable} grows: where an element goes depends on how many came before")
+            }
+            Reason::SamePlace { variable } => format!("every iteration stores to the same place of {variable}"),
+            Reason::UnknownIndex { variable } => {
+                format!("which element of {variable} is stored depends on data, so two iterations may store to one")
+            }
+            Reason::OverlappingStores { variable } => {
+                format!("different iterations may store to the same element of {variable}")
+            }
+            Reason::Neighbour { variable } => format!("an iteration reads elements of {variable} that others write"),
+            Reason::MayOverlap { variable, other } => {
+                format!("{variable} and {other} may be the same memory")
+            }
+            Reason::UnknownMemory => "it is not known which memory is written here".into(),
+            Reason::Moves { variable } => format!("storage moves between elements of {variable}"),
+            Reason::Prints { by } => format!("{by} writes to the world outside, in the order of the iterations"),
+            Reason::Reads { by } => format!("{by} reads from the world outside, in the order of the iterations"),
+            Reason::Waits { by } => format!("{by} may wait for something outside"),
+            Reason::CallsUnknown { by } => format!("{by} calls a function value that is not known here"),
+        }
+    }
+
+    /// What to change.
+    pub fn help(&self) -> Option<String> {
+        Some(match &self.reason {
+            Reason::Open(_) | Reason::UnknownMemory => return None,
+            Reason::NotCounted(NotCounted::CountsDown) => {
+                "count upwards with `for i in 0..n` and use `n - 1 - i`".into()
+            }
+            Reason::NotCounted(_) => "use `for i in 0..n` where the number of iterations is known".into(),
+            Reason::Leaves { .. } => {
+                "let every iteration run and remember what was found, or split the search from the work".into()
+            }
+            Reason::Carried { variable } => {
+                format!("compute {variable} from the loop's counter, or declare it in the loop")
+            }
+            Reason::SometimesSet { variable } => format!("set {variable} on every path, or store it by index"),
+            Reason::FloatSum { .. } => {
+                "store the terms in an array and use its `sum()`, which has a fixed order".into()
+            }
+            Reason::ReadHalfway { variable } => format!("read {variable} behind the loop only"),
+            Reason::MixedReduction { variable } => format!("use one operation for {variable}, or two variables"),
+            Reason::Grows { variable } => {
+                format!("make {variable} as long as needed before the loop and store by index")
+            }
+            Reason::SamePlace { .. } => "store to an element of its own for each iteration".into(),
+            Reason::UnknownIndex { .. } | Reason::OverlappingStores { .. } => {
+                "index with the loop's counter, or with `y * width + x` for a row and a column".into()
+            }
+            Reason::Neighbour { variable } => format!("read from a copy of {variable}, and write to the other"),
+            Reason::MayOverlap { .. } => "pass arrays instead of slices, or copy one of them before the loop".into(),
+            Reason::Moves { .. } => "store new values instead of moving old ones".into(),
+            Reason::Prints { .. } => "collect the text in an array by index and print it behind the loop".into(),
+            Reason::Reads { .. } | Reason::Waits { .. } => "read everything before the loop".into(),
+            Reason::CallsUnknown { .. } => "pass a lambda or a function by name".into(),
+        })
+    }
+}

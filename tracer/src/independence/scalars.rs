@@ -1,0 +1,528 @@
+//! What each slot that a loop hands from one iteration to the next is good for: a counter, a reduction, a value that only
+//! leaves at the end, or a real dependence.
+//!
+//! A slot that is written before it is read on every path is no parameter of the header, so it is private by
+//! construction. Of the others, a *web* is followed: the parameter, what is accumulated from it, and the parameters that
+//! these become. If nothing outside of the web reads it, and it accumulates by one operation that is exact in any
+//! grouping, partial results of runs of iterations combine in the order of the runs.
+
+use std::collections::BTreeSet;
+
+use scaly_interp::machine::{FloatCompare, FloatOp, IntCompare, IntOp, IntUnary};
+use scaly_interp::program::{LoopKind, Pc};
+use scaly_interp::routine::Effect;
+
+use super::forms::{Forms, Incoming, Kind};
+use super::names::Names;
+use super::refusal::{Reason, Refusal};
+use super::uses::{Use, Uses};
+use crate::region::{BlockId, ExitKind, Inst, Op, Region, Terminator, Value};
+
+/// An operation that accumulates, exact in any grouping.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Combine {
+    Sum,
+    Product,
+    MinSigned,
+    MaxSigned,
+    MinUnsigned,
+    MaxUnsigned,
+    And,
+    Or,
+    Xor,
+    /// Of f64: `min` keeps its first argument unless the second is less, so the order of the runs suffices.
+    MinFloat,
+    MaxFloat,
+    MinSingle,
+    MaxSingle,
+    /// The first smallest by a strict comparison.
+    Least,
+    /// The first largest.
+    Greatest,
+}
+
+impl Combine {
+    pub fn words(self) -> &'static str {
+        match self {
+            Combine::Sum => "sum",
+            Combine::Product => "product",
+            Combine::MinSigned | Combine::MinUnsigned | Combine::MinFloat | Combine::MinSingle => "minimum",
+            Combine::MaxSigned | Combine::MaxUnsigned | Combine::MaxFloat | Combine::MaxSingle => "maximum",
+            Combine::And => "and",
+            Combine::Or => "or",
+            Combine::Xor => "xor",
+            Combine::Least => "first smallest",
+            Combine::Greatest => "first largest",
+        }
+    }
+
+    fn of(op: Op, operand: usize) -> Option<Combine> {
+        Some(match op {
+            Op::Int(IntOp::Add) => Combine::Sum,
+            Op::Int(IntOp::Sub) if operand == 0 => Combine::Sum,
+            Op::Int(IntOp::Mul) => Combine::Product,
+            Op::Int(IntOp::MinS) => Combine::MinSigned,
+            Op::Int(IntOp::MaxS) => Combine::MaxSigned,
+            Op::Int(IntOp::MinU) => Combine::MinUnsigned,
+            Op::Int(IntOp::MaxU) => Combine::MaxUnsigned,
+            Op::Int(IntOp::And) => Combine::And,
+            Op::Int(IntOp::Or) => Combine::Or,
+            Op::Int(IntOp::Xor) => Combine::Xor,
+            Op::Float(FloatOp::Min) if operand == 0 => Combine::MinFloat,
+            Op::Float(FloatOp::Max) if operand == 0 => Combine::MaxFloat,
+            Op::Single(FloatOp::Min) if operand == 0 => Combine::MinSingle,
+            Op::Single(FloatOp::Max) if operand == 0 => Combine::MaxSingle,
+            _ => return None,
+        })
+    }
+
+    /// A narrow result is that of the wide computation, wrapped.
+    fn wraps(self) -> bool {
+        matches!(self, Combine::Sum | Combine::Product | Combine::And | Combine::Or | Combine::Xor)
+    }
+}
+
+/// A slot that accumulates.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Reduction {
+    pub slot: u16,
+    /// The header's parameter.
+    pub param: Value,
+    pub combine: Combine,
+    /// Partial results are wrapped to this type.
+    pub narrow: Option<Kind>,
+    /// Slots that are set together with a first smallest or largest.
+    pub along: Vec<u16>,
+    pub name: String,
+}
+
+/// A slot whose value behind the loop is that of the last iteration.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CopiedOut {
+    pub slot: u16,
+    pub name: String,
+}
+
+/// What the header's parameters are.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Scalars {
+    pub reductions: Vec<Reduction>,
+    pub copied_out: Vec<CopiedOut>,
+    /// Slots that count in step with the loop.
+    pub counters: Vec<u16>,
+    pub refusals: Vec<Refusal>,
+}
+
+/// A parameter, what accumulates from it, and who else reads it.
+#[derive(Default)]
+struct Web {
+    values: BTreeSet<Value>,
+    combines: BTreeSet<Combine>,
+    wraps: BTreeSet<Kind>,
+    float_sum: bool,
+    compares: Vec<Value>,
+    /// The first reader that is none of these.
+    reader: Option<Pc>,
+    grows: bool,
+    /// Parameters that also become something else.
+    foreign: Vec<(Value, Incoming)>,
+}
+
+/// A branch that keeps the better of two values: the blocks where the new one was taken begin here.
+struct Select {
+    combine: Combine,
+    branch: BlockId,
+    /// The number of the edge on which the new value is taken, its target and that of the other edge.
+    edge: usize,
+    taken: BlockId,
+    other: BlockId,
+}
+
+struct Analysis<'a, 'b> {
+    region: &'a Region,
+    forms: &'b mut Forms<'a>,
+    names: &'b Names<'a>,
+    uses: Uses,
+}
+
+pub fn classify<'a>(forms: &mut Forms<'a>, names: &Names<'a>) -> Scalars {
+    let region = forms.region;
+    let mut analysis = Analysis { region, forms, names, uses: Uses::of(region) };
+    analysis.run()
+}
+
+impl Analysis<'_, '_> {
+    fn run(&mut self) -> Scalars {
+        let region = self.region;
+        let root = region.root();
+        let mut scalars = Scalars::default();
+        let counter = match root.kind {
+            LoopKind::Counted { counter } => Some(counter),
+            LoopKind::Open => None,
+        };
+        let mut selects: Vec<(Select, usize)> = Vec::new();
+        let mut left: Vec<(u16, Web, String)> = Vec::new();
+        for param in &region.block(root.header).params {
+            let hidden = counter.is_some_and(|c| param.slot == c || param.slot == c + 1);
+            if hidden || self.counts(param.value) {
+                scalars.counters.push(param.slot);
+                continue;
+            }
+            let name = self.names.slot(param.slot);
+            let web = self.web(param.value);
+            if web.values.len() == 1 && self.only_leaves(param.value) {
+                scalars.copied_out.push(CopiedOut { slot: param.slot, name });
+                continue;
+            }
+            if let Some(select) = self.select(&web) {
+                let combine = select.combine;
+                selects.push((select, scalars.reductions.len()));
+                let reduction =
+                    Reduction { slot: param.slot, param: param.value, combine, narrow: None, along: Vec::new(), name };
+                scalars.reductions.push(reduction);
+                continue;
+            }
+            match self.reduction(&web) {
+                Some((combine, narrow)) => scalars.reductions.push(Reduction {
+                    slot: param.slot,
+                    param: param.value,
+                    combine,
+                    narrow,
+                    along: Vec::new(),
+                    name,
+                }),
+                None => left.push((param.slot, web, name)),
+            }
+        }
+        for (slot, web, name) in left {
+            match selects.iter().find(|(select, _)| self.goes_along(&web, select)) {
+                Some(&(_, reduction)) => scalars.reductions[reduction].along.push(slot),
+                None => {
+                    let refusal = self.refuse(&web, name);
+                    if !scalars.refusals.contains(&refusal) {
+                        scalars.refusals.push(refusal);
+                    }
+                }
+            }
+        }
+        self.leaving(&mut scalars);
+        scalars
+    }
+
+    /// Slots that have no parameter at the header, written on every path, and are read behind the loop.
+    fn leaving(&mut self, scalars: &mut Scalars) {
+        let region = self.region;
+        let params: Vec<u16> = region.block(region.root().header).params.iter().map(|p| p.slot).collect();
+        for block in &region.blocks {
+            let Terminator::Exit(exit, args) = &block.end else { continue };
+            let exit = region.exit(*exit);
+            if !matches!(exit.kind, ExitKind::Done | ExitKind::Leave) {
+                continue;
+            }
+            for (&slot, &arg) in exit.slots.iter().zip(args) {
+                let known = params.contains(&slot) || scalars.copied_out.iter().any(|c| c.slot == slot);
+                if !known && !self.forms.is_invariant(arg) {
+                    scalars.copied_out.push(CopiedOut { slot, name: self.names.slot(slot) });
+                }
+            }
+        }
+    }
+
+    /// Grows by the same in every iteration, so its value follows from the iteration's number.
+    fn counts(&mut self, param: Value) -> bool {
+        match self.forms.growth(param, Region::ROOT) {
+            Some((_, by, _)) => self.forms.outside(&by, Region::ROOT),
+            None => false,
+        }
+    }
+
+    /// Nobody in the loop reads it.
+    fn only_leaves(&self, value: Value) -> bool {
+        self.uses.get(value).iter().all(|u| matches!(u, Use::Exit { .. }))
+    }
+
+    fn web(&self, param: Value) -> Web {
+        let region = self.region;
+        let mut web = Web::default();
+        let mut todo = vec![param];
+        while let Some(value) = todo.pop() {
+            if !web.values.insert(value) {
+                continue;
+            }
+            for &at in self.uses.get(value) {
+                match at {
+                    Use::Inst(id) => {
+                        let inst = region.inst(id);
+                        self.reader(&mut web, inst, value, &mut todo);
+                    }
+                    Use::Param { param, .. } => todo.push(param),
+                    Use::Exit { from, exit, .. } => {
+                        if !matches!(region.exit(exit).kind, ExitKind::Done | ExitKind::Leave) {
+                            web.reader.get_or_insert(self.names.end(from));
+                        }
+                    }
+                    // A condition is no slot's value.
+                    Use::Branch(_) => {}
+                }
+            }
+        }
+        for &value in &web.values {
+            let Some((block, position)) = Uses::block_of(region, value) else { continue };
+            for arg in self.forms.arguments(block, position) {
+                let start = value == param && arg.from < block;
+                if !start && !web.values.contains(&arg.value) {
+                    web.foreign.push((value, arg));
+                }
+            }
+        }
+        web
+    }
+
+    /// One instruction that reads a value of the web.
+    fn reader(&self, web: &mut Web, inst: &Inst, value: Value, todo: &mut Vec<Value>) {
+        let operand = inst.args.iter().position(|&a| a == value).unwrap_or(0);
+        let once = inst.args.iter().filter(|&&a| a == value).count() == 1;
+        if let (Some(combine), true) = (Combine::of(inst.op, operand), once) {
+            web.combines.insert(combine);
+            todo.push(inst.results[0]);
+            return;
+        }
+        match inst.op {
+            Op::Float(FloatOp::Add) | Op::Single(FloatOp::Add) if once => {
+                web.float_sum = true;
+                todo.push(inst.results[0]);
+            }
+            Op::Float(FloatOp::Sub) | Op::Single(FloatOp::Sub) if once && operand == 0 => {
+                web.float_sum = true;
+                todo.push(inst.results[0]);
+            }
+            Op::IntUnary(IntUnary::Wrap(kind)) => {
+                web.wraps.insert(Kind::of(kind));
+                todo.push(inst.results[0]);
+            }
+            Op::Compare(_) | Op::FloatCompare(_) | Op::SingleCompare(_) => {
+                web.compares.push(inst.results[0]);
+                // Only a branch that keeps the better one may follow; else this counts as the reader.
+            }
+            Op::Capacity => {
+                web.grows = true;
+                web.reader.get_or_insert(self.names.inst(inst));
+            }
+            Op::Runtime(routine) => {
+                let effects = routine.signature().effects;
+                let grows = effects.iter().any(|e| matches!(e, Effect::Appends { .. }));
+                web.grows |= grows || routine == scaly_interp::routine::Routine::ArrayGrow;
+                web.reader.get_or_insert(self.names.inst(inst));
+            }
+            _ => {
+                web.reader.get_or_insert(self.names.inst(inst));
+            }
+        }
+    }
+
+    /// Whether the other operand of each accumulation lies outside of the web.
+    fn separate(&self, web: &Web) -> bool {
+        web.values.iter().all(|&v| match self.region.def_inst(v) {
+            Some(inst) => inst.args.iter().filter(|a| web.values.contains(a)).count() == 1,
+            None => true,
+        })
+    }
+
+    fn reduction(&self, web: &Web) -> Option<(Combine, Option<Kind>)> {
+        if web.reader.is_some() || web.float_sum || !web.compares.is_empty() || !web.foreign.is_empty() {
+            return None;
+        }
+        let mut combines = web.combines.iter();
+        let (&combine, None) = (combines.next()?, combines.next()) else { return None };
+        if !self.separate(web) {
+            return None;
+        }
+        let narrow = match (web.wraps.len(), web.wraps.first()) {
+            (0, _) => None,
+            (1, Some(&kind)) if combine.wraps() && self.always_wrapped(web, combine) => Some(kind),
+            _ => return None,
+        };
+        Some((combine, narrow))
+    }
+
+    /// Sums and products are wrapped before anything else is done with them.
+    fn always_wrapped(&self, web: &Web, combine: Combine) -> bool {
+        if !matches!(combine, Combine::Sum | Combine::Product) {
+            return true;
+        }
+        web.values.iter().all(|&v| match self.region.def_inst(v) {
+            Some(inst) if matches!(inst.op, Op::Int(_)) => self.uses.get(v).iter().all(|&u| match u {
+                Use::Inst(id) => matches!(self.region.inst(id).op, Op::IntUnary(IntUnary::Wrap(_))),
+                _ => false,
+            }),
+            _ => true,
+        })
+    }
+
+    /// `if x < best set best: x`: a strict comparison with the web on one side, whose branch alone replaces the value by
+    /// the other side.
+    fn select(&self, web: &Web) -> Option<Select> {
+        let plain = web.reader.is_none() && !web.float_sum && web.combines.is_empty() && web.wraps.is_empty();
+        let &[cond] = &web.compares[..] else { return None };
+        if !plain || web.foreign.is_empty() || !self.always_current(web) {
+            return None;
+        }
+        let inst = self.region.def_inst(cond)?;
+        let (a, b) = (inst.args[0], inst.args[1]);
+        let kept_first = web.values.contains(&a);
+        if kept_first == web.values.contains(&b) {
+            return None;
+        }
+        let new = if kept_first { b } else { a };
+        // Who tests it, and whether negated.
+        let (mut cond, mut holds) = (cond, true);
+        let branch = loop {
+            let &[only] = self.uses.get(cond) else { return None };
+            match only {
+                Use::Branch(block) => break block,
+                Use::Inst(id) if self.region.inst(id).op == Op::Not => {
+                    cond = self.region.inst(id).results[0];
+                    holds = !holds;
+                }
+                _ => return None,
+            }
+        };
+        let Terminator::Branch(_, yes, no) = &self.region.block(branch).end else { return None };
+        // The side on which `new` is strictly better. Of integers `not (a <= b)` is `b < a`; a NaN makes both false.
+        let (strict_holds, less_first) = match inst.op {
+            Op::Compare(IntCompare::LtS) => (true, true),
+            Op::Compare(IntCompare::LeS) => (false, false),
+            Op::FloatCompare(FloatCompare::Lt) | Op::SingleCompare(FloatCompare::Lt) => (true, true),
+            _ => return None,
+        };
+        // `first < second` on the taken side, if less_first; else `second < first`.
+        let first_is_new = !kept_first;
+        let combine = if first_is_new == less_first { Combine::Least } else { Combine::Greatest };
+        let edge = usize::from(strict_holds != holds);
+        let (taken, other) = if edge == 0 { (yes.to, no.to) } else { (no.to, yes.to) };
+        let select = Select { combine, branch, edge, taken, other };
+        let fits = self.replaced_where_taken(web, &select) && web.foreign.iter().all(|(_, arg)| arg.value == new);
+        fits.then_some(select)
+    }
+
+    /// Whether the web takes another value exactly on the ways through the taken side.
+    fn replaced_where_taken(&self, web: &Web, select: &Select) -> bool {
+        let region = self.region;
+        let replaced: BTreeSet<Value> = web.foreign.iter().map(|&(param, _)| param).collect();
+        replaced.iter().all(|&param| {
+            let Some((block, position)) = Uses::block_of(region, param) else { return false };
+            if region.cycles.iter().any(|c| c.header == block) {
+                return false;
+            }
+            let arguments = self.forms.arguments(block, position);
+            let both = arguments.iter().any(|arg| web.values.contains(&arg.value));
+            both && arguments.iter().all(|arg| {
+                let through = self.through(select, arg.from, arg.edge);
+                through.is_some_and(|through| through != web.values.contains(&arg.value))
+            })
+        })
+    }
+
+    /// Whether every way over an edge went through the taken side; none if some do and some do not.
+    fn through(&self, select: &Select, from: BlockId, edge: usize) -> Option<bool> {
+        if from == select.branch {
+            return Some(edge == select.edge);
+        }
+        let d = self.forms.dominators;
+        let only_from_branch =
+            |side: BlockId| matches!(self.forms.edges_to(side), &[(only, _)] if only == select.branch);
+        for (side, taken) in [(select.taken, true), (select.other, false)] {
+            if only_from_branch(side) && d.dominates(side, from) {
+                return Some(taken);
+            }
+        }
+        // Below the branch, and the one side never gets there: through the other.
+        for (side, taken) in [(select.taken, false), (select.other, true)] {
+            if only_from_branch(side) && d.dominates(select.branch, from) && !self.reaches(side, from, select.branch) {
+                return Some(taken);
+            }
+        }
+        None
+    }
+
+    /// Whether a block is reached from another without going through a third.
+    fn reaches(&self, from: BlockId, to: BlockId, without: BlockId) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut todo = vec![from];
+        while let Some(block) = todo.pop() {
+            if block == to {
+                return true;
+            }
+            if block != without && seen.insert(block) {
+                todo.extend(self.region.block(block).end.edges().map(|e| e.to).filter(|&next| next > block));
+            }
+        }
+        false
+    }
+
+    /// Set exactly where a first smallest or largest is replaced, and read by nobody.
+    fn goes_along(&self, web: &Web, select: &Select) -> bool {
+        let untouched = web.reader.is_none()
+            && !web.float_sum
+            && web.combines.is_empty()
+            && web.wraps.is_empty()
+            && web.compares.is_empty();
+        untouched && !web.foreign.is_empty() && self.always_current(web) && self.replaced_where_taken(web, select)
+    }
+
+    /// Whether no value of the web is read where another one has taken its place: an older value must not come back.
+    fn always_current(&self, web: &Web) -> bool {
+        let d = self.forms.dominators;
+        web.values.iter().all(|&later| {
+            let Some((block, position)) = Uses::block_of(self.region, later) else { return true };
+            let before = self.forms.arguments(block, position).into_iter().filter(|arg| arg.from < block);
+            before.filter(|arg| web.values.contains(&arg.value)).all(|arg| {
+                self.uses.get(arg.value).iter().all(|&at| {
+                    let reader = match at {
+                        Use::Inst(id) => self.region.inst(id).block,
+                        Use::Branch(from) | Use::Param { from, .. } | Use::Exit { from, .. } => from,
+                    };
+                    !d.dominates(block, reader)
+                })
+            })
+        })
+    }
+
+    fn refuse(&self, web: &Web, variable: String) -> Refusal {
+        let names = self.names;
+        let accumulates = !web.combines.is_empty() || web.float_sum;
+        let compared = web.compares.first().and_then(|&c| self.region.def_inst(c)).map(|i| names.inst(i));
+        let reader = web.reader.or(compared);
+        let update = web.values.iter().find_map(|&v| self.region.def_inst(v)).map(|i| names.inst(i));
+        let set = web.foreign.first().map(|(_, arg)| match self.region.def_inst(arg.value) {
+            Some(inst) if !self.forms.is_invariant(arg.value) => names.inst(inst),
+            _ => names.end(arg.from),
+        });
+        let fallback = names.program.loops[names.id.0 as usize].code.start;
+        let at = |places: [Option<Pc>; 3]| places.into_iter().flatten().next().unwrap_or(Pc(fallback));
+        let changes = web.foreign.is_empty();
+        if web.grows {
+            return Refusal::new(Reason::Grows { variable }, at([reader, update, set]));
+        }
+        if reader.is_none() && accumulates && changes {
+            let reason = if web.float_sum && web.combines.is_empty() {
+                Reason::FloatSum { variable }
+            } else {
+                Reason::MixedReduction { variable }
+            };
+            return Refusal::new(reason, at([update, set, None]));
+        }
+        if reader.is_none() && !accumulates {
+            return Refusal::new(Reason::SometimesSet { variable }, at([set, update, None]));
+        }
+        if accumulates && changes && reader.is_some() && self.plain_accumulation(web) {
+            return Refusal::new(Reason::ReadHalfway { variable }, at([reader, update, set]));
+        }
+        Refusal::new(Reason::Carried { variable }, at([reader, set, update]))
+    }
+
+    /// Whether what comes round is the accumulated value, so that only the extra reader stands in the way.
+    fn plain_accumulation(&self, web: &Web) -> bool {
+        web.combines.len() + usize::from(web.float_sum) == 1 && self.separate(web)
+    }
+}

@@ -1,0 +1,513 @@
+//! Verdicts on bytecode written as text.
+
+use scaly_interp::dump::parse;
+use scaly_interp::program::LoopId;
+
+use crate::explain::{Judge, LoopReport};
+use crate::limits::Limits;
+
+/// The verdict on a loop in a few words.
+fn verdict_of(text: &str, id: u32) -> String {
+    let text = text.replace("main f", "main run") + "\nfunction run(params 0, results 1, frame 4)\n  Return1 s0\n";
+    let program = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    scaly_interp::verify::verify(&program).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
+    let report: LoopReport = Judge::new(&program, Limits::default()).report(LoopId(id));
+    let verdict = if report.verdict.is_independent() { "independent" } else { "serial" };
+    let notes: Vec<String> = report.notes(&program).into_iter().map(|n| n.text).collect();
+    format!("{verdict}: {}", notes.join("; "))
+}
+
+fn verdict(text: &str) -> String {
+    verdict_of(text, 0)
+}
+
+/// A loop `for i in 0..n` in s10, remaining trips in s11, over parameters a (s0), b (s2), n (s4), x (s5); temporaries
+/// from s12. `a` is changed in place, `b` is a value.
+fn for_loop(body: &str) -> String {
+    with_params("inplace 0", "value", body, "")
+}
+
+fn with_params(a: &str, b: &str, body: &str, behind: &str) -> String {
+    format!(
+        "
+main f
+function f(params 7, results 2, frame 40)
+  param a s0..2 {a}
+  param b s2..4 {b}
+  param n s4 value
+  param x s5 value
+  param w s6 value
+  variable a s0..2 @start..@end
+  variable b s2..4 @start..@end
+  variable n s4 @start..@end
+  variable x s5 @start..@end
+  variable w s6 @start..@end
+  variable sum s8 @start..@end
+  variable total s9 @start..@end
+  variable i s10 @top..@out
+start: Const s10, 0
+  ForPrepS s10..12, s4 -> @out
+loop counted s10..12 @top..@out
+top: Nop
+{body}
+next: ForLoop s10..12, loop0 -> @top
+out: Nop
+{behind}
+  ReturnN s0..2
+"
+    )
+}
+
+#[test]
+fn a_map_over_elements() {
+    let text = for_loop(
+        "LoadElemF64 s12, s2..4, s10, *8, +0
+  AddF64 s12, s12, s12
+  StoreElemF64 s0..2, s10, s12, *8, +0",
+    );
+    assert_eq!(verdict(&text), "independent: ");
+}
+
+/// An index that wraps: `a[i * k]` for an unknown k may come back to the same element.
+#[test]
+fn a_stride_that_is_not_known_is_checked() {
+    let text = for_loop(
+        "Mul s12, s10, s6
+  StoreElemF64 s0..2, s12, s5, *8, +0",
+    );
+    assert_eq!(verdict(&text), "independent: checked when it starts: w >= 1");
+}
+
+#[test]
+fn a_row_and_a_column() {
+    // for x in 0..w set a[i * w + x]: x
+    let body = "Const s14, 0
+  ForPrepS s14..16, s6 -> @next
+loop counted s14..16 @inner..@next in loop0
+inner: Mul s12, s10, s6
+  Add s12, s12, s14
+  StoreElemF64 s0..2, s12, s5, *8, +0
+  ForLoop s14..16, loop1 -> @inner";
+    let text = for_loop(body);
+    let found = verdict(&text);
+    assert!(found.starts_with("independent: "), "{found}");
+    let inner = verdict_of(&text, 1);
+    assert!(inner.starts_with("independent: "), "{inner}");
+}
+
+#[test]
+fn everything_to_one_place() {
+    let text = for_loop("Const s12, 0\n  StoreElemF64 s0..2, s12, s5, *8, +0");
+    assert_eq!(verdict(&text), "serial: every iteration stores to the same place of `a`");
+}
+
+/// `set a[b[i]]: x`
+#[test]
+fn an_index_from_data() {
+    let text = for_loop(
+        "LoadElemI64 s12, s2..4, s10, *8, +0
+  StoreElemF64 s0..2, s12, s5, *8, +0",
+    );
+    assert_eq!(
+        verdict(&text),
+        "serial: which element of `a` is stored depends on data, so two iterations may store to one"
+    );
+}
+
+/// `set a[i]: a[i + 1]`
+#[test]
+fn a_neighbour() {
+    let text = for_loop(
+        "AddImm s12, s10, 1
+  LoadElemF64 s12, s0..2, s12, *8, +0
+  StoreElemF64 s0..2, s10, s12, *8, +0",
+    );
+    assert_eq!(verdict(&text), "serial: an iteration reads elements of `a` that others write");
+}
+
+/// Two slices may overlap: an entry check. Arrays of different parameters do not.
+#[test]
+fn overlapping_slices_are_checked() {
+    let body = "LoadElemF64 s12, s2..4, s10, *8, +0
+  StoreElemF64 s0..2, s10, s12, *8, +0";
+    assert_eq!(
+        verdict(&with_params("view", "view", body, "")),
+        "independent: checked when it starts: `a` and `b` do not overlap"
+    );
+    assert_eq!(verdict(&with_params("inplace 0", "value", body, "")), "independent: ");
+}
+
+/// Slices whose elements own memory: no test at the start can tell.
+#[test]
+fn slices_of_arrays_may_overlap() {
+    let body = "LoadElemI64 s12, s0..2, s10, *16, +0
+  LoadElemI64 s13, s2..4, s10, *16, +0
+  LoadF64 s13, s13, +0
+  StoreF64 s12, s13, +0";
+    assert_eq!(verdict(&with_params("view", "view", body, "")), "serial: `a` and `b` may be the same memory");
+    assert_eq!(verdict(&with_params("inplace 0", "value", body, "")), "independent: ");
+}
+
+#[test]
+fn a_sum_of_integers_is_a_reduction() {
+    let body = "LoadElemI64 s12, s2..4, s10, *8, +0
+  Add s8, s8, s12";
+    let text = with_params("value", "value", body, "Move s0, s8");
+    assert_eq!(verdict(&text), "independent: `sum` is a reduction: sum");
+    // Only on some paths, and of a narrow type.
+    let body = "LoadElemI64 s12, s2..4, s10, *8, +0
+  JLtSImm s12, 5 -> @next
+  Add s8, s8, s12
+  WrapI32 s8, s8";
+    let text = with_params("value", "value", body, "Move s0, s8");
+    assert_eq!(verdict(&text), "independent: `sum` is a reduction: sum");
+}
+
+#[test]
+fn a_sum_of_floats_is_not() {
+    let body = "LoadElemF64 s12, s2..4, s10, *8, +0
+  AddF64 s8, s8, s12";
+    let text = with_params("value", "value", body, "Move s0, s8");
+    assert_eq!(
+        verdict(&text),
+        "serial: `sum` is a sum of floats, whose rounding depends on the order of the additions"
+    );
+}
+
+#[test]
+fn a_reduction_read_halfway() {
+    let body = "LoadElemI64 s12, s2..4, s10, *8, +0
+  Add s8, s8, s12
+  StoreElemI64 s0..2, s10, s8, *8, +0";
+    let text = with_params("inplace 0", "value", body, "Move s0, s8");
+    assert_eq!(verdict(&text), "serial: `sum` accumulates, but is read before the loop ends");
+}
+
+#[test]
+fn two_ways_to_accumulate() {
+    let body = "Add s8, s8, s10
+  Mul s8, s8, s10";
+    let text = with_params("value", "value", body, "Move s0, s8");
+    assert_eq!(verdict(&text), "serial: `sum` accumulates in different ways whose order matters");
+    // sum = sum + sum is no sum of parts.
+    let text = with_params("value", "value", "Add s8, s8, s8", "Move s0, s8");
+    assert!(verdict(&text).starts_with("serial"));
+    // An iteration that starts over is none either.
+    let body = "Add s8, s8, s10
+  JLtSImm s10, 5 -> @next
+  Const s8, 0";
+    assert!(verdict(&with_params("value", "value", body, "Move s0, s8")).starts_with("serial"));
+}
+
+/// `if a[i] < least { set least: a[i]; set at: i }`
+#[test]
+fn the_first_smallest_with_its_index() {
+    let body = "LoadElemF64 s12, s2..4, s10, *8, +0
+  JNotLtF64 s12, s8 -> @next
+  Move s8, s12
+  Move s9, s10";
+    let text = with_params("value", "value", body, "MoveN s0..2, s8..10");
+    assert_eq!(verdict(&text), "independent: `sum` is a reduction: first smallest, with 1 value");
+    // Not strict: the last one would win.
+    let last = text.replace("JNotLtF64 s12, s8", "JNotLeF64 s12, s8");
+    assert!(verdict(&last).starts_with("serial"), "{}", verdict(&last));
+    // With integers, written as a test that skips.
+    let ints = text.replace("JNotLtF64 s12, s8", "JLeS s8, s12").replace("LoadElemF64", "LoadElemI64");
+    assert_eq!(verdict(&ints), "independent: `sum` is a reduction: first smallest, with 1 value");
+    // The index also changes elsewhere.
+    let other = text.replace("  Move s9, s10", "  Move s9, s10\n  StoreElemI64 s0..2, s10, s9, *8, +0");
+    assert!(verdict(&other.replace("param a s0..2 value", "param a s0..2 inplace 0")).starts_with("independent"));
+    let read = text.replace("  JNotLtF64", "  StoreElemI64 s0..2, s10, s9, *8, +0\n  JNotLtF64");
+    assert!(verdict(&read).starts_with("serial"));
+}
+
+/// A scalar that is live after the loop.
+#[test]
+fn the_last_value_is_copied_out() {
+    let body = "LoadElemI64 s9, s2..4, s10, *8, +0";
+    let text = with_params("value", "value", body, "Move s0, s9");
+    assert_eq!(verdict(&text), "independent: `total` keeps the value of the last iteration");
+    // Set on some paths only.
+    let body = "LoadElemI64 s12, s2..4, s10, *8, +0
+  JLtSImm s12, 5 -> @next
+  Move s9, s12";
+    let text = with_params("value", "value", body, "Move s0, s9");
+    assert_eq!(verdict(&text), "serial: `total` is set on some paths only, and its last value is used behind the loop");
+    // Written before it is read: private.
+    let body = "LoadElemI64 s9, s2..4, s10, *8, +0
+  StoreElemI64 s0..2, s10, s9, *8, +0";
+    assert_eq!(verdict(&for_loop(body)), "independent: ");
+}
+
+#[test]
+fn a_carried_scalar() {
+    let body = "StoreElemI64 s0..2, s10, s8, *8, +0
+  LoadElemI64 s8, s2..4, s10, *8, +0";
+    assert_eq!(verdict(&for_loop(body)), "serial: each iteration needs `sum` from the one before");
+}
+
+/// A second counter follows from the number of the iteration.
+#[test]
+fn counters_in_step() {
+    let body = "StoreElemI64 s0..2, s8, s10, *8, +0
+  AddImm s8, s8, 2";
+    assert_eq!(verdict(&for_loop(body)), "independent: ");
+    // By nothing known: it may stand still.
+    let body = "StoreElemI64 s0..2, s8, s10, *8, +0
+  Add s8, s8, s6";
+    let found = verdict(&for_loop(body));
+    assert!(found.contains("w >= 1"), "{found}");
+}
+
+#[test]
+fn ways_out_of_the_loop() {
+    let body = "LoadElemI64 s12, s2..4, s10, *8, +0
+  JEqImm s12, 7 -> @out";
+    assert_eq!(verdict(&for_loop(body)), "serial: it may end before its last iteration");
+    let body = "LoadElemI64 s12, s2..4, s10, *8, +0
+  JNeImm s12, 7 -> @next
+  ReturnN s0..2";
+    assert_eq!(verdict(&for_loop(body)), "serial: it may return from inside of the loop");
+    // An error is no way out.
+    let body = "LoadElemI64 s12, s2..4, s10, *8, +0
+  JNeImm s12, 7 -> @next
+  Fault AssertionFailed";
+    assert_eq!(verdict(&for_loop(body)), "independent: ");
+}
+
+/// A path that hardly ever runs prints.
+#[test]
+fn effects_on_a_cold_path() {
+    let body = "JNeImm s10, 1000 -> @next
+  Const s14, 0
+  Const s15, 0
+  Runtime s14, ConsolePrint";
+    assert_eq!(
+        verdict(&for_loop(body)),
+        "serial: `ConsolePrint` writes to the world outside, in the order of the iterations"
+    );
+    let waits = body.replace("ConsolePrint", "FileExists");
+    assert_eq!(
+        verdict(&for_loop(&waits)),
+        "serial: `FileExists` reads from the world outside, in the order of the iterations"
+    );
+    let sleeps = body.replace("ConsolePrint", "TimeSleep");
+    assert!(verdict(&for_loop(&sleeps)).starts_with("serial: `TimeSleep`"));
+}
+
+/// `push` on an array of the loop around: carried. On one that is new in each iteration: private.
+#[test]
+fn pushing() {
+    let push = |pair: &str, pointer: &str, length: &str, region: &str| {
+        format!(
+            "JRoom {pointer}, {length}, *8 -> @room
+  Move s20, {region}
+  Move s21, {pointer}
+  Move s22, {length}
+  Const s23, 8
+  Const s24, 1
+  Runtime s20, ArrayGrow
+  Move {pointer}, s20
+room: ElemAddrRaw s20, {pointer}, {length}, *8, +0
+  StoreI64 s20, s10, +0
+  AddImm {length}, {length}, 1
+  ; {pair}"
+        )
+    };
+    let outer = with_params("inplace 0", "value", &push("a", "s0", "s1", "s6"), "");
+    assert_eq!(verdict(&outer), "serial: `a` grows: where an element goes depends on how many came before");
+    let own = format!(
+        "Const s30, 0\n  Const s31, 0\n  {}\n  LoadI64 s12, s30, +0\n  StoreElemI64 s0..2, s10, s12, *8, +0",
+        push("own", "s30", "s31", "s6")
+    );
+    assert_eq!(verdict(&for_loop(&own)), "independent: ");
+}
+
+/// `set lines[i]: text of i`: the new string is the element's own, the old one goes back.
+#[test]
+fn storage_owned_by_elements() {
+    let body = "Move s14, s6
+  Move s15, s10
+  Runtime s14, IntToString
+  ElemAddr s16, s0..2, s10, *16, +0
+  LoadI64 s18, s16, +0
+  Move s17, s6
+  StoreWords s16, s14..16, +0
+  Runtime s17, Free";
+    assert_eq!(verdict(&for_loop(body)), "independent: ");
+    // The same text for all: every iteration frees what the one before has stored.
+    let one = body.replace("s0..2, s10, *16", "s0..2, s5, *16");
+    assert!(
+        verdict(&for_loop(&one)).starts_with("serial: every iteration stores to the same place"),
+        "{}",
+        verdict(&for_loop(&one))
+    );
+}
+
+/// Rows of an array of arrays: `set a[i][j]: x` for all j.
+#[test]
+fn rows_of_their_own() {
+    let body = "ElemAddr s12, s0..2, s10, *16, +0
+  LoadWords s14..16, s12, +0
+  Const s16, 0
+  ForPrepS s16..18, s15 -> @next
+loop counted s16..18 @inner..@next in loop0
+inner: StoreElemF64 s14..16, s16, s5, *8, +0
+  ForLoop s16..18, loop1 -> @inner";
+    assert_eq!(verdict(&for_loop(body)), "independent: ");
+    // All of them into the row number x.
+    let one = body.replace("s0..2, s10, *16", "s0..2, s5, *16");
+    assert!(verdict(&for_loop(&one)).starts_with("serial: "), "{}", verdict(&for_loop(&one)));
+    // A column: `set a[j][i]: x`.
+    let column = "Const s16, 0
+  ForPrepS s16..18, s1 -> @next
+loop counted s16..18 @inner..@next in loop0
+inner: ElemAddr s12, s0..2, s16, *16, +0
+  LoadWords s14..16, s12, +0
+  StoreElemF64 s14..16, s10, s5, *8, +0
+  ForLoop s16..18, loop1 -> @inner";
+    assert_eq!(verdict(&for_loop(column)), "independent: ");
+}
+
+/// Rows change places: what an iteration finds in its row may be another's.
+#[test]
+fn storage_that_moves() {
+    let body = "ElemAddr s12, s0..2, s10, *16, +0
+  ElemAddr s13, s2..4, s5, *16, +0
+  LoadWords s14..16, s13, +0
+  StoreWords s12, s14..16, +0
+  LoadI64 s14, s12, +0
+  StoreF64 s14, s5, +0";
+    let found = verdict(&for_loop(body));
+    assert!(found.contains("storage moves between elements of `a`"), "{found}");
+}
+
+/// Fields of a struct in an array: positions of all are read, each writes its own speed.
+#[test]
+fn different_fields_do_not_meet() {
+    let body = "Const s16, 0
+  ForPrepS s16..18, s4 -> @next
+loop counted s16..18 @inner..@next in loop0
+inner: LoadElemF64 s12, s0..2, s16, *16, +0
+  LoadElemF64 s13, s0..2, s10, *16, +8
+  AddF64 s12, s12, s13
+  StoreElemF64 s0..2, s10, s12, *16, +8
+  ForLoop s16..18, loop1 -> @inner";
+    assert_eq!(verdict(&for_loop(body)), "independent: ");
+    let same = body.replace("s16, *16, +0", "s16, *16, +8");
+    assert!(verdict(&for_loop(&same)).starts_with("serial: "), "{}", verdict(&for_loop(&same)));
+}
+
+/// A callee that is not walked in place counts with all that it does.
+#[test]
+fn a_callee_with_a_hidden_effect() {
+    let program = |effect: &str| {
+        let f = for_loop("Move s20, s0\n  Move s21, s10\n  Call s20, g\n  StoreElemF64 s0..2, s10, s20, *8, +0");
+        format!(
+            "{f}
+function g(params 2, results 1, frame 12)
+  JLeSImm s1, 0 -> @done
+  AddImm s7, s1, -1
+  Move s6, s0
+  Call s6, g
+{effect}
+done: ConstF64 s2, 1.0
+  Return1 s2
+"
+        )
+    };
+    let found = verdict(&program(""));
+    assert_eq!(found, "independent: ");
+    assert!(verdict(&program("  StoreF64 s0, s2, +0")).starts_with("serial: "));
+    let found = verdict(&program("  LoadF64 s3, s0, +0"));
+    assert_eq!(found, "serial: an iteration reads elements of `a` that others write");
+    let found = verdict(&program("  Const s6, 0\n  Const s7, 0\n  Runtime s6, ConsolePrint"));
+    assert!(found.starts_with("serial: `g` writes to the world outside, in the order of the iterations"), "{found}");
+    let found = verdict(&program("  CallIndirect s6, s0..2"));
+    assert!(found.starts_with("serial: `g` calls a function value that is not known here"), "{found}");
+}
+
+/// A `while` with a counter, a limit that may be computed, and what goes wrong.
+#[test]
+fn a_while_loop() {
+    let text = |test: &str, step: &str| {
+        format!(
+            "
+main f
+function f(params 4, results 1, frame 40)
+  param a s0..2 inplace 0
+  param n s2 value
+  param x s3 value
+  variable a s0..2 @start..@end
+  variable n s2 @start..@end
+start: Const s4, 0
+loop open @top..@out
+top: {test} -> @out
+  StoreElemF64 s0..2, s4, s3, *8, +0
+  {step}
+  Loop loop0 -> @top
+out: Const s4, 0
+  Return1 s4
+"
+        )
+    };
+    assert_eq!(verdict(&text("JLeS s2, s4", "AddImm s4, s4, 1")), "independent: ");
+    let found = verdict(&text("JLeS s2, s4", "AddImm s4, s4, 3"));
+    assert_eq!(found, "independent: ");
+    let found = verdict(&text("JLtS s2, s4", "AddImm s4, s4, 1"));
+    assert_eq!(found, "independent: ");
+    assert!(verdict(&text("JLtSImm s4, 0", "AddImm s4, s4, -1")).starts_with("serial: it counts downwards"));
+    let found = verdict(&text("JLeS s2, s4", "AddImm s4, s4, 1\n  AddImm s2, s2, -1"));
+    assert!(found.starts_with("serial: its condition depends on what the loop computes"), "{found}");
+    let found = verdict(&text("JEq s2, s4", "Add s4, s4, s4"));
+    assert!(found.starts_with("serial: "), "{found}");
+    // Another way out.
+    let found = verdict(&text("JLeS s2, s4", "AddImm s4, s4, 1\n  JEqImm s3, 9 -> @out"));
+    assert_eq!(found, "serial: it may end before its last iteration");
+}
+
+/// Two arrays made before the loop are two; a slice of one is checked against it.
+#[test]
+fn memory_made_before_the_loop() {
+    let text = |second: &str| {
+        format!(
+            "
+main f
+function f(params 2, results 1, frame 40)
+  Move s10, s0
+  Move s11, s1
+  Const s12, 8
+  Runtime s10, ArrayNew
+  MoveN s2..4, s10..12
+  {second}
+  Const s6, 0
+  ForPrepS s6..8, s1 -> @out
+loop counted s6..8 @top..@out
+top: LoadElemF64 s12, s4..6, s6, *8, +0
+  StoreElemF64 s2..4, s6, s12, *8, +0
+  ForLoop s6..8, loop0 -> @top
+out: Return1 s6
+"
+        )
+    };
+    let two = "Move s10, s0\n  Move s11, s1\n  Const s12, 8\n  Runtime s10, ArrayNew\n  MoveN s4..6, s10..12";
+    assert_eq!(verdict(&text(two)), "independent: ");
+    let slice = "ElemAddrRaw s4, s2, s1, *8, +0\n  Move s5, s1";
+    assert_eq!(verdict(&text(slice)), "independent: checked when it starts: `a value` and `a value` do not overlap");
+}
+
+/// `i32` arithmetic: the index fits, or the check fails.
+#[test]
+fn narrow_indices_are_checked() {
+    let body = "MulImm s12, s10, 2
+  WrapI32 s12, s12
+  StoreElemF64 s0..2, s12, s5, *8, +0";
+    let found = verdict(&for_loop(body));
+    assert_eq!(found, "independent: checked when it starts: 0 and 2 * the number of iterations fit i32");
+    // Of something from memory nothing is known.
+    let body = "LoadElemI64 s12, s2..4, s10, *8, +0
+  Add s12, s12, s10
+  WrapI32 s12, s12
+  StoreElemF64 s0..2, s12, s5, *8, +0";
+    assert!(verdict(&for_loop(body)).starts_with("serial: which element of `a`"));
+}
