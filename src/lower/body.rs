@@ -74,6 +74,8 @@ pub struct Body<'m, 'h> {
     /// The routines that are being lowered in one another.
     pub inlining: Vec<RoutineId>,
     pub inlined_nodes: u32,
+    /// Slots of what was computed before the loop that it stands in.
+    pub invariants: rustc_hash::FxHashMap<*const Expr, Slot>,
     /// Slots of constants that are set before the outermost loop around, by kind and bits.
     pub constants: rustc_hash::FxHashMap<super::loops::Constant, Slot>,
 }
@@ -99,6 +101,7 @@ impl<'m, 'h> Body<'m, 'h> {
             inlined: None,
             inlining: Vec::new(),
             inlined_nodes: 0,
+            invariants: rustc_hash::FxHashMap::default(),
             constants: rustc_hash::FxHashMap::default(),
         }
     }

@@ -28,6 +28,9 @@ impl<'h> Body<'_, 'h> {
     }
 
     fn any_here(&mut self, e: &'h Expr, want: Want) -> Slot {
+        if let Some(slot) = self.invariant(e) {
+            return slot;
+        }
         match &e.kind {
             ExprKind::Move(place) => self.moved(place, want, None),
             ExprKind::Local(_)
@@ -56,6 +59,10 @@ impl<'h> Body<'_, 'h> {
         }
     }
 
+    fn invariant(&self, e: &Expr) -> Option<Slot> {
+        if self.invariants.is_empty() { None } else { self.invariants.get(&std::ptr::from_ref(e)).copied() }
+    }
+
     fn fresh(&mut self, e: &'h Expr, want: Want) -> Slot {
         let slot = self.take(e.ty);
         let mark = self.code.frame.mark();
@@ -77,6 +84,9 @@ impl<'h> Body<'_, 'h> {
     }
 
     fn into_here(&mut self, e: &'h Expr, to: Slot, want: Want) {
+        if let Some(slot) = self.invariant(e) {
+            return self.code.copy(to, slot, 1);
+        }
         match &e.kind {
             ExprKind::Void | ExprKind::Nothing => {}
             ExprKind::Int(value) => self.code.constant(to, *value),

@@ -163,9 +163,7 @@ impl<'h> Body<'_, 'h> {
         let open = self.open_loop(tag);
         let counter = self.code.frame.take(2);
         self.into(lo, counter, Want::Borrow);
-        let mark = self.code.frame.mark();
         let end = self.any(hi, Want::Borrow);
-        self.code.frame.reset(mark);
         let unsigned = matches!(self.types().get(lo.ty), Type::Int(IntKind::U64));
         let prepare = match (inclusive, unsigned) {
             (false, false) => Opcode::ForPrepS,
@@ -173,6 +171,7 @@ impl<'h> Body<'_, 'h> {
             (true, false) => Opcode::ForPrepInclS,
             (true, true) => Opcode::ForPrepInclU,
         };
+        self.hoist_invariants(&[body], &[variable]);
         let span = header_span(e, body);
         self.code.span = span;
         self.code.branch(prepare, counter, end, open.end, 0);
@@ -201,6 +200,7 @@ impl<'h> Body<'_, 'h> {
         let layout = self.layout(routine.locals[variable.0 as usize].ty);
         let counter = self.code.frame.take(2);
         self.code.constant(counter, 0);
+        self.hoist_invariants(&[body], &[variable]);
         let span = header_span(e, body);
         self.code.span = span;
         self.code.branch(Opcode::ForPrepS, counter, subject.plus(1), open.end, 0);
@@ -266,6 +266,10 @@ impl<'h> Body<'_, 'h> {
     pub fn while_loop(&mut self, e: &'h Expr, tag: LoopTag, condition: Option<&'h Expr>, body: &'h Expr) {
         let outer = self.hoist(e);
         let open = self.open_loop(tag);
+        match condition {
+            Some(condition) => self.hoist_invariants(&[condition, body], &[]),
+            None => self.hoist_invariants(&[body], &[]),
+        }
         let span = header_span(e, body);
         self.code.span = span;
         if !self.code.is_dead() {

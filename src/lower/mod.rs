@@ -8,7 +8,7 @@
 //! - [`code`], [`frame`]: one function while it is written;
 //! - [`body`]: the state of a routine's lowering; [`regions`]: which region owns what, scopes and their ends;
 //! - `expressions`, `operators`, `conditions`, `places`, `assignments`, `loops`, `choices`, `calls`, `lambdas`: the tree;
-//! - `inlining`: small routines in their callers;
+//! - `inlining`: small routines in their callers; `invariants`: what an innermost loop need not repeat;
 //! - `copying`, `equality`, `hashing`, `showing`: what types need; `intrinsics`: what the library is made of.
 //!
 //! A tree that breaks the contract of [`hir`](crate::check::hir) ends in a diagnostic that says so, never in a panic.
@@ -28,6 +28,7 @@ mod frame;
 mod hashing;
 mod inlining;
 mod intrinsics;
+mod invariants;
 mod lambdas;
 mod layout;
 mod loops;
