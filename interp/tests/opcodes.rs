@@ -339,8 +339,11 @@ fn memory(c: &mut Cases, a: i64, b: i64) {
     c.case("Move s12, s34", b);
     // The address may be overwritten by what is loaded.
     c.case("Move s35, s24\nLoadWords s35..37, s35, +8\nMove s12, s36", b);
-    c.line("Zero s33..35");
+    c.line("Const s32, 32\nConst s33, 33\nConst s34, 34\nConst s35, 35\nZero s33..35");
     c.case("Or s12, s33, s34", 0);
+    c.case("Move s12, s32", 32);
+    c.case("Move s12, s35", 35);
+    c.case("Global s24, +17\nGlobal s25, +16\nSub s12, s24, s25", 1);
     for count in [4u16, 7] {
         for (to, from) in [(30u16, 28u16), (28, 30)] {
             c.line("Const s28, 28\nConst s29, 29\nConst s30, 30\nConst s31, 31\nConst s32, 32\nConst s33, 33");
