@@ -22,7 +22,7 @@ pub fn scratch_file() -> std::fs::File {
 }
 
 pub fn run_program(program: Arc<Program>, input: &str, options: Options) -> (Finished, String) {
-    let mut output = scratch_file();
+    let output = scratch_file();
     let mut typed = scratch_file();
     std::io::Write::write_all(&mut typed, input.as_bytes()).unwrap();
     typed.rewind().unwrap();
@@ -32,10 +32,14 @@ pub fn run_program(program: Arc<Program>, input: &str, options: Options) -> (Fin
         arguments: vec!["one".to_string(), "zwei".to_string()],
     };
     let finished = run(program, world, options).unwrap();
+    (finished, contents(output))
+}
+
+pub fn contents(mut file: std::fs::File) -> String {
     let mut text = String::new();
-    output.rewind().unwrap();
-    output.read_to_string(&mut text).unwrap();
-    (finished, text)
+    file.rewind().unwrap();
+    file.read_to_string(&mut text).unwrap();
+    text
 }
 
 pub fn run_listing(listing: &str) -> (Finished, String) {
