@@ -81,6 +81,7 @@ impl Parser<'_> {
             let then = self.separated_body("the condition")?;
             height = height.max(self.height);
             chain.push((start, condition, then));
+            self.raise(height + chain.len() as u32, self.span_from(start))?;
             if self.foreign_else_if() {
                 continue;
             }
@@ -99,7 +100,7 @@ impl Parser<'_> {
             height = height.max(self.height);
             break;
         }
-        let count = chain.len() as u32;
+        let height = height + chain.len() as u32;
         let mut result: Option<Expr> = None;
         let end = self.span_from(chain[0].0).end;
         for (start, condition, then) in chain.into_iter().rev() {
@@ -112,7 +113,7 @@ impl Parser<'_> {
                 Some(Expr { kind: ExprKind::If(Box::new(If { condition, then, otherwise: otherwise.take() })), span });
         }
         let Some(result) = result else { unreachable!("the loop pushed at least one branch") };
-        self.raise(height + count, result.span)?;
+        self.height = height;
         Ok(result)
     }
 

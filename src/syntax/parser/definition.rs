@@ -223,10 +223,24 @@ impl Parser<'_> {
                 if p.at(end) {
                     break;
                 }
-                if matches!(
+                let other_bracket = matches!(
                     p.kind(),
                     TokenKind::End | TokenKind::RightBrace | TokenKind::RightBracket | TokenKind::RightParen
-                ) {
+                );
+                // The list was not closed, and here begins what follows it.
+                let behind = matches!(p.kind(), TokenKind::Returns | TokenKind::Throws)
+                    || p.at_break()
+                        && matches!(
+                            p.kind(),
+                            TokenKind::Define
+                                | TokenKind::Function
+                                | TokenKind::Procedure
+                                | TokenKind::Operator
+                                | TokenKind::Return
+                                | TokenKind::While
+                                | TokenKind::For
+                        );
+                if other_bracket || behind {
                     break;
                 }
                 let nesting = p.nesting;
@@ -245,7 +259,7 @@ impl Parser<'_> {
                         p.context = Context::BLOCK;
                     }
                 }
-                p.skip_item();
+                p.skip_item(start);
                 if matches!(p.kind(), TokenKind::LeftBrace) || p.at == start {
                     break;
                 }

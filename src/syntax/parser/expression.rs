@@ -257,7 +257,7 @@ impl Parser<'_> {
             let start = operand.span.start;
             operand = match token.kind {
                 TokenKind::Dot => self.member(operand)?,
-                TokenKind::LeftParen if !self.at_break() && !(literal && operand.span.end == literal_end) => {
+                TokenKind::LeftParen if !(self.at_break() || literal && operand.span.end == literal_end) => {
                     let args = self.arguments()?;
                     let span = self.span_from(start);
                     Expr { kind: ExprKind::Call(Box::new(Call { callee: operand, args })), span }
@@ -446,6 +446,7 @@ impl Parser<'_> {
             TokenKind::Return | TokenKind::Break | TokenKind::Continue | TokenKind::Throw => {
                 Some(format!("`{what}` is a statement; it can stand in an arm of `if`, as in `if c: x else {what}`"))
             }
+            TokenKind::Loop => Some("an endless loop is `repeat { … }`, left with `break`".into()),
             TokenKind::Function | TokenKind::Procedure => {
                 Some("a routine without a name is a lambda: `\\x y: x + y`".into())
             }

@@ -63,7 +63,7 @@ impl Parser<'_> {
         let (token, next) = (self.token(), self.next());
         let beside = !next.after_break;
         // `type(x)` and `data.x` are what they look like, and so is `type x` if the program has such a routine.
-        if beside && !next.after_blank || self.declares(token.symbol()) {
+        if beside && !next.after_blank {
             return false;
         }
         let word = self.text_of(token);
@@ -86,7 +86,7 @@ impl Parser<'_> {
             "import" | "from" | "include" | "using" | "require" if beside && next.kind == TokenKind::Name => {
                 (format!("`{word}` does not load anything"), "the library is there without it".into())
             }
-            "loop" | "do" | "forever" if next.kind == TokenKind::LeftBrace => {
+            "do" | "forever" if next.kind == TokenKind::LeftBrace => {
                 (format!("`{word}` is not a loop"), "write `repeat { … }`, and leave it with `break`".into())
             }
             "switch" | "case" | "select" if beside && next.kind == TokenKind::Name => {
@@ -102,6 +102,9 @@ impl Parser<'_> {
             }
             _ => return false,
         };
+        if self.declares(token.symbol()) {
+            return false;
+        }
         self.report(Diagnostic::error(self.span(), message).help(help));
         true
     }

@@ -15,6 +15,7 @@ mod choice;
 mod definition;
 mod expression;
 mod habits;
+mod recovery;
 mod statement;
 #[cfg(test)]
 pub(in crate::syntax) mod tests;
@@ -32,7 +33,7 @@ use super::token::{Token, TokenKind};
 /// How deep brackets, bodies and operators may nest: bounds the parser's own stack.
 const MAX_NESTING: u32 = 200;
 /// How high the tree of one statement may get, left-leaning chains (`a + b + …`, `a.b().c()…`) included.
-pub const MAX_HEIGHT: u32 = 1000;
+pub const MAX_HEIGHT: u32 = 500;
 
 /// Something was reported and the caller cannot go on either.
 pub(super) struct Reported;
@@ -294,45 +295,5 @@ impl<'a> Parser<'a> {
             path.push(self.any_name("a name")?);
         }
         Ok(path)
-    }
-
-    /// Skips a balanced bracket whose opening token is the current one.
-    fn skip_group(&mut self) {
-        let mut depth = 0usize;
-        loop {
-            match self.kind() {
-                TokenKind::LeftParen | TokenKind::LeftBracket | TokenKind::LeftBrace => depth += 1,
-                TokenKind::RightParen | TokenKind::RightBracket | TokenKind::RightBrace => {
-                    depth = depth.saturating_sub(1);
-                }
-                TokenKind::End => return,
-                _ => {}
-            }
-            self.bump();
-            if depth == 0 {
-                return;
-            }
-        }
-    }
-
-    /// After an error in an element of a bracketed list: goes to the next `,` or break of this list, or to its end.
-    fn skip_item(&mut self) {
-        loop {
-            match self.kind() {
-                TokenKind::LeftParen | TokenKind::LeftBracket => self.skip_group(),
-                TokenKind::Comma
-                | TokenKind::RightParen
-                | TokenKind::RightBracket
-                | TokenKind::RightBrace
-                | TokenKind::LeftBrace
-                | TokenKind::End => return,
-                _ => {
-                    self.bump();
-                }
-            }
-            if self.at_break() {
-                return;
-            }
-        }
     }
 }

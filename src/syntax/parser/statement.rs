@@ -61,37 +61,6 @@ impl Parser<'_> {
         }
     }
 
-    /// Skips to the next place where a statement can begin. `start` is where the wrong one began: something is always
-    /// skipped.
-    pub(super) fn synchronize(&mut self, start: usize) {
-        loop {
-            let token = self.token();
-            let moved = self.at > start;
-            match token.kind {
-                TokenKind::End => return,
-                TokenKind::RightBrace if moved || self.context_is_block() => return,
-                TokenKind::LeftBrace if !(moved && token.after_break) => self.skip_group(),
-                // These go on with the statement that was wrong.
-                TokenKind::Else
-                | TokenKind::When
-                | TokenKind::Case
-                | TokenKind::RightParen
-                | TokenKind::RightBracket => {
-                    self.bump();
-                }
-                _ if moved && token.after_break => return,
-                _ => {
-                    self.bump();
-                }
-            }
-        }
-    }
-
-    /// Whether a `}` here ends a block, and is not a stray one between top-level statements.
-    fn context_is_block(&self) -> bool {
-        self.nesting > 0
-    }
-
     /// One statement of any kind.
     pub(super) fn try_statement(&mut self) -> Parse<Stmt> {
         let token = self.token();
@@ -230,6 +199,15 @@ impl Parser<'_> {
         if matches!(self.kind(), TokenKind::Mutable | TokenKind::Var) {
             let help = "a variable that changes is declared with `var x`";
             self.report(Diagnostic::error(self.span(), "one word declares a variable").help(help));
+            self.bump();
+        }
+        if self.at(TokenKind::Name)
+            && self.next().kind == TokenKind::Name
+            && !self.next().after_break
+            && self.text_of(self.token()) == "mut"
+        {
+            let help = format!("write `var {}`", self.text_of(self.next()));
+            self.report(Diagnostic::error(self.span(), "`mut` does not declare a variable").help(help));
             self.bump();
         }
         if self.at(TokenKind::LeftParen) {
