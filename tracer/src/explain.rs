@@ -81,6 +81,7 @@ impl<'a> Judge<'a> {
         let header = code.block_at(l.code.start);
         let origins = header.and_then(|h| flow.entry[h].clone()).unwrap_or_default();
         let constants = constants_at_entry(program, &code, l.code.start);
+        let live: Vec<u16> = header.map(|h| code.live[h].iter().collect()).unwrap_or_default();
         let context = Context {
             program,
             id,
@@ -88,6 +89,7 @@ impl<'a> Judge<'a> {
             summaries: &self.summaries,
             flow: &flow,
             origins: &origins,
+            live: &live,
             constants: &constants,
             limits: self.limits,
         };

@@ -171,7 +171,7 @@ impl<'a> Forms<'a> {
         if !self.busy.insert(value) {
             return Self::opaque(value);
         }
-        let form = self.compute(value).filter(|f| f.poly.len() <= self.terms).unwrap_or_else(|| Self::opaque(value));
+        let form = self.compute(value).filter(|f| f.poly.size() <= self.terms).unwrap_or_else(|| Self::opaque(value));
         self.busy.remove(&value);
         self.memo.insert(value, form.clone());
         form

@@ -11,6 +11,7 @@
 
 mod access;
 mod check;
+mod evaluate;
 mod forms;
 mod memory;
 mod names;
@@ -26,6 +27,7 @@ use std::collections::BTreeSet;
 
 use check::Proof;
 pub use check::{Bytes, EntryCheck};
+pub use evaluate::holds;
 pub use forms::{Forms, Kind, Uncounted, Variance};
 pub use memory::is_formality;
 use memory::{Memory, Origins};
@@ -53,6 +55,8 @@ pub struct Independence {
     pub copied_out: Vec<CopiedOut>,
     /// Slots whose value follows from the iteration's number.
     pub counters: Vec<u16>,
+    /// Slots that the loop writes and hands on unread, or as they were: what is not in the region orders nothing.
+    pub unread: Vec<u16>,
     /// For each value of the region, whether it is the same in all iterations.
     pub uniform: Vec<bool>,
 }
@@ -63,6 +67,17 @@ pub enum Verdict {
     Independent(Independence),
     /// Why not; never empty, the first is what to look at first.
     Serial(Vec<Refusal>),
+}
+
+impl Independence {
+    /// Slots that iterations hand on in a way that does not order them: counters, reductions, what only leaves.
+    pub fn known_slots(&self) -> impl Iterator<Item = u16> + '_ {
+        let reduced = self.reductions.iter().flat_map(|r| std::iter::once(r.slot).chain(r.along.iter().copied()));
+        reduced
+            .chain(self.unread.iter().copied())
+            .chain(self.counters.iter().copied())
+            .chain(self.copied_out.iter().map(|c| c.slot))
+    }
 }
 
 impl Verdict {
@@ -81,6 +96,8 @@ pub struct Context<'a> {
     pub flow: &'a FunctionFlow,
     /// Where the pointers in the slots come from at the loop's header.
     pub origins: &'a [Places],
+    /// Slots of the function's frame that are live at the header.
+    pub live: &'a [u16],
     /// Constants in the slots when the loop is entered.
     pub constants: &'a [Option<i64>],
     pub limits: Limits,
@@ -127,12 +144,15 @@ pub fn decide(context: &Context<'_>) -> Verdict {
     if !refusals.is_empty() {
         return Verdict::Serial(refusals);
     }
+    let params = &region.block(region.root().header).params;
+    let unread = context.live.iter().copied().filter(|&slot| params.iter().all(|p| p.slot != slot)).collect();
     let uniform = (0..region.values.len() as u32).map(|v| forms.is_invariant(Value(v))).collect();
     Verdict::Independent(Independence {
         checks,
         reductions: scalars.reductions,
         copied_out: scalars.copied_out,
         counters: scalars.counters,
+        unread,
         uniform,
     })
 }

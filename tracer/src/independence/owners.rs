@@ -17,7 +17,7 @@ use super::forms::{Assumption, Forms};
 use super::poly::Poly;
 use crate::effects::{Place, Source, Summaries, copies};
 use crate::limits::Limits;
-use crate::region::{BlockId, Def, Inst, Op, Region, Value};
+use crate::region::{BlockId, Inst, Op, Region, Value};
 
 /// A block of memory, by number in [`Owners`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -221,7 +221,7 @@ impl Owners {
         let form = forms.form(by);
         let poly = form.poly.scale(times.into())?.plus(plus.into())?.add(offset.as_ref()?)?;
         self.assumes.extend(form.assumes);
-        (poly.len() <= 24).then_some(poly)
+        (poly.size() <= 24).then_some(poly)
     }
 
     /// What a pointer loaded from an address leads to.

@@ -76,7 +76,7 @@ impl Poly {
         }
     }
 
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.terms.len()
     }
 

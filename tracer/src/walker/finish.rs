@@ -153,7 +153,7 @@ fn drop_params(b: &mut Builder, block: usize, preds: &[(BlockId, usize)], keep: 
     }
 }
 
-/// Drops parameters and pure instructions and loads that nothing reads.
+/// Drops parameters and pure instructions that nothing reads.
 fn sweep(b: &mut Builder, reached: &[bool]) {
     let preds = incoming(b, reached);
     let mut live = vec![false; b.values.len()];
@@ -201,8 +201,10 @@ fn sweep(b: &mut Builder, reached: &[bool]) {
     }
 }
 
+/// A load that nobody reads stays: what an iteration touches is then the same here and in the interpreter, whose
+/// dependence oracle checks the verdicts.
 fn droppable(inst: &Inst) -> bool {
-    matches!(inst.op.effects(), Effects::Pure | Effects::Load)
+    inst.op.effects() == Effects::Pure
 }
 
 /// Gives every slot's value a type and rereads bits where an argument has another than its parameter.
@@ -264,12 +266,8 @@ fn reread(b: &mut Builder, block: BlockId, value: Value, ty: Type) -> Value {
 /// Numbers blocks, instructions, values and exits as they stand.
 fn number(b: Builder, reached: &[bool]) -> Region {
     let mut block_to = vec![NOWHERE; b.blocks.len()];
-    let mut next = 0;
-    for (i, to) in block_to.iter_mut().enumerate().filter(|&(i, _)| reached[i]) {
-        debug_assert!(i < reached.len());
-        *to = BlockId(next);
-        next += 1;
-    }
+    let kept = block_to.iter_mut().zip(reached).filter(|&(_, &reached)| reached);
+    kept.enumerate().for_each(|(next, (to, _))| *to = BlockId(next as u32));
     let mut values = Vec::new();
     let mut value_to: Vec<Option<Value>> = vec![None; b.values.len()];
     let mut insts = Vec::new();
@@ -352,12 +350,8 @@ fn keep_chains(chains: &mut Vec<crate::region::Chain>, blocks: &mut [Block], cyc
         }
     }
     let mut to = vec![ChainId(0); chains.len()];
-    let mut next = 0;
-    for (i, to) in to.iter_mut().enumerate().filter(|&(i, _)| used[i]) {
-        debug_assert!(i < used.len());
-        *to = ChainId(next);
-        next += 1;
-    }
+    let left = to.iter_mut().zip(&used).filter(|&(_, &used)| used);
+    left.enumerate().for_each(|(next, (to, _))| *to = ChainId(next as u32));
     let mut keep = used.iter();
     chains.retain(|_| *keep.next().unwrap_or(&true));
     for chain in chains.iter_mut() {

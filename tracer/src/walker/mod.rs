@@ -25,6 +25,7 @@ use std::rc::Rc;
 use builder::{Builder, NOWHERE};
 pub use code::{Code, CodeBlock, SlotSet};
 pub use constants::at_entry as constants_at_entry;
+pub use fold::{int as fold_int, int_unary as fold_unary};
 pub use open::{Open, OpenReason};
 pub use operands::{Flow, Slots};
 use rustc_hash::FxHashMap;

@@ -1,0 +1,78 @@
+//! Evaluates entry checks on the slots of a frame in which a loop begins.
+//!
+//! This is what decides which variant runs, until compiled code does it; and what the comparison with the dependence
+//! oracle asks for each run of a loop.
+
+use scaly_interp::machine::{IntOp, IntUnary};
+
+use super::check::{Bytes, EntryCheck};
+use super::poly::{Atom, Poly};
+use crate::region::{Def, Op, Region, Value};
+
+/// Whether all checks hold. `slot` gives what is in a slot of the loop's frame when the loop is entered, a counted loop's
+/// counter and remaining trips included.
+pub fn holds<'c>(region: &Region, checks: impl IntoIterator<Item = &'c EntryCheck>, slot: impl Fn(u16) -> u64) -> bool {
+    checks.into_iter().all(|check| one(region, check, &slot).unwrap_or(false))
+}
+
+/// None where it cannot be computed, which fails the check.
+fn one(region: &Region, check: &EntryCheck, slot: &impl Fn(u16) -> u64) -> Option<bool> {
+    let number = |poly: &Poly| -> Option<i128> {
+        let mut known = true;
+        let value = poly.evaluate(|atom| {
+            let found = match atom {
+                Atom::Value(v) => word(region, v, slot, 0).map(|w| i128::from(w as i64)),
+                Atom::Trips(v) => word(region, v, slot, 0).map(i128::from),
+                Atom::Iter(_) => None,
+            };
+            known &= found.is_some();
+            found.unwrap_or(0)
+        })?;
+        known.then_some(value)
+    };
+    let range = |bytes: &Bytes| -> Option<(i128, i128)> {
+        let base = i128::from(word(region, bytes.base, slot, 0)?);
+        Some((base + number(&bytes.from)?, base + number(&bytes.to)?))
+    };
+    Some(match check {
+        EntryCheck::AtLeastZero(poly) => number(poly)? >= 0,
+        EntryCheck::Fits(low, high, kind) => {
+            let (min, max) = kind.range();
+            min <= number(low)? && number(high)? <= max
+        }
+        EntryCheck::Apart(a, b) => {
+            let ((from_a, to_a), (from_b, to_b)) = (range(a)?, range(b)?);
+            to_a <= from_b || to_b <= from_a
+        }
+    })
+}
+
+/// A value that does not change in the loop, from the slots at its entry.
+fn word(region: &Region, value: Value, slot: &impl Fn(u16) -> u64, depth: u32) -> Option<u64> {
+    let inst = match region.values[value.index()].def {
+        Def::Param(Region::ENTRY, position) => {
+            return Some(slot(region.block(Region::ENTRY).params[position as usize].slot));
+        }
+        Def::Param(..) => return None,
+        Def::Result(inst, _) => region.inst(inst),
+    };
+    if depth > 32 {
+        return None;
+    }
+    let arg = |i: usize| word(region, inst.args[i], slot, depth + 1).map(|w| w as i64);
+    Some(match inst.op {
+        Op::Const(c) => c,
+        Op::Int(IntOp::DivS) => arg(0)?.checked_div(arg(1)?)?,
+        Op::Int(IntOp::RemS) => arg(0)?.checked_rem(arg(1)?)?,
+        Op::Int(IntOp::DivU) => (arg(0)? as u64).checked_div(arg(1)? as u64)? as i64,
+        Op::Int(IntOp::RemU) => (arg(0)? as u64).checked_rem(arg(1)? as u64)? as i64,
+        Op::Int(op) => crate::walker::fold_int(op, arg(0)?, arg(1)?)?,
+        Op::IntUnary(op @ (IntUnary::Neg | IntUnary::Not | IntUnary::Wrap(_))) => {
+            crate::walker::fold_unary(op, arg(0)?)?
+        }
+        Op::Element { stride, offset } => {
+            arg(0)?.wrapping_add(arg(1)?.wrapping_mul(stride.into())).wrapping_add(offset.into())
+        }
+        _ => return None,
+    } as u64)
+}
