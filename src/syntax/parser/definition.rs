@@ -291,7 +291,7 @@ impl Parser<'_> {
         let name = self.new_name("the name of a field")?;
         if !self.at(TokenKind::Colon) {
             self.c_style_field(name)?;
-            return Err(self.expected_with("`:` and the field's type", |d| d.help("a field is `name: type`")));
+            return Err(self.expected_behind("`:` and the field's type", "a field is `name: type`"));
         }
         self.bump();
         let ty = self.type_before_value()?;
@@ -474,9 +474,7 @@ impl Parser<'_> {
             _ => {
                 let var = self.eat_field_word();
                 let next = self.next();
-                let field = self.kind().is_word() && next.kind == TokenKind::Colon
-                    || var
-                    || self.at(TokenKind::Name) && next.kind == TokenKind::Name && !next.after_break;
+                let field = self.kind().is_word() && next.kind == TokenKind::Colon || var || self.at(TokenKind::Name);
                 if !field {
                     let help = "in the braces of a definition stand fields (`x: int`), routines and definitions";
                     return Err(self.expected_with("a member", |d| d.help(help)));
@@ -547,7 +545,7 @@ impl Parser<'_> {
             let next = self.next();
             let ty = if next.kind == TokenKind::Name { self.text_of(next) } else { "T" };
             let help = format!("write `returns {ty}`");
-            self.report(Diagnostic::error(self.span(), "a result's type is introduced by a word").help(help));
+            self.report(Diagnostic::error(self.span(), "a result's type stands behind `returns`").help(help));
             self.bump();
             self.type_()?;
         } else if self.at(TokenKind::Colon)
@@ -558,7 +556,7 @@ impl Parser<'_> {
             && !self.next().after_break
         {
             let help = format!("write `returns {}`", self.text_of(self.next()));
-            self.report(Diagnostic::error(self.span(), "a result's type is introduced by a word").help(help));
+            self.report(Diagnostic::error(self.span(), "a result's type stands behind `returns`").help(help));
             self.bump();
             self.type_()?;
         }
@@ -587,8 +585,18 @@ impl Parser<'_> {
             _ => {}
         }
         let follows = self.at_break() || matches!(self.kind(), TokenKind::Colon | TokenKind::LeftBrace);
-        let ends = matches!(self.kind(), TokenKind::RightBrace | TokenKind::End)
-            || self.at_break() && (self.kind().begins_statement() && place == Place::Trait);
+        // The next routine in the next line is no body of this one: a body that only declares would do nothing.
+        let declares = matches!(
+            self.kind(),
+            TokenKind::Function
+                | TokenKind::Procedure
+                | TokenKind::Operator
+                | TokenKind::Define
+                | TokenKind::Private
+                | TokenKind::Init
+                | TokenKind::Deinit
+        );
+        let ends = matches!(self.kind(), TokenKind::RightBrace | TokenKind::End) || self.at_break() && declares;
         if place == Place::Trait && ends {
             return Ok(RoutineBody::Missing);
         }

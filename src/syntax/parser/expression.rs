@@ -68,7 +68,9 @@ impl Parser<'_> {
                     let closed = token.kind == TokenKind::DotDotEqual;
                     Expr { kind: ExprKind::Range(Box::new(Range { low: left, high, closed })), span }
                 }
-                TokenKind::UnknownOperator => return Err(self.unknown_operator()),
+                TokenKind::UnknownOperator | TokenKind::Question | TokenKind::Bang => {
+                    return Err(self.unknown_operator());
+                }
                 kind => {
                     let Some(op) = kind.infix() else { return Ok(left) };
                     let precedence = op.precedence();
@@ -174,13 +176,19 @@ impl Parser<'_> {
         let value = self.postfix()?;
         let span = callee.span.to(value.span);
         if self.begins_adjacent() && !self.token().after_break {
-            let (head, first, second) = (self.source(callee.span), self.source(value.span), self.text_of(self.token()));
+            let second = self.span();
             let help = if self.at(TokenKind::If) {
                 "write `if c: x` instead of `x if c`".to_string()
             } else {
-                format!("write `{head}({first}, {second} …)`, or separate statements by a line break or `:`")
+                let mut call = format!("{}({}", self.source(callee.span), self.source(value.span));
+                while self.begins_adjacent() && !self.token().after_break {
+                    let more = self.postfix()?;
+                    call += ", ";
+                    call += self.source(more.span);
+                }
+                format!("write `{call})`, or separate statements by a line break or `:`")
             };
-            let diagnostic = Diagnostic::error(self.span(), "a call without parentheses has only one argument")
+            let diagnostic = Diagnostic::error(second, "a call without parentheses has only one argument")
                 .secondary(callee.span, "called here")
                 .help(help);
             return Err(self.report(diagnostic));
@@ -426,8 +434,7 @@ impl Parser<'_> {
             }
             let mut inner = p.operation()?;
             if p.at(TokenKind::Comma) {
-                let help = "there are no tuples; `define` a type with two fields, or write the name of what is called \
-                            before the `(`";
+                let help = "there are no tuples; `define` a type with a field for each value";
                 return Err(p.report(Diagnostic::error(p.span(), "a list of values in parentheses").help(help)));
             }
             p.close(TokenKind::RightParen, open, "`)`")?;

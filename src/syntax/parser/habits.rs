@@ -9,7 +9,12 @@ impl Parser<'_> {
     /// Advice for a token that no rule of the grammar expects.
     pub(super) fn habit_at_token(&self) -> Option<String> {
         let token = self.token();
-        let previous = self.tokens[self.at.saturating_sub(1)];
+        let behind_operand = self.at > 0
+            && !token.after_break
+            && matches!(
+                self.tokens[self.at - 1].kind,
+                TokenKind::Name | TokenKind::RightParen | TokenKind::RightBracket | TokenKind::Char | TokenKind::Int
+            );
         Some(match token.kind {
             TokenKind::UnknownOperator => return foreign_operator(self.text_of(token)).map(String::from),
             TokenKind::Question if self.next().kind == TokenKind::Question => {
@@ -20,11 +25,10 @@ impl Parser<'_> {
             }
             TokenKind::Question => "a choice between two values is `if c: a else b`".into(),
             TokenKind::Bang => "`not x` negates".into(),
-            TokenKind::In => "whether a collection has an element is asked with `xs.contains(x)`".into(),
-            TokenKind::BangEqual => "`<>` and `!=` compare".into(),
-            TokenKind::Equal if previous.kind == TokenKind::Colon => {
-                "a variable is declared with `let x = value`".into()
+            TokenKind::In if self.context.header => {
+                "whether a collection has an element is asked with `xs.contains(x)`".into()
             }
+            TokenKind::BangEqual => "`<>` and `!=` compare".into(),
             TokenKind::Name => match self.text_of(token) {
                 "then" => "write `if c: a else b`".into(),
                 "do" => "write `while c: body`, or the body in braces".into(),
@@ -113,12 +117,10 @@ impl Parser<'_> {
     pub(super) fn unknown_operator(&mut self) -> super::Reported {
         let text = self.text_of(self.token());
         let diagnostic = Diagnostic::error(self.span(), format!("`{text}` is not an operator"));
-        let diagnostic = match foreign_operator(text) {
-            Some(help) => diagnostic.help(help),
-            None => diagnostic.help("a blank separates two operators"),
-        };
-        self.report(diagnostic)
+        let help = self.habit_at_token().unwrap_or_else(|| "a blank separates two operators".into());
+        self.report(diagnostic.help(help))
     }
+
     /// Whether a routine, variable, parameter or type of this name is declared in the text.
     fn declares(&self, name: Symbol) -> bool {
         self.tokens.windows(3).any(|w| {

@@ -241,6 +241,16 @@ impl<'a> Parser<'a> {
         self.report(diagnostic)
     }
 
+    /// Reports that something is missing behind the token that was read last, which may be the last one of its line.
+    fn expected_behind(&mut self, what: &str, help: &str) -> Reported {
+        if self.at_break() && self.at > 0 {
+            let span = self.span_of(self.tokens[self.at - 1]);
+            let diagnostic = Diagnostic::error(span, format!("expected {what}, found the end of the line"));
+            return self.report(diagnostic.label(format!("expected {what} behind this")).help(help));
+        }
+        self.expected_with(what, |d| d.help(help))
+    }
+
     fn expect(&mut self, kind: TokenKind) -> Parse<Token> {
         if self.at(kind) { Ok(self.bump()) } else { Err(self.expected(&format!("`{}`", kind.text()))) }
     }
@@ -265,7 +275,8 @@ impl<'a> Parser<'a> {
             self.bump();
             return Ok(Name { symbol: token.symbol(), span: self.span_of(token) });
         }
-        if token.kind.is_word() && !self.at_break() && !matches!(token.kind, TokenKind::In | TokenKind::Extern) {
+        let follows_name = self.next().kind == TokenKind::Colon || token.kind != TokenKind::In;
+        if token.kind.is_word() && !self.at_break() && follows_name {
             let word = token.kind.text();
             self.report(
                 Diagnostic::error(self.span(), format!("`{word}` is a keyword and cannot be {what}"))

@@ -112,7 +112,12 @@ impl Parser<'_> {
                     _ => "`match`",
                 };
                 let message = format!("`{}` without its {owner}", token.kind.text());
-                return Err(self.report(Diagnostic::error(self.span(), message)));
+                let help = "several statements in one branch stand in braces";
+                return Err(self.report(Diagnostic::error(self.span(), message).help(help)));
+            }
+            TokenKind::Equal if self.at > 0 && self.tokens[self.at - 1].kind == TokenKind::Colon => {
+                let help = "write `let x = value`, or `set x: value` if there is one already";
+                return Err(self.report(Diagnostic::error(self.span(), "`:=` does not declare a variable").help(help)));
             }
             TokenKind::RightBrace | TokenKind::RightParen | TokenKind::RightBracket => {
                 let message = format!("`{}` closes nothing", token.kind.text());
@@ -166,7 +171,7 @@ impl Parser<'_> {
             kind => kind.compound().map(AssignOp::Compound),
         };
         let Some(op) = op else {
-            return Err(self.expected_with("`:` and the new value", |d| d.help("an assignment is `set place: value`")));
+            return Err(self.expected_behind("`:` and the new value", "an assignment is `set place: value`"));
         };
         self.assignment(place, op)
     }
@@ -179,9 +184,7 @@ impl Parser<'_> {
         let value = if self.at_value_end() {
             if !mutable || ty.is_none() {
                 let what = if mutable { "a type or a value" } else { "a value" };
-                return Err(
-                    self.expected_with(what, |d| d.help("write `let x = value`; only `var x: T` needs no value"))
-                );
+                return Err(self.expected_behind(what, "write `let x = value`; only `var x: T` needs no value"));
             }
             None
         } else {

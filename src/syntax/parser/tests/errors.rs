@@ -48,7 +48,8 @@ fn brackets() {
 #[test]
 fn keywords_as_names() {
     wrong("let set 5", &["`set` is a keyword and cannot be a name @ set"]);
-    wrong("function f(in: int) {}", &["expected the name of a parameter, found the keyword `in` @ in"]);
+    wrong("function f(in: int) {}", &["`in` is a keyword and cannot be the name of a parameter @ in"]);
+    wrong("for in xs: y", &["expected a name for the element, found the keyword `in` @ in"]);
     advises("let mod = 5", "`mod` is a keyword and cannot be a name", "'mod'");
 }
 
@@ -74,21 +75,21 @@ fn other_languages_habits() {
     advises("import math", "`import` does not load anything", "library");
     advises("loop { break }", "expected an expression, found the keyword `loop`", "repeat");
     advises("int x = 5", "a variable is declared with `let` or `var`", "var x: int = …");
-    advises("x := 5", "expected an expression, found `=`", "let x = value");
+    advises("x := 5", "`:=` does not declare a variable", "let x = value");
     advises("let x := 5", "`:=` does not declare a variable", "let x = value");
     advises("let mut x = 5", "`mut` does not declare a variable", "var x");
-    advises("function f(x: int) -> int { x }", "a result's type is introduced by a word", "returns int");
-    advises("function f(x: int): int { x }", "a result's type is introduced by a word", "returns int");
+    advises("function f(x: int) -> int { x }", "a result's type stands behind `returns`", "returns int");
+    advises("function f(x: int): int { x }", "a result's type stands behind `returns`", "returns int");
     advises("for (i = 0) {}", "a `for` goes over a collection, a range or an integer", "for i in 0..n");
     advises("for let i in 0..n {}", "a `for` goes over a collection, a range or an integer", "for i in 0..n");
-    advises("a ? b : c", "expected an operator, a line break or `:`, found `?`", "if c: a else b");
-    advises("a ?? b", "expected an operator, a line break or `:`, found `?`", "x.or(y)");
+    advises("a ? b : c", "`?` is not an operator", "if c: a else b");
+    advises("a ?? b", "`?` is not an operator", "x.or(y)");
     advises("return x y if c", "a call without parentheses has only one argument", "if c: x");
 }
 
 #[test]
 fn advice() {
-    advises("print x y", "a call without parentheses has only one argument", "print(x, y");
+    advises("print x y", "a call without parentheses has only one argument", "print(x, y)");
     advises("let x", "expected a value, found the end of the file", "let x = value");
     advises("var x", "expected a type or a value, found the end of the file", "var x: T");
     advises("if x then y", "expected `:`, a line break or `{` behind the condition, found the name `then`", "if c: a");
