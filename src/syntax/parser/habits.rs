@@ -25,7 +25,7 @@ impl Parser<'_> {
             }
             TokenKind::Question => "a choice between two values is `if c: a else b`".into(),
             TokenKind::Bang => "`not x` negates".into(),
-            TokenKind::In if self.context.header => {
+            TokenKind::In if behind_operand => {
                 "whether a collection has an element is asked with `xs.contains(x)`".into()
             }
             TokenKind::BangEqual => "`<>` and `!=` compare".into(),
