@@ -14,7 +14,7 @@
 use rustc_hash::FxHashSet;
 
 use super::flow::{Bit, Escape, Event, Flow, Holder, HolderKind, Limit, Node, Write, Writer};
-use super::place::{Place, Root};
+use super::place::{Place, Root, Step};
 use crate::check::hir::LocalId;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
@@ -141,7 +141,9 @@ pub fn decide(flow: &mut Flow) -> Decisions {
 /// Whether the write may give back the elements that the holder walks or views. What an element owns may be replaced:
 /// the elements stay where they are.
 fn moves_elements(holder: &Holder, write: &Write) -> bool {
-    let inside = |place: &Place| !place.open && write.place.steps.len() > place.steps.len();
+    let inside = |place: &Place| {
+        !place.open && write.place.steps.get(place.steps.len()..).is_some_and(|rest| rest.contains(&Step::Index))
+    };
     write.reshapes && holder.places.iter().any(|p| p.overlaps(&write.place) && !inside(p))
 }
 

@@ -87,7 +87,8 @@ impl Place {
         let (mut text, mut ty) = match self.root {
             Root::Local(l) => {
                 let local = &routine.locals[l.0 as usize];
-                (local.name.clone(), Some(local.ty))
+                let name = if local.name.is_empty() { "a temporary value" } else { &local.name };
+                (name.to_string(), Some(local.ty))
             }
             Root::Global(_) => ("the constant".to_string(), None),
             Root::Temporary { .. } => ("a temporary value".to_string(), None),

@@ -1,7 +1,7 @@
 //! The walk: each kind of expression as events, in the order of evaluation.
 
 use super::{Escape, Event, Flow, HolderKind, Limit, Mode, node, tail, variable};
-use crate::check::hir::{Expr, ExprKind, LoopTag, ShowPart};
+use crate::check::hir::{Expr, ExprKind, LocalKind, LoopTag, ShowPart};
 use crate::check::ownership::place::Step;
 
 impl Flow<'_> {
@@ -226,6 +226,21 @@ impl Flow<'_> {
                 self.disturbed(value, from, None);
                 self.assign(place, e.span);
             }
+        }
+    }
+
+    /// What a loop walks by positions: its body takes the position, advances, and declares the loop's variable.
+    fn walked<'e>(&self, body: &'e Expr) -> Option<&'e Expr> {
+        let ExprKind::Block(parts) = &body.kind else { return None };
+        let [_, step, element, ..] = parts.as_slice() else { return None };
+        match (&step.kind, &element.kind) {
+            (ExprKind::Assign { value, .. }, ExprKind::Let { local, .. })
+                if self.views.routine.locals[local.0 as usize].kind == LocalKind::Binding =>
+            {
+                let ExprKind::Call { arguments, .. } = &value.kind else { return None };
+                arguments.first()
+            }
+            _ => None,
         }
     }
 
