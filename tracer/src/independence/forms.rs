@@ -62,7 +62,8 @@ pub struct Trip {
     /// The header's parameter that counts; none where nothing reads it.
     pub counter: Option<Value>,
     pub start: Poly,
-    pub step: i64,
+    /// Positive, and the same each time round.
+    pub step: Poly,
     /// Upper bound of the counter's distance from its start, wherever the body runs.
     pub last: Poly,
     /// What must hold for `last`.
@@ -244,9 +245,10 @@ impl<'a> Forms<'a> {
         if !self.outside(&by, cycle) {
             return None;
         }
-        let by = match (trip.step, by.as_constant()) {
-            (1, _) => by,
-            (step, Some(by)) if by % i128::from(step) == 0 => Poly::constant(by / i128::from(step)),
+        let by = match (trip.step.as_constant(), by.as_constant()) {
+            (Some(1), _) => by,
+            (Some(step), Some(by)) if by % step == 0 => Poly::constant(by / step),
+            _ if by == trip.step => Poly::constant(1),
             _ => return None,
         };
         form.poly = form.poly.add(&by.mul(&Poly::atom(Atom::Iter(cycle)))?)?;
@@ -423,7 +425,7 @@ impl<'a> Forms<'a> {
             form.poly
         };
         let counter = counter.map(|at| params[at].value);
-        Some(Trip { counter, start: begin, step: 1, last, assumes, test, signed: true })
+        Some(Trip { counter, start: begin, step: Poly::constant(1), last, assumes, test, signed: true })
     }
 
     /// The block that branches on the remaining trips.
@@ -568,9 +570,11 @@ impl<'a> Forms<'a> {
             let Some(ahead) = self.distance(a, param, &mut wrapped, 0) else { continue };
             let Some(ahead) = ahead.as_constant() else { continue };
             let Some((start, by, narrow)) = self.growth(param, cycle) else { continue };
-            let Some(step) = by.as_constant().and_then(|s| i64::try_from(s).ok()) else { continue };
-            if step <= 0 {
+            if by.as_constant().is_some_and(|step| step <= 0) {
                 down = true;
+                continue;
+            }
+            if !self.outside(&by, cycle) {
                 continue;
             }
             if ahead != 0 || wrapped.is_some() {
@@ -594,12 +598,15 @@ impl<'a> Forms<'a> {
                         assumes.insert(Assumption { poly: poly.clone(), kind: Kind::of(IntKind::U32) });
                     }
                 }
-                let over = limit.poly.plus(i128::from(step) - i128::from(strict))?;
-                let harmless = strict && step == 1;
+                let over = limit.poly.add(&by)?.plus(-i128::from(strict))?;
+                let harmless = strict && by.as_constant() == Some(1);
                 if !harmless || narrow.is_some() {
                     assumes.insert(Assumption { poly: over, kind });
                 }
-                Some(Trip { counter: Some(param), start: start.poly.clone(), step, last, assumes, test, signed })
+                if by.as_constant().is_none() {
+                    assumes.insert(Assumption { poly: by.plus(-1)?, kind: Kind::of(IntKind::U32) });
+                }
+                Some(Trip { counter: Some(param), start: start.poly.clone(), step: by, last, assumes, test, signed })
             };
             return trip().ok_or(varies);
         }
