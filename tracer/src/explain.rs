@@ -10,7 +10,7 @@ use crate::independence::{
     Atom, Context, EntryCheck, Independence, Poly, Reason, Refusal, Verdict, decide, is_formality,
 };
 use crate::limits::Limits;
-use crate::region::{Def, Region, Value};
+use crate::region::{Def, Op, Region, Value};
 use crate::walker::{Open, Walker, constants_at_entry};
 
 /// How large a closed region is.
@@ -77,7 +77,7 @@ impl<'a> Judge<'a> {
         };
         debug_assert_eq!(region.verify(), Ok(()), "{region}");
         let code = self.walker.code(l.function);
-        let flow = FunctionFlow::of(program, &code, &|f| self.summaries.get(f).clone());
+        let flow = FunctionFlow::of(program, &code, &self.summaries);
         let header = code.block_at(l.code.start);
         let origins = header.and_then(|h| flow.entry[h].clone()).unwrap_or_default();
         let constants = constants_at_entry(program, &code, l.code.start);
@@ -108,7 +108,7 @@ impl<'a> Judge<'a> {
             blocks: region.blocks.len() - 1,
             instructions: region.size(),
             inlined: region.chains.len() - 1,
-            calls: region.insts.iter().filter(|i| matches!(i.op, crate::region::Op::Call(_))).count(),
+            calls: region.insts.iter().filter(|i| matches!(i.op, Op::Call(_) | Op::CallAny)).count(),
         });
         LoopReport { id, function: l.function, span: l.span, shape, verdict, outermost: false, checks }
     }
@@ -199,11 +199,7 @@ impl LoopReport {
             }
             Verdict::Serial(refusals) => refusals
                 .iter()
-                .map(|refusal| Note {
-                    text: refusal.text(program),
-                    span: span(program, refusal.pc),
-                    help: refusal.help(),
-                })
+                .map(|refusal| Note { text: refusal.text(), span: span(program, refusal.pc), help: refusal.help() })
                 .collect(),
         }
     }

@@ -11,7 +11,7 @@ use scaly_interp::program::{FunctionId, Program};
 use scaly_interp::routine::{Effect, Kind, Routine};
 
 use super::place::{Place, Places, Source};
-use super::summary::{External, Summary};
+use super::summary::{External, Summaries, Summary};
 use crate::walker::{Code, Flow, Slots};
 
 type Frame = Vec<Places>;
@@ -28,7 +28,7 @@ pub struct FunctionFlow {
 
 impl FunctionFlow {
     /// Follows the pointers of a function, given what its callees do.
-    pub fn of(program: &Program, code: &Code, summary_of: &dyn Fn(FunctionId) -> Summary) -> FunctionFlow {
+    pub fn of(program: &Program, code: &Code, summaries: &Summaries) -> FunctionFlow {
         let function = program.function(code.function);
         let slots = usize::from(function.frame_slots);
         let results = usize::from(function.result_slots);
@@ -46,7 +46,7 @@ impl FunctionFlow {
         }
         // Contents may grow by a block that was already followed, so all are followed until nothing grows.
         loop {
-            let mut step = Step { program, summary_of, flow: &mut flow, frame: Vec::new(), grew: false };
+            let mut step = Step { program, summaries, flow: &mut flow, frame: Vec::new(), grew: false };
             for (at, block) in code.blocks.iter().enumerate() {
                 let Some(frame) = step.flow.entry[at].clone() else { continue };
                 step.frame = frame;
@@ -94,7 +94,7 @@ impl FunctionFlow {
 
 struct Step<'a> {
     program: &'a Program,
-    summary_of: &'a dyn Fn(FunctionId) -> Summary,
+    summaries: &'a Summaries,
     flow: &'a mut FunctionFlow,
     frame: Frame,
     grew: bool,
@@ -220,12 +220,11 @@ impl Step<'_> {
                 self.reads(&self.get(b));
                 self.set(a, Places::default());
             }
-            Op::Call => self.call(pc, FunctionId(ins.x), a),
+            Op::Call => self.call(pc, self.summaries.get(FunctionId(ins.x)), a),
             Op::CallIndirect => {
-                self.external(External::Unknown(pc));
-                for slot in a.saturating_sub(2)..frame_slots {
-                    self.set(slot, Places::one(Place::of(Source::Unknown)));
-                }
+                // The environment becomes the callee's first slot.
+                self.set(a, self.get(b + 1));
+                self.call(pc, self.summaries.any(), a);
             }
             Op::Runtime => self.runtime(pc, ins.x, a),
             Op::Return1 => self.returns(b, 1),
@@ -265,12 +264,11 @@ impl Step<'_> {
                 if place.below { self.flow.reached(&argument) } else { argument }
             }
             Source::Fresh { result, .. } => Places::one(Place { source: Source::Fresh { pc, result }, ..place }),
-            Source::Text | Source::Global | Source::Unknown => Places::one(place),
+            Source::Text | Source::Global => Places::one(place),
         }
     }
 
-    fn call(&mut self, pc: u32, function: FunctionId, frame: u16) {
-        let summary = (self.summary_of)(function);
+    fn call(&mut self, pc: u32, summary: &Summary, frame: u16) {
         let all = |step: &Self, places: &Places| {
             let mut to = Places::default();
             for place in places.iter() {
@@ -285,7 +283,7 @@ impl Step<'_> {
             let (to, values) = (self.translate(pc, frame, target), self.translate(pc, frame, value));
             self.store(&to, &values);
         }
-        for external in [summary.output, summary.input, summary.blocks, summary.unknown].into_iter().flatten() {
+        for external in [summary.output, summary.input, summary.blocks].into_iter().flatten() {
             self.external(external.at(pc));
         }
         let results: Vec<Places> = summary.results.iter().map(|places| all(self, places)).collect();

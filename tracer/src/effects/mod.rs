@@ -12,4 +12,4 @@ mod tests;
 
 pub use flow::{FunctionFlow, copies};
 pub use place::{Place, Places, Source};
-pub use summary::{External, Summaries, Summary};
+pub use summary::{External, Summaries, Summary, taken};

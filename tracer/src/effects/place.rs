@@ -8,15 +8,11 @@ pub enum Source {
     /// The caller put it into this parameter slot.
     Param(u16),
     /// Made by the allocation or call at this instruction, as its result slot of this number.
-    Fresh {
-        pc: u32,
-        result: u16,
-    },
+    Fresh { pc: u32, result: u16 },
     /// A string constant.
     Text,
     /// The program's globals.
     Global,
-    Unknown,
 }
 
 /// A block of memory, or all that is owned by one.
@@ -45,7 +41,6 @@ impl fmt::Display for Place {
             Source::Fresh { pc, result } => write!(f, "new{result}@{pc}")?,
             Source::Text => write!(f, "text")?,
             Source::Global => write!(f, "global")?,
-            Source::Unknown => write!(f, "unknown")?,
         }
         if self.below { f.write_str(".*") } else { Ok(()) }
     }

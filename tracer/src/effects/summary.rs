@@ -6,11 +6,12 @@
 use std::rc::Rc;
 
 use scaly_interp::bytecode::Opcode;
-use scaly_interp::program::{FunctionId, Pc, Program};
+use scaly_interp::program::{FunctionId, Program};
 
 use super::flow::FunctionFlow;
 use super::place::Places;
 use crate::effects::Place;
+use crate::region::{Inst, Op, Value};
 use crate::walker::Code;
 
 /// An effect beyond the program's memory, and the instruction of the summarized function that has it.
@@ -19,8 +20,6 @@ pub enum External {
     Output(u32),
     Input(u32),
     Blocks(u32),
-    /// A function value that is not known is called.
-    Unknown(u32),
 }
 
 impl External {
@@ -30,13 +29,6 @@ impl External {
             External::Output(_) => External::Output(pc),
             External::Input(_) => External::Input(pc),
             External::Blocks(_) => External::Blocks(pc),
-            External::Unknown(_) => External::Unknown(pc),
-        }
-    }
-
-    pub fn pc(self) -> Pc {
-        match self {
-            External::Output(pc) | External::Input(pc) | External::Blocks(pc) | External::Unknown(pc) => Pc(pc),
         }
     }
 }
@@ -54,7 +46,6 @@ pub struct Summary {
     pub output: Option<External>,
     pub input: Option<External>,
     pub blocks: Option<External>,
-    pub unknown: Option<External>,
 }
 
 impl Summary {
@@ -64,7 +55,6 @@ impl Summary {
             External::Output(_) => &mut self.output,
             External::Input(_) => &mut self.input,
             External::Blocks(_) => &mut self.blocks,
-            External::Unknown(_) => &mut self.unknown,
         };
         let news = place.is_none();
         place.get_or_insert(external);
@@ -80,6 +70,41 @@ impl Summary {
 /// The summaries of all functions of a program.
 pub struct Summaries {
     of: Vec<Summary>,
+    /// Of a function value: of every function whose id the program takes.
+    any: Summary,
+}
+
+/// The functions that a function value may be.
+pub fn taken(program: &Program) -> Vec<FunctionId> {
+    let ids = program.code.iter().filter(|ins| ins.op == Opcode::FunctionId).map(|ins| FunctionId(ins.x));
+    let mut taken: Vec<FunctionId> = ids.filter(|id| (id.0 as usize) < program.functions.len()).collect();
+    taken.sort_unstable();
+    taken.dedup();
+    taken
+}
+
+impl Summary {
+    /// True if it grew.
+    fn unite(&mut self, other: &Summary) -> bool {
+        let mut grew = self.reads.unite(&other.reads) | self.writes.unite(&other.writes);
+        if self.results.len() < other.results.len() {
+            self.results.resize(other.results.len(), Places::default());
+            grew = true;
+        }
+        for (mine, places) in self.results.iter_mut().zip(&other.results) {
+            grew |= mine.unite(places);
+        }
+        for &pair in &other.stores {
+            if !self.stores.contains(&pair) {
+                self.stores.push(pair);
+                grew = true;
+            }
+        }
+        for external in [other.output, other.input, other.blocks].into_iter().flatten() {
+            grew |= self.add_external(external);
+        }
+        grew
+    }
 }
 
 impl Summaries {
@@ -87,39 +112,59 @@ impl Summaries {
     pub fn of(program: &Program, mut code: impl FnMut(FunctionId) -> Rc<Code>) -> Summaries {
         let count = program.functions.len();
         let mut callers = vec![Vec::new(); count];
+        let mut indirect = Vec::new();
         for (i, f) in program.functions.iter().enumerate() {
             for pc in f.code.clone() {
                 let ins = program.code[pc as usize];
-                if ins.op == Opcode::Call && (ins.x as usize) < count {
-                    callers[ins.x as usize].push(i);
+                match ins.op {
+                    Opcode::Call if (ins.x as usize) < count => callers[ins.x as usize].push(i),
+                    Opcode::CallIndirect => indirect.push(i),
+                    _ => {}
                 }
             }
         }
-        let mut of: Vec<Summary> = program
-            .functions
-            .iter()
-            .map(|f| Summary { results: vec![Places::default(); f.result_slots.into()], ..Summary::default() })
-            .collect();
+        let taken = taken(program);
+        let blank = |f: &scaly_interp::program::Function| Summary {
+            results: vec![Places::default(); f.result_slots.into()],
+            ..Summary::default()
+        };
+        let mut all = Summaries { of: program.functions.iter().map(blank).collect(), any: Summary::default() };
         // Callees tend to stand before their callers; a later change comes back to the callers.
         let mut todo: Vec<usize> = (0..count).rev().collect();
         let mut queued = vec![true; count];
         while let Some(i) = todo.pop() {
             queued[i] = false;
-            let code = code(FunctionId(i as u32));
-            let new = FunctionFlow::of(program, &code, &|id| of[id.0 as usize].clone()).summary;
-            if new != of[i] {
-                of[i] = new;
-                for &caller in &callers[i] {
-                    if !std::mem::replace(&mut queued[caller], true) {
-                        todo.push(caller);
-                    }
+            let id = FunctionId(i as u32);
+            let code = code(id);
+            let new = FunctionFlow::of(program, &code, &all).summary;
+            if new == all.of[i] {
+                continue;
+            }
+            let spreads = taken.binary_search(&id).is_ok() && all.any.unite(&new);
+            all.of[i] = new;
+            for &caller in callers[i].iter().chain(indirect.iter().filter(|_| spreads)) {
+                if !std::mem::replace(&mut queued[caller], true) {
+                    todo.push(caller);
                 }
             }
         }
-        Summaries { of }
+        all
     }
 
     pub fn get(&self, function: FunctionId) -> &Summary {
         &self.of[function.0 as usize]
+    }
+
+    pub fn any(&self) -> &Summary {
+        &self.any
+    }
+
+    /// Of the callee of a region's instruction, with the values of its parameter slots; none of what is no call.
+    pub fn callee<'r>(&self, inst: &'r Inst) -> Option<(&Summary, &'r [Value])> {
+        match inst.op {
+            Op::Call(function) => Some((self.get(function), &inst.args)),
+            Op::CallAny => Some((self.any(), inst.args.get(1..).unwrap_or(&[]))),
+            _ => None,
+        }
     }
 }

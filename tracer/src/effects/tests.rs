@@ -15,13 +15,12 @@ fn summary(text: &str, function: u32) -> String {
     let results: Vec<String> = s.results.iter().map(|r| format!("[{r}]")).collect();
     let stores: Vec<String> = s.stores.iter().map(|(to, v)| format!("{to} <- {v}")).collect();
     format!(
-        "reads [{}] writes [{}] results {} stores [{}]{}{}",
+        "reads [{}] writes [{}] results {} stores [{}]{}",
         s.reads,
         s.writes,
         results.join(" "),
         stores.join(", "),
         if s.external() { " external" } else { "" },
-        if s.unknown.is_some() { " unknown" } else { "" }
     )
 }
 
@@ -82,13 +81,26 @@ stop: Const s6, 4
     assert!(f.starts_with("reads [param1 param1.*] writes [param1.*] results [param1.*]"), "{f}");
 }
 
+/// A function value may be any function whose id is taken, and no other.
 #[test]
-fn an_unknown_callee_is_said() {
+fn a_function_value_has_the_effects_of_all_taken() {
     let text = "
 main f
-function f(params 2, results 1, frame 12)
+function f(params 3, results 1, frame 12)
+  Move s6, s2
   CallIndirect s5, s0..2
   Return1 s5
+function g(params 2, results 1, frame 12)
+  LoadI64 s2, s1, +0
+  Return1 s2
+function h(params 2, results 1, frame 12)
+  StoreI32 s1, s0, +0
+  Return1 s0
+function k(params 0, results 0, frame 12)
+  FunctionId s1, g
+  Return
 ";
-    assert_eq!(summary(text, 0), "reads [] writes [] results [unknown] stores [] unknown");
+    assert_eq!(summary(text, 0), "reads [param2] writes [] results [param2.*] stores []");
+    let both = text.replace("  Return\n", "  FunctionId s1, h\n  Return\n");
+    assert_eq!(summary(&both, 0), "reads [param2] writes [param2] results [param1 param2.*] stores []");
 }

@@ -96,7 +96,7 @@ impl Collector<'_, '_> {
                 self.each(id, inst, inst.args[0], false, |_| header.clone());
             }
             Op::Runtime(routine) => self.runtime(id, inst, routine.signature().effects),
-            Op::Call(function) => self.call(id, inst, function),
+            Op::Call(_) | Op::CallAny => self.call(id, inst),
             op => {
                 let Some((width, plus)) = op.access() else { return };
                 let write = op.effects() == Effects::Store;
@@ -116,8 +116,11 @@ impl Collector<'_, '_> {
     /// Adds an access at each address that a value may be.
     fn each(&mut self, id: InstId, inst: &Inst, at: Value, write: bool, extent: impl Fn(&Address) -> Extent) {
         let within = self.within(inst.block, at);
-        let addresses: Vec<Address> = self.owners.addresses(at).cloned().collect();
+        let mut addresses: Vec<Address> = self.owners.addresses(at).cloned().collect();
         let pc = self.names.inst(inst);
+        if addresses.is_empty() && !self.owners.is_null(self.forms, at) {
+            addresses.push(self.owners.unknown());
+        }
         for address in addresses {
             if self.owners.is_private(address.owner) || *self.owners.way(address.owner) == Way::Text {
                 continue;
@@ -212,15 +215,15 @@ impl Collector<'_, '_> {
         }
     }
 
-    fn call(&mut self, id: InstId, inst: &Inst, function: scaly_interp::program::FunctionId) {
-        let summary = self.summaries.get(function);
+    fn call(&mut self, id: InstId, inst: &Inst) {
+        let Some((summary, params)) = self.summaries.callee(inst) else { return };
         let made = inst.results.first().or(inst.args.first()).copied();
         let pc = self.names.inst(inst);
         let touch = |collector: &mut Self, places: &Places, write: bool| {
             for place in places.iter() {
                 // A function without parameters and results knows globals only.
                 let made = made.unwrap_or(Value(0));
-                for address in collector.owners.translate(inst, place, made) {
+                for address in collector.owners.translate(params, place, made) {
                     let owner = address.owner;
                     if collector.owners.is_private(owner) || *collector.owners.way(owner) == Way::Text {
                         continue;
@@ -234,8 +237,8 @@ impl Collector<'_, '_> {
         touch(self, &summary.writes, true);
         for &(target, value) in &summary.stores {
             let made = made.unwrap_or(Value(0));
-            let values = self.owners.translate(inst, value, made);
-            for target in self.owners.translate(inst, target, made) {
+            let values = self.owners.translate(params, value, made);
+            for target in self.owners.translate(params, target, made) {
                 if !self.owners.is_private(target.owner) {
                     let values = values.clone();
                     self.found.stored.push(Stored { owner: target.owner, extent: Extent::WHOLE, values, pc });

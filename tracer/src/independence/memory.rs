@@ -157,9 +157,8 @@ impl Memory<'_, '_> {
         let (p, q) = (self.places(a), self.places(b));
         let meet = |x: Place, y: Place| {
             let constant = x.source == Source::Text || y.source == Source::Text;
-            let unknown = x.source == Source::Unknown || y.source == Source::Unknown;
             let view = (self.is_view(x.source) && !is_new(y.source)) || (self.is_view(y.source) && !is_new(x.source));
-            !constant && (unknown || view || x == y)
+            !constant && (view || x == y)
         };
         let overlap = p.iter().any(|x| q.iter().any(|y| meet(x, y)));
         if overlap { Relation::Unsure } else { Relation::Distinct }
@@ -391,15 +390,9 @@ impl Memory<'_, '_> {
         let mut reached = self.places(from);
         reached.unite(&self.origins.flow.reached(&reached));
         let targets = self.places(to);
-        reached.iter().any(|x| {
-            targets.iter().any(|y| {
-                x.source == y.source
-                    || x.source == Source::Unknown
-                    || y.source == Source::Unknown
-                    || self.is_view(x.source)
-                    || self.is_view(y.source)
-            })
-        })
+        reached
+            .iter()
+            .any(|x| targets.iter().any(|y| x.source == y.source || self.is_view(x.source) || self.is_view(y.source)))
     }
 
     fn may_be_one_block(&self, a: Owner, b: Owner) -> bool {

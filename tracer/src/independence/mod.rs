@@ -181,7 +181,7 @@ fn condense(refusals: &mut Vec<Refusal>) {
     refusals.truncate(5);
 }
 
-/// Condition 5: output, input, waiting, and functions of which nothing is known.
+/// Condition 5: output, input, waiting.
 fn external(context: &Context<'_>, names: &Names<'_>) -> Vec<Refusal> {
     let mut found: Vec<Refusal> = Vec::new();
     for inst in &context.region.insts {
@@ -204,10 +204,13 @@ fn external(context: &Context<'_>, names: &Names<'_>) -> Vec<Refusal> {
                     }
                 }
             }
-            Op::Call(function) => {
-                let name = || format!("`{}`", context.program.function(function).name);
+            Op::Call(_) | Op::CallAny => {
+                let name = || match inst.op {
+                    Op::Call(function) => format!("`{}`", context.program.function(function).name),
+                    _ => "the function that is called here".into(),
+                };
                 let by = called(context, inst).unwrap_or_else(name);
-                let summary = context.summaries.get(function);
+                let Some((summary, _)) = context.summaries.callee(inst) else { continue };
                 if summary.output.is_some() {
                     refuse(Reason::Prints { by: by.clone() });
                 }
@@ -215,10 +218,7 @@ fn external(context: &Context<'_>, names: &Names<'_>) -> Vec<Refusal> {
                     refuse(Reason::Reads { by: by.clone() });
                 }
                 if summary.blocks.is_some() {
-                    refuse(Reason::Waits { by: by.clone() });
-                }
-                if summary.unknown.is_some() {
-                    refuse(Reason::CallsUnknown { by });
+                    refuse(Reason::Waits { by });
                 }
             }
             _ => {}

@@ -17,7 +17,7 @@ use super::forms::{Assumption, Forms};
 use super::poly::Poly;
 use crate::effects::{Place, Source, Summaries, copies};
 use crate::limits::Limits;
-use crate::region::{BlockId, Inst, Op, Region, Value};
+use crate::region::{BlockId, Def, Inst, Op, Region, Value};
 
 /// A block of memory, by number in [`Owners`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -353,19 +353,20 @@ impl Owners {
                     self.store(to, &moved);
                 }
             }
-            Op::Call(function) => {
-                let summary = summaries.get(function);
-                for (i, places) in summary.results.iter().enumerate() {
+            Op::Call(_) | Op::CallAny => {
+                let Some((summary, params)) = summaries.callee(inst) else { return };
+                for (&result, places) in inst.results.iter().zip(&summary.results) {
                     for place in places.iter() {
-                        for address in self.translate(inst, place, inst.results[i]) {
-                            self.add(inst.results[i], address);
+                        for address in self.translate(params, place, result) {
+                            self.add(result, address);
                         }
                     }
                 }
                 for &(target, value) in &summary.stores {
                     let Source::Param(slot) = target.source else { continue };
-                    let values: Addresses = self.translate(inst, value, inst.args[slot as usize]).into_iter().collect();
-                    self.store(inst.args[slot as usize], &values);
+                    let Some(&to) = params.get(usize::from(slot)) else { continue };
+                    let values: Addresses = self.translate(params, value, to).into_iter().collect();
+                    self.store(to, &values);
                 }
             }
             _ => {}
@@ -383,18 +384,19 @@ impl Owners {
         }
     }
 
-    /// The addresses for a place of a callee's summary. `made` names what it made itself.
-    pub fn translate(&mut self, inst: &Inst, place: Place, made: Value) -> Vec<Address> {
+    /// The addresses for a place of a callee's summary. `made` names what it made itself. A slot beyond the arguments
+    /// belongs to a function that cannot be the callee.
+    pub fn translate(&mut self, params: &[Value], place: Place, made: Value) -> Vec<Address> {
         let anywhere = |owner| Address { owner, offset: None, stride: 0 };
         let mut bases = Vec::new();
         match place.source {
             Source::Param(slot) => {
-                bases.extend(self.of[inst.args[slot as usize].index()].iter().map(|a| a.owner));
+                let Some(param) = params.get(usize::from(slot)) else { return Vec::new() };
+                bases.extend(self.of[param.index()].iter().map(|a| a.owner));
             }
             Source::Fresh { .. } => bases.push(self.owner(Way::Fresh(made))),
             Source::Text => bases.push(self.owner(Way::Text)),
             Source::Global => bases.push(self.owner(Way::Global)),
-            Source::Unknown => bases.push(self.owner(Way::Unknown)),
         }
         let mut all = Vec::new();
         for owner in bases {
@@ -412,6 +414,39 @@ impl Owners {
             all.extend(self.stored_below(owner));
         }
         all
+    }
+
+    /// An address of which nothing is known.
+    pub fn unknown(&mut self) -> Address {
+        Address { owner: self.owner(Way::Unknown), offset: None, stride: 0 }
+    }
+
+    /// Whether a value without addresses is null: made of constants alone. What is behind null is never accessed.
+    pub fn is_null(&self, forms: &Forms<'_>, value: Value) -> bool {
+        let region = forms.region;
+        let mut seen = BTreeSet::new();
+        let mut todo = vec![value];
+        while let Some(value) = todo.pop() {
+            if !seen.insert(value) {
+                continue;
+            }
+            match region.values[value.index()].def {
+                Def::Param(Region::ENTRY, _) => return false,
+                Def::Param(block, position) => {
+                    todo.extend(forms.arguments(block, position as usize).into_iter().map(|arg| arg.value));
+                }
+                Def::Result(inst, _) => {
+                    let inst = region.inst(inst);
+                    match inst.op {
+                        Op::Const(_) => {}
+                        Op::Element { .. } | Op::LoadInt(IntMemory::I64, _) => todo.push(inst.args[0]),
+                        Op::Text(_) => {}
+                        _ => return false,
+                    }
+                }
+            }
+        }
+        true
     }
 
     /// Whether everything that private memory leads to is private as well.

@@ -3,7 +3,7 @@
 //! This text is the user interface. Each reason says what stands in the way and what to change; the place of the
 //! offending line is beside it.
 
-use scaly_interp::program::{Pc, Program};
+use scaly_interp::program::Pc;
 
 use crate::walker::Open;
 
@@ -78,10 +78,6 @@ pub enum Reason {
     Waits {
         by: String,
     },
-    /// A function value that is not known is called.
-    CallsUnknown {
-        by: String,
-    },
 }
 
 /// Why there is no trip count.
@@ -127,7 +123,6 @@ impl Refusal {
             Reason::Prints { .. } => "prints",
             Reason::Reads { .. } => "reads",
             Reason::Waits { .. } => "waits",
-            Reason::CallsUnknown { .. } => "calls-unknown",
         }
     }
 
@@ -167,9 +162,9 @@ impl Refusal {
     }
 
     /// What stands in the way.
-    pub fn text(&self, program: &Program) -> String {
+    pub fn text(&self) -> String {
         match &self.reason {
-            Reason::Open(open) => open.text(program),
+            Reason::Open(open) => open.text(),
             Reason::NotCounted(why) => match why {
                 NotCounted::NoCounter => "the number of iterations is not known when the loop starts".into(),
                 NotCounted::CountsDown => "it counts downwards".into(),
@@ -208,7 +203,6 @@ impl Refusal {
             Reason::Prints { by } => format!("{by} writes to the world outside, in the order of the iterations"),
             Reason::Reads { by } => format!("{by} reads from the world outside, in the order of the iterations"),
             Reason::Waits { by } => format!("{by} may wait for something outside"),
-            Reason::CallsUnknown { by } => format!("{by} calls a function value that is not known here"),
         }
     }
 
@@ -244,7 +238,6 @@ impl Refusal {
             Reason::Moves { .. } => "store new values instead of moving old ones".into(),
             Reason::Prints { .. } => "collect the text in an array by index and print it behind the loop".into(),
             Reason::Reads { .. } | Reason::Waits { .. } => "read everything before the loop".into(),
-            Reason::CallsUnknown { .. } => "pass a lambda or a function by name".into(),
         })
     }
 }

@@ -423,8 +423,13 @@ done: ConstF64 s2, 1.0
     assert_eq!(found, "serial: an iteration reads elements of `a` that others write");
     let found = verdict(&program("  Const s6, 0\n  Const s7, 0\n  Runtime s6, ConsolePrint"));
     assert!(found.starts_with("serial: `g` writes to the world outside, in the order of the iterations"), "{found}");
-    let found = verdict(&program("  CallIndirect s6, s0..2"));
-    assert!(found.starts_with("serial: `g` calls a function value that is not known here"), "{found}");
+    let unknown =
+        "  FunctionId s3, h\n  FunctionId s3, k\n  LoadWords s9, s0, +0\n  Move s7, s0\n  CallIndirect s6, s9..11";
+    let functions = "function h(params 2, results 1, frame 4)\n  Return1 s0\nfunction k(params 2, results 1, frame 4)\n  STORE\n  Return1 s0\n";
+    let harmless = format!("{}{}", program(unknown), functions.replace("STORE", "Nop"));
+    assert!(verdict(&harmless).starts_with("serial: an iteration reads elements of `a`"), "{}", verdict(&harmless));
+    let storing = format!("{}{}", program(unknown), functions.replace("STORE", "StoreF64 s1, s0, +8"));
+    assert!(verdict(&storing).starts_with("serial: which element of `a` is stored"), "{}", verdict(&storing));
 }
 
 /// A `while` with a counter, a limit that may be computed, and what goes wrong.

@@ -336,6 +336,10 @@ fn operation(line: &mut Line<'_>) -> Result<(Op, Vec<Value>)> {
             args = line.list(Line::value)?;
             Op::Call(function)
         }
+        Op::CallAny => {
+            args = line.list(Line::value)?;
+            Op::CallAny
+        }
         op => {
             while line.peek() != "@" {
                 if !args.is_empty() {

@@ -87,6 +87,7 @@ impl Region {
             Op::Guard(fault) => write!(f, " {} {fault:?}", args[0])?,
             Op::Runtime(routine) => write!(f, " {} ({})", routine.name(), List(args))?,
             Op::Call(function) => write!(f, " {function} ({})", List(args))?,
+            Op::CallAny => write!(f, " ({})", List(args))?,
             _ => write!(f, " {}", List(args))?,
         }
         writeln!(f, " {}", inst.pc)

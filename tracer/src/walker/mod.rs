@@ -34,6 +34,7 @@ use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::routine::Routine;
 use scaly_interp::step::step;
 
+use crate::effects::taken;
 use crate::limits::Limits;
 use crate::region::{BlockId, Chain, ChainId, Cycle, CycleId, Edge, ExitKind, Op, Region, Terminator, Value};
 
@@ -43,6 +44,8 @@ pub struct Walker<'a> {
     limits: Limits,
     loops_of: Vec<Vec<LoopId>>,
     codes: FxHashMap<FunctionId, Rc<Code>>,
+    /// The functions that a function value may be.
+    taken: Vec<FunctionId>,
 }
 
 impl<'a> Walker<'a> {
@@ -51,7 +54,7 @@ impl<'a> Walker<'a> {
         for (i, l) in program.loops.iter().enumerate() {
             loops_of[l.function.0 as usize].push(LoopId(i as u32));
         }
-        Walker { program, limits, loops_of, codes: FxHashMap::default() }
+        Walker { program, limits, loops_of, codes: FxHashMap::default(), taken: taken(program) }
     }
 
     /// Facts about a function's bytecode.
@@ -297,10 +300,10 @@ impl Walk<'_, '_> {
                 let function = self.builder.slot(value);
                 let environment = self.builder.slot(value + 1);
                 let known = self.builder.constant_of(function).and_then(|f| u32::try_from(f).ok());
-                let Some(function) = known.filter(|&f| (f as usize) < self.program.functions.len()) else {
-                    return self.open(OpenReason::UnknownCallee, pc);
+                return match known.filter(|&f| (f as usize) < self.program.functions.len()) {
+                    Some(function) => self.call(a, pc, FunctionId(function), frame, Some(environment)),
+                    None => self.call_any(a, pc, function, frame, environment),
                 };
-                return self.call(a, pc, FunctionId(function), frame, Some(environment));
             }
             Next::Return { from, count } => {
                 let values: Vec<Value> = (from..from + count).map(|slot| self.builder.slot(slot)).collect();
@@ -414,12 +417,50 @@ impl Walk<'_, '_> {
         } else {
             self.builder.emit(Op::Call(function), &args, &vec![None; results.into()])
         };
+        self.returned(frame, &values);
+        Ok(true)
+    }
+
+    /// A call of a function value that is not known. If the program takes the id of one function only that can stand
+    /// here, it is that one.
+    fn call_any(
+        &mut self,
+        a: &Activation,
+        pc: u32,
+        value: Value,
+        frame: u16,
+        environment: Value,
+    ) -> Result<bool, Open> {
+        // Arguments stand in a row; what needs more of them is not called here.
+        let slots = &self.builder.frame;
+        let mut count: u16 = 1;
+        while slots.get(usize::from(frame + count)).is_some_and(Option::is_some) {
+            count += 1;
+        }
+        let functions = &self.program.functions;
+        let fits = |id: &&FunctionId| functions[id.0 as usize].param_slots <= count;
+        let candidates: Vec<FunctionId> = self.walker.taken.iter().filter(fits).copied().collect();
+        if let &[only] = &candidates[..] {
+            return self.call(a, pc, only, frame, Some(environment));
+        }
+        let of = |f: fn(&scaly_interp::program::Function) -> u16| {
+            candidates.iter().map(|id| f(&functions[id.0 as usize])).max().unwrap_or(0)
+        };
+        let (params, results) = (of(|f| f.param_slots), of(|f| f.result_slots));
+        let mut args = vec![value, environment];
+        args.extend((1..params).map(|i| self.builder.slot(frame + i)));
+        let values = self.builder.emit(Op::CallAny, &args, &vec![None; results.into()]);
+        self.returned(frame, &values);
+        Ok(true)
+    }
+
+    /// Behind a call: its results stand from its frame on, all else there is lost.
+    fn returned(&mut self, frame: u16, values: &[Value]) {
         let lost = usize::from(frame.saturating_sub(2)).min(self.builder.frame.len());
         self.builder.frame[lost..].fill(None);
-        for (slot, &value) in (frame..).zip(&values) {
+        for (slot, &value) in (frame..).zip(values) {
             self.builder.set_slot(slot, value);
         }
-        Ok(true)
     }
 
     /// Walks a callee in place. Its results, or none if it never returns.

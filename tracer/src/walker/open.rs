@@ -2,15 +2,13 @@
 
 use std::fmt;
 
-use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
+use scaly_interp::program::{LoopId, Pc};
 
 /// Why the walker could not follow every path of a loop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OpenReason {
     /// More instructions than the limit, even with no call inlined.
     TooLarge { limit: u32 },
-    /// A function value that is not known in the loop is called.
-    UnknownCallee,
     /// The bytecode jumps into the middle of a loop, backwards without one, or to nowhere.
     Malformed,
 }
@@ -25,14 +23,10 @@ pub struct Open {
 
 impl Open {
     /// The reason as a sentence without its place.
-    pub fn text(&self, program: &Program) -> String {
+    pub fn text(&self) -> String {
         match self.reason {
             OpenReason::TooLarge { limit } => {
                 format!("an iteration has more than {limit} instructions; move inner work into functions")
-            }
-            OpenReason::UnknownCallee => {
-                let name = program.function_at(self.pc).map_or("", |f: FunctionId| &program.function(f).name);
-                format!("`{name}` calls a function value that is not known here; pass a lambda or a function by name")
             }
             OpenReason::Malformed => "its bytecode is malformed".into(),
         }
