@@ -17,6 +17,8 @@ pub use expr::*;
 pub use routine::*;
 pub use types::*;
 
+use rustc_hash::FxHashMap;
+
 use crate::source::Span;
 
 /// A checked program.
@@ -25,6 +27,8 @@ pub struct Program {
     pub types: Types,
     pub routines: Vec<Routine>,
     pub globals: Vec<Global>,
+    /// How values that are walked by positions (`HashMap`, `List` …) are walked: of each such type that is shown somewhere.
+    pub walks: FxHashMap<TypeId, Walk>,
     /// Runs the statements of the file, or calls `main`; no parameters, gives the exit status as an `int`.
     pub main: RoutineId,
 }
@@ -38,6 +42,16 @@ pub struct Global {
     /// Has no parameters and gives the value.
     pub initializer: RoutineId,
     pub span: Span,
+}
+
+/// The routines that walk a collection: `begin(this)` and `advance(this, p)` give a position, negative at the end,
+/// `element(this, p)` what lies there, of type `item`. They show as `[a,b]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Walk {
+    pub begin: RoutineId,
+    pub advance: RoutineId,
+    pub element: RoutineId,
+    pub item: TypeId,
 }
 
 impl Program {

@@ -54,7 +54,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod views;
-mod walk;
+pub(super) mod walk;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

@@ -1,0 +1,129 @@
+//! Reporting: one message for one mistake, near names, and where a generic instance comes from.
+
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use rustc_hash::FxBuildHasher;
+
+use super::Checker;
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
+use crate::syntax::Symbol;
+
+/// An [`Origin`] of a checker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OriginId(pub u32);
+
+/// Why an instance of a generic or library routine exists.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// `largest[Point]`
+    pub name: String,
+    /// The call that asked for it first.
+    pub call: Span,
+    /// The instance that the call stands in.
+    pub parent: Option<OriginId>,
+}
+
+impl Diagnostic {
+    /// Proposes a name that is written much like the unknown one.
+    pub fn help_near(self, near: Option<String>) -> Self {
+        match near {
+            Some(near) => self.help(format!("did you mean `{near}`?")),
+            None => self,
+        }
+    }
+}
+
+impl<'a> Checker<'a> {
+    /// Adds a message, once. One inside of a generic instance tells which; one inside of the library is moved to the
+    /// call that led there, which is all that the user can change.
+    pub fn report(&mut self, mut diagnostic: Diagnostic) {
+        let library = self.sources.file(diagnostic.span.file).library;
+        let mut at = self.origin;
+        let mut innermost = None;
+        while let Some(id) = at {
+            let origin = &self.origins[id.0 as usize];
+            innermost.get_or_insert(origin);
+            if !self.sources.file(origin.call.file).library {
+                if library {
+                    let inner = std::mem::replace(
+                        &mut diagnostic,
+                        Diagnostic::error(origin.call, format!("`{}` cannot be used like this", origin.name)),
+                    );
+                    let label = if inner.label.is_empty() { String::new() } else { format!(": {}", inner.label) };
+                    diagnostic.label = "called here".into();
+                    diagnostic.secondary.push((inner.span, format!("{}{label}", inner.message)));
+                } else {
+                    diagnostic.secondary.push((origin.call, format!("in `{}`, called here", origin.name)));
+                }
+                break;
+            }
+            at = origin.parent;
+        }
+        let mut hasher = FxBuildHasher.build_hasher();
+        diagnostic.message.hash(&mut hasher);
+        if self.reported.insert((diagnostic.span, hasher.finish())) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Points to a declaration that the user can see.
+    pub fn defined_here(&self, diagnostic: Diagnostic, span: Span) -> Diagnostic {
+        if self.sources.file(span.file).library { diagnostic } else { diagnostic.secondary(span, "defined here") }
+    }
+
+    /// The name most like the given one, if it is like it enough to be meant.
+    pub fn near(&self, name: Symbol, among: impl IntoIterator<Item = Symbol>) -> Option<String> {
+        nearest(self.text(name), among.into_iter().map(|s| self.text(s)))
+    }
+
+    /// The source text of a place.
+    pub fn source(&self, span: Span) -> &'a str {
+        let text = &self.sources.file(span.file).text;
+        text.get(span.start as usize..span.end as usize).unwrap_or("")
+    }
+
+    /// The source text of a place if it is short enough to be repeated in a message.
+    pub fn short_source(&self, span: Span) -> Option<&'a str> {
+        let text = self.source(span);
+        (!text.is_empty() && text.len() <= 50 && !text.contains('\n')).then_some(text)
+    }
+}
+
+fn nearest<'t>(name: &str, among: impl Iterator<Item = &'t str>) -> Option<String> {
+    let lower = name.to_lowercase();
+    let allowed = match name.chars().count() {
+        0 | 1 => return None,
+        2..=3 => 1,
+        4..=6 => 2,
+        _ => 3,
+    };
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in among {
+        if candidate == name || candidate.is_empty() || !candidate.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+            continue;
+        }
+        let distance = if candidate.to_lowercase() == lower { 0 } else { strsim::osa_distance(name, candidate) };
+        let better = best.is_none_or(|(d, b)| (distance, candidate) < (d, b));
+        if distance <= allowed && distance < candidate.chars().count() && better {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::nearest;
+
+    #[test]
+    fn nearness() {
+        let names = ["length", "last", "push", "x", "Length"];
+        let near = |name| nearest(name, names.into_iter());
+        assert_eq!(near("lenght").as_deref(), Some("length"));
+        assert_eq!(near("psh").as_deref(), Some("push"));
+        assert_eq!(near("LENGTH").as_deref(), Some("Length"));
+        assert_eq!(near("y"), None);
+        assert_eq!(near("something"), None);
+    }
+}

@@ -1,0 +1,23 @@
+//! Tests of checking: whole programs, the library, messages.
+
+mod messages;
+mod programs;
+
+use super::{Checked, Library, Options, check};
+use crate::source::{SourceFile, SourceMap};
+use crate::syntax::{self, Interner, Names};
+
+/// Checks a program; the texts of its messages, rendered.
+fn checked(text: &str) -> (Checked, Vec<String>) {
+    let mut sources = SourceMap::default();
+    let mut interner = Interner::new();
+    let mut names = Names::new(&mut interner);
+    let library = Library::parse(&mut sources, &mut interner, &mut names);
+    assert!(library.diagnostics.is_empty(), "{:?}", library.diagnostics);
+    let file = sources.add(SourceFile::new("test.scaly", text, false));
+    let parsed = syntax::parse_with(file, text, &mut interner, &mut names, false);
+    let mut rendered: Vec<String> = parsed.diagnostics.iter().map(|d| d.render(&sources, false)).collect();
+    let checked = check(&sources, &library, &parsed.file, &mut interner, Options::default());
+    rendered.extend(checked.diagnostics.iter().map(|d| d.render(&sources, false)));
+    (checked, rendered)
+}
