@@ -39,6 +39,8 @@ pub enum Combine {
     Least,
     /// The first largest.
     Greatest,
+    /// Set to one and the same value on some paths, like `found`.
+    Set,
 }
 
 impl Combine {
@@ -53,6 +55,7 @@ impl Combine {
             Combine::Xor => "xor",
             Combine::Least => "first smallest",
             Combine::Greatest => "first largest",
+            Combine::Set => "set to the same value by any iteration",
         }
     }
 
@@ -329,6 +332,9 @@ impl Analysis<'_, '_> {
     }
 
     fn reduction(&self, web: &Web) -> Option<(Combine, Option<Kind>)> {
+        if self.is_flag(web) {
+            return Some((Combine::Set, None));
+        }
         if web.reader.is_some() || web.float_sum || !web.compares.is_empty() || !web.foreign.is_empty() {
             return None;
         }
@@ -343,6 +349,20 @@ impl Analysis<'_, '_> {
             _ => return None,
         };
         Some((combine, narrow))
+    }
+
+    /// Whatever iteration sets it, it is set to the same value, and nobody looks at it before the end.
+    fn is_flag(&self, web: &Web) -> bool {
+        let untouched = web.reader.is_none()
+            && !web.float_sum
+            && web.combines.is_empty()
+            && web.wraps.is_empty()
+            && web.compares.is_empty();
+        let Some(&(_, first)) = web.foreign.first() else { return false };
+        untouched
+            && self.forms.is_invariant(first.value)
+            && web.foreign.iter().all(|(_, arg)| arg.value == first.value)
+            && self.always_current(web)
     }
 
     /// Sums and products are wrapped before anything else is done with them.

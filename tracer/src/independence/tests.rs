@@ -516,3 +516,22 @@ fn narrow_indices_are_checked() {
   StoreElemF64 s0..2, s12, s5, *8, +0";
     assert!(verdict(&for_loop(body)).starts_with("serial: which element of `a`"));
 }
+
+/// `if a[i] = 7 set found: true`
+#[test]
+fn a_flag() {
+    let body = "LoadElemI64 s12, s2..4, s10, *8, +0
+  JNeImm s12, 7 -> @next
+  Const s8, 1";
+    let text = with_params("value", "value", body, "Move s0, s8");
+    assert_eq!(verdict(&text), "independent: `sum` is a reduction: set to the same value by any iteration");
+    let twice = text.replace(
+        "JNeImm s12, 7 -> @next\n  Const s8, 1",
+        "JNeImm s12, 7 -> @next\n  Const s8, 1\n  JNeImm s5, 7 -> @next\n  Const s8, 2",
+    );
+    assert!(verdict(&twice).starts_with("serial"), "{}", verdict(&twice));
+    let read = text
+        .replace("  JNeImm", "  StoreElemI64 s0..2, s10, s8, *8, +0\n  JNeImm")
+        .replace("param a s0..2 value", "param a s0..2 inplace 0");
+    assert_eq!(verdict(&read), "serial: each iteration needs `sum` from the one before");
+}
