@@ -120,6 +120,8 @@ impl Lexer<'_> {
     /// Reads one token or piece of white space; `false` at the end.
     fn token(&mut self) -> bool {
         let Some(&byte) = self.bytes.get(self.at) else {
+            // Behind the last token, not behind the white space and comments after it: where something is missing.
+            self.at = self.lexed.tokens.last().map_or(0, |t| t.end as usize);
             self.push(TokenKind::End, self.at, 0);
             return false;
         };
