@@ -70,6 +70,7 @@ impl Parser<'_> {
         if beside && !next.after_blank {
             return false;
         }
+        let operand = matches!(next.kind, TokenKind::Name | TokenKind::Not | TokenKind::LeftParen | TokenKind::Bang);
         let word = self.text_of(token);
         let name = if next.kind == TokenKind::Name { self.text_of(next) } else { "name" };
         let (message, help) = match word {
@@ -96,7 +97,9 @@ impl Parser<'_> {
             "switch" | "case" | "select" if beside && next.kind == TokenKind::Name => {
                 (format!("`{word}` does not choose"), format!("write `match {name} {{ case 1: … else … }}`"))
             }
-            "elif" | "elsif" | "elseif" if beside => (format!("`{word}` without its `if`"), "write `else if`".into()),
+            "elif" | "elsif" | "elseif" if beside && operand => {
+                (format!("`{word}` without its `if`"), "write `else if`".into())
+            }
             "foreach" if beside && next.kind == TokenKind::Name => {
                 ("`foreach` is not a loop".into(), format!("write `for {name} in collection: …`"))
             }

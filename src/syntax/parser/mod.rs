@@ -16,6 +16,7 @@ mod definition;
 mod expression;
 mod habits;
 mod recovery;
+mod routine;
 mod statement;
 #[cfg(test)]
 pub(in crate::syntax) mod tests;

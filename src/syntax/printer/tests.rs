@@ -119,6 +119,108 @@ proptest! {
     }
 }
 
+const PIECES: &[&str] = &[
+    "a",
+    "b",
+    "int",
+    "Array",
+    "Some",
+    "None",
+    "'x y'",
+    "_",
+    "1",
+    "2.5",
+    "\"s\"",
+    "`c`",
+    "true",
+    "null",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "(",
+    ")",
+    "{",
+    "}",
+    ",",
+    ":",
+    ".",
+    "..",
+    "..=",
+    "?",
+    "\\",
+    "\n",
+    "\n",
+    "\n",
+    "+",
+    "-",
+    "*",
+    "=",
+    "<",
+    "&",
+    "^",
+    "+=",
+    "and",
+    "not",
+    "as",
+    "is",
+    "let",
+    "var",
+    "set",
+    "if",
+    "else",
+    "while",
+    "for",
+    "in",
+    "repeat",
+    "label",
+    "break",
+    "loop",
+    "return",
+    "match",
+    "case",
+    "choose",
+    "when",
+    "define",
+    "union",
+    "function",
+    "operator",
+    "init",
+    "returns",
+    "private",
+    "sizeof",
+    "!",
+    "#",
+    "$",
+    "//",
+    ";",
+    "xor",
+    "throw",
+    "try",
+    "extern",
+    "intrinsic",
+    "elif",
+    "->",
+    "++",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+    /// What is accepted at all prints and parses back, and nothing panics.
+    #[test]
+    fn token_soup(pieces in proptest::collection::vec((0..PIECES.len(), any::<bool>()), 0..20)) {
+        let text: String =
+            pieces.iter().map(|&(i, blank)| format!("{}{}", PIECES[i], if blank { " " } else { "" })).collect();
+        let mut interner = Interner::new();
+        let parsed = parse(FileId(0), &text, &mut interner, true);
+        if parsed.diagnostics.is_empty() {
+            check(&parsed.file, &mut interner);
+        }
+    }
+}
+
 /// Makes a tree of a tape of choices; behind its end every choice is the simplest one, so that shorter tapes give
 /// smaller trees.
 struct Builder<'a> {
