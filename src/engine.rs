@@ -1,4 +1,20 @@
 //! Where the parts meet: source text to program image to result.
+//!
+//! The only place that knows all tiers. There is one so far: the interpreter.
+
+use std::sync::Arc;
+
+use scaly_interp::dump::Printer;
+use scaly_interp::interpreter::{self, Finished, RunError, World};
+use scaly_interp::program::Program;
+use scaly_runtime::memory::{MemoryOptions, RegionMode};
+use scaly_runtime::os;
+
+use crate::check;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::lower;
+use crate::source::{SourceFile, SourceMap};
+use crate::syntax::{self, Interner};
 
 /// How a program is compiled.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,8 +30,86 @@ pub struct Options {
 pub struct RunOptions {
     /// Every memory region in a mapping of its own, freed storage poisoned.
     pub guard_regions: bool,
-    /// Bytes that regions may hold altogether.
+    /// Bytes that regions may hold altogether; four fifths of the machine's memory by default, so that a program that
+    /// runs away ends with an error of its own and not by the kernel's hand.
     pub memory_limit: Option<u64>,
     /// 64-bit slots that the frames of nested calls may take.
     pub stack_slots: Option<u64>,
+}
+
+/// A program that can run.
+#[derive(Debug)]
+pub struct Compiled {
+    pub sources: SourceMap,
+    pub program: Arc<Program>,
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// A program that can't, and why not: at least one error, in the order of their places.
+#[derive(Debug)]
+pub struct Failure {
+    pub sources: SourceMap,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// From text to a program image.
+pub fn compile(file: SourceFile, options: Options) -> Result<Compiled, Box<Failure>> {
+    let mut sources = SourceMap::default();
+    match front_end(&mut sources, file, options) {
+        Ok((program, warnings)) => Ok(Compiled { sources, program: Arc::new(program), warnings }),
+        Err(mut diagnostics) => {
+            diagnostics.sort_by_key(|d| d.span);
+            Err(Box::new(Failure { sources, diagnostics }))
+        }
+    }
+}
+
+fn front_end(
+    sources: &mut SourceMap,
+    file: SourceFile,
+    options: Options,
+) -> Result<(Program, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let mut interner = Interner::new();
+    let file = sources.add(file);
+    let parsed = syntax::parse(file, &sources.file(file).text, &mut interner, false);
+    let mut diagnostics = parsed.diagnostics;
+    let broken = has_errors(&diagnostics);
+    let checked = check::check(sources, &mut interner, &parsed.file, check::Options { echo: options.echo });
+    // What follows from text that was not understood is seldom worth reading.
+    if broken {
+        return Err(diagnostics);
+    }
+    diagnostics.extend(checked.diagnostics);
+    let Some(mut program) = checked.program else { return Err(diagnostics) };
+    if has_errors(&diagnostics) {
+        return Err(diagnostics);
+    }
+    diagnostics.extend(check::ownership::analyze(&mut program, options.strict));
+    if has_errors(&diagnostics) {
+        return Err(diagnostics);
+    }
+    match lower::lower(&program) {
+        Ok(program) => Ok((program, diagnostics)),
+        Err(errors) => {
+            diagnostics.extend(errors);
+            Err(diagnostics)
+        }
+    }
+}
+
+fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|d| d.severity == Severity::Error)
+}
+
+/// Runs a program with standard input and output.
+pub fn run(compiled: &Compiled, arguments: Vec<String>, options: &RunOptions) -> Result<Finished, RunError> {
+    let limit = options.memory_limit.or_else(|| os::memory_total().map(|bytes| bytes / 5 * 4));
+    let mode = if options.guard_regions { RegionMode::Guard } else { RegionMode::Reuse };
+    let options = interpreter::Options { memory: MemoryOptions { mode, limit }, stack_slots: options.stack_slots };
+    interpreter::run(compiled.program.clone(), World::standard(arguments), options)
+}
+
+/// The bytecode as a listing with source lines; the library's and generated functions only with `all`.
+pub fn dump(compiled: &Compiled, all: bool) -> String {
+    Printer::new(&compiled.program).sources(&compiled.sources).library(all).to_string()
 }

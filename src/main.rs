@@ -1,4 +1,8 @@
 //! The `scaly` command.
 #![deny(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    scaly::command::main(std::env::args_os().skip(1))
+}

@@ -38,6 +38,10 @@ fn act(arguments: Arguments) -> ExitCode {
         (_, Some(source)) => source,
         (_, None) => return misused(&Misuse::NoProgram),
     };
+    let program_arguments = match utf8(program_arguments) {
+        Ok(arguments) => arguments,
+        Err(misuse) => return misused(&misuse),
+    };
     let file = match input::load(&source) {
         Ok(file) => file,
         Err(error) => {
@@ -59,7 +63,18 @@ fn act(arguments: Arguments) -> ExitCode {
         Action::Dump { all } => report::print(&engine::dump(&compiled, all)),
         Action::Explain => report::print(&crate::explain::static_report(&compiled)),
         Action::Run => report::outcome(&compiled, engine::run(&compiled, program_arguments, &options.run), color),
-        Action::Oracle => report::oracle(&compiled, engine::oracle(&compiled, program_arguments, &options.run), color),
         Action::Help(_) | Action::Version { .. } => ExitCode::SUCCESS,
     }
+}
+
+/// The program's arguments are Scaly strings.
+fn utf8(arguments: Vec<OsString>) -> Result<Vec<String>, Misuse> {
+    arguments
+        .into_iter()
+        .map(|argument| {
+            argument.into_string().map_err(|argument| {
+                Misuse::Other(format!("the argument '{}' is not valid UTF-8", argument.to_string_lossy()))
+            })
+        })
+        .collect()
 }

@@ -3,9 +3,12 @@
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use scaly_interp::interpreter::{Ended, Finished, RunError, RuntimeError, TraceLine};
+
 use super::arguments::Color;
 use super::input;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::engine::Compiled;
 use crate::source::SourceMap;
 
 /// One complaint of the command's own.
@@ -49,4 +52,37 @@ pub fn diagnostics(sources: &SourceMap, diagnostics: &[Diagnostic], color: bool)
         line(&format!("{errors} errors"));
     }
     if errors > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// What a run came to: its status, or its error with place and calls.
+pub fn outcome(compiled: &Compiled, result: Result<Finished, RunError>, color: bool) -> ExitCode {
+    match result {
+        Ok(Finished { ended: Ended::Status(status), .. }) => ExitCode::from(status as u8),
+        Ok(Finished { ended: Ended::Error(error), .. }) => {
+            runtime_error(compiled, &error, color);
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            line(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn runtime_error(compiled: &Compiled, error: &RuntimeError, color: bool) {
+    let Some(span) = error.span else {
+        plain(&format!("error: {}", error.message));
+        return;
+    };
+    let mut text = Diagnostic::error(span, &error.message).render(&compiled.sources, color);
+    for call in &error.trace {
+        match call {
+            TraceLine::Call { name, span, .. } => {
+                text += &format!("  called in {name} at {}\n", compiled.sources.place(*span));
+            }
+            TraceLine::Skipped(count) => text += &format!("  … {count} more calls …\n"),
+        }
+    }
+    // Where standard error is closed, nobody is left to tell.
+    let _ = io::stderr().write_all(text.as_bytes());
 }
