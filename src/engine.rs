@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use scaly_interp::dump::Printer;
 use scaly_interp::interpreter::{self, Finished, RunError, World};
+use scaly_interp::oracle::{self, Report};
 use scaly_interp::program::Program;
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_runtime::os;
@@ -14,7 +15,7 @@ use crate::check;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lower;
 use crate::source::{SourceFile, SourceMap};
-use crate::syntax::{self, Interner};
+use crate::syntax::{self, Interner, Names};
 
 /// How a program is compiled.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,15 +71,17 @@ fn front_end(
     options: Options,
 ) -> Result<(Program, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut interner = Interner::new();
+    let mut names = Names::new(&mut interner);
+    let library = check::Library::parse(sources, &mut interner, &mut names);
     let file = sources.add(file);
-    let parsed = syntax::parse(file, &sources.file(file).text, &mut interner, false);
-    let mut diagnostics = parsed.diagnostics;
-    let broken = has_errors(&diagnostics);
-    let checked = check::check(sources, &mut interner, &parsed.file, check::Options { echo: options.echo });
-    // What follows from text that was not understood is seldom worth reading.
-    if broken {
+    let parsed = syntax::parse_with(file, &sources.file(file).text, &mut interner, &mut names, false);
+    let mut diagnostics = library.diagnostics.clone();
+    diagnostics.extend(parsed.diagnostics);
+    if has_errors(&diagnostics) {
+        // What follows from text that was not understood is seldom worth reading.
         return Err(diagnostics);
     }
+    let checked = check::check(sources, &library, &parsed.file, &mut interner, check::Options { echo: options.echo });
     diagnostics.extend(checked.diagnostics);
     let Some(mut program) = checked.program else { return Err(diagnostics) };
     if has_errors(&diagnostics) {
@@ -103,10 +106,18 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 
 /// Runs a program with standard input and output.
 pub fn run(compiled: &Compiled, arguments: Vec<String>, options: &RunOptions) -> Result<Finished, RunError> {
+    interpreter::run(compiled.program.clone(), World::standard(arguments), limits(options))
+}
+
+/// Runs a program, and reports of each loop what its iterations had to do with one another.
+pub fn oracle(compiled: &Compiled, arguments: Vec<String>, options: &RunOptions) -> Result<Report, RunError> {
+    oracle::run(compiled.program.clone(), World::standard(arguments), limits(options), |_, _| true)
+}
+
+fn limits(options: &RunOptions) -> interpreter::Options {
     let limit = options.memory_limit.or_else(|| os::memory_total().map(|bytes| bytes / 5 * 4));
     let mode = if options.guard_regions { RegionMode::Guard } else { RegionMode::Reuse };
-    let options = interpreter::Options { memory: MemoryOptions { mode, limit }, stack_slots: options.stack_slots };
-    interpreter::run(compiled.program.clone(), World::standard(arguments), options)
+    interpreter::Options { memory: MemoryOptions { mode, limit }, stack_slots: options.stack_slots }
 }
 
 /// The bytecode as a listing with source lines; the library's and generated functions only with `all`.

@@ -63,6 +63,7 @@ fn act(arguments: Arguments) -> ExitCode {
         Action::Dump { all } => report::print(&engine::dump(&compiled, all)),
         Action::Explain => report::print(&crate::explain::static_report(&compiled)),
         Action::Run => report::outcome(&compiled, engine::run(&compiled, program_arguments, &options.run), color),
+        Action::Oracle => report::oracle(&compiled, engine::oracle(&compiled, program_arguments, &options.run), color),
         Action::Help(_) | Action::Version { .. } => ExitCode::SUCCESS,
     }
 }

@@ -4,6 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use scaly_interp::interpreter::{Ended, Finished, RunError, RuntimeError, TraceLine};
+use scaly_interp::oracle::{self, Obstacle, Report};
+use scaly_interp::program::{LoopId, Pc, Program, Variable};
 
 use super::arguments::Color;
 use super::input;
@@ -57,16 +59,24 @@ pub fn diagnostics(sources: &SourceMap, diagnostics: &[Diagnostic], color: bool)
 /// What a run came to: its status, or its error with place and calls.
 pub fn outcome(compiled: &Compiled, result: Result<Finished, RunError>, color: bool) -> ExitCode {
     match result {
-        Ok(Finished { ended: Ended::Status(status), .. }) => ExitCode::from(status as u8),
-        Ok(Finished { ended: Ended::Error(error), .. }) => {
+        Ok(finished) => ended(compiled, finished.ended, color),
+        Err(error) => failed(&error),
+    }
+}
+
+fn ended(compiled: &Compiled, ended: Ended, color: bool) -> ExitCode {
+    match ended {
+        Ended::Status(status) => ExitCode::from(status as u8),
+        Ended::Error(error) => {
             runtime_error(compiled, &error, color);
             ExitCode::FAILURE
         }
-        Err(error) => {
-            line(&error.to_string());
-            ExitCode::FAILURE
-        }
     }
+}
+
+fn failed(error: &RunError) -> ExitCode {
+    line(&error.to_string());
+    ExitCode::FAILURE
 }
 
 fn runtime_error(compiled: &Compiled, error: &RuntimeError, color: bool) {
@@ -85,4 +95,58 @@ fn runtime_error(compiled: &Compiled, error: &RuntimeError, color: bool) {
     }
     // Where standard error is closed, nobody is left to tell.
     let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// What the oracle saw, loop by loop in the order of the source, on standard error: the program has the output.
+pub fn oracle(compiled: &Compiled, result: Result<Report, RunError>, color: bool) -> ExitCode {
+    let report = match result {
+        Ok(report) => report,
+        Err(error) => return failed(&error),
+    };
+    let program = &compiled.program;
+    let mut text = String::new();
+    for (index, seen) in report.loops.iter().enumerate() {
+        let id = LoopId(index as u32);
+        let function = program.function(program.loops[index].function);
+        if function.library || seen.runs == 0 {
+            continue;
+        }
+        let place = compiled.sources.place(program.loops[index].span);
+        text += &format!("{place}: {id}: {} in {}: ", count(seen.iterations, "iteration"), count(seen.runs, "run"));
+        text += &match seen.obstacle(|_| false) {
+            None if seen.longest < 2 => "never more than one iteration in a run\n".to_string(),
+            None => "free\n".to_string(),
+            Some(Obstacle::External(pc)) => format!("input or output at {}\n", at(compiled, pc)),
+            Some(Obstacle::Conflict(conflict)) => {
+                let what = match conflict.place {
+                    oracle::Place::Slot(slot) => match variable(program, id, slot) {
+                        Some(name) => format!("'{name}' is carried"),
+                        None => "a value is carried".to_string(),
+                    },
+                    oracle::Place::Memory(_) => "iterations meet in memory".to_string(),
+                };
+                format!("{what} from {} to {}\n", at(compiled, conflict.earlier), at(compiled, conflict.later))
+            }
+        };
+    }
+    // Where standard error is closed, nobody is left to tell.
+    let _ = io::stderr().write_all(text.as_bytes());
+    ended(compiled, report.ended, color)
+}
+
+fn count(n: u64, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
+/// The line of an instruction.
+fn at(compiled: &Compiled, pc: Pc) -> String {
+    format!("line {}", compiled.sources.place(compiled.program.span(pc)).line)
+}
+
+/// The variable that lies in a slot of a loop's frame.
+fn variable(program: &Program, id: LoopId, slot: u16) -> Option<&str> {
+    let scope = &program.loops[id.0 as usize];
+    let variables = &program.function(scope.function).variables;
+    let holds = |v: &&Variable| v.slots.contains(&slot) && v.code.start < scope.code.end && scope.code.start < v.code.end;
+    variables.iter().find(holds).map(|v| v.name.as_str())
 }
