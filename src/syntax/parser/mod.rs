@@ -31,9 +31,11 @@ use super::names::Names;
 use super::symbol::{Interner, Symbol};
 use super::token::{Token, TokenKind};
 
-/// How deep brackets, bodies and operators may nest: bounds the parser's own stack.
+/// How deep brackets, bodies and operators may nest: bounds the parser's own stack. The worst mixture takes less than
+/// the 2 MiB of a test's thread in a debug build (`depth_is_bounded`).
 const MAX_NESTING: u32 = 200;
-/// How high the tree of one statement may get, left-leaning chains (`a + b + …`, `a.b().c()…`) included.
+/// How high the tree of one statement may get, left-leaning chains (`a + b + …`, `a.b().c()…`) included. Parsing
+/// and checking the highest trees took less than 4 MiB of stack in a debug build; a main thread has 8.
 pub const MAX_HEIGHT: u32 = 500;
 
 /// Something was reported and the caller cannot go on either.

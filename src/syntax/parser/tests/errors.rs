@@ -197,9 +197,9 @@ fn depth_is_bounded() {
     }
     // What people and generators write stays below.
     for text in [
-        format!("let x = {}1", "1 + ".repeat(400)),
-        format!("if a: b{}", " else if a: b".repeat(400)),
-        format!("let x = {}1{}", "(".repeat(100), ")".repeat(100)),
+        format!("let x = {}1", "1 + ".repeat(490)),
+        format!("if a: b{}", " else if a: b".repeat(490)),
+        format!("let x = {}1{}", "(".repeat(190), ")".repeat(190)),
     ] {
         assert!(diagnostics(&text).is_empty(), "{}", &text[..20]);
     }
