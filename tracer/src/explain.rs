@@ -232,11 +232,16 @@ fn checks_in_words(program: &Program, id: LoopId, region: &Region, found: &Indep
             let slot = region.block(block).params[position as usize].slot;
             match slot_name(slot) {
                 Some((name, slots)) if slots.len() == 2 && slot == slots.start + 1 => format!("{name}.length()"),
+                Some((name, slots)) if slots.len() > 2 => format!("a field of {name}"),
                 Some((name, _)) => name,
                 None => "a value".into(),
             }
         }
         Def::Result(..) => "a value".into(),
+    };
+    let quoted = |value: Value| match value_name(value).strip_prefix("a ") {
+        Some(rest) => format!("a {rest}"),
+        None => format!("`{}`", value_name(value)),
     };
     let words = |poly: &Poly| {
         poly.describe(|atom| match atom {
@@ -266,7 +271,7 @@ fn checks_in_words(program: &Program, id: LoopId, region: &Region, found: &Indep
                 )
             }
             EntryCheck::Apart(a, b) => {
-                format!("`{}` and `{}` do not overlap", value_name(a.base), value_name(b.base))
+                format!("the memory of {} and {} does not overlap", quoted(a.base), quoted(b.base))
             }
         };
         if !all.contains(&text) {

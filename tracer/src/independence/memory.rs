@@ -157,19 +157,33 @@ impl Memory<'_, '_> {
         let (p, q) = (self.places(a), self.places(b));
         let meet = |x: Place, y: Place| {
             let constant = x.source == Source::Text || y.source == Source::Text;
-            let view = (self.is_view(x.source) && !is_new(y.source)) || (self.is_view(y.source) && !is_new(x.source));
+            let view = x.source != y.source && self.may_meet(x.source, y.source);
             !constant && (view || x == y)
         };
         let overlap = p.iter().any(|x| q.iter().any(|y| meet(x, y)));
         if overlap { Relation::Unsure } else { Relation::Distinct }
     }
 
-    /// A slice that the caller gave: it may lie in anything that the caller knows.
-    fn is_view(&self, source: Source) -> bool {
-        let Source::Param(slot) = source else { return false };
+    fn may_meet(&self, x: Source, y: Source) -> bool {
+        x == y || self.may_share(x, y) || self.may_share(y, x)
+    }
+
+    /// Whether the first is a slice that the caller gave, or what a lambda looks at, and the second may be what it is a slice of. A parameter by
+    /// value behaves like a copy: if what is written through a slice could be seen in it, the caller has made one.
+    fn may_share(&self, view: Source, other: Source) -> bool {
+        matches!(self.kind(view), Some(ParamKind::View | ParamKind::Environment))
+            && match (other, self.kind(other)) {
+                (Source::Fresh { .. } | Source::Text, _) => false,
+                (_, Some(ParamKind::Value | ParamKind::Region)) => false,
+                _ => true,
+            }
+    }
+
+    /// A slot without a row may be anything, like a slice.
+    fn kind(&self, source: Source) -> Option<ParamKind> {
+        let Source::Param(slot) = source else { return None };
         let param = self.function.params.iter().find(|p| p.slots.contains(&slot));
-        // A slot without a row may be anything.
-        param.is_none_or(|p| p.kind == ParamKind::View)
+        Some(param.map_or(ParamKind::View, |p| p.kind))
     }
 
     /// Of blocks of two variables, by an entry check of the bytes that the loop touches in each.
@@ -390,9 +404,7 @@ impl Memory<'_, '_> {
         let mut reached = self.places(from);
         reached.unite(&self.origins.flow.reached(&reached));
         let targets = self.places(to);
-        reached
-            .iter()
-            .any(|x| targets.iter().any(|y| x.source == y.source || self.is_view(x.source) || self.is_view(y.source)))
+        reached.iter().any(|x| targets.iter().any(|y| self.may_meet(x.source, y.source)))
     }
 
     fn may_be_one_block(&self, a: Owner, b: Owner) -> bool {
@@ -405,10 +417,6 @@ impl Memory<'_, '_> {
             Relation::Unsure => true,
         }
     }
-}
-
-fn is_new(source: Source) -> bool {
-    matches!(source, Source::Fresh { .. })
 }
 
 /// Different fields of elements of one stride.

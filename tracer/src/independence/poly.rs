@@ -160,16 +160,18 @@ impl Poly {
         Some(sum)
     }
 
-    /// The positive terms and the negative ones with their signs changed, both without their greatest common divisor:
-    /// the first is at least the second exactly where the polynomial is not negative.
+    /// The positive terms and the negative ones with their signs changed, without the greatest common divisor of those
+    /// with atoms: the first is at least the second exactly where the polynomial, of integers, is not negative.
     pub fn sides(&self) -> (Poly, Poly) {
         fn gcd(a: u128, b: u128) -> u128 {
             if b == 0 { a } else { gcd(b, a % b) }
         }
-        let divisor = self.terms.values().fold(0, |g, c| gcd(g, c.unsigned_abs())).max(1) as i128;
+        let named = self.terms.iter().filter(|(m, _)| !m.is_empty());
+        let divisor = named.fold(0, |g, (_, c)| gcd(g, c.unsigned_abs())).max(1) as i128;
         let side = |sign: i128| {
-            let terms = self.terms.iter().filter(|(_, c)| c.signum() == sign);
-            Poly { terms: terms.map(|(m, &c)| (m.clone(), c.saturating_mul(sign) / divisor)).collect() }
+            let divided = self.terms.iter().map(|(m, c)| (m.clone(), c.div_euclid(divisor)));
+            let terms = divided.filter(|(_, c)| c.signum() == sign).map(|(m, c)| (m, c.saturating_mul(sign)));
+            Poly { terms: terms.collect() }
         };
         (side(1), side(-1))
     }

@@ -449,6 +449,10 @@ impl Analysis<'_, '_> {
             return Some(edge == select.edge);
         }
         let d = self.forms.dominators;
+        // Past the branch altogether.
+        if !self.reaches(select.branch, from, Region::ENTRY) {
+            return Some(false);
+        }
         let only_from_branch =
             |side: BlockId| matches!(self.forms.edges_to(side), &[(only, _)] if only == select.branch);
         for (side, taken) in [(select.taken, true), (select.other, false)] {

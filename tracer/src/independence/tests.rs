@@ -132,7 +132,7 @@ fn overlapping_slices_are_checked() {
   StoreElemF64 s0..2, s10, s12, *8, +0";
     assert_eq!(
         verdict(&with_params("view", "view", body, "")),
-        "independent: checked when it starts: `a` and `b` do not overlap"
+        "independent: checked when it starts: the memory of `a` and `b` does not overlap"
     );
     assert_eq!(verdict(&with_params("inplace 0", "value", body, "")), "independent: ");
 }
@@ -498,7 +498,10 @@ out: Return1 s6
     let two = "Move s10, s0\n  Move s11, s1\n  Const s12, 8\n  Runtime s10, ArrayNew\n  MoveN s4..6, s10..12";
     assert_eq!(verdict(&text(two)), "independent: ");
     let slice = "ElemAddrRaw s4, s2, s1, *8, +0\n  Move s5, s1";
-    assert_eq!(verdict(&text(slice)), "independent: checked when it starts: `a value` and `a value` do not overlap");
+    assert_eq!(
+        verdict(&text(slice)),
+        "independent: checked when it starts: the memory of a value and a value does not overlap"
+    );
 }
 
 /// `i32` arithmetic: the index fits, or the check fails.
