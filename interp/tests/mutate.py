@@ -4,10 +4,12 @@
 usage: interp/tests/mutate.py [--only NAME…]
 
 Works on a copy of the committed tree. For each row of the table in `step.rs` up to two changes are made, chosen by the
-rules below: another operator, the other signedness, a bound off by one, the wrong operand. Prints the changes that no
-test noticed; the exit status is 1 if there is one.
+rules below: another operator, the other signedness, a bound off by one, the wrong operand. All are built into one test
+program, in which the environment chooses one. Prints the changes that no test noticed; the exit status is 1 if there
+is one.
 """
 
+import os
 import pathlib
 import re
 import subprocess
@@ -77,44 +79,104 @@ def changes(row):
     return made[:2]
 
 
+def source(original, mutants):
+    """`step.rs` in which the environment chooses one mutant by its number."""
+    text, shift = original, 0
+    for name, start, end in rows(original):
+        own = [(number, row) for number, (of, row) in mutants.items() if of == name]
+        if not own:
+            continue
+        head, body = original[start:end].split("=>", 1)
+        body = body.strip().rstrip(",")
+        # One line a mutant, so that the compiler's errors name it.
+        arms = "".join(
+            f"\n{number} => {{ " + " ".join(uncommented(row).split("=>", 1)[1].strip().rstrip(",").split()) + " }"
+            for number, row in own
+        )
+        new = f"{head}=> match mutant() {{{arms}\n_ => {{ {body} }}\n}},"
+        text = text[: start + shift] + new + text[end + shift :]
+        shift += len(new) - (end - start)
+    return text + HELPERS
+
+
+def uncommented(row):
+    return re.sub(r"//.*", "", row)
+
+
+HELPERS = """
+#[allow(dead_code)]
+fn flip(ins: Instruction) -> Instruction {
+    Instruction { a: ins.b, b: ins.a, c: ins.c, ..ins }
+}
+
+fn mutant() -> u32 {
+    static CHOSEN: std::sync::LazyLock<u32> =
+        std::sync::LazyLock::new(|| std::env::var("MUTANT").ok().and_then(|n| n.parse().ok()).unwrap_or(0));
+    *CHOSEN
+}
+"""
+
+
+def build(folder, original, mutants):
+    """The test programs; mutants that do not compile are taken out."""
+    # Unoptimized code compiles faster, and the loop stands in for the threaded functions.
+    command = ["cargo", "test", "-p", "scaly-interp", "--config", "profile.dev.package.scaly-interp.opt-level=0"]
+    while True:
+        text = source(original, mutants)
+        pathlib.Path(folder, STEP).write_text(text)
+        run = subprocess.run(command + ["--no-run", *TESTS], cwd=folder, capture_output=True, text=True)
+        if run.returncode == 0:
+            return [str(pathlib.Path(folder, path)) for path in re.findall(r"Executable .*?\((.*?)\)", run.stderr)]
+        lines = text.split("\n")
+        bad = set()
+        for number in re.findall(rf"{re.escape(STEP)}:(\d+):|--> src/step.rs:(\d+):", run.stderr):
+            arm = re.match(r"(\d+) => ", lines[int(number[0] or number[1]) - 1])
+            if arm:
+                bad.add(int(arm[1]))
+        if not bad:
+            sys.exit(run.stderr)
+        for number in bad:
+            print("does not compile:", " ".join(mutants.pop(number)[1].split())[:110])
+
+
+def noticed(programs, number):
+    for program in programs:
+        try:
+            environment = {**os.environ, "MUTANT": str(number)}
+            folder = ROOT / "interp"
+            run = subprocess.run([program], cwd=folder, env=environment, capture_output=True, timeout=120)
+            if run.returncode:
+                return True
+        except subprocess.TimeoutExpired:
+            return True
+    return False
+
+
 def main():
     only = sys.argv[2:] if sys.argv[1:2] == ["--only"] else None
     with tempfile.TemporaryDirectory() as folder:
         tree = subprocess.run(["git", "-C", ROOT, "archive", "HEAD"], check=True, capture_output=True).stdout
         subprocess.run(["tar", "-x", "-C", folder], input=tree, check=True)
-        path = pathlib.Path(folder, STEP)
-        original = path.read_text()
-        helper = "\n#[allow(dead_code)]\nfn flip(ins: Instruction) -> Instruction {\n"
-        helper += "    Instruction { a: ins.b, b: ins.a, c: ins.c, ..ins }\n}\n"
-        # Unoptimized code compiles faster, and the loop stands in for the threaded functions.
-        command = ["cargo", "test", "-q", "-p", "scaly-interp", "--config", "profile.dev.package.scaly-interp.opt-level=0"]
-        path.write_text(original + helper)
-        subprocess.run(command + TESTS, cwd=folder, check=True, capture_output=True)
-        unnoticed, tried, broken = [], 0, []
+        original = pathlib.Path(folder, STEP).read_text()
+        mutants = {}
         for name, start, end in rows(original):
             if only and name not in only:
                 continue
-            row = original[start:end]
-            for new in changes(row):
-                path.write_text(original[:start] + new + original[end:] + helper)
-                shown = " ".join(new.split())[:110]
-                built = subprocess.run(command + ["--no-run"] + TESTS, cwd=folder, capture_output=True, text=True)
-                if built.returncode:
-                    broken.append(shown)
-                    continue
-                tried += 1
-                try:
-                    result = subprocess.run(command + TESTS, cwd=folder, capture_output=True, timeout=120)
-                    if result.returncode == 0:
-                        unnoticed.append(shown)
-                        print("unnoticed:", shown, flush=True)
-                except subprocess.TimeoutExpired:
-                    pass
-            if not changes(row):
-                print("no change known for", name, flush=True)
-        print(f"{tried} changes, {len(unnoticed)} unnoticed, {len(broken)} that do not compile")
-        for shown in broken:
-            print("does not compile:", shown)
+            made = changes(original[start:end])
+            if not made:
+                print("no change known for", name)
+            for row in made:
+                mutants[len(mutants) + 1] = (name, row)
+        programs = build(folder, original, mutants)
+        if noticed(programs, 0):
+            sys.exit("the tests fail without any change")
+        unnoticed = 0
+        for number, (_, row) in mutants.items():
+            if not noticed(programs, number):
+                unnoticed += 1
+                print("unnoticed:", " ".join(row.split())[:110], flush=True)
+        opcodes = len({name for name, _ in mutants.values()})
+        print(f"{len(mutants)} changes to {opcodes} opcodes, {unnoticed} unnoticed")
         sys.exit(1 if unnoticed else 0)
 
 
