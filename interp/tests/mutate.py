@@ -87,7 +87,7 @@ def source(original, mutants):
         if not own:
             continue
         head, body = original[start:end].split("=>", 1)
-        body = body.strip().rstrip(",")
+        body = uncommented(body).strip().rstrip(",")
         # One line a mutant, so that the compiler's errors name it.
         arms = "".join(
             f"\n{number} => {{ " + " ".join(uncommented(row).split("=>", 1)[1].strip().rstrip(",").split()) + " }"
