@@ -1,5 +1,7 @@
 //! Which places can be written: rules 3 and 6, captures, and what function values may do.
 
+use rustc_hash::FxHashMap;
+
 use super::flow::Writer;
 use super::place::{Place, Root};
 use super::report::Report;
@@ -12,11 +14,22 @@ pub struct Access<'p> {
     program: &'p Program,
     summaries: &'p Summaries,
     routine: &'p Routine,
+    /// What each binding is taken from.
+    bound: FxHashMap<LocalId, Place>,
 }
 
 impl<'p> Access<'p> {
     pub fn new(program: &'p Program, summaries: &'p Summaries, routine: &'p Routine) -> Self {
-        Access { program, summaries, routine }
+        Access { program, summaries, routine, bound: FxHashMap::default() }
+    }
+
+    /// A binding takes its value from one of these places.
+    pub fn bind(&mut self, local: LocalId, places: &[Place]) {
+        if let [place, ..] = places
+            && !matches!(place.root, Root::Temporary { .. })
+        {
+            self.bound.insert(local, place.clone());
+        }
     }
 
     /// A place is written: the root must allow it. `e` is the assigned place, or the argument.
@@ -62,13 +75,25 @@ impl<'p> Access<'p> {
                     .secondary(declared.span, "declared here")
                     .help(format!("declare it with `var`: `var {name} …`"))
             }
-            LocalKind::Binding => Diagnostic::error(
-                e.span,
-                self.message(&format!("`{name}`"), writer, "is a value and cannot be changed"),
-            )
-            .label("a copy, not a place")
-            .secondary(declared.span, "bound here")
-            .help(format!("write to the place itself (`a[i]`, the field), or change a copy: `var changed = {name}`")),
+            LocalKind::Binding => {
+                let from = self.bound.get(&local).map(|place| place.describe(&self.program.types, self.routine));
+                let wrong = match &from {
+                    Some(from) => format!("is a value taken from `{from}` and cannot be changed"),
+                    None => "is a value and cannot be changed".to_string(),
+                };
+                let help = match &from {
+                    Some(from) if from.ends_with("[…]") => {
+                        let (list, at) = (from.trim_end_matches("[…]"), from.replace('…', "i"));
+                        format!("walk the indexes, `for i in {list}.length()`, and write to `{at}`")
+                    }
+                    Some(from) => format!("write to `{from}` itself"),
+                    None => format!("change a copy: `var changed = {name}`"),
+                };
+                Diagnostic::error(e.span, self.message(&format!("`{name}`"), writer, &wrong))
+                    .label("a value, not a place")
+                    .secondary(declared.span, "bound here")
+                    .help(help)
+            }
             LocalKind::Param | LocalKind::Var | LocalKind::Temporary => return,
         };
         report.add(self.detail(diagnostic, writer, flags));

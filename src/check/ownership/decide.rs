@@ -130,8 +130,14 @@ pub fn decide(flow: &mut Flow) -> Decisions {
             flow.report.add(diagnostic);
         }
     }
-    for escape in std::mem::take(&mut flow.escapes) {
-        if let Some(diagnostic) = escapes(flow, &copied, &escape) {
+    // One message for each view: that it must not leave the routine says more than that it leaves a block.
+    let mut left = std::mem::take(&mut flow.escapes);
+    left.sort_by_key(|escape| escape.limit != Limit::Caller);
+    let mut told = FxHashSet::default();
+    for escape in left {
+        if let Some(diagnostic) = escapes(flow, &copied, &escape)
+            && told.insert(escape.span)
+        {
             flow.report.add(diagnostic);
         }
     }

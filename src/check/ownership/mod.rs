@@ -105,6 +105,7 @@ pub fn analyze_with(program: &mut hir::Program, strict: bool, choice: Choice) ->
     promise::check(program, &summaries, strict, &mut found);
     let mut told = FxHashSet::default();
     found.retain(|d| told.insert((d.span, d.message.clone())));
+    found.sort_by_key(|d| (d.span.file, d.span.start, d.span.end));
     found
 }
 

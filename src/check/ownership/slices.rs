@@ -18,9 +18,12 @@ pub fn check(program: &Program, found: &mut Vec<Diagnostic>) {
             let mut report = |ty: TypeId, span: Span| {
                 if holding[ty.0 as usize] && !of_user(types, ty, &library) && told.insert(ty) {
                     found.push(
-                        Diagnostic::error(span, format!("a `Slice` cannot be kept in a `{}`", types.name(ty)))
-                            .label("a view must not be stored")
-                            .help("keep the elements in an `Array`: `.copy()`"),
+                        Diagnostic::error(
+                            span,
+                            format!("a `Slice` cannot be stored, here in a value of type `{}`", types.name(ty)),
+                        )
+                        .label("holds a view")
+                        .help("keep the elements in an `Array`: `.copy()`"),
                     );
                 }
             };

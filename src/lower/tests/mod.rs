@@ -17,7 +17,7 @@ fn lowered(mut types: Types, mut routines: Vec<Routine>) -> Program {
     let main = RoutineId(routines.len() as u32 - 1);
     let _ = &mut types;
     routines[main.0 as usize].kind = RoutineKind::Main;
-    let mut program = hir::Program { types, routines, globals: Vec::new(), main };
+    let mut program = hir::Program { types, routines, globals: Vec::new(), main, ..hir::Program::default() };
     let found = ownership::analyze(&mut program, false);
     assert!(found.is_empty(), "{found:?}");
     let out = lower(&program).unwrap();

@@ -172,7 +172,23 @@ impl Flow<'_> {
                 );
             }
             ExprKind::While { tag, condition, body } => {
-                self.repeat(*tag, true, |flow| flow.eval(condition, Mode::Borrow), |flow| flow.body(body, Mode::Borrow))
+                let subject = self.walked(body).map(|collection| {
+                    let places = self.views.of(collection, self.depth);
+                    let subject = self.hold(HolderKind::Subject, None, places, collection.span);
+                    self.events.push(Event::Declare(subject));
+                    subject
+                });
+                self.repeat(
+                    *tag,
+                    true,
+                    |flow| {
+                        flow.eval(condition, Mode::Borrow);
+                        if let Some(subject) = subject {
+                            flow.use_bit(subject);
+                        }
+                    },
+                    |flow| flow.body(body, Mode::Borrow),
+                );
             }
             ExprKind::WhileLet { tag, variable, value, body } => self.repeat(
                 *tag,

@@ -310,6 +310,7 @@ impl<'p> Flow<'p> {
 
     fn bind(&mut self, local: LocalId, places: Vec<Place>) {
         self.depths[local.0 as usize] = self.depth;
+        self.access.bind(local, &places);
         if self.matters(self.views.ty(local)) {
             let bit = self.hold(HolderKind::Binding, Some(local), places, self.local_span(local));
             self.events.push(Event::Declare(bit));

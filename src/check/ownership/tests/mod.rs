@@ -2,4 +2,5 @@
 
 mod build;
 mod decisions;
+mod programs;
 mod summaries;
