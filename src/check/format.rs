@@ -196,7 +196,9 @@ impl<'a> Checker<'a> {
         };
         if let Some(wrong) = wrong {
             let ty = self.type_name(value.ty);
-            self.report(Diagnostic::error(value.span, format!("`{{:{spec}}}` does not fit a `{ty}`")).label(wrong));
+            self.report(
+                Diagnostic::error(value.span, format!("`{{:{spec}}}` does not fit a `{ty}`")).label(wrong),
+            );
         }
         wrong.is_none()
     }

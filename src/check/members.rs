@@ -342,9 +342,8 @@ impl<'a> Checker<'a> {
             _ => "member",
         };
         let near = self.near(name.symbol, names);
-        let diagnostic = Diagnostic::error(name.span, format!("`{of}` has no {kind} `{text}`"))
-            .label("unknown name")
-            .help_near(near);
+        let diagnostic =
+            Diagnostic::error(name.span, format!("`{of}` has no {kind} `{text}`")).label("unknown name").help_near(near);
         let diagnostic = self.defined_here(diagnostic, self.decls.ty(decl).span);
         self.report(diagnostic);
         Head::Failed
@@ -417,7 +416,11 @@ impl<'a> Checker<'a> {
                 return None;
             };
             let index = self.index(arg)?;
-            return Some(Expr::new(ExprKind::Index { base: Box::new(base), index: Box::new(index) }, element, span));
+            return Some(Expr::new(
+                ExprKind::Index { base: Box::new(base), index: Box::new(index) },
+                element,
+                span,
+            ));
         }
         if let Some((routines, owner, _)) = self.find_methods(base.ty, self.known.index) {
             return self.element_by_operator(base, routines, owner, args, span);

@@ -100,8 +100,7 @@ fn nearest<'t>(name: &str, among: impl Iterator<Item = &'t str>) -> Option<Strin
     };
     let mut best: Option<(usize, &str)> = None;
     for candidate in among {
-        if candidate == name || candidate.is_empty() || !candidate.starts_with(|c: char| c.is_alphabetic() || c == '_')
-        {
+        if candidate == name || candidate.is_empty() || !candidate.starts_with(|c: char| c.is_alphabetic() || c == '_') {
             continue;
         }
         let distance = if candidate.to_lowercase() == lower { 0 } else { strsim::osa_distance(name, candidate) };

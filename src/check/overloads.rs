@@ -271,8 +271,7 @@ impl<'a> Checker<'a> {
             return self.failed(span);
         };
         // An argument may be given in another order than that of the parameters; it is evaluated in its own.
-        let order: Vec<usize> =
-            slots.iter().filter_map(|s| if let Slot::Argument(i) = s { Some(*i) } else { None }).collect();
+        let order: Vec<usize> = slots.iter().filter_map(|s| if let Slot::Argument(i) = s { Some(*i) } else { None }).collect();
         let reordered = order.windows(2).any(|w| w[0] > w[1]);
         let mut values: Vec<Option<Expr>> = Vec::with_capacity(params.len());
         values.resize_with(params.len(), || None);
@@ -296,7 +295,11 @@ impl<'a> Checker<'a> {
             if reordered && value.ty != Types::ERROR && !is_constant(&value) {
                 let (ty, at) = (value.ty, value.span);
                 let local = self.local(String::new(), ty, LocalKind::Temporary, at);
-                before.push(Expr::new(ExprKind::Let { local, value: Box::new(value), view: false }, Types::VOID, at));
+                before.push(Expr::new(
+                    ExprKind::Let { local, value: Box::new(value), view: false },
+                    Types::VOID,
+                    at,
+                ));
                 value = Expr::new(ExprKind::Local(local), ty, at);
             }
             values[p] = Some(value);
@@ -320,7 +323,9 @@ impl<'a> Checker<'a> {
                 self.emit_call(id, &types, this, arguments, span)
             }
             Target::Struct(_) => Expr::new(ExprKind::Struct(arguments), result, span),
-            Target::Variant(_, variant) => Expr::new(ExprKind::Variant { variant, payload: arguments }, result, span),
+            Target::Variant(_, variant) => {
+                Expr::new(ExprKind::Variant { variant, payload: arguments }, result, span)
+            }
         };
         if before.is_empty() {
             return made;
@@ -627,13 +632,7 @@ impl<'a> Checker<'a> {
         self.report(diagnostic);
     }
 
-    fn none_by_type(
-        &mut self,
-        fitting: &[(Candidate<'a>, Vec<Slot>)],
-        args: &[Argument<'a>],
-        span: Span,
-        name_span: Span,
-    ) {
+    fn none_by_type(&mut self, fitting: &[(Candidate<'a>, Vec<Slot>)], args: &[Argument<'a>], span: Span, name_span: Span) {
         let name = self.target_name(fitting[0].0.target);
         let types: Vec<String> = args
             .iter()
@@ -663,13 +662,7 @@ impl<'a> Checker<'a> {
         self.report(diagnostic);
     }
 
-    fn ambiguous(
-        &mut self,
-        fitting: &[(Candidate<'a>, Vec<Slot>)],
-        scored: &[(Score, usize)],
-        span: Span,
-        name_span: Span,
-    ) {
+    fn ambiguous(&mut self, fitting: &[(Candidate<'a>, Vec<Slot>)], scored: &[(Score, usize)], span: Span, name_span: Span) {
         let name = self.target_name(fitting[0].0.target);
         let best = scored[0].0;
         let list: Vec<&Candidate<'a>> =
