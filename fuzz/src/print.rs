@@ -70,6 +70,9 @@ impl Printer<'_> {
 
     fn program(&mut self) {
         for (number, each) in self.program.structs.iter().enumerate() {
+            if each.fields.is_empty() {
+                continue;
+            }
             let fields: Vec<String> =
                 each.fields.iter().enumerate().map(|(i, ty)| format!("f{i}: {}", self.ty(ty))).collect();
             let methods: Vec<usize> = (0..self.program.routines.len())
@@ -89,6 +92,9 @@ impl Printer<'_> {
             }
         }
         for (number, each) in self.program.unions.iter().enumerate() {
+            if each.variants.is_empty() {
+                continue;
+            }
             let variants: Vec<String> = each
                 .variants
                 .iter()
@@ -114,8 +120,10 @@ impl Printer<'_> {
             let ty = self.ty(ty);
             self.line(&format!("define C{number}: {ty} {value}"));
         }
-        for number in 0..self.program.routines.len() {
-            if self.program.routines[number].method_of.is_none() {
+        for (number, routine) in self.program.routines.iter().enumerate() {
+            // A reduced tree keeps an empty routine in place of one that nothing calls.
+            let empty = routine.body.is_empty() && routine.params.is_empty();
+            if routine.method_of.is_none() && !empty {
                 self.routine(number);
             }
         }

@@ -56,7 +56,7 @@ impl Value {
     /// How much of the model's memory it takes, roughly.
     pub fn size(&self) -> usize {
         match self {
-            Value::Text(text) => 1 + text.len() / 16,
+            Value::Text(text) => 1 + text.len() / 4,
             Value::Array(items) | Value::Struct(_, items) | Value::Union(_, _, items) => {
                 1 + items.iter().map(Value::size).sum::<usize>()
             }

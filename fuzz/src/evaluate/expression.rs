@@ -1,6 +1,6 @@
 //! Expressions: operands from left to right, calls with their effects where they stand.
 
-use super::{Flow, Frame, Model, Refused, Result, Stop, arithmetic, broken};
+use super::{Flow, Frame, MAX_SIZE, MAX_TEXT, Model, Refused, Result, Stop, arithmetic, broken};
 use crate::tree::*;
 use crate::value::{Value, wrap};
 
@@ -21,6 +21,18 @@ impl Model<'_> {
 
     pub(super) fn value(&mut self, frame: &mut Frame, expr: &Expr) -> Result<Value> {
         self.step()?;
+        let value = self.unlimited(frame, expr)?;
+        // Texts that grow by themselves double at every step.
+        match &value {
+            Value::Text(text) if text.len() > MAX_TEXT => Err(Stop::Refused(Refused::TooMuch)),
+            Value::Array(items) if value.size() > MAX_SIZE || items.len() > MAX_SIZE => {
+                Err(Stop::Refused(Refused::TooMuch))
+            }
+            _ => Ok(value),
+        }
+    }
+
+    fn unlimited(&mut self, frame: &mut Frame, expr: &Expr) -> Result<Value> {
         Ok(match expr {
             Expr::Int { value, kind, .. } => Value::Int(wrap(*value, *kind), *kind),
             Expr::F64(value) => Value::F64(*value),
@@ -48,13 +60,7 @@ impl Model<'_> {
             Expr::Binary(Binary::Either, a, b) => Value::Bool(self.truth(frame, a)? || self.truth(frame, b)?),
             Expr::Binary(op, a, b) => {
                 let (a, b) = (self.value(frame, a)?, self.value(frame, b)?);
-                let value = arithmetic::binary(*op, &a, &b)?;
-                if let Value::Text(text) = &value {
-                    if text.len() > 10_000 {
-                        return Err(Stop::Refused(Refused::TooMuch));
-                    }
-                }
-                value
+                arithmetic::binary(*op, &a, &b)?
             }
             Expr::Cast(operand, ty) => {
                 let value = self.value(frame, operand)?;

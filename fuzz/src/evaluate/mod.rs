@@ -53,6 +53,7 @@ pub fn evaluate(program: &Program, steps: u64) -> Result<Outcome, Refused> {
 const MAX_DEPTH: usize = 40;
 const MAX_OUTPUT: usize = 200_000;
 const MAX_SIZE: usize = 20_000;
+const MAX_TEXT: usize = 4_000;
 
 #[derive(Debug)]
 pub(crate) enum Stop {
