@@ -5,6 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use scaly::diagnostic::Diagnostic;
 use scaly::source::{FileId, SourceFile, SourceMap};
 use scaly::syntax::{self, Interner, printer};
+use scaly_interp::dump::{self, Printer};
+use scaly_interp::machine::Fault;
+use scaly_interp::program::Program;
+use scaly_interp::verify::verify;
+
+use crate::program::{self, End};
 
 /// What a check found.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -101,4 +107,101 @@ pub fn survives(text: &str) -> Verdict {
         }
     }
     Verdict::Pass
+}
+
+/// What a generated program must do, by whoever knows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Expected {
+    pub output: String,
+    pub fault: Option<Fault>,
+}
+
+/// The program compiles, verifies, reads back from its listing, and does what is expected, in every way to run it.
+pub fn runs(text: &str, expected: &Expected) -> Verdict {
+    let compiled = match program::compile("fuzz.scaly", text) {
+        Ok(compiled) => compiled,
+        Err(failure) => return refused(&failure.sources, &failure.diagnostics),
+    };
+    let image = &compiled.program;
+    if let Err(error) = verify(image) {
+        return Verdict::fail(format!("invalid image: {}", shape(&error.message)), error.to_string());
+    }
+    match reads_back(image) {
+        Verdict::Pass => {}
+        fail => return fail,
+    }
+    for (name, guard) in [("the result differs", false), ("the result differs with guarded regions", true)] {
+        let run = match program::run(image, guard, &[], "") {
+            Ok(run) => run,
+            Err(error) => return Verdict::fail(format!("cannot run: {}", shape(&error)), error),
+        };
+        let output = String::from_utf8_lossy(&run.output);
+        let (fault, message) = match &run.end {
+            End::Status(_) => (None, String::new()),
+            End::Error { fault, message, .. } => (Some(*fault), message.clone()),
+        };
+        if output != expected.output || fault.map(kind) != expected.fault.map(kind) {
+            let kind = match (fault, expected.fault) {
+                (Some(fault), None) => format!("{name}: {fault:?}"),
+                (None, Some(_)) => format!("{name}: no error"),
+                _ => name.to_string(),
+            };
+            return Verdict::fail(kind, difference(&expected.output, &output) + &message);
+        }
+    }
+    Verdict::Pass
+}
+
+/// The library says some errors in words of its own.
+fn kind(fault: Fault) -> Fault {
+    match fault {
+        Fault::KeyAbsent | Fault::StringCut | Fault::AssertionFailed => Fault::Message,
+        fault => fault,
+    }
+}
+
+fn difference(expected: &str, output: &str) -> String {
+    let (mut wanted, mut got) = (expected.lines(), output.lines());
+    for number in 1.. {
+        match (wanted.next(), got.next()) {
+            (None, None) => break,
+            (a, b) if a == b => {}
+            (a, b) => {
+                return format!(
+                    "line {number} of the output:\n  {}\nexpected:\n  {}\n",
+                    b.unwrap_or("(nothing)"),
+                    a.unwrap_or("(nothing)")
+                );
+            }
+        }
+    }
+    "the same output\n".to_string()
+}
+
+/// A listing parses to the image that it was made of.
+pub fn reads_back(image: &Program) -> Verdict {
+    let text = Printer::new(image).spans(true).to_string();
+    match dump::parse(&text) {
+        Ok(again) if again == *image => Verdict::Pass,
+        Ok(again) => {
+            let twice = Printer::new(&again).spans(true).to_string();
+            Verdict::fail("the listing reads back as another program", difference(&text, &twice))
+        }
+        Err(error) => Verdict::fail("the listing does not parse", error.to_string()),
+    }
+}
+
+/// Whatever the text, the front end ends with an image that verifies or with diagnostics that can be shown.
+pub fn survives_checking(text: &str) -> Verdict {
+    match program::compile("fuzz.scaly", text) {
+        Ok(compiled) => match verify(&compiled.program) {
+            Ok(()) => Verdict::Pass,
+            Err(error) => Verdict::fail(format!("invalid image: {}", shape(&error.message)), error.to_string()),
+        },
+        Err(failure) if failure.diagnostics.is_empty() => Verdict::fail("refused without a reason", ""),
+        Err(failure) => {
+            program::rendered(&failure.sources, &failure.diagnostics);
+            Verdict::Pass
+        }
+    }
 }

@@ -3,10 +3,13 @@
 
 pub mod check;
 pub mod choice;
+pub mod driver;
 pub mod evaluate;
 pub mod garbage;
 pub mod generate;
+pub mod mutation;
 pub mod print;
+pub mod program;
 pub mod reduce;
 pub mod tree;
 pub mod value;

@@ -1,48 +1,100 @@
-use scaly_fuzz::{check, choice::Choices, garbage, generate, print, reduce};
-fn main() {
-    let mode = std::env::args().nth(1).unwrap();
-    let n: u64 = std::env::args().nth(2).unwrap().parse().unwrap();
-    let mut kinds = std::collections::HashMap::<String, u64>::new();
-    let mut total = 0;
-    for seed in 0..n {
-        let style = generate::Style { loops: seed % 4 == 0, faults: seed % 3 == 0 };
-        let Ok(s) = generate::sample(Choices::seeded(seed), style) else { continue };
-        total += 1;
-        let text = print::print(&s.tree);
-        if std::env::var("SCALY_TRACE").is_ok() {
-            eprintln!("{seed}");
-        }
-        let v = match mode.as_str() {
-            "show" => {
-                println!("{text}");
-                continue;
-            }
-            "parse" => check::guarded(|| check::parses(&text)),
-            _ => {
-                let mut c = Choices::seeded(seed);
-                let t = garbage::mutate(&text, &mut c);
-                check::guarded(|| check::survives(&t))
-            }
-        };
-        if let check::Verdict::Fail(f) = v {
-            let k = kinds.entry(f.kind.clone()).or_default();
-            *k += 1;
-            if *k == 1 && mode == "parse" {
-                println!("seed {seed}: {}", f.kind);
-                let small = reduce::reduce(
-                    &s.tree,
-                    3000,
-                    &mut |t| matches!(check::guarded(|| check::parses(&print::print(t))), check::Verdict::Fail(g) if g.kind == f.kind),
-                );
-                let t = print::print(&small);
-                println!("{t}");
-                if let check::Verdict::Fail(f) = check::parses(&t) {
-                    println!("{}", f.detail);
-                }
-            } else if *k == 1 {
-                println!("seed {seed}: {}\n{}", f.kind, f.detail);
-            }
+//! Random programs against what must hold of them.
+//!
+//!     cargo run --release -p scaly-fuzz -- --mode run --count 10000
+//!
+//! `--mode parse|text|run`, `--seed N` (the first one), `--count N`, `--seconds N`, `--keep FOLDER` for the small
+//! programs that fail, `--show N` prints the program of a seed and what it must print. Exit status 1 if something failed.
+#![deny(unsafe_code)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use scaly_fuzz::driver::{self, Campaign, Mode};
+use scaly_fuzz::print::print;
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    match act() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("scaly-fuzz: {error}");
+            ExitCode::from(2)
         }
     }
-    println!("{total} programs {kinds:#?}");
+}
+
+fn mode(name: &str) -> Result<Mode, Failure> {
+    Mode::by_name(name).ok_or_else(|| format!("there is no mode {name}").into())
+}
+
+fn act() -> Result<bool, Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments[..] {
+        [word, name, first, end, corpus @ ..] if word == "--child" => {
+            let corpus: Vec<PathBuf> = corpus.iter().map(PathBuf::from).collect();
+            driver::child(mode(name)?, first.parse()?, end.parse()?, &corpus)?;
+            return Ok(true);
+        }
+        [word, name, file] if word == "--one" => {
+            driver::one(mode(name)?, file.as_ref())?;
+            return Ok(true);
+        }
+        [word, seed] if word == "--show" => {
+            let sample = driver::generated(seed.parse()?).ok_or("this seed gives no program")?;
+            println!("{}\n; {:?}", print(&sample.tree), sample.expected.fault);
+            for line in sample.expected.output.lines() {
+                println!("; | {line}");
+            }
+            return Ok(true);
+        }
+        _ => {}
+    }
+    let mut campaign = Campaign {
+        mode: Mode::Run,
+        seeds: 0..u64::MAX,
+        time: None,
+        keep: PathBuf::from("tests/lang/bugs"),
+        corpus: Vec::new(),
+    };
+    let (mut first, mut count) = (0, None);
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(argument) = parser.next()? {
+        use lexopt::prelude::*;
+        match argument {
+            Long("mode") => campaign.mode = mode(&parser.value()?.string()?)?,
+            Long("seed") => first = parser.value()?.parse()?,
+            Long("count") => count = Some(parser.value()?.parse::<u64>()?),
+            Long("seconds") => campaign.time = Some(Duration::from_secs(parser.value()?.parse()?)),
+            Long("keep") => campaign.keep = parser.value()?.into(),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let count = count.unwrap_or(if campaign.time.is_some() { u64::MAX / 2 } else { 1000 });
+    campaign.seeds = first..first.saturating_add(count);
+    if campaign.mode == Mode::Text {
+        campaign.corpus = programs("tests/lang".as_ref());
+        campaign.corpus.extend(programs("examples".as_ref()));
+    }
+    let failures = driver::run(&campaign)?;
+    for (kind, (count, seed)) in &failures {
+        println!("{count:>8} times from seed {seed}: {kind}");
+    }
+    Ok(failures.is_empty())
+}
+
+fn programs(folder: &std::path::Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(programs(&path));
+        } else if path.extension().is_some_and(|e| e == "scaly") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
 }

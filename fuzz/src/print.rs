@@ -283,7 +283,7 @@ impl Printer<'_> {
             }
             Statement::Print(values) => {
                 let values: Vec<String> = values.iter().map(|v| self.expr(v, LOOSEST)).collect();
-                let word = if values.len() % 2 == 0 { "print" } else { "println" };
+                let word = if values.len().is_multiple_of(2) { "print" } else { "println" };
                 self.line(&format!("{word}({})", list(&values)));
             }
             Statement::Call(call) => {

@@ -20,6 +20,32 @@ pub fn reduce(tree: &Program, tries: usize, interesting: &mut dyn FnMut(&Program
     reducer.best
 }
 
+/// The same for a text: takes away lines, then characters, in ever smaller pieces.
+pub fn reduce_text(text: &str, mut tries: usize, interesting: &mut dyn FnMut(&str) -> bool) -> String {
+    let mut best: Vec<String> = text.split_inclusive('\n').map(str::to_string).collect();
+    for by_character in [false, true] {
+        if by_character {
+            best = best.concat().chars().map(String::from).collect();
+        }
+        let mut length = best.len() / 2;
+        while length > 0 && tries > 0 {
+            let mut at = 0;
+            while at < best.len() && tries > 0 {
+                let mut candidate = best.clone();
+                candidate.drain(at..(at + length).min(best.len()));
+                tries -= 1;
+                if interesting(&candidate.concat()) {
+                    best = candidate;
+                } else {
+                    at += length;
+                }
+            }
+            length /= 2;
+        }
+    }
+    best.concat()
+}
+
 struct Reducer<'a> {
     best: Program,
     left: usize,

@@ -70,7 +70,7 @@ impl Generator {
     fn float(&mut self) -> f64 {
         match self.choices.weighted(&[(10, 0), (2, 1), (1, 2), (1, 3)]) {
             0 => self.choices.within(-8, 40) as f64 / 4.0,
-            1 => *self.choices.pick(&[0.1, 1.0e10, 1.0e-7, 3.141592653589793, 16777217.0, 1.0e300]),
+            1 => *self.choices.pick(&[0.1, 1.0e10, 1.0e-7, 2.123456789012345, 16777217.0, 1.0e300]),
             2 => *self.choices.pick(&[f64::NAN, f64::INFINITY, -0.0, 5.0e-324]),
             _ => self.choices.within(-1000, 1000) as f64 * 0.37,
         }

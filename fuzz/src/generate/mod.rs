@@ -145,10 +145,10 @@ impl Generator {
     fn frozen<T>(&mut self, root: Option<Var>, how: Frozen, make: impl FnOnce(&mut Self) -> T) -> T {
         let at = root.and_then(|root| self.scope.iter().position(|k| k.var == root));
         let before = at.map(|at| self.scope[at].frozen);
-        if let (Some(at), Some(before)) = (at, before) {
-            if how > before {
-                self.scope[at].frozen = how;
-            }
+        if let (Some(at), Some(before)) = (at, before)
+            && how > before
+        {
+            self.scope[at].frozen = how;
         }
         let made = self.scoped(make);
         if let (Some(at), Some(before)) = (at, before) {

@@ -1,0 +1,274 @@
+//! Runs seeds in a process of their own, and makes what fails there small.
+//!
+//! A program under test can take this process down, or never end: so seeds run in a child that says which one it is at.
+//! The parent starts the next child behind a seed that crashed or hung.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::check::{self, Expected, Failure, Verdict};
+use crate::choice::Choices;
+use crate::generate::{Sample, Style, sample};
+use crate::print::print;
+use crate::tree::Program;
+use crate::{evaluate, garbage, generate, reduce};
+
+/// What is tested with each seed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Programs parse, and print as the same tree.
+    Parse,
+    /// Almost-programs do not disturb the front end.
+    Text,
+    /// Programs do what the model says.
+    Run,
+}
+
+impl Mode {
+    pub fn by_name(name: &str) -> Option<Mode> {
+        [Mode::Parse, Mode::Text, Mode::Run].into_iter().find(|m| m.name() == name)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Parse => "parse",
+            Mode::Text => "text",
+            Mode::Run => "run",
+        }
+    }
+}
+
+/// Longer than any sample takes on a busy machine.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// How often a failing sample is tried in a smaller form.
+const TRIES: usize = 3000;
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Campaign {
+    pub mode: Mode,
+    pub seeds: std::ops::Range<u64>,
+    pub time: Option<Duration>,
+    /// Where small failing programs are written.
+    pub keep: PathBuf,
+    /// Programs that almost-programs are made of, beside generated ones.
+    pub corpus: Vec<PathBuf>,
+}
+
+fn style(seed: u64) -> Style {
+    Style { loops: seed.is_multiple_of(4), faults: seed.is_multiple_of(3) }
+}
+
+/// The program of a seed, if the model accepts it.
+pub fn generated(seed: u64) -> Option<Sample> {
+    sample(Choices::seeded(seed), style(seed)).ok()
+}
+
+/// The text that a seed tests in text mode.
+fn disturbed(seed: u64, corpus: &[PathBuf]) -> String {
+    let mut choices = Choices::seeded(seed ^ 0x5EED_0000_0000);
+    let text = if !corpus.is_empty() && choices.chance(60) {
+        std::fs::read_to_string(choices.pick(corpus)).unwrap_or_default()
+    } else {
+        print(&generate::program(Choices::seeded(seed), style(seed)))
+    };
+    garbage::mutate(&text, &mut choices)
+}
+
+fn expected(sample: &evaluate::Outcome) -> Expected {
+    Expected { output: sample.output.clone(), fault: sample.fault }
+}
+
+/// In the child: tests one seed after the other, and says so.
+pub fn child(mode: Mode, first: u64, end: u64, corpus: &[PathBuf]) -> io::Result<()> {
+    let mut out = io::stdout();
+    for seed in first..end {
+        writeln!(out, "seed {seed}")?;
+        out.flush()?;
+        let verdict = check::guarded(|| match mode {
+            Mode::Text => check::survives_checking(&disturbed(seed, corpus)),
+            Mode::Parse => generated(seed).map_or(Verdict::Pass, |s| check::parses(&print(&s.tree))),
+            Mode::Run => {
+                generated(seed).map_or(Verdict::Pass, |s| check::runs(&print(&s.tree), &expected(&s.expected)))
+            }
+        });
+        if let Verdict::Fail(Failure { kind, .. }) = verdict {
+            writeln!(out, "fail {kind}")?;
+            out.flush()?;
+        }
+    }
+    writeln!(out, "done")
+}
+
+/// In a child of its own: tests one file against the expectation beside it, and tells all.
+pub fn one(mode: Mode, file: &Path) -> io::Result<()> {
+    let text = std::fs::read_to_string(file)?;
+    let verdict = check::guarded(|| match mode {
+        Mode::Text => check::survives_checking(&text),
+        Mode::Parse => check::parses(&text),
+        Mode::Run => {
+            let wanted = std::fs::read_to_string(file.with_extension("expected")).unwrap_or_default();
+            let (fault, output) = wanted.split_once('\n').unwrap_or(("", ""));
+            let fault = scaly_interp::machine::Fault::ALL.into_iter().find(|f| format!("{f:?}") == fault);
+            check::runs(&text, &Expected { output: output.to_string(), fault })
+        }
+    });
+    match verdict {
+        Verdict::Pass => println!("pass"),
+        Verdict::Fail(failure) => println!("fail {}\n{}", failure.kind, failure.detail),
+    }
+    Ok(())
+}
+
+/// This program with little memory.
+fn limited(arguments: &[&str]) -> io::Result<Command> {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -v 6000000; exec \"$0\" \"$@\""]);
+    command.arg(std::env::current_exe()?).args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
+    Ok(command)
+}
+
+/// Runs a campaign; the kinds of failures, how often each came, and the first seed.
+pub fn run(campaign: &Campaign) -> io::Result<BTreeMap<String, (u64, u64)>> {
+    let start = Instant::now();
+    let mut failures = BTreeMap::new();
+    let mut seed = campaign.seeds.start;
+    let mut tested = 0;
+    while seed < campaign.seeds.end && campaign.time.is_none_or(|t| start.elapsed() < t) {
+        let (first, end) = (seed.to_string(), campaign.seeds.end.to_string());
+        let mut command = limited(&["--child", campaign.mode.name(), &first, &end])?;
+        let mut process = command.args(&campaign.corpus).stdout(Stdio::piped()).spawn()?;
+        let (send, lines) = mpsc::channel();
+        let output = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut at = seed;
+        loop {
+            if campaign.time.is_some_and(|t| start.elapsed() >= t) {
+                seed = campaign.seeds.end;
+                break;
+            }
+            match lines.recv_timeout(LIMIT) {
+                Ok(line) => match line.split_once(' ') {
+                    Some(("seed", number)) => {
+                        at = number.parse().unwrap_or(at);
+                        tested += 1;
+                    }
+                    Some(("fail", kind)) => failed(campaign, &mut failures, at, kind)?,
+                    _ => {
+                        seed = campaign.seeds.end;
+                        break;
+                    }
+                },
+                Err(error) => {
+                    let kind = if error == mpsc::RecvTimeoutError::Timeout { "hangs" } else { "crashes" };
+                    failed(campaign, &mut failures, at, kind)?;
+                    seed = at + 1;
+                    break;
+                }
+            }
+        }
+        let _ = process.kill();
+        process.wait()?;
+    }
+    println!("{} seeds, {:.0} s", tested, start.elapsed().as_secs_f64());
+    Ok(failures)
+}
+
+fn failed(campaign: &Campaign, failures: &mut BTreeMap<String, (u64, u64)>, seed: u64, kind: &str) -> io::Result<()> {
+    let entry = failures.entry(kind.to_string()).or_insert((0, seed));
+    entry.0 += 1;
+    if entry.0 == 1 {
+        println!("seed {seed}: {kind}");
+        let path = minimize(campaign, seed, kind)?;
+        println!("  {}", path.display());
+    }
+    Ok(())
+}
+
+/// Writes the smallest form of a seed's failure that is found.
+fn minimize(campaign: &Campaign, seed: u64, kind: &str) -> io::Result<PathBuf> {
+    std::fs::create_dir_all(&campaign.keep)?;
+    let trial = std::env::temp_dir().join(format!("scaly-fuzz-{}.scaly", std::process::id()));
+    let path = campaign.keep.join(format!("{}_{seed}.scaly", campaign.mode.name()));
+    let mode = campaign.mode;
+    // A hang takes long to be seen.
+    let tries = if kind == "hangs" { 100 } else { TRIES };
+    let (text, wanted) = if mode == Mode::Text {
+        let text = reduce::reduce_text(&disturbed(seed, &campaign.corpus), tries, &mut |text| {
+            verdict(mode, &trial, text, None).is_ok_and(|(found, _)| found == kind)
+        });
+        (text, None)
+    } else {
+        let Some(sample) = generated(seed) else { return Ok(path) };
+        let small = reduce::reduce(&sample.tree, tries, &mut |tree| {
+            let Some((text, expected)) = described(tree) else { return false };
+            verdict(mode, &trial, &text, Some(&expected)).is_ok_and(|(found, _)| found == kind)
+        });
+        described(&small).map_or((print(&small), None), |(text, expected)| (text, Some(expected)))
+    };
+    let (_, detail) = verdict(mode, &trial, &text, wanted.as_ref())?;
+    for line in text.lines().take(40) {
+        println!("    {line}");
+    }
+    for line in detail.lines().take(20) {
+        println!("  > {line}");
+    }
+    std::fs::write(&path, header(wanted.as_ref(), seed, kind) + &text)?;
+    Ok(path)
+}
+
+fn described(tree: &Program) -> Option<(String, Expected)> {
+    let outcome = evaluate::evaluate(tree, generate::STEPS).ok()?;
+    Some((print(tree), expected(&outcome)))
+}
+
+/// The header comment of a language test.
+fn header(expected: Option<&Expected>, seed: u64, kind: &str) -> String {
+    let mut text = format!("; Found by the fuzzer with seed {seed}: {}.\n", kind.replace(':', ","));
+    if let Some(expected) = expected.filter(|e| !e.output.is_empty()) {
+        text += "; output:\n";
+        for line in expected.output.lines() {
+            text += &format!("; | {line}\n");
+        }
+    }
+    text + "\n"
+}
+
+/// What a child says of a text: the kind of its failure, empty if it passes, and details.
+fn verdict(mode: Mode, file: &Path, text: &str, expected: Option<&Expected>) -> io::Result<(String, String)> {
+    std::fs::write(file, text)?;
+    if let Some(expected) = expected {
+        let fault = expected.fault.map_or("-".to_string(), |f| format!("{f:?}"));
+        std::fs::write(file.with_extension("expected"), format!("{fault}\n{}", expected.output))?;
+    }
+    let file = file.display().to_string();
+    let mut process = limited(&["--one", mode.name(), &file])?.stdout(Stdio::piped()).spawn()?;
+    let output = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let (send, done) = mpsc::channel();
+    std::thread::spawn(move || {
+        let text = io::read_to_string(output).unwrap_or_default();
+        let _ = send.send(text);
+    });
+    let text = done.recv_timeout(LIMIT);
+    let _ = process.kill();
+    process.wait()?;
+    Ok(match text {
+        Err(_) => ("hangs".to_string(), String::new()),
+        Ok(text) => match text.split_once('\n') {
+            Some((line, detail)) if line.starts_with("fail ") => (line[5..].to_string(), detail.to_string()),
+            Some(("pass", _)) => (String::new(), String::new()),
+            _ => ("crashes".to_string(), text),
+        },
+    })
+}
