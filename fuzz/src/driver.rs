@@ -15,7 +15,7 @@ use crate::choice::Choices;
 use crate::generate::{Sample, Style, sample};
 use crate::print::print;
 use crate::tree::Program;
-use crate::{evaluate, garbage, generate, reduce};
+use crate::{evaluate, garbage, generate, loops, reduce};
 
 /// What is tested with each seed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,11 +26,13 @@ pub enum Mode {
     Text,
     /// Programs do what the model says.
     Run,
+    /// Verdicts on loops agree with the dependence oracle.
+    Loops,
 }
 
 impl Mode {
     pub fn by_name(name: &str) -> Option<Mode> {
-        [Mode::Parse, Mode::Text, Mode::Run].into_iter().find(|m| m.name() == name)
+        [Mode::Parse, Mode::Text, Mode::Run, Mode::Loops].into_iter().find(|m| m.name() == name)
     }
 
     pub fn name(self) -> &'static str {
@@ -38,6 +40,7 @@ impl Mode {
             Mode::Parse => "parse",
             Mode::Text => "text",
             Mode::Run => "run",
+            Mode::Loops => "loops",
         }
     }
 }
@@ -96,6 +99,9 @@ pub fn child(mode: Mode, first: u64, end: u64, corpus: &[PathBuf]) -> io::Result
             Mode::Run => {
                 generated(seed).map_or(Verdict::Pass, |s| check::runs(&print(&s.tree), &expected(&s.expected)))
             }
+            Mode::Loops => {
+                generated(seed).map_or(Verdict::Pass, |s| loops::judged(&print(&s.tree), &expected(&s.expected)))
+            }
         });
         if let Verdict::Fail(Failure { kind, .. }) = verdict {
             writeln!(out, "fail {kind}")?;
@@ -111,11 +117,12 @@ pub fn one(mode: Mode, file: &Path) -> io::Result<()> {
     let verdict = check::guarded(|| match mode {
         Mode::Text => check::survives_checking(&text),
         Mode::Parse => check::parses(&text),
-        Mode::Run => {
+        Mode::Run | Mode::Loops => {
             let wanted = std::fs::read_to_string(file.with_extension("expected")).unwrap_or_default();
             let (fault, output) = wanted.split_once('\n').unwrap_or(("", ""));
             let fault = scaly_interp::machine::Fault::ALL.into_iter().find(|f| format!("{f:?}") == fault);
-            check::runs(&text, &Expected { output: output.to_string(), fault })
+            let expected = Expected { output: output.to_string(), fault };
+            if mode == Mode::Run { check::runs(&text, &expected) } else { loops::judged(&text, &expected) }
         }
     });
     match verdict {

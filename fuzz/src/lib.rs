@@ -7,6 +7,7 @@ pub mod driver;
 pub mod evaluate;
 pub mod garbage;
 pub mod generate;
+pub mod loops;
 pub mod mutation;
 pub mod print;
 pub mod program;

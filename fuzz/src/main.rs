@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release -p scaly-fuzz -- --mode run --count 10000
 //!
-//! `--mode parse|text|run`, `--seed N` (the first one), `--count N`, `--seconds N`, `--keep FOLDER` for the small
+//! `--mode parse|text|run|loops`, `--seed N` (the first one), `--count N`, `--seconds N`, `--keep FOLDER` for the small
 //! programs that fail, `--show N` prints the program of a seed and what it must print. Exit status 1 if something failed.
 #![deny(unsafe_code)]
 

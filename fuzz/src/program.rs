@@ -1,7 +1,7 @@
 //! Compiles and runs programs inside of this process; what they write is caught in a file.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use scaly_runtime::console::{Input, Output};
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 
 /// Bytes that the regions of a program under test may hold.
-const MEMORY: u64 = 256 << 20;
+pub const MEMORY: u64 = 256 << 20;
 
 /// What a run did.
 #[derive(Clone, PartialEq, Debug)]
@@ -47,35 +47,55 @@ pub fn rendered(sources: &scaly::source::SourceMap, diagnostics: &[Diagnostic]) 
     diagnostics.iter().map(|d| d.render(sources, false)).collect::<Vec<_>>().join("\n")
 }
 
+/// The world of a program under test: its input is given, its output caught.
+pub struct Caught {
+    output: File,
+    input: File,
+}
+
+impl Caught {
+    pub fn new(stdin: &str) -> io::Result<Caught> {
+        let (output, mut input) = (scratch()?, scratch()?);
+        input.write_all(stdin.as_bytes())?;
+        input.rewind()?;
+        Ok(Caught { output, input })
+    }
+
+    pub fn world(&self, arguments: &[String]) -> World {
+        World {
+            output: Output::new(self.output.as_raw_fd()),
+            input: Input::new(self.input.as_raw_fd()),
+            arguments: arguments.to_vec(),
+        }
+    }
+
+    /// What was written.
+    pub fn output(mut self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.output.rewind()?;
+        self.output.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
 /// Runs an image. An error is one of the host: an image that does not verify, a file that cannot be made.
 pub fn run(program: &Arc<Program>, guard: bool, arguments: &[String], stdin: &str) -> Result<Run, String> {
-    let mut output = scratch().map_err(|e| e.to_string())?;
-    let mut input = scratch().map_err(|e| e.to_string())?;
-    std::io::Write::write_all(&mut input, stdin.as_bytes()).map_err(|e| e.to_string())?;
-    input.rewind().map_err(|e| e.to_string())?;
-    let world = World {
-        output: Output::new(output.as_raw_fd()),
-        input: Input::new(input.as_raw_fd()),
-        arguments: arguments.to_vec(),
-    };
+    let caught = Caught::new(stdin).map_err(|e| e.to_string())?;
     let mode = if guard { RegionMode::Guard } else { RegionMode::Reuse };
     let options =
         interpreter::Options { memory: MemoryOptions { mode, limit: Some(MEMORY) }, stack_slots: Some(1 << 20) };
-    let finished = interpreter::run(program.clone(), world, options).map_err(|e| e.to_string())?;
-    output.rewind().map_err(|e| e.to_string())?;
-    let mut bytes = Vec::new();
-    output.read_to_end(&mut bytes).map_err(|e| e.to_string())?;
+    let finished = interpreter::run(program.clone(), caught.world(arguments), options).map_err(|e| e.to_string())?;
     let end = match finished.ended {
         Ended::Status(status) => End::Status(status),
         Ended::Error(error) => {
             End::Error { fault: error.fault, message: error.message, place: error.span.map(|s| s.start) }
         }
     };
-    Ok(Run { output: bytes, end })
+    Ok(Run { output: caught.output().map_err(|e| e.to_string())?, end })
 }
 
 /// A file without a name.
-fn scratch() -> std::io::Result<File> {
+fn scratch() -> io::Result<File> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let shared = PathBuf::from("/dev/shm");
