@@ -169,9 +169,12 @@ impl<'a> Checker<'a> {
             let mut vars = Vec::new();
             if let Some(o) = decl.owner {
                 let generics = &self.decls.ty(o).define.generics;
-                vars.extend(generics.iter().enumerate().map(|(i, g)| {
-                    (g.symbol, owner.as_ref().and_then(|args| args.get(i)).copied())
-                }));
+                vars.extend(
+                    generics
+                        .iter()
+                        .enumerate()
+                        .map(|(i, g)| (g.symbol, owner.as_ref().and_then(|args| args.get(i)).copied())),
+                );
             }
             vars.extend(own.iter().enumerate().map(|(i, g)| (g.symbol, explicit.get(i).copied())));
             let (space, outer) = (decl.space, decl.outer.clone());
@@ -188,8 +191,7 @@ impl<'a> Checker<'a> {
                 self.report(diagnostic);
             } else if let Some(id) = wrong_types {
                 let n = self.decls.routine(id).routine.generics.len();
-                let message =
-                    format!("`{text}` takes {}, not {}", count(n, "type argument"), explicit.len());
+                let message = format!("`{text}` takes {}, not {}", count(n, "type argument"), explicit.len());
                 let at = self.decls.routine(id).routine.head_span;
                 let diagnostic = Diagnostic::error(name_span, message).label("wrong number of types");
                 let diagnostic = self.defined_here(diagnostic, at);
@@ -222,10 +224,11 @@ impl<'a> Checker<'a> {
             let diagnostic = self.defined_here(diagnostic, self.decls.routine(id).routine.head_span);
             self.report(diagnostic);
         }
-        if library && owner.is_some_and(|o| self.decls.ty(o).name == self.known.string_builder) {
-            if let Some(&[ty]) = types.get(..1).map(|t| <&[TypeId; 1]>::try_from(t).unwrap_or(&[Types::VOID])) {
-                self.printable(ty, span);
-            }
+        if library
+            && owner.is_some_and(|o| self.decls.ty(o).name == self.known.string_builder)
+            && let Some(&[ty]) = types.get(..1).map(|t| <&[TypeId; 1]>::try_from(t).unwrap_or(&[Types::VOID]))
+        {
+            self.printable(ty, span);
         }
         let routine = self.instance(id, types, span);
         let mut all = Vec::with_capacity(arguments.len() + 1);
@@ -242,10 +245,8 @@ impl<'a> Checker<'a> {
 
     /// A routine that only the compiler knows, with one parameter.
     pub fn intrinsic(&mut self, name: &str, arguments: &[TypeId], result: TypeId, span: Span) -> RoutineId {
-        let locals: Vec<hir::Local> = arguments
-            .iter()
-            .map(|&ty| hir::Local { name: String::new(), ty, kind: LocalKind::Param, span })
-            .collect();
+        let locals: Vec<hir::Local> =
+            arguments.iter().map(|&ty| hir::Local { name: String::new(), ty, kind: LocalKind::Param, span }).collect();
         let known = self.out.routines.iter().position(|r| match &r.body {
             Body::Intrinsic { name: n, arguments: a } => n == name && a == arguments,
             Body::Code(_) => false,
@@ -318,7 +319,5 @@ impl<'a> Checker<'a> {
 
 /// The arguments of a call.
 pub fn arguments(args: &[ast::Arg]) -> Vec<Argument<'_>> {
-    args.iter()
-        .map(|a| Argument { name: a.name, ast: Some(&a.value), done: None, span: a.value.span })
-        .collect()
+    args.iter().map(|a| Argument { name: a.name, ast: Some(&a.value), done: None, span: a.value.span }).collect()
 }

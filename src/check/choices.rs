@@ -99,11 +99,8 @@ impl<'a> Checker<'a> {
         }
         let mut list = list.into_iter();
         let (Some(then), Some(otherwise)) = (list.next(), list.next()) else { return self.failed(span) };
-        let kind = ExprKind::If {
-            condition: Box::new(condition),
-            then: Box::new(then),
-            otherwise: Some(Box::new(otherwise)),
-        };
+        let kind =
+            ExprKind::If { condition: Box::new(condition), then: Box::new(then), otherwise: Some(Box::new(otherwise)) };
         Expr::new(kind, ty, span)
     }
 
@@ -297,7 +294,8 @@ impl<'a> Checker<'a> {
                         Diagnostic::error(at, message).label("another number of names")
                     };
                     if fields.len() == 1 && !inline && names.len() > 1 {
-                        diagnostic = diagnostic.help(format!("name the payload, then its fields: `when x: {name}`, `x.field`"));
+                        diagnostic =
+                            diagnostic.help(format!("name the payload, then its fields: `when x: {name}`, `x.field`"));
                     } else if fields.len() > names.len() {
                         diagnostic = diagnostic.help("`_` stands for a field that is not needed");
                     }

@@ -5,9 +5,7 @@ use rustc_hash::FxHashSet;
 use super::Checker;
 use super::declarations::{ConstantId, ConstantState};
 use super::fold::fold;
-use super::hir::{
-    self, Body, Expr, ExprKind, Global, GlobalId, RoutineId, RoutineKind, Types,
-};
+use super::hir::{self, Body, Expr, ExprKind, Global, GlobalId, RoutineId, RoutineKind, Types};
 use super::ownership::walk::{children, children_mut};
 use super::scope::Frame;
 use super::types::Context;

@@ -66,10 +66,10 @@ impl<'a> Checker<'a> {
                         format!("a `{name}` cannot be printed: there is a `{part_name}` in it")
                     };
                     let mut diagnostic = Diagnostic::error(span, message).label("functions have no text");
-                    if let (true, Some(text)) = (part == ty, self.short_source(span)) {
-                        if text.chars().all(|c| c.is_alphanumeric() || c == '_') {
-                            diagnostic = diagnostic.help(format!("to call it, write `{text}(…)`"));
-                        }
+                    if let (true, Some(text)) = (part == ty, self.short_source(span))
+                        && text.chars().all(|c| c.is_alphanumeric() || c == '_')
+                    {
+                        diagnostic = diagnostic.help(format!("to call it, write `{text}(…)`"));
                     }
                     self.report(diagnostic);
                     return false;
@@ -196,9 +196,7 @@ impl<'a> Checker<'a> {
         };
         if let Some(wrong) = wrong {
             let ty = self.type_name(value.ty);
-            self.report(
-                Diagnostic::error(value.span, format!("`{{:{spec}}}` does not fit a `{ty}`")).label(wrong),
-            );
+            self.report(Diagnostic::error(value.span, format!("`{{:{spec}}}` does not fit a `{ty}`")).label(wrong));
         }
         wrong.is_none()
     }

@@ -79,7 +79,11 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn pattern_decl(&mut self, candidate: &Candidate<'a>, path: &[ast::Name]) -> Option<super::declarations::TypeDeclId> {
+    fn pattern_decl(
+        &mut self,
+        candidate: &Candidate<'a>,
+        path: &[ast::Name],
+    ) -> Option<super::declarations::TypeDeclId> {
         let ctx = Context { space: candidate.space, generics: candidate.outer.clone() };
         let first = path[0].symbol;
         let found = self.within(ctx, |c| c.find_type(first));

@@ -58,11 +58,7 @@ impl<'a> Checker<'a> {
     }
 
     fn find_instance(&self, id: RoutineDeclId, args: &Rc<[TypeId]>) -> Option<&Instance> {
-        if args.is_empty() {
-            self.decls.routine(id).instance.as_ref()
-        } else {
-            self.instances.get(&(id, args.clone()))
-        }
+        if args.is_empty() { self.decls.routine(id).instance.as_ref() } else { self.instances.get(&(id, args.clone())) }
     }
 
     fn set_instance(&mut self, id: RoutineDeclId, args: &Rc<[TypeId]>, instance: Instance) {
@@ -376,8 +372,7 @@ impl<'a> Checker<'a> {
         let none = self.no_types.clone();
         let signature = self.signature(id, &none);
         let routine = self.instance(id, &none, ast.head_span);
-        let call =
-            Expr::new(ExprKind::Call { routine, arguments: Vec::new() }, signature.result, ast.name.span);
+        let call = Expr::new(ExprKind::Call { routine, arguments: Vec::new() }, signature.result, ast.name.span);
         let list = match signature.result {
             Types::VOID => vec![call, zero_status(span)],
             Types::I64 => vec![call],

@@ -45,20 +45,12 @@ impl<'a> Checker<'a> {
     fn walk_call(&mut self, name: Symbol, this: Expr, position: Option<Expr>, span: Span) -> Expr {
         let params = usize::from(position.is_some());
         match self.walk_method(this.ty, name, params) {
-            Some((routine, owner)) => {
-                self.emit_call(routine, &owner, Some(this), position.into_iter().collect(), span)
-            }
+            Some((routine, owner)) => self.emit_call(routine, &owner, Some(this), position.into_iter().collect(), span),
             None => self.failed(span),
         }
     }
 
-    pub fn for_walk(
-        &mut self,
-        f: &'a ast::For,
-        value: Expr,
-        declared: Option<(TypeId, Span)>,
-        span: Span,
-    ) -> Expr {
+    pub fn for_walk(&mut self, f: &'a ast::For, value: Expr, declared: Option<(TypeId, Span)>, span: Span) -> Expr {
         let at = value.span;
         let mut list = Vec::new();
         let collection = match self.duplicate(&value) {

@@ -33,6 +33,7 @@ known! {
     element "element",
     exit "exit",
     fail "fail",
+    float_remainder "float_remainder",
     format "format",
     hash "hash",
     index "[]",

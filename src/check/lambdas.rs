@@ -107,7 +107,13 @@ impl<'a> Checker<'a> {
         let returned = self.frame().returned;
         let given = match (result, returned) {
             (Some(result), _) => result,
-            (None, None) => if body.ty == Types::NEVER { Types::VOID } else { body.ty },
+            (None, None) => {
+                if body.ty == Types::NEVER {
+                    Types::VOID
+                } else {
+                    body.ty
+                }
+            }
             (None, Some(returned)) => match self.join(returned, body.ty) {
                 Some(ty) => {
                     body = self.coerce(body, ty, None);

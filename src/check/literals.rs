@@ -41,7 +41,9 @@ impl<'a> Checker<'a> {
                     && self.flexible(&b.right)
                     && self.flexible(&b.left)
             }
-            ast::ExprKind::If(i) => self.flexible_body(&i.then) && i.otherwise.as_ref().is_some_and(|o| self.flexible_body(o)),
+            ast::ExprKind::If(i) => {
+                self.flexible_body(&i.then) && i.otherwise.as_ref().is_some_and(|o| self.flexible_body(o))
+            }
             ast::ExprKind::Block(body) => self.flexible_body(body),
             _ => false,
         }
@@ -109,7 +111,8 @@ impl<'a> Checker<'a> {
         if value.is_infinite() {
             let name = self.type_name(ty);
             self.report(
-                Diagnostic::error(span, format!("`{text}` is out of range for `{name}`")).label("greater than any of it"),
+                Diagnostic::error(span, format!("`{text}` is out of range for `{name}`"))
+                    .label("greater than any of it"),
             );
             return self.failed(span);
         }

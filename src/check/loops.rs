@@ -185,7 +185,9 @@ impl<'a> Checker<'a> {
     ) -> Expr {
         if self.int_kind(element).is_none() {
             let found = self.type_name(element);
-            self.report(Diagnostic::error(value.span, "a loop counts in integers").label(format!("a range of `{found}`")));
+            self.report(
+                Diagnostic::error(value.span, "a loop counts in integers").label(format!("a range of `{found}`")),
+            );
             self.for_body(f, Types::ERROR);
             return self.failed(span);
         }
@@ -200,11 +202,8 @@ impl<'a> Checker<'a> {
             left: Box::new(part(self, start)),
             right: Box::new(part(self, end)),
         };
-        let equal = ExprKind::Equal {
-            left: Box::new(part(self, start)),
-            right: Box::new(part(self, end)),
-            negate: false,
-        };
+        let equal =
+            ExprKind::Equal { left: Box::new(part(self, start)), right: Box::new(part(self, end)), negate: false };
         let last = ExprKind::And(Box::new(part(self, closed)), b(equal, Types::BOOL));
         let some = b(ExprKind::Or(b(less, Types::BOOL), b(last, Types::BOOL)), Types::BOOL);
         let before = ExprKind::Binary {
@@ -219,13 +218,9 @@ impl<'a> Checker<'a> {
         };
         let lo = Box::new(part(self, start));
         let (tag, variable, body) = self.for_body(f, element);
-        let count =
-            ExprKind::ForRange { tag, variable, lo, hi: b(hi, element), inclusive: true, body: Box::new(body) };
-        let all = ExprKind::If {
-            condition: some,
-            then: Box::new(Expr::new(count, Types::VOID, span)),
-            otherwise: None,
-        };
+        let count = ExprKind::ForRange { tag, variable, lo, hi: b(hi, element), inclusive: true, body: Box::new(body) };
+        let all =
+            ExprKind::If { condition: some, then: Box::new(Expr::new(count, Types::VOID, span)), otherwise: None };
         Expr::new(ExprKind::Block(vec![first, Expr::new(all, Types::VOID, span)]), Types::VOID, span)
     }
 

@@ -13,6 +13,9 @@ use crate::source::Span;
 use crate::syntax::Symbol;
 use crate::syntax::ast::{self, DefineKind};
 
+/// Methods of one name, the type arguments of their type, and the slice type through which they are seen.
+type Methods = (Vec<RoutineDeclId>, Rc<[TypeId]>, Option<TypeId>);
+
 impl<'a> Checker<'a> {
     pub fn member(&mut self, base: Head, base_ast: &'a ast::Expr, name: ast::Name, span: Span) -> Head {
         match base {
@@ -109,11 +112,7 @@ impl<'a> Checker<'a> {
 
     /// The methods of a type by name, its type arguments, and the slice type through which they are seen: what an Array
     /// or Vector lacks is looked up in Slice.
-    pub fn find_methods(
-        &mut self,
-        ty: TypeId,
-        name: Symbol,
-    ) -> Option<(Vec<RoutineDeclId>, Rc<[TypeId]>, Option<TypeId>)> {
+    pub fn find_methods(&mut self, ty: TypeId, name: Symbol) -> Option<Methods> {
         let (decl, args) = self.declaration(ty)?;
         if let Some(methods) = self.methods_named(decl, name) {
             return Some((methods, args, None));
@@ -222,10 +221,10 @@ impl<'a> Checker<'a> {
     fn members_of(&self, ty: TypeId) -> Vec<Symbol> {
         let mut names = vec![self.known.copy, self.known.to_string];
         let mut types = vec![ty];
-        if let &(Type::Array(element) | Type::Vector(element)) = self.out.types.get(ty) {
-            if let Some((_, id)) = self.slice_of(element) {
-                types.push(id);
-            }
+        if let &(Type::Array(element) | Type::Vector(element)) = self.out.types.get(ty)
+            && let Some((_, id)) = self.slice_of(element)
+        {
+            types.push(id);
         }
         for ty in types {
             let Some((decl, _)) = self.declaration(ty) else { continue };
@@ -342,8 +341,9 @@ impl<'a> Checker<'a> {
             _ => "member",
         };
         let near = self.near(name.symbol, names);
-        let diagnostic =
-            Diagnostic::error(name.span, format!("`{of}` has no {kind} `{text}`")).label("unknown name").help_near(near);
+        let diagnostic = Diagnostic::error(name.span, format!("`{of}` has no {kind} `{text}`"))
+            .label("unknown name")
+            .help_near(near);
         let diagnostic = self.defined_here(diagnostic, self.decls.ty(decl).span);
         self.report(diagnostic);
         Head::Failed
@@ -416,11 +416,7 @@ impl<'a> Checker<'a> {
                 return None;
             };
             let index = self.index(arg)?;
-            return Some(Expr::new(
-                ExprKind::Index { base: Box::new(base), index: Box::new(index) },
-                element,
-                span,
-            ));
+            return Some(Expr::new(ExprKind::Index { base: Box::new(base), index: Box::new(index) }, element, span));
         }
         if let Some((routines, owner, _)) = self.find_methods(base.ty, self.known.index) {
             return self.element_by_operator(base, routines, owner, args, span);

@@ -1,6 +1,6 @@
 //! Reporting: one message for one mistake, near names, and where a generic instance comes from.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 
 use rustc_hash::FxBuildHasher;
 
@@ -60,9 +60,8 @@ impl<'a> Checker<'a> {
             }
             at = origin.parent;
         }
-        let mut hasher = FxBuildHasher.build_hasher();
-        diagnostic.message.hash(&mut hasher);
-        if self.reported.insert((diagnostic.span, hasher.finish())) {
+
+        if self.reported.insert((diagnostic.span, FxBuildHasher.hash_one(&diagnostic.message))) {
             self.diagnostics.push(diagnostic);
         }
     }
@@ -100,7 +99,8 @@ fn nearest<'t>(name: &str, among: impl Iterator<Item = &'t str>) -> Option<Strin
     };
     let mut best: Option<(usize, &str)> = None;
     for candidate in among {
-        if candidate == name || candidate.is_empty() || !candidate.starts_with(|c: char| c.is_alphabetic() || c == '_') {
+        if candidate == name || candidate.is_empty() || !candidate.starts_with(|c: char| c.is_alphabetic() || c == '_')
+        {
             continue;
         }
         let distance = if candidate.to_lowercase() == lower { 0 } else { strsim::osa_distance(name, candidate) };

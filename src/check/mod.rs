@@ -205,10 +205,11 @@ impl<'a> Checker<'a> {
         self.find_options();
         for decl in (0..self.decls.types.len() as u32).map(TypeDeclId) {
             let declared = self.decls.ty(decl);
-            if declared.library && matches!(declared.define.kind, ast::DefineKind::Intrinsic { .. }) {
-                if let Some(&ty) = self.known.primitives.get(&declared.name) {
-                    self.intrinsic_types.insert(ty, decl);
-                }
+            if declared.library
+                && matches!(declared.define.kind, ast::DefineKind::Intrinsic { .. })
+                && let Some(&ty) = self.known.primitives.get(&declared.name)
+            {
+                self.intrinsic_types.insert(ty, decl);
             }
         }
         self.report_declarations();

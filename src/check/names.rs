@@ -79,14 +79,8 @@ impl<'a> Checker<'a> {
         if let Some(value) = self.local_value(symbol, span) {
             return Head::Value(value);
         }
-        let mut found = Overloads {
-            name: symbol,
-            routines: Vec::new(),
-            this: None,
-            owner: None,
-            explicit: Vec::new(),
-            span,
-        };
+        let mut found =
+            Overloads { name: symbol, routines: Vec::new(), this: None, owner: None, explicit: Vec::new(), span };
         let mut level = 0;
         let mut at = Some(self.ctx.space);
         while let Some(id) = at {
@@ -111,12 +105,11 @@ impl<'a> Checker<'a> {
                     return head;
                 }
             }
-            if id == self.file_space || id == self.library_space {
-                if found.routines.is_empty()
-                    && let Some(head) = self.bare_variant(symbol, id == self.library_space, hint, span)
-                {
-                    return head;
-                }
+            if (id == self.file_space || id == self.library_space)
+                && found.routines.is_empty()
+                && let Some(head) = self.bare_variant(symbol, id == self.library_space, hint, span)
+            {
+                return head;
             }
         }
         if !found.routines.is_empty() {
@@ -451,9 +444,7 @@ impl<'a> Checker<'a> {
             "nil" | "NULL" | "nullptr" | "none" | "undefined" | "nothing" => Some("write `null`"),
             "True" => Some("write `true`"),
             "False" => Some("write `false`"),
-            "echo" | "puts" | "printf" | "console" | "System" | "cout" | "fmt" => {
-                Some("to print, write `println(…)`")
-            }
+            "echo" | "puts" | "printf" | "console" | "System" | "cout" | "fmt" => Some("to print, write `println(…)`"),
             "len" | "size" | "sizeof" | "count" => Some("write `x.length()`"),
             "str" | "string" | "toString" => Some("write `x.to_string()`"),
             "range" => Some("write `for i in 0..n`, or `for i in n`"),
@@ -508,4 +499,3 @@ impl<'a> Checker<'a> {
         false
     }
 }
-

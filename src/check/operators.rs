@@ -20,7 +20,13 @@ pub enum Side<'a> {
 
 impl<'a> Checker<'a> {
     /// What `place = e` means where it does not assign: the row of operands with `=` in its usual precedence.
-    pub fn comparison(&mut self, place: &'a ast::Expr, op_span: Span, value: &'a ast::Expr, hint: Option<TypeId>) -> Expr {
+    pub fn comparison(
+        &mut self,
+        place: &'a ast::Expr,
+        op_span: Span,
+        value: &'a ast::Expr,
+        hint: Option<TypeId>,
+    ) -> Expr {
         let span = place.span.to(value.span);
         let starts = |inner: &ast::Expr| inner.span.start == value.span.start;
         match &value.kind {
@@ -64,7 +70,11 @@ impl<'a> Checker<'a> {
             || matches!(op, BinaryOp::BitAnd | BinaryOp::BitXor | BinaryOp::BitOr);
         let right_flexible = self.flexible(right);
         let left_flexible = self.side_flexible(left);
-        let both = if arithmetic { hint.filter(|&h| self.inner_hint(Some(h)).is_some_and(|h| self.is_number(h))) } else { None };
+        let both = if arithmetic {
+            hint.filter(|&h| self.inner_hint(Some(h)).is_some_and(|h| self.is_number(h)))
+        } else {
+            None
+        };
         let (l, r) = if left_flexible && !right_flexible {
             let r = self.value(right, None);
             let l = self.side(left, Some(r.ty));
@@ -82,7 +92,9 @@ impl<'a> Checker<'a> {
             let expected = match (&right.kind, left_flexible) {
                 (_, true) => both.or(Some(l.ty)),
                 // Names of variants, arrays of literals and `null` look at the other side too.
-                (ast::ExprKind::Name(_) | ast::ExprKind::Member(..) | ast::ExprKind::Call(_), _) if !arithmetic => Some(l.ty),
+                (ast::ExprKind::Name(_) | ast::ExprKind::Member(..) | ast::ExprKind::Call(_), _) if !arithmetic => {
+                    Some(l.ty)
+                }
                 _ => right_flexible.then_some(l.ty),
             };
             let r = self.value(right, expected);
@@ -199,6 +211,9 @@ impl<'a> Checker<'a> {
                 return self.no_operator(op, op_span, &l, &r, span);
             }
             let integer = self.int_kind(ty).is_some();
+            if self.is_float(ty) && matches!(op, BinaryOp::Remainder | BinaryOp::Mod) {
+                return self.float_remainder(l, r, span);
+            }
             let arithmetic = match op {
                 BinaryOp::Add if ty == Types::STRING => Some(hir::BinaryOp::Concat),
                 BinaryOp::Add if number => Some(hir::BinaryOp::Add),
@@ -222,6 +237,20 @@ impl<'a> Checker<'a> {
             return self.call_overloads(call, args, span, None);
         }
         self.no_operator(op, op_span, &l, &r, span)
+    }
+
+    /// `%` on floats: a routine of the library. The rest of two f32 is one too, so it is computed in f64.
+    fn float_remainder(&mut self, l: Expr, r: Expr, span: Span) -> Expr {
+        let ty = l.ty;
+        let entry = self.decls.space(self.library_space).names.get(&self.known.float_remainder);
+        let Some(&routine) = entry.and_then(|e| e.routines.first()) else { return self.failed(span) };
+        let wide = |e: Expr| {
+            let at = e.span;
+            if e.ty == Types::F64 { e } else { Expr::new(ExprKind::Convert(Box::new(e)), Types::F64, at) }
+        };
+        let none = self.no_types.clone();
+        let call = self.emit_call(routine, &none, None, vec![wide(l), wide(r)], span);
+        if ty == Types::F64 { call } else { Expr::new(ExprKind::Convert(Box::new(call)), ty, span) }
     }
 
     /// `int` op `f64` is computed in f64.
@@ -252,7 +281,14 @@ impl<'a> Checker<'a> {
                 && !entry.routines.is_empty()
             {
                 let routines = entry.routines.iter().map(|&r| (r, 0)).collect();
-                return Some(Overloads { name, routines, this: None, owner: None, explicit: Vec::new(), span: op_span });
+                return Some(Overloads {
+                    name,
+                    routines,
+                    this: None,
+                    owner: None,
+                    explicit: Vec::new(),
+                    span: op_span,
+                });
             }
             at = space.parent;
         }
@@ -379,14 +415,21 @@ impl<'a> Checker<'a> {
 
     fn void_operand(&mut self, side: &Expr, op: BinaryOp, span: Span) -> Expr {
         let text = self.source(span);
-        let mut diagnostic = Diagnostic::error(side.span, format!("this gives no value to which `{}` could be applied", op.text()))
-            .label("no value");
+        let mut diagnostic =
+            Diagnostic::error(side.span, format!("this gives no value to which `{}` could be applied", op.text()))
+                .label("no value");
         if let ExprKind::Print { .. } | ExprKind::Call { .. } = &side.kind {
             let name_end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(0);
             let name = &text[..name_end];
             let rest = text[name_end..].trim();
-            if !name.is_empty() && !rest.is_empty() && rest.len() <= 40 && side.span.start == span.start && !rest.starts_with('(') {
-                diagnostic = diagnostic.help(format!("a call without parentheses takes one operand: write `{name}({rest})`"));
+            if !name.is_empty()
+                && !rest.is_empty()
+                && rest.len() <= 40
+                && side.span.start == span.start
+                && !rest.starts_with('(')
+            {
+                diagnostic =
+                    diagnostic.help(format!("a call without parentheses takes one operand: write `{name}({rest})`"));
             }
         }
         self.report(diagnostic);
@@ -421,7 +464,8 @@ impl<'a> Checker<'a> {
             let other = if l.ty == Types::STRING { r } else { l };
             if let Some(text) = self.short_source(other.span) {
                 let text = if text.contains(' ') && !text.starts_with('(') { format!("({text})") } else { text.into() };
-                diagnostic = diagnostic.help(format!("make it text: `{text}.to_string()`, or use `format(\"{{}}\", …)`"));
+                diagnostic =
+                    diagnostic.help(format!("make it text: `{text}.to_string()`, or use `format(\"{{}}\", …)`"));
             }
         } else if self.is_float(l.ty) && l.ty == r.ty {
             if bit {
@@ -437,7 +481,10 @@ impl<'a> Checker<'a> {
             let name = self.short_source(side.span).unwrap_or("x");
             let _ = payload;
             diagnostic = diagnostic.help(format!("`{name}` may be null: use `choose`, or `{name}.or(…)`"));
-        } else if number_l && let Some(symbol) = self.interner.find(sign) && self.find_methods(r.ty, symbol).is_some() {
+        } else if number_l
+            && let Some(symbol) = self.interner.find(sign)
+            && self.find_methods(r.ty, symbol).is_some()
+        {
             if let (Some(a), Some(b)) = (self.short_source(l.span), self.short_source(r.span)) {
                 diagnostic = diagnostic.help(format!("`{right}` defines it with itself on the left: `{b} {sign} {a}`"));
             }
@@ -475,10 +522,10 @@ impl<'a> Checker<'a> {
                 }
                 Expr::new(ExprKind::Not(Box::new(value)), Types::BOOL, span)
             }
-            PrefixOp::Minus => match &operand.kind {
+            PrefixOp::Minus => match operand.kind {
                 // A parenthesized literal too: `-(5)`.
-                &ast::ExprKind::Int(n) => self.int_literal(n, true, span, hint),
-                &ast::ExprKind::Float(text) => self.float_literal(self.text(text), true, span, hint),
+                ast::ExprKind::Int(n) => self.int_literal(n, true, span, hint),
+                ast::ExprKind::Float(text) => self.float_literal(self.text(text), true, span, hint),
                 _ => self.negated(op, operand, span, hint),
             },
             PrefixOp::Plus | PrefixOp::Complement => self.negated(op, operand, span, hint),
@@ -593,7 +640,8 @@ impl<'a> Checker<'a> {
         let &Type::Union(id) = self.out.types.get(ty) else {
             let found = self.type_name(ty);
             self.report(
-                Diagnostic::error(name.span, format!("a `{found}` has no variants")).label(format!("`{text}` is no variant of it")),
+                Diagnostic::error(name.span, format!("a `{found}` has no variants"))
+                    .label(format!("`{text}` is no variant of it")),
             );
             return None;
         };
@@ -627,7 +675,6 @@ impl<'a> Checker<'a> {
         self.report(diagnostic);
         None
     }
-
 }
 
 /// The variant that an expression is, if it has no payload.

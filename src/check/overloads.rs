@@ -236,12 +236,12 @@ impl<'a> Checker<'a> {
 
     /// Checks the arguments of a call that has failed, for errors of their own.
     fn check_loosely(&mut self, args: &mut [Argument<'a>]) {
-        for i in 0..args.len() {
-            if args[i].done.is_none()
-                && !self.deferred(&args[i])
-                && let Some(ast) = args[i].ast
+        for arg in args {
+            if arg.done.is_none()
+                && !self.deferred(arg)
+                && let Some(ast) = arg.ast
             {
-                args[i].done = Some(self.expr(ast, None));
+                arg.done = Some(self.expr(ast, None));
             }
         }
     }
@@ -271,7 +271,8 @@ impl<'a> Checker<'a> {
             return self.failed(span);
         };
         // An argument may be given in another order than that of the parameters; it is evaluated in its own.
-        let order: Vec<usize> = slots.iter().filter_map(|s| if let Slot::Argument(i) = s { Some(*i) } else { None }).collect();
+        let order: Vec<usize> =
+            slots.iter().filter_map(|s| if let Slot::Argument(i) = s { Some(*i) } else { None }).collect();
         let reordered = order.windows(2).any(|w| w[0] > w[1]);
         let mut values: Vec<Option<Expr>> = Vec::with_capacity(params.len());
         values.resize_with(params.len(), || None);
@@ -295,11 +296,7 @@ impl<'a> Checker<'a> {
             if reordered && value.ty != Types::ERROR && !is_constant(&value) {
                 let (ty, at) = (value.ty, value.span);
                 let local = self.local(String::new(), ty, LocalKind::Temporary, at);
-                before.push(Expr::new(
-                    ExprKind::Let { local, value: Box::new(value), view: false },
-                    Types::VOID,
-                    at,
-                ));
+                before.push(Expr::new(ExprKind::Let { local, value: Box::new(value), view: false }, Types::VOID, at));
                 value = Expr::new(ExprKind::Local(local), ty, at);
             }
             values[p] = Some(value);
@@ -323,9 +320,7 @@ impl<'a> Checker<'a> {
                 self.emit_call(id, &types, this, arguments, span)
             }
             Target::Struct(_) => Expr::new(ExprKind::Struct(arguments), result, span),
-            Target::Variant(_, variant) => {
-                Expr::new(ExprKind::Variant { variant, payload: arguments }, result, span)
-            }
+            Target::Variant(_, variant) => Expr::new(ExprKind::Variant { variant, payload: arguments }, result, span),
         };
         if before.is_empty() {
             return made;
@@ -426,10 +421,15 @@ impl<'a> Checker<'a> {
         {
             self.learn_result(candidate, hint);
         }
+        // Every literal for a type that is not known may widen it: 2 beside 1.5 is a float.
+        let unknown: Vec<bool> = given
+            .iter()
+            .map(|&(p, _)| params[p].ty.is_some_and(|ty| self.known_type(candidate, ty).is_none()))
+            .collect();
         for lambdas in [false, true] {
-            for &(p, i) in &given {
+            for (&(p, i), &unknown) in given.iter().zip(&unknown) {
                 let (Some(pattern), Some(ast)) = (params[p].ty, args[i].ast) else { continue };
-                if args[i].done.is_some() || !open(candidate) {
+                if args[i].done.is_some() || !unknown {
                     continue;
                 }
                 match (&ast.kind, lambdas) {
@@ -446,10 +446,6 @@ impl<'a> Checker<'a> {
                     (ast::ExprKind::Lambda(_), false) | (_, true) => {}
                     (ast::ExprKind::Null, false) => {}
                     (_, false) => {
-                        let expected = self.known_type(candidate, pattern);
-                        if expected.is_some() {
-                            continue;
-                        }
                         if matches!(&ast.kind, ast::ExprKind::Array(items) if items.is_empty()) {
                             continue;
                         }
@@ -632,7 +628,13 @@ impl<'a> Checker<'a> {
         self.report(diagnostic);
     }
 
-    fn none_by_type(&mut self, fitting: &[(Candidate<'a>, Vec<Slot>)], args: &[Argument<'a>], span: Span, name_span: Span) {
+    fn none_by_type(
+        &mut self,
+        fitting: &[(Candidate<'a>, Vec<Slot>)],
+        args: &[Argument<'a>],
+        span: Span,
+        name_span: Span,
+    ) {
         let name = self.target_name(fitting[0].0.target);
         let types: Vec<String> = args
             .iter()
@@ -662,7 +664,13 @@ impl<'a> Checker<'a> {
         self.report(diagnostic);
     }
 
-    fn ambiguous(&mut self, fitting: &[(Candidate<'a>, Vec<Slot>)], scored: &[(Score, usize)], span: Span, name_span: Span) {
+    fn ambiguous(
+        &mut self,
+        fitting: &[(Candidate<'a>, Vec<Slot>)],
+        scored: &[(Score, usize)],
+        span: Span,
+        name_span: Span,
+    ) {
         let name = self.target_name(fitting[0].0.target);
         let best = scored[0].0;
         let list: Vec<&Candidate<'a>> =

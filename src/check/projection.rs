@@ -48,8 +48,7 @@ impl<'a> Checker<'a> {
                 ast::ExprKind::Index(index) => root = &index.head,
                 ast::ExprKind::Name(name) => {
                     let param = decl.routine.params.iter().any(|p| p.name.symbol == *name);
-                    let of_this = *name == self.known.this
-                        || !param && fields.iter().any(|f| f.name.symbol == *name);
+                    let of_this = *name == self.known.this || !param && fields.iter().any(|f| f.name.symbol == *name);
                     let whole = *name == self.known.this && std::ptr::eq(root, e);
                     return (of_this && !whole).then_some(e);
                 }
@@ -262,7 +261,9 @@ fn uses(e: &ast::Expr, name: Symbol) -> usize {
     match &e.kind {
         ast::ExprKind::Name(n) => usize::from(*n == name),
         ast::ExprKind::Member(base, _) | ast::ExprKind::Prefix(_, base) => uses(base, name),
-        ast::ExprKind::Index(index) => uses(&index.head, name) + index.args.iter().map(|a| uses(a, name)).sum::<usize>(),
+        ast::ExprKind::Index(index) => {
+            uses(&index.head, name) + index.args.iter().map(|a| uses(a, name)).sum::<usize>()
+        }
         ast::ExprKind::Call(call) => {
             uses(&call.callee, name) + call.args.iter().map(|a| uses(&a.value, name)).sum::<usize>()
         }

@@ -106,9 +106,10 @@ impl<'a> Checker<'a> {
         };
         if low.ty != Types::ERROR && high.ty != Types::ERROR && low.ty != high.ty && high.ty != Types::NEVER {
             let (a, b) = (self.type_name(low.ty), self.type_name(high.ty));
-            let diagnostic = Diagnostic::error(high.span, format!("the ends of a range have different types: `{a}` and `{b}`"))
-                .label(format!("a `{b}`"))
-                .secondary(low.span, format!("a `{a}`"));
+            let diagnostic =
+                Diagnostic::error(high.span, format!("the ends of a range have different types: `{a}` and `{b}`"))
+                    .label(format!("a `{b}`"))
+                    .secondary(low.span, format!("a `{a}`"));
             let diagnostic = if self.is_number(low.ty) && self.is_number(high.ty) {
                 self.help_convert(diagnostic, high.span, &a)
             } else {
@@ -289,7 +290,8 @@ impl<'a> Checker<'a> {
                         .help(format!("a call without parentheses takes one operand: write `{name}({rest})`"));
                 } else if b.op == ast::BinaryOp::Equal
                     && b.left.is_place()
-                    && let (Some(place), Some(right)) = (self.short_source(b.left.span), self.short_source(b.right.span))
+                    && let (Some(place), Some(right)) =
+                        (self.short_source(b.left.span), self.short_source(b.right.span))
                 {
                     diagnostic = diagnostic.help(format!("to assign, write `set {place}: {right}`"));
                 } else {
@@ -325,8 +327,7 @@ impl<'a> Checker<'a> {
         if ty == Types::VOID {
             if value.ty == Types::VOID {
                 self.report(
-                    Diagnostic::error(value.span, format!("`{name}` gets no value"))
-                        .label("this gives no value"),
+                    Diagnostic::error(value.span, format!("`{name}` gets no value")).label("this gives no value"),
                 );
             } else {
                 self.report(Diagnostic::error(span, format!("`{name}` cannot be of type `void`")));

@@ -181,7 +181,8 @@ impl<'a> Checker<'a> {
                 if self.too_deep(&args, span) {
                     return Types::ERROR;
                 }
-                let def = hir::Struct { name: name.to_string(), arguments: args.to_vec(), fields: Vec::new(), span: at };
+                let def =
+                    hir::Struct { name: name.to_string(), arguments: args.to_vec(), fields: Vec::new(), span: at };
                 self.struct_decls.push(Some(decl));
                 self.out.types.add_struct(def).1
             }
@@ -189,7 +190,8 @@ impl<'a> Checker<'a> {
                 if self.too_deep(&args, span) {
                     return Types::ERROR;
                 }
-                let def = hir::Union { name: name.to_string(), arguments: args.to_vec(), variants: Vec::new(), span: at };
+                let def =
+                    hir::Union { name: name.to_string(), arguments: args.to_vec(), variants: Vec::new(), span: at };
                 self.union_decls.push(decl);
                 let ty = self.out.types.add_union(def).1;
                 if let Some(OptionShape { none: 0, some: 1 }) = self.option_shapes.get(&decl) {
@@ -265,11 +267,8 @@ impl<'a> Checker<'a> {
     pub fn type_context(&self, decl: TypeDeclId, args: &[TypeId]) -> Context {
         let declared = self.decls.ty(decl);
         let own = declared.define.generics.iter().map(|g| g.symbol).zip(args.iter().copied());
-        let generics = if args.is_empty() {
-            declared.outer.clone()
-        } else {
-            declared.outer.iter().copied().chain(own).collect()
-        };
+        let generics =
+            if args.is_empty() { declared.outer.clone() } else { declared.outer.iter().copied().chain(own).collect() };
         Context { space: declared.members, generics }
     }
 
