@@ -69,7 +69,11 @@ fn programs_that_cannot_be_read_are_one_line_and_status_1() {
     refused(&[&scratch.0.display().to_string()], 1, "is a directory");
     refused(&[&scratch.file("empty.scaly", "")], 1, "is empty");
     refused(&[&scratch.file("blank.scaly", " \n\t\n")], 1, "is empty");
-    refused(&[&scratch.file("latin1.scaly", b"print 1\nprint \"caf\xe9\"\n")], 1, ":2: not valid UTF-8: byte 0xE9 at offset 18");
+    refused(
+        &[&scratch.file("latin1.scaly", b"print 1\nprint \"caf\xe9\"\n")],
+        1,
+        ":2: not valid UTF-8: byte 0xE9 at offset 18",
+    );
     refused(&["-"], 1, "<stdin> is empty");
 }
 
@@ -182,7 +186,8 @@ fn check_reports_and_runs_nothing() {
 #[test]
 fn a_promise_that_is_broken_is_a_warning_and_strictly_an_error() {
     let scratch = Scratch::new("strict");
-    let path = scratch.file("loud.scaly", "function loud(x: int) returns int {\n    print x\n    x\n}\nprint loud(1)\n");
+    let path =
+        scratch.file("loud.scaly", "function loud(x: int) returns int {\n    print x\n    x\n}\nprint loud(1)\n");
     let lax = call(&["check", &path], "");
     assert_eq!(lax.status, Some(0));
     assert!(lax.error.starts_with("warning: "), "{}", lax.error);

@@ -11,6 +11,7 @@ use super::calls::{Argument, Candidate, Target};
 use super::convert::Why;
 use super::declarations::Param;
 use super::hir::{Expr, ExprKind, LocalKind, Type, TypeId, Types};
+use super::projection::is_plain;
 use super::types::{Context, count};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
@@ -293,7 +294,9 @@ impl<'a> Checker<'a> {
                 (None, None) => self.failed(span),
             };
             failed |= value.ty == Types::ERROR;
-            if reordered && value.ty != Types::ERROR && !is_constant(&value) {
+            // A plain place stays one: it may be passed in place.
+            let place = value.is_place() && is_plain(&value);
+            if reordered && value.ty != Types::ERROR && !is_constant(&value) && !place {
                 let (ty, at) = (value.ty, value.span);
                 let local = self.local(String::new(), ty, LocalKind::Temporary, at);
                 before.push(Expr::new(ExprKind::Let { local, value: Box::new(value), view: false }, Types::VOID, at));

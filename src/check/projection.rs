@@ -237,7 +237,7 @@ impl<'a> Checker<'a> {
 }
 
 /// Whether an expression can be evaluated twice with the same result and no effect: what [`Checker::duplicate`] copies.
-fn is_plain(e: &Expr) -> bool {
+pub fn is_plain(e: &Expr) -> bool {
     match &e.kind {
         ExprKind::Local(_)
         | ExprKind::Global(_)

@@ -61,14 +61,27 @@ pub enum Color {
 #[derive(Debug)]
 pub enum Misuse {
     NoProgram,
-    UnknownOption { option: String, near: Option<&'static str> },
+    UnknownOption {
+        option: String,
+        near: Option<&'static str>,
+    },
     /// An option's value is missing or not understood.
-    Value { option: &'static str, problem: String },
+    Value {
+        option: &'static str,
+        problem: String,
+    },
     /// An option that the chosen command has no use for.
-    Misplaced { option: &'static str, command: &'static str, belongs: &'static str },
+    Misplaced {
+        option: &'static str,
+        command: &'static str,
+        belongs: &'static str,
+    },
     /// `explain` without `--static`.
     ExplainNeedsStatic,
-    Surplus { command: &'static str, argument: String },
+    Surplus {
+        command: &'static str,
+        argument: String,
+    },
     Other(String),
 }
 
@@ -81,8 +94,12 @@ impl fmt::Display for Misuse {
             Misuse::Misplaced { option, command, belongs } => {
                 write!(f, "{option} belongs to {belongs}, not to {command}")
             }
-            Misuse::ExplainNeedsStatic => write!(f, "'scaly explain' needs '--static': it judges loops without running them"),
-            Misuse::Surplus { command, argument } => write!(f, "'scaly {command}' takes one file; '{argument}' is one too many"),
+            Misuse::ExplainNeedsStatic => {
+                write!(f, "'scaly explain' needs '--static': it judges loops without running them")
+            }
+            Misuse::Surplus { command, argument } => {
+                write!(f, "'scaly {command}' takes one file; '{argument}' is one too many")
+            }
             Misuse::Other(text) => f.write_str(text),
         }
     }
@@ -91,7 +108,9 @@ impl fmt::Display for Misuse {
 impl Misuse {
     pub fn help(&self) -> Option<String> {
         match self {
-            Misuse::NoProgram => Some("scaly FILE.scaly runs a program, scaly -e 'print 1' a text, scaly --help tells more".into()),
+            Misuse::NoProgram => {
+                Some("scaly FILE.scaly runs a program, scaly -e 'print 1' a text, scaly --help tells more".into())
+            }
             Misuse::UnknownOption { near: Some(near), .. } => Some(format!("did you mean '{near}'?")),
             Misuse::UnknownOption { near: None, .. } => {
                 Some("scaly --help lists the options; those of the program stand behind its file".into())
@@ -103,8 +122,18 @@ impl Misuse {
 }
 
 const OPTIONS: &[&str] = &[
-    "--all", "--color", "--evaluate", "--help", "--memory-limit", "--oracle", "--regions", "--stack-limit", "--static",
-    "--strict", "--verbose", "--version",
+    "--all",
+    "--color",
+    "--evaluate",
+    "--help",
+    "--memory-limit",
+    "--oracle",
+    "--regions",
+    "--stack-limit",
+    "--static",
+    "--strict",
+    "--verbose",
+    "--version",
 ];
 
 /// What the words before the program asked for, before it is known whether they fit together.
@@ -176,11 +205,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Mis
 }
 
 /// Decides the action, and takes the options that stand behind the file of a command other than running.
-fn finish(
-    seen: &Words,
-    rest: Vec<OsString>,
-    options: &mut CommandOptions,
-) -> Result<(Action, Vec<OsString>), Misuse> {
+fn finish(seen: &Words, rest: Vec<OsString>, options: &mut CommandOptions) -> Result<(Action, Vec<OsString>), Misuse> {
     let Some(command) = seen.command else {
         for (given, option, belongs) in [
             (seen.all, "--all", "'scaly dump'"),
@@ -336,7 +361,10 @@ mod tests {
         assert_eq!(read(&["explain", "--static", "a.scaly"]).unwrap().action, Action::Explain);
         assert!(read(&["check", "--strict", "a.scaly"]).unwrap().options.strict);
         assert_eq!(read(&["check", "a", "b"]).unwrap_err(), "'scaly check' takes one file; 'b' is one too many");
-        assert_eq!(read(&["dump", "--strict", "a"]).unwrap_err(), "--strict belongs to 'scaly check', not to 'scaly dump'");
+        assert_eq!(
+            read(&["dump", "--strict", "a"]).unwrap_err(),
+            "--strict belongs to 'scaly check', not to 'scaly dump'"
+        );
         assert!(read(&["explain", "a"]).unwrap_err().contains("needs '--static'"));
     }
 
@@ -353,7 +381,10 @@ mod tests {
         assert_eq!(misuse.to_string(), "unknown option '--reginos'");
         assert_eq!(misuse.help().unwrap(), "did you mean '--regions'?");
         assert_eq!(read(&["-x", "a"]).unwrap_err(), "unknown option '-x'");
-        assert_eq!(read(&["--strict", "a"]).unwrap_err(), "--strict belongs to 'scaly check', not to running a program");
+        assert_eq!(
+            read(&["--strict", "a"]).unwrap_err(),
+            "--strict belongs to 'scaly check', not to running a program"
+        );
     }
 
     #[test]

@@ -147,6 +147,7 @@ fn at(compiled: &Compiled, pc: Pc) -> String {
 fn variable(program: &Program, id: LoopId, slot: u16) -> Option<&str> {
     let scope = &program.loops[id.0 as usize];
     let variables = &program.function(scope.function).variables;
-    let holds = |v: &&Variable| v.slots.contains(&slot) && v.code.start < scope.code.end && scope.code.start < v.code.end;
+    let holds =
+        |v: &&Variable| v.slots.contains(&slot) && v.code.start < scope.code.end && scope.code.start < v.code.end;
     variables.iter().find(holds).map(|v| v.name.as_str())
 }

@@ -205,7 +205,7 @@ impl<'a> Collect<'a> {
     fn function_argument(&mut self, from: Node, argument: &Expr) {
         match argument.kind {
             ExprKind::Lambda { routine, .. } | ExprKind::RoutineValue(routine) => {
-                self.graph.edge(from, Edge::Effect { from: routine.0, to: self.id.0 });
+                self.graph.edge(from, Edge::Effect { from: routine.0, to: self.id.0, span: argument.span });
                 for capture in &self.views.program.routine(routine).captures {
                     if is_function(self.types(), self.views.ty(capture.outer))
                         && let Some(to) = self.node(capture.outer)
@@ -221,7 +221,7 @@ impl<'a> Collect<'a> {
             }
             _ => {
                 let ty = self.type_node(argument.ty);
-                self.graph.edge(from, Edge::Effect { from: ty, to: self.id.0 });
+                self.graph.edge(from, Edge::Effect { from: ty, to: self.id.0, span: argument.span });
                 self.keep(argument);
             }
         }
@@ -256,7 +256,7 @@ impl<'a> Collect<'a> {
             let inner_type = made.locals[local.0 as usize].ty;
             if is_function(&program.types, inner_type) {
                 let from = self.type_node(inner_type);
-                self.graph.edge(base + i as u32, Edge::Effect { from, to: ty });
+                self.graph.edge(base + i as u32, Edge::Effect { from, to: ty, span: e.span });
             }
         }
         for (i, capture) in made.captures.iter().enumerate() {
@@ -272,7 +272,7 @@ impl<'a> Collect<'a> {
                     None => {
                         let from = self.type_node(self.views.ty(capture.outer));
                         let to = self.id.0;
-                        self.graph.edge(base + (made.params.len() + i) as u32, Edge::Effect { from, to });
+                        self.graph.edge(base + (made.params.len() + i) as u32, Edge::Effect { from, to, span: e.span });
                     }
                 }
             }

@@ -10,7 +10,7 @@ pub(super) enum Edge {
     /// Calling or keeping the parameter calls or keeps that one.
     Function { to: Node },
     /// Calling the parameter has effects.
-    Effect { from: EffectNode, to: EffectNode },
+    Effect { from: EffectNode, to: EffectNode, span: Span },
 }
 
 /// Edges by the node they leave.
@@ -80,8 +80,8 @@ impl Graph {
                 let mut next = self.first[node];
                 while next != NO_EDGE {
                     let (edge, after) = self.edges[next as usize];
-                    if let Edge::Effect { from, to } = edge {
-                        self.effect_edge(from, to, Span::default());
+                    if let Edge::Effect { from, to, span } = edge {
+                        self.effect_edge(from, to, span);
                     }
                     next = after;
                 }

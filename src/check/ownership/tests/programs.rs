@@ -57,3 +57,59 @@ fn look() {
         println!("{message}");
     }
 }
+
+#[test]
+fn the_library_keeps_the_rules() {
+    let text = "var m = HashMap[String, Array[int]]()\nm.set(\"a\", [1])\nfor e in m: println(e)\nvar l = List[String]()\n\
+                l.push(\"x\")\nprintln(l.pop(), l.pop_front(), l.get(0))\nvar s = HashSet[int]()\nprintln(s.add(1))\n\
+                println([3, 1].sort(), \"a b\".split(), [1].map(\\x: x + 1), format(\"{:.2}\", 1.5))";
+    let (_, messages) = analyzed(&text.replace("[3, 1].sort(), ", ""), false, false);
+    assert!(messages.is_empty(), "{messages:?}");
+}
+
+/// The results of `push`ing routines are built where they go: the list dies when it is returned.
+#[test]
+fn a_returned_local_is_moved() {
+    let text = "function squares(n: int) returns Array[int] {\n    var list: Array[int]\n    for i in n\n        list.push(i)\n\
+                    list\n}\nprintln(squares(3))";
+    assert_eq!(decided(text, "squares"), ["own 1", "move"]);
+}
+
+#[test]
+fn a_walk_through_a_list_copies_nothing() {
+    let text = "define Node(value: int, next: Node?)\nfunction sum(list: Node?) returns int {\n    var cur = list\n    \
+                var total = 0\n    while let n cur {\n        total += n.value\n        set cur: n.next\n    }\n    total\n}\n\
+                println(sum(Node(1, null)))";
+    assert_eq!(decided(text, "sum")[0], "view 1");
+}
+
+#[test]
+fn sorting_and_finding_copy_nothing() {
+    let text = "var names = [\"b\", \"a\"]\nnames.sort()\nprintln(names.contains(\"a\"), names.index_of(\"b\"))";
+    let (program, messages) = analyzed(text, false, false);
+    assert!(messages.is_empty(), "{messages:?}");
+    for routine in &program.expect("no messages").routines {
+        if let (true, Body::Code(body)) = (routine.library, &routine.body) {
+            let marks = marks(body);
+            assert!(!marks.iter().any(|m| m == "copy"), "{}: {marks:?}", routine.name);
+        }
+    }
+}
+
+#[test]
+fn promises_are_checked() {
+    let text = "define P(x: int) {\n    function step(): x += 1\n}\nfunction shout(n: int): println(n)\n\
+                function fill(list: Slice[int]): list[0] = 1\nfunction quiet(list: Array[int]) returns Array[int]: \
+                list.map(\\x: x + 1)\nfunction loud(list: Array[int]) returns Array[int]: list.map(\\x { println(x): x })\n\
+                var p = P(1)\np.step()\nshout(2)\nvar list = [1]\nfill(list)\nprintln(quiet(list), loud(list))";
+    let (_, messages) = analyzed(text, true, false);
+    assert_eq!(
+        messages,
+        [
+            "2:22: the function `P.step` changes its parameter `this`",
+            "4:25: the function `shout` does input or output",
+            "7:62: the function `loud` does input or output",
+        ]
+    );
+    assert_eq!(analyzed(text, false, false).1, [""; 0]);
+}
