@@ -312,7 +312,7 @@ impl<'a> Checker<'a> {
             match value {
                 Some(value) => arguments.push(value),
                 None => {
-                    let value = self.default_value(&params[p], param_types[p], &candidate);
+                    let value = self.default_value(&params[p], param_types[p], &candidate, span);
                     arguments.push(value);
                 }
             }
@@ -515,12 +515,14 @@ impl<'a> Checker<'a> {
     }
 
     /// A default argument, in the place where it was written.
-    fn default_value(&mut self, param: &Param<'a>, ty: TypeId, candidate: &Candidate<'a>) -> Expr {
+    fn default_value(&mut self, param: &Param<'a>, ty: TypeId, candidate: &Candidate<'a>, span: Span) -> Expr {
         let Some(default) = param.default else { return self.failed(param.span) };
         let vars = candidate.vars.iter().filter_map(|(name, bound)| Some((*name, (*bound)?)));
         let generics = candidate.outer.iter().copied().chain(vars).collect();
         let ctx = Context { space: candidate.space, generics };
-        self.expr_elsewhere(default, ty, ctx)
+        let mut value = self.expr_elsewhere(default, ty, ctx);
+        self.taken_in(&mut value, span);
+        value
     }
 
     /// An expression that sees nothing of the routine that it becomes a part of.

@@ -14,6 +14,7 @@ use super::calls::Argument;
 use super::declarations::{Other, RoutineDeclId};
 use super::hir::{BinaryOp, Expr, ExprKind, TypeId, Types};
 use super::names::Overloads;
+use super::ownership::walk::children_mut;
 use super::scope::Bound;
 use crate::source::Span;
 use crate::syntax::Symbol;
@@ -133,7 +134,21 @@ impl<'a> Checker<'a> {
         if place.ty == Types::ERROR {
             return None;
         }
-        Some(Expr { span, ..self.coerce(place, signature.result, None) })
+        let mut place = self.coerce(place, signature.result, None);
+        place.span = span;
+        self.taken_in(&mut place, span);
+        Some(place)
+    }
+
+    /// What the library wrote and became a part of the user's code: errors in it happen where the user wrote.
+    pub fn taken_in(&self, e: &mut Expr, span: Span) {
+        if self.sources.file(span.file).library {
+            return;
+        }
+        if self.sources.file(e.span.file).library {
+            e.span = span;
+        }
+        children_mut(e, &mut |part| self.taken_in(part, span));
     }
 
     /// What an alias stands for, once more. One that is not plain is used once, by construction.
