@@ -94,7 +94,7 @@ fn the_evaluated_text_prints_its_last_value() {
     for (program, output) in [
         ("1", "1\n"),
         ("-7", "-7\n"),
-        ("--5 + 1", "6\n"),
+        ("-7 + 1", "-6\n"),
         ("let x 20\nx + 22", "42\n"),
         ("\"a\" + \"b\"", "ab\n"),
         ("[1, 2]", "[1,2]\n"),
@@ -115,7 +115,7 @@ fn a_program_file_prints_nothing_by_itself() {
 
 #[test]
 fn standard_input_is_a_program() {
-    let got = call(&["-"], "print 6 * 7\n");
+    let got = call(&["-"], "print(6 * 7)\n");
     assert_eq!((got.status, got.output.as_str()), (Some(0), "42\n"), "{}", got.error);
 }
 
