@@ -55,24 +55,38 @@ pub struct Failure {
 
 /// From text to a program image.
 pub fn compile(file: SourceFile, options: Options) -> Result<Compiled, Box<Failure>> {
-    let mut sources = SourceMap::default();
-    match front_end(&mut sources, file, options) {
-        Ok((program, warnings)) => Ok(Compiled { sources, program: Arc::new(program), warnings }),
-        Err(mut diagnostics) => {
-            diagnostics.sort_by_key(|d| d.span);
-            Err(Box::new(Failure { sources, diagnostics }))
+    let extent = check::Extent::of(&file.text);
+    let (name, text) = (file.name.clone(), file.text.clone());
+    let result = match compile_with(extent, file, options) {
+        // What looks wrong may be a part of the library that was left out.
+        Err(_) if extent != check::Extent::WHOLE => {
+            compile_with(check::Extent::WHOLE, SourceFile::new(name, text, false), options)
         }
+        result => result,
+    };
+    result.map_err(|mut failure| {
+        failure.diagnostics.sort_by_key(|d| d.span);
+        failure
+    })
+}
+
+fn compile_with(extent: check::Extent, file: SourceFile, options: Options) -> Result<Compiled, Box<Failure>> {
+    let mut sources = SourceMap::default();
+    match front_end(extent, &mut sources, file, options) {
+        Ok((program, warnings)) => Ok(Compiled { sources, program: Arc::new(program), warnings }),
+        Err(diagnostics) => Err(Box::new(Failure { sources, diagnostics })),
     }
 }
 
 fn front_end(
+    extent: check::Extent,
     sources: &mut SourceMap,
     file: SourceFile,
     options: Options,
 ) -> Result<(Program, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut interner = Interner::new();
     let mut names = Names::new(&mut interner);
-    let library = check::Library::parse(sources, &mut interner, &mut names);
+    let library = check::Library::parse(extent, sources, &mut interner, &mut names);
     let file = sources.add(file);
     let parsed = syntax::parse_with(file, &sources.file(file).text, &mut interner, &mut names, false);
     let mut diagnostics = library.diagnostics.clone();

@@ -1,24 +1,49 @@
-//! Where the library's declarations come from: today from its text, parsed when a program starts.
+//! Where the library's declarations come from: its text, of which a start parses the files that a program can reach.
 //!
-//! Everything else in `check` sees the library only as the files of [`Library`], so that an image made at build time can
-//! take their place.
+//! Parsing all of it would take longer than the rest of a start (1,850 lines, 1.8 ms of 2.6); an image of its trees would
+//! have to be read, node by node, at about the same cost. Almost every program mentions a few of its names only, so the
+//! build makes a table of which names lead to which files (`build.rs`), and a start looks the program's words up in it.
+//! To find too many files costs time. To miss one would be an error that is none, so a program with errors is checked
+//! again with everything, which is also what near names are looked for in.
+//!
+//! Everything else in `check` sees the library only as the files of [`Library`].
 
+use rustc_hash::FxHashMap;
+
+use super::words::{Word, words};
 use crate::diagnostic::Diagnostic;
 use crate::source::{SourceFile, SourceMap};
 use crate::syntax::{self, Interner, Names, ast};
 
-macro_rules! texts {
-    ($($name:literal)*) => {
-        &[$(($name, include_str!(concat!("../stdlib/", $name, ".scaly")))),*]
-    };
+mod tables {
+    use super::Word;
+
+    include!(concat!(env!("OUT_DIR"), "/library_tables.rs"));
 }
 
-/// Name and text of the library's files.
-const TEXTS: &[(&str, &str)] = texts! {
-    "arcs" "args" "array" "assert" "builder" "console" "exponential" "file" "format" "hash" "hashmap" "hashset"
-    "image" "list" "numbers" "option" "random" "range" "roots" "slice" "string" "time" "trigonometry" "twofold"
-    "vector"
-};
+/// How much of the library there is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Extent(u64);
+
+impl Extent {
+    pub const WHOLE: Extent = Extent(u64::MAX >> (64 - tables::FILES.len()));
+
+    /// What a program's text mentions, and all that this needs.
+    pub fn of(text: &str) -> Extent {
+        let table: FxHashMap<&str, u64> = tables::NAMES.iter().copied().collect();
+        let mut set = tables::ALWAYS;
+        for word in words(text) {
+            set |= match word {
+                Word::Name(name) => table.get(name).copied().unwrap_or(0),
+                sign => tables::SIGNS.iter().find(|(known, _)| *known == sign).map_or(0, |&(_, files)| files),
+            };
+            if set == Extent::WHOLE.0 {
+                break;
+            }
+        }
+        Extent(set)
+    }
+}
 
 /// The library's syntax trees.
 #[derive(Debug, Default)]
@@ -29,15 +54,45 @@ pub struct Library {
 }
 
 impl Library {
-    /// Parses the library and adds its texts to `sources`; `names` gets its types and variants.
-    pub fn parse(sources: &mut SourceMap, interner: &mut Interner, names: &mut Names) -> Library {
+    /// Parses files of the library and adds their texts to `sources`; `names` gets their types and variants.
+    pub fn parse(extent: Extent, sources: &mut SourceMap, interner: &mut Interner, names: &mut Names) -> Library {
         let mut library = Library::default();
-        for (name, text) in TEXTS {
+        for (index, (name, text)) in tables::FILES.iter().enumerate() {
+            if extent.0 >> index & 1 == 0 {
+                continue;
+            }
             let file = sources.add(SourceFile::new(format!("library/{name}.scaly"), *text, true));
             let parsed = syntax::parse_with(file, text, interner, names, true);
             library.files.push(parsed.file);
             library.diagnostics.extend(parsed.diagnostics);
         }
         library
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(text: &str) -> Vec<&'static str> {
+        let extent = Extent::of(text);
+        let named = |(index, (name, _)): (usize, &(&'static str, &str))| (extent.0 >> index & 1 == 1).then_some(*name);
+        tables::FILES.iter().enumerate().filter_map(named).collect()
+    }
+
+    #[test]
+    fn a_number_needs_almost_nothing() {
+        assert_eq!(files("1"), ["option"]);
+        assert_eq!(files("print 1 + 2 ; sqrt"), ["option"]);
+    }
+
+    #[test]
+    fn names_bring_what_they_need() {
+        assert!(files("let m HashMap[int, int]()").contains(&"hash"));
+        assert!(files("print sin(1.0)").contains(&"trigonometry"));
+        assert!(files("[1, 2].map(\\x: x)").contains(&"slice"));
+        assert!(files("\"a b\".split()").contains(&"array"));
+        assert!(files("1.0.is_nan()").contains(&"numbers"));
+        assert!(!files("\"a\"").contains(&"hashmap"));
     }
 }

@@ -45,6 +45,7 @@ mod statements;
 mod tests;
 mod this;
 mod types;
+mod words;
 mod zero;
 
 use std::rc::Rc;
@@ -59,7 +60,7 @@ use hir::{RoutineId, TypeId, Types};
 use known::Known;
 use types::{Context, OptionShape};
 
-pub use library::Library;
+pub use library::{Extent, Library};
 
 /// How a program is checked.
 #[derive(Clone, Copy, Debug, Default)]

@@ -12,7 +12,7 @@ fn checked(text: &str) -> (Checked, Vec<String>) {
     let mut sources = SourceMap::default();
     let mut interner = Interner::new();
     let mut names = Names::new(&mut interner);
-    let library = Library::parse(&mut sources, &mut interner, &mut names);
+    let library = Library::parse(crate::check::Extent::WHOLE, &mut sources, &mut interner, &mut names);
     assert!(library.diagnostics.is_empty(), "{:?}", library.diagnostics);
     let file = sources.add(SourceFile::new("test.scaly", text, false));
     let parsed = syntax::parse_with(file, text, &mut interner, &mut names, false);

@@ -13,7 +13,7 @@ pub fn analyzed(text: &str, strict: bool, rendered: bool) -> (Option<Program>, V
     let mut sources = SourceMap::default();
     let mut interner = Interner::new();
     let mut names = Names::new(&mut interner);
-    let library = Library::parse(&mut sources, &mut interner, &mut names);
+    let library = Library::parse(crate::check::Extent::WHOLE, &mut sources, &mut interner, &mut names);
     let file = sources.add(SourceFile::new("test.scaly", text, false));
     let parsed = syntax::parse_with(file, text, &mut interner, &mut names, false);
     let checked = check(&sources, &library, &parsed.file, &mut interner, Options::default());
