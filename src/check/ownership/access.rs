@@ -164,21 +164,23 @@ impl<'p> Access<'p> {
     }
 
     /// A lambda that views is passed: the callee must not keep it.
-    pub fn function_argument(&self, callee: RoutineId, flags: Flags, argument: &Expr, report: &mut Report) {
+    /// What a function value does is not known: it may keep it.
+    pub fn function_argument(&self, callee: Option<(RoutineId, Flags)>, argument: &Expr, report: &mut Report) {
         if let ExprKind::Lambda { routine, direct: true } = argument.kind
-            && flags.has(Flags::ESCAPES)
+            && callee.is_none_or(|(_, flags)| flags.has(Flags::ESCAPES))
             && let Some(slice) = self.captured_slice(routine)
         {
             let local = &self.routine.locals[slice.0 as usize];
-            let callee = &self.program.routine(callee).name;
+            let who = match callee {
+                Some((callee, _)) => format!("`{}` keeps", self.program.routine(callee).name),
+                None => "the called function may keep".to_string(),
+            };
+            let message = format!("{who} this lambda, which captures the `Slice` `{}`", local.name);
             report.add(
-                Diagnostic::error(
-                    argument.span,
-                    format!("`{callee}` keeps this lambda, which captures the `Slice` `{}`", local.name),
-                )
-                .label("kept longer than the view may live")
-                .secondary(local.span, "declared here")
-                .help(format!("capture a copy: `let c: {}.copy()`", local.name)),
+                Diagnostic::error(argument.span, message)
+                    .label("kept longer than the view may live")
+                    .secondary(local.span, "declared here")
+                    .help(format!("capture a copy: `let c: {}.copy()`", local.name)),
             );
         }
     }

@@ -35,6 +35,7 @@ impl Apply<'_> {
                     }
                 }
             }
+            ExprKind::Lambda { direct, .. } => *direct &= !self.decisions.kept.contains(&this),
             ExprKind::ForEach { variable, body, .. } | ExprKind::WhileLet { variable, body, .. } => {
                 self.own(variable, body)
             }

@@ -28,6 +28,8 @@ pub struct Decisions {
     pub copied: FxHashSet<LocalId>,
     pub moves: FxHashSet<Node>,
     pub copies: FxHashSet<Node>,
+    /// Lambdas that copy what they capture.
+    pub kept: FxHashSet<Node>,
     /// Cursors that cannot be views: the flow has to be found again without them.
     pub disturbed_cursors: Vec<LocalId>,
 }
@@ -95,7 +97,11 @@ pub fn decide(flow: &mut Flow) -> Decisions {
             }
         }
     }
-    let mut decisions = Decisions { copies: std::mem::take(&mut flow.copies), ..Decisions::default() };
+    let mut decisions = Decisions {
+        copies: std::mem::take(&mut flow.copies),
+        kept: std::mem::take(&mut flow.kept),
+        ..Decisions::default()
+    };
     for (bit, holder) in flow.holders.iter().enumerate() {
         let Some(local) = holder.local else { continue };
         match (holder.kind, copied[bit]) {

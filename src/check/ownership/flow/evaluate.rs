@@ -54,7 +54,12 @@ impl Flow<'_> {
                 for capture in &self.views.program.routine(*routine).captures {
                     self.use_local(capture.outer);
                 }
-                self.access.function_value(*routine, Some(*direct), e.span, &mut self.report);
+                // An argument of a constructor is stored: it must not view.
+                let kept = mode == Mode::Store;
+                if kept {
+                    self.kept.insert(node(e));
+                }
+                self.access.function_value(*routine, Some(*direct && !kept), e.span, &mut self.report);
             }
             ExprKind::RoutineValue(routine) => {
                 self.access.function_value(*routine, None, e.span, &mut self.report);
@@ -71,6 +76,9 @@ impl Flow<'_> {
             }
             ExprKind::Call { routine, arguments } => self.call(*routine, arguments, e.span),
             ExprKind::CallValue { callee, arguments } => {
+                for argument in arguments {
+                    self.access.function_argument(None, argument, &mut self.report);
+                }
                 self.operands(std::iter::once(&**callee).chain(arguments), Mode::Borrow)
             }
             ExprKind::Block(body) => {

@@ -124,6 +124,8 @@ pub struct Flow<'p> {
     pub escapes: Vec<Escape>,
     /// Operands that need a value of their own.
     pub copies: FxHashSet<Node>,
+    /// Lambdas that are stored.
+    pub kept: FxHashSet<Node>,
     /// By local: one more than its bit.
     bits: Vec<u32>,
     /// By local: the depth of the block that it is declared in.
@@ -152,6 +154,7 @@ impl<'p> Flow<'p> {
             blocks: vec![Block::default()],
             escapes: Vec::new(),
             copies: FxHashSet::default(),
+            kept: FxHashSet::default(),
             bits: vec![0; routine.locals.len()],
             depths: vec![0; routine.locals.len()],
             borrowed: Vec::new(),

@@ -29,7 +29,7 @@ impl Flow<'_> {
         for (i, argument) in arguments.iter().enumerate() {
             let flags = self.views.summaries.parameter(callee, i);
             let slice = self.views.is_slice(argument.ty);
-            self.access.function_argument(callee, flags, argument, &mut self.report);
+            self.access.function_argument(Some((callee, flags)), argument, &mut self.report);
             if flags.has(Flags::ANY_WRITE) && !slice && argument.is_place() && !self.is_borrowed(argument) {
                 self.target(argument);
             } else {
