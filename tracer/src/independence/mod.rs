@@ -157,9 +157,12 @@ pub fn decide(context: &Context<'_>) -> Verdict {
     })
 }
 
-/// Leaves one of each kind, one about the elements of each variable, and none about those of an array that grows: the
-/// rest follows from these.
+/// Leaves one of each kind, one about the elements of each variable, and none about those of an array that grows or is
+/// handed on: the rest follows from these. Where nothing counts, of course something without a name is handed on.
 fn condense(refusals: &mut Vec<Refusal>) {
+    let uncounted = refusals.iter().any(|r| matches!(r.reason, Reason::NotCounted(_)));
+    refusals
+        .retain(|r| !(uncounted && matches!(&r.reason, Reason::Carried { variable } if variable == names::NAMELESS)));
     let mut settled: Vec<String> =
         refusals.iter().filter(|r| r.name() == "grows").filter_map(|r| r.variable()).collect();
     let mut seen: Vec<Reason> = Vec::new();
@@ -170,7 +173,7 @@ fn condense(refusals: &mut Vec<Refusal>) {
             if settled.contains(&variable) {
                 return false;
             }
-            if !carried {
+            if variable != names::NAMELESS {
                 settled.push(variable);
             }
         }

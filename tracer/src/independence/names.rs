@@ -4,6 +4,9 @@ use scaly_interp::program::{LoopId, Pc, Program};
 
 use crate::region::{BlockId, Def, Inst, Region, Value};
 
+/// What has no name in the source.
+pub const NAMELESS: &str = "a temporary value";
+
 pub struct Names<'a> {
     pub program: &'a Program,
     pub region: &'a Region,
@@ -28,7 +31,7 @@ impl Names<'_> {
         let param = || function.params.iter().find(|p| p.slots.contains(&slot)).map(|p| p.name.as_str());
         match variable.or_else(param) {
             Some(name) if !name.is_empty() => format!("`{name}`"),
-            _ => "a temporary value".into(),
+            _ => NAMELESS.into(),
         }
     }
 
@@ -38,7 +41,7 @@ impl Names<'_> {
             Def::Param(block, position) if self.region.block(block).chain.index() == 0 => {
                 self.slot(self.region.block(block).params[position as usize].slot)
             }
-            _ => "a temporary value".into(),
+            _ => NAMELESS.into(),
         }
     }
 

@@ -117,8 +117,9 @@ pub struct Scalars {
 }
 
 /// A parameter, what accumulates from it, and who else reads it.
-#[derive(Default)]
 struct Web {
+    /// The header's parameter.
+    start: Value,
     values: BTreeSet<Value>,
     combines: BTreeSet<Combine>,
     wraps: BTreeSet<Kind>,
@@ -200,6 +201,14 @@ impl Analysis<'_, '_> {
         for (slot, web, name) in left {
             match selects.iter().find(|(select, _)| self.goes_along(&web, select)) {
                 Some(&(_, reduction)) => scalars.reductions[reduction].along.push(slot),
+                None if self.is_flag(&web) => scalars.reductions.push(Reduction {
+                    slot,
+                    param: web.start,
+                    combine: Combine::Set,
+                    narrow: None,
+                    along: Vec::new(),
+                    name,
+                }),
                 None => {
                     let refusal = self.refuse(&web, name);
                     if !scalars.refusals.contains(&refusal) {
@@ -246,7 +255,17 @@ impl Analysis<'_, '_> {
 
     fn web(&self, param: Value) -> Web {
         let region = self.region;
-        let mut web = Web::default();
+        let mut web = Web {
+            start: param,
+            values: BTreeSet::new(),
+            combines: BTreeSet::new(),
+            wraps: BTreeSet::new(),
+            float_sum: false,
+            compares: Vec::new(),
+            reader: None,
+            grows: false,
+            foreign: Vec::new(),
+        };
         let mut todo = vec![param];
         while let Some(value) = todo.pop() {
             if !web.values.insert(value) {
@@ -332,9 +351,6 @@ impl Analysis<'_, '_> {
     }
 
     fn reduction(&self, web: &Web) -> Option<(Combine, Option<Kind>)> {
-        if self.is_flag(web) {
-            return Some((Combine::Set, None));
-        }
         if web.reader.is_some() || web.float_sum || !web.compares.is_empty() || !web.foreign.is_empty() {
             return None;
         }
