@@ -12,6 +12,7 @@ use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_runtime::os;
 
 use crate::check;
+use crate::check::ownership::Choice;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lower;
 use crate::source::{SourceFile, SourceMap};
@@ -24,6 +25,8 @@ pub struct Options {
     pub echo: bool,
     /// A `function` that breaks its promise is an error.
     pub strict: bool,
+    /// What is chosen where a value may be a view, a moved one or a copy.
+    pub choice: Choice,
 }
 
 /// How a program is run.
@@ -101,7 +104,7 @@ fn front_end(
     if has_errors(&diagnostics) {
         return Err(diagnostics);
     }
-    diagnostics.extend(check::ownership::analyze(&mut program, options.strict));
+    diagnostics.extend(check::ownership::analyze_with(&mut program, options.strict, options.choice));
     if has_errors(&diagnostics) {
         return Err(diagnostics);
     }

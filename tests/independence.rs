@@ -55,17 +55,13 @@ impl Tally {
             assert_eq!(region.verify(), Ok(()), "{name}\n{region}");
         }
         let nothing = File::options().read(true).write(true).open("/dev/null").unwrap();
-        let world = World {
-            output: Output::new(nothing.as_raw_fd()),
-            input: Input::new(nothing.as_raw_fd()),
-            arguments,
-        };
-        let report = oracle::run(program.clone(), world, Options::default(), |id, frame| {
-            match &judged[id.0 as usize] {
+        let world =
+            World { output: Output::new(nothing.as_raw_fd()), input: Input::new(nothing.as_raw_fd()), arguments };
+        let report =
+            oracle::run(program.clone(), world, Options::default(), |id, frame| match &judged[id.0 as usize] {
                 (Some(region), Verdict::Independent(found)) => holds(region, &found.checks, |slot| frame.slot(slot)),
                 _ => true,
-            }
-        });
+            });
         let report = match report {
             Ok(report) => report,
             Err(error) => panic!("{name}: {error}"),

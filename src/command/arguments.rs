@@ -44,6 +44,8 @@ pub enum Action {
 pub struct CommandOptions {
     /// `check --strict`
     pub strict: bool,
+    /// Values are copied where they could be viewed or moved.
+    pub copies: bool,
     pub color: Color,
     pub run: RunOptions,
 }
@@ -124,6 +126,7 @@ impl Misuse {
 const OPTIONS: &[&str] = &[
     "--all",
     "--color",
+    "--copies",
     "--evaluate",
     "--help",
     "--memory-limit",
@@ -176,6 +179,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Mis
             Long("strict") => seen.strict = true,
             Long("static") => seen.statically = true,
             Long("oracle") => seen.oracle = true,
+            Long("copies") => options.copies = true,
             Long("color") => options.color = color(value("--color", &mut parser)?)?,
             Long("regions") => options.run.guard_regions = regions(value("--regions", &mut parser)?)?,
             Long("memory-limit") => {

@@ -42,6 +42,8 @@ Options:
                          then report which loops had independent iterations
   --regions=guard|pool   guard: every memory region in a mapping of its own, for finding errors
                          in Scaly itself; pool is the default
+  --copies               copy values where they could be viewed or moved, for finding errors
+                         in Scaly itself
   --memory-limit SIZE    end with an error rather than use more memory for data: 512M, 4G
   --stack-limit SLOTS    how many 64-bit slots the frames of nested calls may take; 8M is the default
   --color WHEN           color messages: auto (on a terminal), always, never

@@ -11,6 +11,7 @@ mod report;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use crate::check::ownership::Choice;
 use crate::engine::{self, Options};
 use arguments::{Action, Arguments, Misuse};
 
@@ -51,7 +52,8 @@ fn act(arguments: Arguments) -> ExitCode {
     };
     let color = report::color(options.color);
     let echo = matches!(source, input::Source::Text(_));
-    let compiled = match engine::compile(file, Options { echo, strict: options.strict }) {
+    let choice = if options.copies { Choice::Copies } else { Choice::Best };
+    let compiled = match engine::compile(file, Options { echo, strict: options.strict, choice }) {
         Ok(compiled) => compiled,
         Err(failure) => return report::diagnostics(&failure.sources, &failure.diagnostics, color),
     };

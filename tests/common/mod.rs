@@ -19,6 +19,8 @@ pub struct Configuration {
 pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration { name: "interpreter", options: &[] },
     Configuration { name: "guard", options: &["--regions=guard"] },
+    // Views and moves are a matter of speed only.
+    Configuration { name: "copies", options: &["--regions=guard", "--copies"] },
 ];
 
 /// Longer than any test takes on a busy machine; a test that hits it hangs.
