@@ -3,9 +3,9 @@
 use super::analysis;
 use super::body::Body;
 use super::frame::Slot;
-use super::places::Place;
+use super::operators::known_int;
 use super::regions::{Region, Want};
-use crate::check::hir::{Expr, ExprKind, LocalId};
+use crate::check::hir::{BinaryOp, Expr, ExprKind, IntKind, LocalId, Type};
 
 impl<'h> Body<'_, 'h> {
     /// The slots of a place that lies in the frame, found without writing code.
@@ -43,7 +43,7 @@ impl<'h> Body<'_, 'h> {
             }
             let from = self.held(value, &[place]);
             let to = self.place(place);
-            self.code.span = place.span;
+            self.at(place.span);
             return self.store(to, &layout, from);
         }
         if let ExprKind::Local(local) = place.kind
@@ -80,6 +80,9 @@ impl<'h> Body<'_, 'h> {
     /// `place += value` and its kin.
     pub fn modify(&mut self, place: &'h Expr, operand: LocalId, value: &'h Expr, old: LocalId, new: &'h Expr) {
         let layout = self.layout(place.ty);
+        if let Some(by) = self.known_change(operand, value, old, new) {
+            return self.modify_by(place, by);
+        }
         let operand_slot = self.held(value, &[place]);
         self.name_temporary(operand, operand_slot);
         let region = self.region_of(place);
@@ -106,6 +109,30 @@ impl<'h> Body<'_, 'h> {
         self.store(at, &layout, from);
     }
 
+    /// The operation of `place += 1` and its kin: on integers, with a known operand.
+    fn known_change(&self, operand: LocalId, value: &Expr, old: LocalId, new: &Expr) -> Option<Change> {
+        let ExprKind::Binary { op, left, right } = &new.kind else { return None };
+        let is = |e: &Expr, local| matches!(e.kind, ExprKind::Local(l) if l == local);
+        let Type::Int(kind) = *self.types().get(new.ty) else { return None };
+        let value = known_int(self.types(), value)?;
+        let fits = is(left, old) && is(right, operand) && *op != BinaryOp::Concat;
+        let divides = !matches!(op, BinaryOp::Div | BinaryOp::Rem) || value != 0;
+        (fits && divides).then_some(Change { op: *op, kind, value })
+    }
+
+    fn modify_by(&mut self, place: &'h Expr, by: Change) {
+        if let Some(slot) = self.frame_place(place) {
+            self.slot_with_constant(by.op, by.kind, slot, by.value, slot);
+            return;
+        }
+        let layout = self.layout(place.ty);
+        let at = self.place(place);
+        let value = self.code.frame.take(1);
+        self.load(at, &layout, value);
+        self.slot_with_constant(by.op, by.kind, value, by.value, value);
+        self.store(at, &layout, value);
+    }
+
     /// A local of the checker's that stands for slots as they are.
     pub fn name_temporary(&mut self, local: LocalId, slot: Slot) {
         let scope = self.current_scope();
@@ -118,9 +145,10 @@ impl<'h> Body<'_, 'h> {
     }
 }
 
-/// A place in the frame.
-impl From<Slot> for Place {
-    fn from(slot: Slot) -> Place {
-        Place::Slots(slot)
-    }
+/// An integer operation with a constant.
+#[derive(Clone, Copy)]
+struct Change {
+    op: BinaryOp,
+    kind: IntKind,
+    value: i64,
 }

@@ -15,6 +15,7 @@ use super::{Heading, Lowering};
 use crate::check::hir::{
     self, Expr, ExprKind, LocalId, LocalKind, LoopTag, RoutineId, RoutineKind, Type, TypeId, Types,
 };
+use crate::source::Span;
 
 /// A local of the routine.
 #[derive(Clone, Copy, Debug)]
@@ -106,6 +107,16 @@ impl<'m, 'h> Body<'m, 'h> {
         }
     }
 
+    /// Instructions come from here now; gives the place before. What checking took over from another file, a library
+    /// routine that names a place, belongs to the place where it stands.
+    pub fn at(&mut self, span: Span) -> Span {
+        let outer = self.code.span;
+        if span.file == outer.file {
+            self.code.span = span;
+        }
+        outer
+    }
+
     pub fn types(&self) -> &'h Types {
         &self.hir.types
     }
@@ -148,7 +159,7 @@ impl<'m, 'h> Body<'m, 'h> {
         if self.code.is_dead() {
             return;
         }
-        let outer = std::mem::replace(&mut self.code.span, e.span);
+        let outer = self.at(e.span);
         match &e.kind {
             ExprKind::Block(parts) => {
                 let scope = self.open_scope();

@@ -29,7 +29,7 @@ impl<'h> Body<'_, 'h> {
         if let Some(name) = analysis::intrinsic(routine) {
             return self.intrinsic(e, name, arguments, to, want);
         }
-        if let Some(slot) = self.inline(e, id, arguments, to, want) {
+        if let Some(slot) = self.inline(id, arguments, to, want) {
             return slot;
         }
         let signature = self.m.signature(id);
@@ -129,6 +129,22 @@ impl<'h> Body<'_, 'h> {
     /// An argument is a view of the caller's value; a temporary that the callee changes is its own.
     fn argument_want(&self, in_place: bool) -> Want {
         if in_place { Want::Own(self.here()) } else { Want::Borrow }
+    }
+
+    /// Calls a routine with arguments that lie in slots, none of them passed in place.
+    pub fn call_slots(&mut self, id: RoutineId, arguments: &[Slot], region: Region) -> Slot {
+        let signature = self.m.signature(id);
+        let base = self.call_frame(signature.slots());
+        for (place, &from) in signature.params.iter().zip(arguments) {
+            self.code.copy(base.plus(place.slot), from, place.slots);
+        }
+        if let Some(slot) = signature.region {
+            self.region_argument(region, base.plus(slot));
+        }
+        let function = self.m.function(Key::Routine(id));
+        self.code.call(base, function);
+        self.code.frame.reset(u32::from(base.0) + signature.result);
+        base
     }
 
     pub fn call_value(&mut self, e: &'h Expr, callee: &'h Expr, arguments: &'h [Expr], want: Want) -> Slot {

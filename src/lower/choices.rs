@@ -75,7 +75,7 @@ impl<'h> Body<'_, 'h> {
             for (i, value) in choice.values.iter().enumerate() {
                 let last = i + 1 == choice.values.len();
                 let (sense, target) = if last { (false, next) } else { (true, body) };
-                self.code.span = value.span;
+                self.at(value.span);
                 let constant = known_int(self.types(), value).and_then(|v| i32::try_from(v).ok());
                 if let (true, Some(constant)) = (integer, constant) {
                     let op = if sense { Opcode::JEqImm } else { Opcode::JNeImm };

@@ -39,7 +39,7 @@ impl<'h> Body<'_, 'h> {
         if self.code.is_dead() {
             return;
         }
-        let outer = std::mem::replace(&mut self.code.span, e.span);
+        let outer = self.at(e.span);
         let mark = self.code.frame.mark();
         self.branch_here(e, sense, target);
         self.code.frame.reset(mark);
@@ -82,7 +82,7 @@ impl<'h> Body<'_, 'h> {
                 let op = if sense { Opcode::JEqImm } else { Opcode::JNeImm };
                 self.code.branch(op, tag, Slot(0), target, *variant);
             }
-            ExprKind::Call { routine, arguments } if self.inline_branch(e, *routine, arguments, sense, target) => {}
+            ExprKind::Call { routine, arguments } if self.inline_branch(*routine, arguments, sense, target) => {}
             _ => {
                 let slot = self.any(e, Want::Borrow);
                 let op = if sense { Opcode::JIf } else { Opcode::JIfNot };

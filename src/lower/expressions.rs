@@ -21,7 +21,7 @@ impl<'h> Body<'_, 'h> {
         if self.code.is_dead() {
             return Slot(0);
         }
-        let outer = std::mem::replace(&mut self.code.span, e.span);
+        let outer = self.at(e.span);
         let slot = self.any_here(e, want);
         self.code.span = outer;
         slot
@@ -76,7 +76,7 @@ impl<'h> Body<'_, 'h> {
         if self.code.is_dead() {
             return;
         }
-        let outer = std::mem::replace(&mut self.code.span, e.span);
+        let outer = self.at(e.span);
         let mark = self.code.frame.mark();
         self.into_here(e, to, want);
         self.code.frame.reset(mark);
@@ -206,7 +206,7 @@ impl<'h> Body<'_, 'h> {
         if self.code.is_dead() {
             return;
         }
-        let outer = std::mem::replace(&mut self.code.span, e.span);
+        let outer = self.at(e.span);
         let mark = self.code.frame.mark();
         let mut declared = false;
         match &e.kind {

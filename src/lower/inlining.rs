@@ -108,14 +108,7 @@ impl super::Lowering<'_> {
 
 impl<'h> Body<'_, 'h> {
     /// Lowers a call by lowering the routine's body here, if that is to be done.
-    pub fn inline(
-        &mut self,
-        e: &'h Expr,
-        id: RoutineId,
-        arguments: &'h [Expr],
-        to: Option<Slot>,
-        want: Want,
-    ) -> Option<Slot> {
+    pub fn inline(&mut self, id: RoutineId, arguments: &'h [Expr], to: Option<Slot>, want: Want) -> Option<Slot> {
         let routine = self.hir.routine(id);
         if let Some(op) = self.operator(routine, arguments) {
             let (a, b) = match arguments {
@@ -127,7 +120,7 @@ impl<'h> Body<'_, 'h> {
             self.code.op(op, to, a, b);
             return Some(to);
         }
-        let mut call = self.enter_inlined(e, id, arguments)?;
+        let mut call = self.enter_inlined(id, arguments)?;
         let routine = call.routine;
         let to = to.unwrap_or_else(|| self.code.frame.take(call.signature.result));
         let region = call.signature.region.map(|_| call.target(want));
@@ -164,17 +157,10 @@ impl<'h> Body<'_, 'h> {
     }
 
     /// Jumps by what a call gives, if its routine's body is a condition that can be written out here.
-    pub fn inline_branch(
-        &mut self,
-        e: &'h Expr,
-        id: RoutineId,
-        arguments: &'h [Expr],
-        sense: bool,
-        target: Label,
-    ) -> bool {
+    pub fn inline_branch(&mut self, id: RoutineId, arguments: &'h [Expr], sense: bool, target: Label) -> bool {
         let hir::Body::Code(body) = &self.hir.routine(id).body else { return false };
         let Some(condition) = simple_value(body, true) else { return false };
-        let Some(mut call) = self.enter_inlined(e, id, arguments) else { return false };
+        let Some(mut call) = self.enter_inlined(id, arguments) else { return false };
         self.bind_inlined(&call);
         self.branch(condition, sense, target);
         self.leave_call(&mut call);
@@ -182,7 +168,7 @@ impl<'h> Body<'_, 'h> {
     }
 
     /// Evaluates the arguments of a call that is to be inlined; from here on names are those of the callee.
-    fn enter_inlined(&mut self, e: &'h Expr, id: RoutineId, arguments: &'h [Expr]) -> Option<InlinedCall<'h>> {
+    fn enter_inlined(&mut self, id: RoutineId, arguments: &'h [Expr]) -> Option<InlinedCall<'h>> {
         let routine = self.hir.routine(id);
         let Inlining::Small { nodes } = self.m.inlining(id) else { return None };
         if self.inlined_nodes + nodes > MOST || self.inlining.len() >= DEPTH || self.inlining.contains(&id) {
@@ -251,12 +237,15 @@ impl<'h> Body<'_, 'h> {
             indexes: std::mem::take(&mut self.indexes),
             inlined: self.inlined.take(),
             fixed_span: self.code.fixed_span,
+            span: self.code.span,
         };
+        let place = self.code.span;
+        self.code.span = body.span;
         if routine.library && self.code.fixed_span.is_none() {
-            self.code.fixed_span = Some(e.span);
+            self.code.fixed_span = Some(place);
         }
-        let written = (!routine.library && self.code.fixed_span.is_none())
-            .then(|| self.code.begin_inlined(&routine.name, e.span));
+        let written =
+            (!routine.library && self.code.fixed_span.is_none()).then(|| self.code.begin_inlined(&routine.name, place));
         self.inlining.push(id);
         Some(InlinedCall { written, ..call })
     }
@@ -276,6 +265,7 @@ impl<'h> Body<'_, 'h> {
         self.indexes = std::mem::take(&mut call.indexes);
         self.inlined = call.inlined;
         self.code.fixed_span = call.fixed_span;
+        self.code.span = call.span;
     }
 
     /// The opcode that does what a routine of the library says.
@@ -353,6 +343,7 @@ struct InlinedCall<'h> {
     indexes: VecDeque<Slot>,
     inlined: Option<Inlined>,
     fixed_span: Option<Span>,
+    span: Span,
 }
 
 impl InlinedCall<'_> {

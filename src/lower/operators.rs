@@ -284,6 +284,15 @@ impl<'h> Body<'_, 'h> {
 
     /// `left op constant` by one instruction, where there is one.
     fn with_constant(&mut self, op: BinaryOp, kind: IntKind, left: &'h Expr, value: i64, to: Slot) -> bool {
+        if matches!(op, BinaryOp::Concat) || matches!(op, BinaryOp::Div | BinaryOp::Rem) && value == 0 {
+            return false;
+        }
+        let from = self.any(left, Want::Borrow);
+        self.slot_with_constant(op, kind, from, value, to)
+    }
+
+    /// The same of a value in a slot.
+    pub fn slot_with_constant(&mut self, op: BinaryOp, kind: IntKind, from: Slot, value: i64, to: Slot) -> bool {
         let unsigned = kind == IntKind::U64;
         let mut operand = value;
         let opcode = match op {
@@ -311,7 +320,6 @@ impl<'h> Body<'_, 'h> {
             }
             BinaryOp::Concat => return false,
         };
-        let from = self.any(left, Want::Borrow);
         self.code.imm(opcode, to, from, operand);
         self.wrap_after(op, kind, to);
         true

@@ -35,7 +35,7 @@ impl Place {
 impl<'h> Body<'_, 'h> {
     /// Resolves a place; an expression that is none is evaluated.
     pub fn place(&mut self, e: &'h Expr) -> Place {
-        let outer = std::mem::replace(&mut self.code.span, e.span);
+        let outer = self.at(e.span);
         let place = self.place_of(e);
         self.code.span = outer;
         place

@@ -6,6 +6,7 @@
 use std::rc::Rc;
 
 use scaly_interp::bytecode::Opcode;
+use scaly_interp::program::LoopKind;
 use scaly_interp::routine::Routine;
 
 use super::body::Body;
@@ -97,7 +98,7 @@ impl<'h> Body<'_, 'h> {
                 ShowPart::Value(value, format) => {
                     self.literal(&mut literal, builder, region);
                     let mark = self.code.frame.mark();
-                    let outer = std::mem::replace(&mut self.code.span, value.span);
+                    let outer = self.at(value.span);
                     let slot = self.any(value, Want::Borrow);
                     self.show_formatted(value, slot, *format, builder, region);
                     self.code.span = outer;
@@ -237,6 +238,7 @@ pub(super) fn show_function(m: &mut Lowering<'_>, ty: TypeId) -> (Heading, Code)
         let types = body.types();
         let mut text = String::new();
         match types.get(ty) {
+            _ if body.hir.walks.contains_key(&ty) => show_walk(body, ty, builder, value, region),
             Type::Struct(id) => {
                 let def = types.structure(*id);
                 text = format!("{{\"_type\":{}", quoted(&def.name));
@@ -292,4 +294,38 @@ pub(super) fn show_function(m: &mut Lowering<'_>, ty: TypeId) -> (Heading, Code)
             }
         }
     })
+}
+
+/// What is walked by positions prints as its elements.
+fn show_walk(body: &mut Body<'_, '_>, ty: TypeId, builder: Slot, value: Slot, region: Region) {
+    let Some(walk) = body.hir.walks.get(&ty) else { return };
+    body.literal(&mut String::from("["), builder, region);
+    let position = body.code.frame.take(1);
+    let first = body.call_slots(walk.begin, &[value], region);
+    body.code.copy(position, first, 1);
+    let separate = body.code.frame.take(1);
+    body.code.constant(separate, 0);
+    let scope = body.open_scope();
+    let end = body.code.label();
+    let span = body.code.span;
+    let (draft, header) = body.code.begin_loop(LoopKind::Open, span);
+    body.code.branch(Opcode::JLtSImm, position, Slot(0), end, 0);
+    let mark = body.code.frame.mark();
+    let without = body.code.label();
+    body.code.branch(Opcode::JIfNot, separate, Slot(0), without, 0);
+    body.literal(&mut String::from(","), builder, region);
+    body.code.place(without);
+    body.code.constant(separate, 1);
+    let here = body.here();
+    let element = body.call_slots(walk.element, &[value, position], here);
+    body.show_slots(walk.item, element, builder, region, true);
+    body.code.frame.reset(mark);
+    let next = body.call_slots(walk.advance, &[value, position], region);
+    body.code.copy(position, next, 1);
+    body.code.frame.reset(mark);
+    body.reset_scope(scope);
+    body.code.end_loop(draft, header, None);
+    body.code.place(end);
+    body.close_scope(scope);
+    body.literal(&mut String::from("]"), builder, region);
 }
