@@ -181,7 +181,7 @@ def main():
         big, many, empty = (folder / name for name in ("ordinary.scaly", "functions.scaly", "one.scaly"))
         big.write_text(text)
         many.write_text(functions(args.functions))
-        empty.write_text("1\n")
+        empty.write_text("print 1\n")
         rows = {"big": [], "empty": [], "many": []}
         for _ in range(args.rounds):
             rows["big"].append(run([args.scaly, "check", str(big)]))
