@@ -106,6 +106,8 @@ pub(crate) struct Checker<'a> {
     out: hir::Program,
     diagnostics: Vec<Diagnostic>,
     reported: FxHashSet<(Span, u64)>,
+    /// Where something could not be typed, the first time.
+    failure: std::cell::Cell<Option<Span>>,
 
     file_space: SpaceId,
     library_space: SpaceId,
@@ -157,6 +159,7 @@ impl<'a> Checker<'a> {
             out: hir::Program::default(),
             diagnostics: Vec::new(),
             reported: FxHashSet::default(),
+            failure: std::cell::Cell::new(None),
             file_space,
             library_space,
             library_option: None,
@@ -249,10 +252,18 @@ impl<'a> Checker<'a> {
         self.check_declared();
         self.work();
         self.order_globals();
+        // What failed is left out of the program: without a message it would vanish in silence. It is no mistake of the
+        // program, but one of the checker, or a part of the library that was not read.
+        if self.diagnostics.is_empty()
+            && let Some(span) = self.failure.get()
+        {
+            self.report(Diagnostic::error(span, "the checker could not understand this").label("a bug of the checker"));
+        }
     }
 
     /// An expression that could not be typed; the reason has been reported.
     fn failed(&self, span: Span) -> hir::Expr {
+        self.failure.set(self.failure.get().or(Some(span)));
         hir::Expr::new(hir::ExprKind::Void, Types::ERROR, span)
     }
 }
