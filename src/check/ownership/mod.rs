@@ -117,22 +117,28 @@ fn routine(
 ) -> (Decisions, Vec<Diagnostic>) {
     let routine = program.routine(id);
     let Body::Code(body) = &routine.body else { return (Decisions::default(), Vec::new()) };
-    let mut cursors = match choice {
-        Choice::Best => cursor::cursors(program, summaries, routine, body),
-        Choice::Copies => Vec::new(),
-    };
+    let mut cursors = cursor::cursors(program, summaries, routine, body);
     loop {
         let mut flow = Flow::of(Views::new(program, summaries, id), cursors.clone());
-        let mut decisions = decide(&mut flow);
+        let decisions = decide(&mut flow);
         if decisions.disturbed_cursors.is_empty() {
-            if choice == Choice::Copies {
-                decisions.copy_all(&flow);
-                arguments(program, summaries, body, &mut decisions);
-            }
-            return (decisions, flow.report.found);
+            return match choice {
+                Choice::Best => (decisions, flow.report.found),
+                // What is wrong is wrong in both.
+                Choice::Copies => (copies(program, summaries, id, body), flow.report.found),
+            };
         }
         cursors.retain(|c| !decisions.disturbed_cursors.contains(c));
     }
+}
+
+/// Decisions without any view that need not be one.
+fn copies(program: &hir::Program, summaries: &Summaries, id: RoutineId, body: &Expr) -> Decisions {
+    let mut flow = Flow::of(Views::new(program, summaries, id), Vec::new());
+    let mut decisions = decide(&mut flow);
+    decisions.copy_all(&flow);
+    arguments(program, summaries, body, &mut decisions);
+    decisions
 }
 
 /// Copies every place that is an argument by value.
