@@ -86,6 +86,7 @@ impl<'a> Checker<'a> {
             Head::Variant { union, variant, ty } => {
                 self.construct_variant(union, variant, ty, arguments(&call.args), span, hint)
             }
+            Head::Value(callee) if callee.ty == Types::ERROR => self.failed(span),
             Head::Value(callee) => self.call_value(callee, call, span),
         }
     }

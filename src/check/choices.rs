@@ -86,7 +86,8 @@ impl<'a> Checker<'a> {
     pub fn if_(&mut self, i: &'a ast::If, span: Span, want: Want) -> Expr {
         let condition = self.condition(&i.condition);
         let Some(otherwise) = &i.otherwise else {
-            let then = self.body(&i.then, Want::Nothing);
+            // Where a value is wanted this is an error, which is told there.
+            let then = self.body(&i.then, want);
             if condition.ty == Types::ERROR {
                 return self.failed(span);
             }
@@ -126,18 +127,16 @@ impl<'a> Checker<'a> {
             }
             values.push(cases);
         }
-        // Without an `else` nothing is given; then the arms are statements.
-        let inner = if m.otherwise.is_some() { want } else { Want::Nothing };
         let mut bodies: Vec<((), &'a ast::Body)> = m.arms.iter().map(|a| ((), &a.body)).collect();
         if let Some(otherwise) = &m.otherwise {
             bodies.push(((), otherwise));
         }
-        let (mut list, mut ty) = self.arms(&bodies, inner, |c, (), body, want| c.body(body, want));
+        let (mut list, mut ty) = self.arms(&bodies, want, |c, (), body, want| c.body(body, want));
         if wrong || ty == Types::ERROR {
             return self.failed(span);
         }
         let otherwise = if m.otherwise.is_some() { list.pop().map(Box::new) } else { None };
-        if otherwise.is_none() && ty == Types::NEVER {
+        if otherwise.is_none() {
             ty = Types::VOID;
         }
         let arms = list

@@ -12,12 +12,25 @@ use super::types::Context;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 
+/// Constants that need one another in a chain longer than this would exhaust the checker's stack.
+const MAX_DEPTH: u32 = 150;
+
 impl<'a> Checker<'a> {
     /// The value of a constant, named at a place.
     pub fn constant(&mut self, id: ConstantId, span: Span) -> Expr {
         if matches!(self.decls.constant(id).state, ConstantState::Unknown) {
+            if self.constant_depth >= MAX_DEPTH {
+                self.report(
+                    Diagnostic::error(span, "constants of constants nest too deeply")
+                        .label("needs too many others first")
+                        .help("define the first ones of the chain before those that need them"),
+                );
+                return self.failed(span);
+            }
             self.decls.constant_mut(id).state = ConstantState::Running;
+            self.constant_depth += 1;
             let state = self.evaluate(id);
+            self.constant_depth -= 1;
             self.decls.constant_mut(id).state = state;
         }
         match &self.decls.constant(id).state {
@@ -100,7 +113,7 @@ impl<'a> Checker<'a> {
     /// Puts the constants into an order in which each is evaluated before who needs it, also through routines.
     pub fn order_globals(&mut self) {
         let n = self.out.globals.len();
-        if n < 2 {
+        if n == 0 {
             return;
         }
         let needs: Vec<Vec<GlobalId>> = (0..n).map(|i| self.needed(self.out.globals[i].initializer)).collect();

@@ -65,7 +65,7 @@ impl<'a> Checker<'a> {
         hint: Option<TypeId>,
     ) -> Expr {
         let declared = self.decls.ty(decl);
-        let name_span = args.first().map_or(span, |a| Span { end: a.span.start.max(span.start + 1), ..span });
+        let name_span = Span { end: (span.start + self.name_length(span)).min(span.end), ..span };
         if declared.inits.is_empty() {
             let DefineKind::Struct { fields, .. } = &declared.define.kind else { return self.failed(span) };
             let params = Declarations::field_params(fields);
@@ -95,6 +95,12 @@ impl<'a> Checker<'a> {
             candidates.push(candidate);
         }
         self.select(candidates, None, args, span, name_span, hint)
+    }
+
+    /// How long the name is with which a construction begins.
+    fn name_length(&self, span: Span) -> u32 {
+        let text = self.source(span);
+        text.find(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').unwrap_or(text.len()) as u32
     }
 
     fn type_candidate(

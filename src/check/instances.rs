@@ -6,6 +6,8 @@
 
 use std::rc::Rc;
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::Checker;
 use super::declarations::{Declarations, Other, RoutineDeclId, SpaceId, TypeDeclId};
 use super::hir::{self, Body, Expr, ExprKind, LocalKind, RoutineId, RoutineKind, TypeId, Types};
@@ -15,6 +17,7 @@ use super::statements::Want;
 use super::types::Context;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
+use crate::syntax::Symbol;
 use crate::syntax::ast::{self, StmtKind};
 
 #[derive(Clone, Debug)]
@@ -424,16 +427,56 @@ impl<'a> Checker<'a> {
             }
         }
         routines.sort();
+        let mut known: FxHashMap<(Symbol, Vec<TypeId>), Span> = FxHashMap::default();
         for id in routines {
             let decl = self.decls.routine(id);
             let generics =
                 decl.routine.generics.len() + decl.owner.map_or(0, |o| self.decls.ty(o).define.generics.len());
             let span = decl.routine.head_span;
             if generics == 0 {
-                let none = self.no_types.clone();
+                let (name, none) = (decl.name, self.no_types.clone());
                 self.instance(id, &none, span);
+                let params = self.signature(id, &none).params.clone();
+                if params.contains(&Types::ERROR) {
+                    continue;
+                }
+                if let Some(&earlier) = known.get(&(name, params.clone())) {
+                    let name = self.text(name);
+                    self.report(
+                        Diagnostic::error(span, format!("`{name}` is defined twice with the same parameters"))
+                            .label("defined again")
+                            .secondary(earlier, "first defined here"),
+                    );
+                } else {
+                    known.insert((name, params), span);
+                }
             }
         }
+    }
+
+    /// Checks the names in generic routines of the file that nobody calls, with unknown types. What that makes is thrown
+    /// away.
+    pub fn check_uncalled(&mut self) {
+        let called: FxHashSet<RoutineDeclId> =
+            self.instances.iter().filter(|(_, i)| i.routine.is_some()).map(|((id, _), _)| *id).collect();
+        let (routines, globals) = (self.out.routines.len(), self.out.globals.len());
+        for id in (0..self.decls.routines.len() as u32).map(RoutineDeclId) {
+            let decl = self.decls.routine(id);
+            let owner = decl.owner.map_or(0, |o| self.decls.ty(o).define.generics.len());
+            let n = owner + decl.routine.generics.len();
+            if n == 0 || decl.library || called.contains(&id) || !matches!(decl.routine.body, ast::RoutineBody::Code(_))
+            {
+                continue;
+            }
+            let args: Rc<[TypeId]> = vec![Types::ERROR; n].into();
+            let routine = self.instance(id, &args, decl.routine.head_span);
+            self.routine_body(id, &args, routine);
+            self.queue.clear();
+        }
+        self.out.routines.truncate(routines);
+        self.out.globals.truncate(globals);
+        let made = |id: RoutineId| (id.0 as usize) < routines;
+        self.out.walks.retain(|_, w| made(w.begin) && made(w.advance) && made(w.element));
     }
 
     /// Resolves the fields of a type without parameters, and the targets of aliases.

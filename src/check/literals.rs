@@ -125,7 +125,7 @@ impl<'a> Checker<'a> {
             Some(ty) if self.option(ty).is_some() => self.none(ty, span),
             // `null` beside a T makes the whole a T?.
             Some(ty) if ty != Types::VOID && ty != Types::NEVER => {
-                let option = self.optional(ty);
+                let option = self.optional(ty, span);
                 self.none(option, span)
             }
             _ => {
@@ -152,6 +152,7 @@ impl<'a> Checker<'a> {
             _ => (None, false),
         };
         let expected = element.is_some();
+        let mut teller = None;
         let mut values: Vec<Option<Expr>> = Vec::with_capacity(items.len());
         values.resize_with(items.len(), || None);
         for flexible in [false, true] {
@@ -178,7 +179,10 @@ impl<'a> Checker<'a> {
                 }
                 if !expected && value.ty != Types::NEVER {
                     match element {
-                        None => element = Some(value.ty),
+                        None => {
+                            element = Some(value.ty);
+                            teller = Some(item.span);
+                        }
                         Some(known) => {
                             if let Some(joined) = self.join(known, value.ty) {
                                 element = Some(joined);
@@ -197,7 +201,7 @@ impl<'a> Checker<'a> {
             );
             return self.failed(span);
         };
-        let why = if expected { None } else { items.first().map(|i| (i.span, "the first element tells the type")) };
+        let why = teller.map(|at| (at, "this element tells the type"));
         let values: Vec<Expr> = values.into_iter().flatten().map(|v| self.coerce(v, element, why)).collect();
         if values.iter().any(|v| v.ty == Types::ERROR) {
             return self.failed(span);

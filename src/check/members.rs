@@ -181,37 +181,47 @@ impl<'a> Checker<'a> {
             );
             return;
         }
-        let near = self.near(name.symbol, self.members_of(value.ty));
         diagnostic = diagnostic.label("unknown member");
-        if let Some(near) = near {
+        let members = self.members_of(value.ty);
+        let array = self.out.types.element(value.ty).is_some();
+        let habit = match text {
+            "len" | "size" | "count" | "Length" | "Count" => Some("length"),
+            "append" | "add" | "push_back" | "Add" if array => Some("push"),
+            "toString" | "str" | "string" | "to_str" => Some("to_string"),
+            "substring" | "substr" => Some("slice"),
+            "indexOf" | "index" => Some("find"),
+            "upper" | "toUpperCase" => Some("to_upper"),
+            "lower" | "toLowerCase" => Some("to_lower"),
+            "strip" => Some("trim"),
+            "unwrap" | "expect" | "get" if self.option(value.ty).is_some() => Some("value"),
+            "unwrap_or" | "or_else" | "getOrElse" => Some("or"),
+            "includes" | "has" | "contains_key" | "containsKey" => Some("contains"),
+            "clone" => Some("copy"),
+            _ => None,
+        };
+        let habit = habit.filter(|h| *h == "value" || members.iter().any(|m| self.text(*m) == *h));
+        let near = self.near(name.symbol, members);
+        let free = self.decls.space(self.file_space).names.get(&name.symbol);
+        let is_free = free.is_some_and(|e| !e.routines.is_empty());
+        if let Some(owner) = self.static_routine(value.ty, name.symbol) {
+            diagnostic =
+                diagnostic.label("a routine of the type, without `this`").help(format!("write `{owner}.{text}(…)`"));
+        } else if let Some(habit) = habit {
+            diagnostic = diagnostic.help(format!("write `{habit}`"));
+        } else if let Some(near) = near {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-        } else {
-            let array = self.out.types.element(value.ty).is_some();
-            let habit = match text {
-                "len" | "size" | "count" | "Length" | "Count" => Some("length"),
-                "append" | "add" | "push_back" | "Add" if array => Some("push"),
-                "toString" | "str" | "string" | "to_str" => Some("to_string"),
-                "substring" | "substr" => Some("slice"),
-                "indexOf" | "index" => Some("find"),
-                "upper" | "toUpperCase" => Some("to_upper"),
-                "lower" | "toLowerCase" => Some("to_lower"),
-                "strip" => Some("trim"),
-                "unwrap" | "expect" | "get" => Some("value"),
-                "unwrap_or" | "or_else" | "getOrElse" => Some("or"),
-                "includes" | "has" | "contains_key" | "containsKey" => Some("contains"),
-                "clone" => Some("copy"),
-                _ => None,
-            };
-            let free = self.decls.space(self.file_space).names.get(&name.symbol);
-            if let Some(habit) = habit.filter(|h| {
-                *h == "copy" || *h == "to_string" || self.members_of(value.ty).iter().any(|m| self.text(*m) == *h)
-            }) {
-                diagnostic = diagnostic.help(format!("write `{habit}`"));
-            } else if free.is_some_and(|e| !e.routines.is_empty()) {
-                diagnostic = diagnostic.help(format!("`{text}` is a routine of its own: write `{text}(…)`"));
-            }
+        } else if is_free {
+            diagnostic = diagnostic.help(format!("`{text}` is a routine of its own: write `{text}(…)`"));
         }
         self.report(diagnostic);
+    }
+
+    /// The name of a type that has a static routine of this name.
+    fn static_routine(&self, ty: TypeId, name: Symbol) -> Option<&'a str> {
+        let (decl, _) = self.declaration(ty)?;
+        let declared = self.decls.ty(decl);
+        let entry = self.decls.space(declared.members).names.get(&name)?;
+        (!entry.routines.is_empty()).then(|| self.text(declared.name))
     }
 
     fn has_member(&mut self, ty: TypeId, name: Symbol) -> bool {
@@ -341,9 +351,15 @@ impl<'a> Checker<'a> {
             _ => "member",
         };
         let near = self.near(name.symbol, names);
-        let diagnostic = Diagnostic::error(name.span, format!("`{of}` has no {kind} `{text}`"))
-            .label("unknown name")
-            .help_near(near);
+        let mut diagnostic =
+            Diagnostic::error(name.span, format!("`{of}` has no {kind} `{text}`")).label("unknown name");
+        diagnostic = match (near, &define.kind) {
+            (None, DefineKind::Union { variants, .. }) if variants.len() <= 8 => {
+                let all: Vec<String> = variants.iter().map(|v| format!("`{}`", self.text(v.name.symbol))).collect();
+                diagnostic.help(format!("its variants are {}", all.join(", ")))
+            }
+            (near, _) => diagnostic.help_near(near),
+        };
         let diagnostic = self.defined_here(diagnostic, self.decls.ty(decl).span);
         self.report(diagnostic);
         Head::Failed

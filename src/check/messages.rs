@@ -5,6 +5,7 @@ use std::hash::BuildHasher;
 use rustc_hash::FxBuildHasher;
 
 use super::Checker;
+use super::convert::article;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::syntax::Symbol;
@@ -38,6 +39,13 @@ impl<'a> Checker<'a> {
     /// Adds a message, once. One inside of a generic instance tells which; one inside of the library is moved to the
     /// call that led there, which is all that the user can change.
     pub fn report(&mut self, mut diagnostic: Diagnostic) {
+        for text in [&mut diagnostic.message, &mut diagnostic.label]
+            .into_iter()
+            .chain(diagnostic.secondary.iter_mut().map(|(_, text)| text))
+            .chain(&mut diagnostic.help)
+        {
+            correct_articles(text);
+        }
         let library = self.sources.file(diagnostic.span.file).library;
         let mut at = self.origin;
         let mut innermost = None;
@@ -46,13 +54,11 @@ impl<'a> Checker<'a> {
             innermost.get_or_insert(origin);
             if !self.sources.file(origin.call.file).library {
                 if library {
-                    let inner = std::mem::replace(
-                        &mut diagnostic,
-                        Diagnostic::error(origin.call, format!("`{}` cannot be used like this", origin.name)),
-                    );
-                    let label = if inner.label.is_empty() { String::new() } else { format!(": {}", inner.label) };
-                    diagnostic.label = "called here".into();
-                    diagnostic.secondary.push((inner.span, format!("{}{label}", inner.message)));
+                    let inside = diagnostic.span;
+                    diagnostic.span = origin.call;
+                    diagnostic.label = format!("needed by `{}`", innermost.map_or("", |o| &o.name));
+                    diagnostic.secondary = vec![(inside, "here".into())];
+                    diagnostic.help.retain(|help| !help.starts_with("write "));
                 } else {
                     diagnostic.secondary.push((origin.call, format!("in `{}`, called here", origin.name)));
                 }
@@ -89,6 +95,20 @@ impl<'a> Checker<'a> {
     }
 }
 
+/// Makes "a `int`" "an `int`": which article is right depends on the type that is named.
+fn correct_articles(text: &mut String) {
+    let mut from = 0;
+    while let Some(found) = text[from..].find("a `") {
+        let at = from + found;
+        let begins = at == 0 || text[..at].ends_with([' ', '(']);
+        let name = text[at + 3..].split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
+        if begins && article(name) == "an" {
+            text.insert(at + 1, 'n');
+        }
+        from = at + 3;
+    }
+}
+
 fn nearest<'t>(name: &str, among: impl Iterator<Item = &'t str>) -> Option<String> {
     let lower = name.to_lowercase();
     let allowed = match name.chars().count() {
@@ -114,7 +134,14 @@ fn nearest<'t>(name: &str, among: impl Iterator<Item = &'t str>) -> Option<Strin
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::{correct_articles, nearest};
+
+    #[test]
+    fn articles() {
+        let mut text = "a `int` is a `String`, not a `f64`; data `x`".to_string();
+        correct_articles(&mut text);
+        assert_eq!(text, "an `int` is a `String`, not an `f64`; data `x`");
+    }
 
     #[test]
     fn nearness() {

@@ -127,6 +127,7 @@ pub(crate) struct Checker<'a> {
     unfinished: Vec<(TypeDeclId, Rc<[TypeId]>, TypeId)>,
     finishing: bool,
     alias_depth: u32,
+    constant_depth: u32,
     payload_structs: FxHashMap<(hir::UnionId, u32), TypeId>,
 
     instances: FxHashMap<(declarations::RoutineDeclId, Rc<[TypeId]>), instances::Instance>,
@@ -174,6 +175,7 @@ impl<'a> Checker<'a> {
             unfinished: Vec::new(),
             finishing: false,
             alias_depth: 0,
+            constant_depth: 0,
             payload_structs: FxHashMap::default(),
             instances: FxHashMap::default(),
             queue: Vec::new(),
@@ -251,6 +253,7 @@ impl<'a> Checker<'a> {
         self.main_program(file);
         self.check_declared();
         self.work();
+        self.check_uncalled();
         self.order_globals();
         // What failed is left out of the program: without a message it would vanish in silence. It is no mistake of the
         // program, but one of the checker, or a part of the library that was not read.

@@ -460,10 +460,10 @@ impl<'a> Checker<'a> {
         };
         let near = self.near(symbol, self.visible_names());
         let mut diagnostic = Diagnostic::error(span, format!("unknown name `{name}`")).label("not declared");
-        if let Some(other) = near {
-            diagnostic = diagnostic.help(format!("did you mean `{other}`?"));
-        } else if let Some(habit) = habit {
+        if let Some(habit) = habit {
             diagnostic = diagnostic.help(habit);
+        } else if let Some(other) = near {
+            diagnostic = diagnostic.help(format!("did you mean `{other}`?"));
         }
         self.report(diagnostic);
     }

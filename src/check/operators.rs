@@ -455,6 +455,8 @@ impl<'a> Checker<'a> {
                     .secondary(r.span, "this is a `bool`")
                     .help(format!("write `({a} {} {mask}) {sign} {other}`", op.text()));
             }
+        } else if matches!(op, BinaryOp::ShiftLeft | BinaryOp::ShiftRight) {
+            diagnostic.label = "only integers are shifted, by integers".into();
         } else if number_l && number_r && l.ty != r.ty {
             let wide = self.wider(l.ty, r.ty);
             let narrow = if wide == l.ty { r } else { l };

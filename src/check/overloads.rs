@@ -402,6 +402,11 @@ impl<'a> Checker<'a> {
             .enumerate()
             .filter_map(|(p, s)| if let Slot::Argument(i) = s { Some((p, *i)) } else { None })
             .collect();
+        // A literal for a type that is not written may widen it: 2 beside 1.5 is a float.
+        let unknown: Vec<bool> = given
+            .iter()
+            .map(|&(p, _)| params[p].ty.is_some_and(|ty| self.known_type(candidate, ty).is_none()))
+            .collect();
         for &(p, i) in &given {
             if args[i].done.is_none() && !self.deferred(&args[i]) {
                 let (Some(pattern), Some(ast)) = (params[p].ty, args[i].ast) else { continue };
@@ -415,6 +420,9 @@ impl<'a> Checker<'a> {
                     return false;
                 }
                 let ty = value.ty;
+                if self.no_function(pattern, ty, args[i].span) {
+                    return false;
+                }
                 self.learn(candidate, pattern, ty);
             }
         }
@@ -424,11 +432,6 @@ impl<'a> Checker<'a> {
         {
             self.learn_result(candidate, hint);
         }
-        // Every literal for a type that is not known may widen it: 2 beside 1.5 is a float.
-        let unknown: Vec<bool> = given
-            .iter()
-            .map(|&(p, _)| params[p].ty.is_some_and(|ty| self.known_type(candidate, ty).is_none()))
-            .collect();
         for lambdas in [false, true] {
             for (&(p, i), &unknown) in given.iter().zip(&unknown) {
                 let (Some(pattern), Some(ast)) = (params[p].ty, args[i].ast) else { continue };
@@ -452,11 +455,15 @@ impl<'a> Checker<'a> {
                         if matches!(&ast.kind, ast::ExprKind::Array(items) if items.is_empty()) {
                             continue;
                         }
-                        let value = self.value(ast, None);
+                        let expected = self.known_type(candidate, pattern);
+                        let value = self.value(ast, expected);
                         if value.ty == Types::ERROR {
                             return false;
                         }
                         let ty = value.ty;
+                        if self.no_function(pattern, ty, ast.span) {
+                            return false;
+                        }
                         self.learn(candidate, pattern, ty);
                         // Other literals may widen it still: it is checked again for the type that was found.
                     }
@@ -472,6 +479,20 @@ impl<'a> Checker<'a> {
                 .help(format!("write it in brackets: `{callee}[{all}](…)`, or declare the type of the result")),
         );
         false
+    }
+
+    /// Reports a value that is passed where a function is expected.
+    fn no_function(&mut self, pattern: &ast::Type, ty: TypeId, span: Span) -> bool {
+        let wrong = matches!(pattern.kind, ast::TypeKind::Function { .. })
+            && !matches!(self.out.types.get(ty), Type::Function { .. } | Type::Error | Type::Never);
+        if wrong {
+            let (expected, found) = (self.source(pattern.span), self.type_name(ty));
+            let diagnostic = Diagnostic::error(span, format!("expected `{expected}`, found `{found}`"))
+                .label(format!("a `{found}`"))
+                .help("write a lambda: `\\x: …`, or the name of a routine");
+            self.report(diagnostic);
+        }
+        wrong
     }
 
     /// Learns from the type that is expected of the result.

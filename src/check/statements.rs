@@ -182,6 +182,8 @@ impl<'a> Checker<'a> {
     fn last_statement(&mut self, stmt: &'a ast::Stmt, hint: Option<TypeId>, list: &mut Vec<Expr>) -> Expr {
         let outer = self.prelude.replace(Vec::new());
         let e = match &stmt.kind {
+            // Without an `else` there is no value; where none is asked for, that is fine.
+            StmtKind::Expr(e) if hint.is_none() && is_partial(e) => self.expression_statement(e),
             StmtKind::Expr(e) => self.expr(e, hint),
             StmtKind::Assign(a) if a.op == AssignOp::Equals => {
                 if hint.is_none_or(|ty| ty == Types::BOOL || ty == Types::ERROR || self.option(ty).is_some()) {
@@ -469,6 +471,15 @@ impl<'a> Checker<'a> {
 
 fn value_of(c: &mut Checker<'_>, value: Expr, ty: TypeId) -> Expr {
     c.coerce(value, ty, None)
+}
+
+/// An `if` or `match` that may do nothing.
+fn is_partial(e: &ast::Expr) -> bool {
+    match &e.kind {
+        Ast::If(i) => i.otherwise.is_none(),
+        Ast::Match(m) => m.otherwise.is_none(),
+        _ => false,
+    }
 }
 
 /// Whether a statement does something besides computing a value: calls do, as far as can be told here.

@@ -74,7 +74,7 @@ impl<'a> Checker<'a> {
             TypeKind::Error | TypeKind::Marked { .. } => Types::ERROR,
             TypeKind::Optional(inner) => {
                 let inner = self.resolve(inner);
-                self.optional(inner)
+                self.optional(inner, ty.span)
             }
             TypeKind::Function { params, returns } => {
                 let params: Box<[TypeId]> = params.iter().map(|p| self.resolve(p)).collect();
@@ -433,14 +433,13 @@ impl<'a> Checker<'a> {
     }
 
     /// `payload?`, by the `Option` that is visible here.
-    pub fn optional(&mut self, payload: TypeId) -> TypeId {
+    pub fn optional(&mut self, payload: TypeId, span: Span) -> TypeId {
         if payload == Types::ERROR {
             return Types::ERROR;
         }
         let library = self.decls.space(self.ctx.space).library;
         let own = if library { None } else { self.own_option };
         let Some(decl) = own.or(self.library_option) else { return Types::ERROR };
-        let span = self.decls.ty(decl).span;
         self.instantiate(decl, Rc::from([payload]), span)
     }
 
