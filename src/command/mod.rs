@@ -53,7 +53,7 @@ fn act(arguments: Arguments) -> ExitCode {
     let color = report::color(options.color);
     let echo = matches!(source, input::Source::Text(_));
     let choice = if options.copies { Choice::Copies } else { Choice::Best };
-    let compiled = match engine::compile(file, Options { echo, strict: options.strict, choice }) {
+    let compiled = match engine::compile(file, Options { echo, strict: options.strict, once: true, choice }) {
         Ok(compiled) => compiled,
         Err(failure) => return report::diagnostics(&failure.sources, &failure.diagnostics, color),
     };
