@@ -164,6 +164,9 @@ impl<W> Oracle<W> {
     fn results(&mut self, signature: &Signature, old: Option<OldBlock>, block: u64, length: u64) {
         if let Some(old) = old {
             if old.address == block {
+                // What a block gains where it lies was another's before.
+                let gained = capacity(block).saturating_sub(old.capacity);
+                self.log.allocate(block.wrapping_add(old.capacity), gained);
                 if let Some(before) = old.length {
                     self.log.store(block.wrapping_add(before), length.saturating_sub(before));
                 }
@@ -174,10 +177,7 @@ impl<W> Oracle<W> {
             }
         }
         if signature.effects.iter().any(|effect| matches!(effect, Effect::Allocates { .. })) {
-            let address = std::ptr::with_exposed_provenance(block as usize);
-            // SAFETY: a routine that allocates gives 0 or a block's base.
-            let bytes = unsafe { scaly_runtime::memory::capacity(address) };
-            self.log.allocate(block, bytes);
+            self.log.allocate(block, capacity(block));
         }
     }
 }
@@ -188,12 +188,21 @@ struct OldBlock {
     address: u64,
     /// In bytes, where the routine appends to it.
     length: Option<u64>,
+    /// Before the routine.
+    capacity: u64,
+}
+
+fn capacity(block: u64) -> u64 {
+    // SAFETY: what a routine takes or gives as a block is 0 or a block's base.
+    unsafe { scaly_runtime::memory::capacity(std::ptr::with_exposed_provenance(block as usize)) }
 }
 
 fn old_block(signature: &Signature, slot: impl Fn(u16) -> u64) -> Option<OldBlock> {
-    signature.effects.iter().find_map(|effect| match *effect {
-        Effect::Appends { pointer, count } => Some(OldBlock { address: slot(pointer), length: Some(slot(count)) }),
-        Effect::Frees { pointer } => Some(OldBlock { address: slot(pointer), length: None }),
+    let (pointer, length) = signature.effects.iter().find_map(|effect| match *effect {
+        Effect::Appends { pointer, count } => Some((pointer, Some(slot(count)))),
+        Effect::Frees { pointer } => Some((pointer, None)),
         _ => None,
-    })
+    })?;
+    let address = slot(pointer);
+    Some(OldBlock { address, length, capacity: capacity(address) })
 }

@@ -16,7 +16,7 @@ use super::poly::{Atom, Poly};
 use super::refusal::{Reason, Refusal};
 use super::uses::Uses;
 use crate::effects::{FunctionFlow, Place, Places, Source};
-use crate::region::{Region, Value};
+use crate::region::{CycleId, Region, Value};
 
 /// What comparing two extents in one block came to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +53,12 @@ impl Origins<'_> {
         let slot = self.region.block(block).params[position].slot;
         self.frame.get(usize::from(slot)).cloned().unwrap_or_default()
     }
+}
+
+/// An offset without the counter of the region's loop, and how many bytes are accessed there.
+struct Part<'w> {
+    rest: Poly,
+    width: &'w Poly,
 }
 
 pub struct Memory<'a, 'b> {
@@ -280,16 +286,80 @@ impl Memory<'_, '_> {
         if by_x != by_y || by_x.is_zero() {
             return self.ranges(x, width_x, y, width_y, proof);
         }
-        let (low_x, high_x) = proof.extremes(self.forms, &rest_x)?;
-        let (low_y, high_y) = proof.extremes(self.forms, &rest_y)?;
-        let ((_, wide_x), (_, wide_y)) = (proof.extremes(self.forms, width_x)?, proof.extremes(self.forms, width_y)?);
-        // Shifted against one another by something unknown: no stride will do.
-        if low_x.sub(&low_y)?.as_constant().is_none() {
-            return self.ranges(x, width_x, y, width_y, proof);
+        let (x, y) = (Part { rest: rest_x, width: width_x }, Part { rest: rest_y, width: width_y });
+        let before = proof.clone();
+        let outcome = self.stride(&by_x, &x, &y, None, element, proof);
+        if outcome == Some(Outcome::Apart) {
+            return outcome;
         }
-        let by = match by_x.as_constant() {
-            Some(c) if c < 0 => by_x.scale(-1)?,
-            _ => by_x,
+        // As in `j * width + i`, where i is the loop's counter: what the inner counter adds is a multiple of something
+        // that all of the rest does not reach.
+        for row in self.coefficients(&x.rest).into_iter().chain(self.coefficients(&y.rest)) {
+            let mut attempt = before.clone();
+            let (Some(in_x), Some(in_y)) = (self.without(&x, &row), self.without(&y, &row)) else { continue };
+            if self.stride(&by_x, &in_x, &in_y, Some(&row), element, &mut attempt) == Some(Outcome::Apart) {
+                // Nor does anything wrap.
+                let (low_x, high_x) = attempt.extremes(self.forms, &x.rest)?;
+                let (low_y, high_y) = attempt.extremes(self.forms, &y.rest)?;
+                let reach = by_x.mul(&self.trip.last)?;
+                for far in [high_x.sub(&low_y)?, high_y.sub(&low_x)?] {
+                    if !attempt.fits(Poly::default(), far.add(&reach)?, Kind(3)) {
+                        return Some(Outcome::Overlap);
+                    }
+                }
+                *proof = attempt;
+                return Some(Outcome::Apart);
+            }
+        }
+        // Shifted against one another by something unknown: no stride will do.
+        let mut attempt = before;
+        let (low_x, _) = attempt.extremes(self.forms, &x.rest)?;
+        let (low_y, _) = attempt.extremes(self.forms, &y.rest)?;
+        if low_x.sub(&low_y)?.as_constant().is_none() {
+            let whole = |part: &Part<'_>| part.rest.add(&by_x.mul(&Poly::atom(root))?);
+            *proof = attempt;
+            return self.ranges(&whole(&x)?, width_x, &whole(&y)?, width_y, proof);
+        }
+        outcome
+    }
+
+    /// What the counters of inner cycles are multiplied by in an offset.
+    fn coefficients(&self, offset: &Poly) -> Vec<Poly> {
+        let cycles = (1..self.forms.region.cycles.len() as u32).map(|c| Atom::Iter(CycleId(c)));
+        cycles.filter_map(|atom| Some(offset.split(atom)?.0)).filter(|by| !by.is_zero()).collect()
+    }
+
+    /// An offset without the counters that are multiplied by this.
+    fn without<'w>(&self, part: &Part<'w>, row: &Poly) -> Option<Part<'w>> {
+        let mut rest = part.rest.clone();
+        for cycle in 1..self.forms.region.cycles.len() as u32 {
+            let (by, other) = rest.split(Atom::Iter(CycleId(cycle)))?;
+            if by == *row {
+                rest = other;
+            }
+        }
+        Some(Part { rest, width: part.width })
+    }
+
+    /// Whether each step of the counter goes further than the rest of both offsets is spread; and within a row, if the
+    /// offsets also have multiples of one.
+    fn stride(
+        &self,
+        by: &Poly,
+        x: &Part<'_>,
+        y: &Part<'_>,
+        row: Option<&Poly>,
+        element: i128,
+        proof: &mut Proof,
+    ) -> Option<Outcome> {
+        let (low_x, high_x) = proof.extremes(self.forms, &x.rest)?;
+        let (low_y, high_y) = proof.extremes(self.forms, &y.rest)?;
+        let ((_, wide_x), (_, wide_y)) = (proof.extremes(self.forms, x.width)?, proof.extremes(self.forms, y.width)?);
+        // Shifted against one another by something unknown.
+        low_x.sub(&low_y)?.as_constant()?;
+        let by = match by.as_constant() {
+            Some(c) if c < 0 => by.scale(-1)?,
+            _ => by.clone(),
         };
         let stride = by.mul(&self.trip.step)?;
         let spread_x = high_x.add(&wide_x)?.sub(&low_y)?;
@@ -308,7 +378,8 @@ impl Memory<'_, '_> {
         // Nothing wraps: the farthest two accesses are less than half of all addresses apart.
         for spread in [&spread_x, &spread_y] {
             let farthest = by.mul(&self.trip.last)?.add(spread)?;
-            if !proof.fits(Poly::default(), farthest, Kind(3)) {
+            let in_row = row.is_none_or(|row| row.sub(&farthest).is_some_and(|left| proof.at_least_zero(left)));
+            if !in_row || !proof.fits(Poly::default(), farthest, Kind(3)) {
                 return Some(Outcome::Overlap);
             }
         }
