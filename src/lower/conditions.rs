@@ -169,10 +169,9 @@ impl<'h> Body<'_, 'h> {
     }
 
     fn string_order(&mut self, left: &'h Expr, right: &'h Expr) -> Slot {
-        let (a, b) = self.operands(left, right);
         let base = self.code.frame.take(4);
-        self.code.copy(base, a, 2);
-        self.code.copy(base.plus(2), b, 2);
+        self.into(left, base, Want::Borrow);
+        self.into(right, base.plus(2), Want::Borrow);
         self.code.runtime(base, Routine::StringCompare);
         base
     }
@@ -186,6 +185,10 @@ impl<'h> Body<'_, 'h> {
                     return self.code.branch(op, a, Slot(0), target, value as u32);
                 }
             }
+        }
+        if let Some(equal) = self.equal_called(left, right) {
+            let op = if sense { Opcode::JIf } else { Opcode::JIfNot };
+            return self.code.branch(op, equal, Slot(0), target, 0);
         }
         let (a, b) = self.operands(left, right);
         self.branch_equal_slots(left.ty, a, b, sense, target);
@@ -224,8 +227,13 @@ impl<'h> Body<'_, 'h> {
                 self.code.op(op, to, a, b);
             }
             ExprKind::Equal { left, right, negate } => {
-                let (a, b) = self.operands(left, right);
-                let equal = self.equal_slots(left.ty, a, b);
+                let equal = match self.equal_called(left, right) {
+                    Some(equal) => equal,
+                    None => {
+                        let (a, b) = self.operands(left, right);
+                        self.equal_slots(left.ty, a, b)
+                    }
+                };
                 let op = if *negate { Opcode::NotBool } else { Opcode::Move };
                 self.code.op2(op, to, equal);
             }

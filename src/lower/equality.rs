@@ -10,13 +10,14 @@ use super::copying::generated;
 use super::frame::Slot;
 use super::layout::FieldPlace;
 use super::places::Place;
+use super::regions::Want;
 use super::{Heading, Key, Lowering};
-use crate::check::hir::{Type, TypeId, Types};
+use crate::check::hir::{Expr, Type, TypeId, Types};
 
 /// Structs of up to so many slots are compared in place.
 const INLINE_SLOTS: u32 = 4;
 
-impl Body<'_, '_> {
+impl<'h> Body<'_, 'h> {
     /// Jumps if the equality of two values is `sense`.
     pub fn branch_equal_slots(&mut self, ty: TypeId, a: Slot, b: Slot, sense: bool, target: Label) {
         match self.types().get(ty) {
@@ -57,25 +58,50 @@ impl Body<'_, '_> {
         }
     }
 
+    /// Whether values of the type are compared by a routine.
+    fn is_compared_by_call(&mut self, ty: TypeId) -> bool {
+        match self.types().get(ty) {
+            Type::Struct(_) => self.slots(ty) > INLINE_SLOTS,
+            Type::String | Type::Union(_) | Type::Array(_) | Type::Vector(_) | Type::Slice(_) => true,
+            _ => false,
+        }
+    }
+
+    fn equal_frame(&mut self, ty: TypeId) -> Slot {
+        let slots = self.slots(ty);
+        if ty == Types::STRING { self.code.frame.take(4) } else { self.call_frame(slots * 2) }
+    }
+
+    fn call_equal(&mut self, ty: TypeId, base: Slot) {
+        if ty == Types::STRING {
+            return self.code.runtime(base, Routine::StringEqual);
+        }
+        let function = self.m.function(Key::Equal(ty));
+        self.code.call(base, function);
+    }
+
+    /// As [`Body::equal_slots`], with the values evaluated where the routine that compares them wants them.
+    pub fn equal_called(&mut self, left: &'h Expr, right: &'h Expr) -> Option<Slot> {
+        if !self.is_compared_by_call(left.ty) {
+            return None;
+        }
+        let slots = self.slots(left.ty);
+        let base = self.equal_frame(left.ty);
+        self.into(left, base, Want::Borrow);
+        self.into(right, base.plus(slots), Want::Borrow);
+        self.call_equal(left.ty, base);
+        Some(base)
+    }
+
     /// 1 if two values are equal, else 0.
     pub fn equal_slots(&mut self, ty: TypeId, a: Slot, b: Slot) -> Slot {
         match self.types().get(ty) {
-            Type::String => {
-                let base = self.code.frame.take(4);
-                self.code.copy(base, a, 2);
-                self.code.copy(base.plus(2), b, 2);
-                self.code.runtime(base, Routine::StringEqual);
-                base
-            }
-            Type::Struct(_) | Type::Union(_) | Type::Array(_) | Type::Vector(_) | Type::Slice(_)
-                if self.slots(ty) > INLINE_SLOTS || !matches!(self.types().get(ty), Type::Struct(_)) =>
-            {
+            _ if self.is_compared_by_call(ty) => {
                 let slots = self.slots(ty);
-                let base = self.call_frame(slots * 2);
+                let base = self.equal_frame(ty);
                 self.code.copy(base, a, slots);
                 self.code.copy(base.plus(slots), b, slots);
-                let function = self.m.function(Key::Equal(ty));
-                self.code.call(base, function);
+                self.call_equal(ty, base);
                 base
             }
             Type::Function { .. } => {

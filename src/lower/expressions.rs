@@ -11,6 +11,7 @@ use super::analysis;
 use super::body::Body;
 use super::frame::Slot;
 use super::loops::Constant;
+use super::operators::known;
 use super::places::Place;
 use super::regions::{Region, Want};
 use crate::check::hir::{BinaryOp, Expr, ExprKind, LocalId, Type, Types};
@@ -47,6 +48,9 @@ impl<'h> Body<'_, 'h> {
             }
             ExprKind::Call { routine, arguments } => self.call(e, *routine, arguments, None, want),
             ExprKind::CallValue { callee, arguments } => self.call_value(e, callee, arguments, want),
+            ExprKind::Convert(operand) if known(self.types(), e).is_none() && self.keeps_bits(e, operand) => {
+                self.any(operand, want)
+            }
             ExprKind::Binary { op: BinaryOp::Concat, left, right } => self.concat(left, right, want),
             ExprKind::Show(parts) => self.show_text(parts, want),
             ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Global(_) => {

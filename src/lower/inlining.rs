@@ -302,19 +302,28 @@ impl<'h> Body<'_, 'h> {
     /// A value that is held while others are evaluated: what may share slots with a variable is copied if they may
     /// change it.
     pub fn held(&mut self, e: &'h Expr, next: &[&'h Expr]) -> Slot {
-        let ExprKind::Call { routine, .. } = &e.kind else { return self.any(e, Want::Borrow) };
-        let callee = self.hir.routine(*routine);
-        let shares = match analysis::intrinsic(callee) {
-            Some(name) => name.ends_with(".length"),
-            None => self.m.inlining(*routine) != Inlining::Never,
-        };
-        if !shares || next.iter().all(|e| analysis::quiet(self.hir, e)) {
+        if !self.may_share(e) || next.iter().all(|e| analysis::quiet(self.hir, e)) {
             return self.any(e, Want::Borrow);
         }
         let slot = self.take(e.ty);
         let here = self.here();
         self.into(e, slot, Want::Own(here));
         slot
+    }
+
+    /// Whether what is no place may be given in the slots of one.
+    fn may_share(&mut self, e: &Expr) -> bool {
+        match &e.kind {
+            ExprKind::Convert(operand) => analysis::root(operand).is_some() || self.may_share(operand),
+            ExprKind::Call { routine, .. } => {
+                let callee = self.hir.routine(*routine);
+                match analysis::intrinsic(callee) {
+                    Some(name) => name.ends_with(".length"),
+                    None => self.m.inlining(*routine) != Inlining::Never,
+                }
+            }
+            _ => false,
+        }
     }
 
     /// The end of an inlined routine's path: its value is in place.

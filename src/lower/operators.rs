@@ -351,19 +351,30 @@ impl<'h> Body<'_, 'h> {
         base
     }
 
+    /// Whether a conversion leaves the bits of a slot as they are.
+    pub fn keeps_bits(&self, e: &Expr, operand: &Expr) -> bool {
+        match (int_kind(self.types(), operand.ty), int_kind(self.types(), e.ty)) {
+            (Some(source), Some(target)) => {
+                bits(target) == 64
+                    || (bits(source) < bits(target) && (is_signed(target) || !is_signed(source)))
+                    || source == target
+            }
+            (None, None) => operand.ty == e.ty,
+            _ => false,
+        }
+    }
+
     pub fn convert(&mut self, e: &'h Expr, operand: &'h Expr, to: Slot) {
         if let Some(value) = known(self.types(), e) {
             return self.known_into(value, e.ty, to);
         }
+        if self.keeps_bits(e, operand) {
+            return self.into(operand, to, Want::Borrow);
+        }
         let from = self.any(operand, Want::Borrow);
         let (source, target) = (int_kind(self.types(), operand.ty), int_kind(self.types(), e.ty));
         match (source, target) {
-            (Some(source), Some(target)) => {
-                let fits = bits(target) == 64
-                    || (bits(source) < bits(target) && (is_signed(target) || !is_signed(source)))
-                    || source == target;
-                if fits { self.code.copy(to, from, 1) } else { self.wrap_to(target, to, from) }
-            }
+            (Some(_), Some(target)) => self.wrap_to(target, to, from),
             (Some(source), None) => {
                 let op = match (e.ty, source == IntKind::U64) {
                     (Types::F32, true) => Opcode::U64ToF32,
@@ -385,10 +396,6 @@ impl<'h> Body<'_, 'h> {
             (None, None) => match (operand.ty, e.ty) {
                 (Types::F32, Types::F64) => self.code.op2(Opcode::F32ToF64, to, from),
                 (Types::F64, Types::F32) => self.code.op2(Opcode::F64ToF32, to, from),
-                (a, b) if a == b => {
-                    let slots = self.slots(e.ty);
-                    self.code.copy(to, from, slots);
-                }
                 _ => self.m.internal(e.span, "a conversion that there is none of"),
             },
         }

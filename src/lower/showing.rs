@@ -99,8 +99,17 @@ impl<'h> Body<'_, 'h> {
                     self.literal(&mut literal, builder, region);
                     let mark = self.code.frame.mark();
                     let outer = self.at(value.span);
-                    let slot = self.any(value, Want::Borrow);
-                    self.show_formatted(value, slot, *format, builder, region);
+                    if *format == ShowFormat::default()
+                        && let Some(routine) = self.appended_by(value.ty, false)
+                    {
+                        let slots = self.slots(value.ty);
+                        let base = self.code.frame.take(3 + slots);
+                        self.into(value, base.plus(3), Want::Borrow);
+                        self.append(routine, base, builder, region);
+                    } else {
+                        let slot = self.any(value, Want::Borrow);
+                        self.show_formatted(value, slot, *format, builder, region);
+                    }
                     self.code.span = outer;
                     self.code.frame.reset(mark);
                 }
@@ -174,7 +183,35 @@ impl<'h> Body<'_, 'h> {
     /// Appends what print shows of a value.
     pub fn show_slots(&mut self, ty: TypeId, slot: Slot, builder: Slot, region: Region, quoted: bool) {
         let mark = self.code.frame.mark();
-        let routine = match self.types().get(ty) {
+        let slots = self.slots(ty);
+        if let Some(routine) = self.appended_by(ty, quoted) {
+            let base = self.code.frame.take(3 + slots);
+            self.code.copy(base.plus(3), slot, slots);
+            self.append(routine, base, builder, region);
+        } else if matches!(self.types().get(ty), Type::Function { .. }) || slots == 0 && !self.is_shown(ty) {
+            let span = self.code.span;
+            let name = self.types().name(ty);
+            self.m.internal(span, format!("printing a `{name}`"));
+        } else {
+            let handle = self.handle(region);
+            let base = self.call_frame(slots + 3);
+            self.code.copy(base, builder, 2);
+            self.code.copy(base.plus(2), slot, slots);
+            self.code.copy(base.plus(2 + slots), handle, 1);
+            let function = self.m.function(Key::Show(ty));
+            self.code.call(base, function);
+            self.code.copy(builder, base, 2);
+        }
+        self.code.frame.reset(mark);
+    }
+
+    fn is_shown(&self, ty: TypeId) -> bool {
+        matches!(self.types().get(ty), Type::Struct(_) | Type::Union(_))
+    }
+
+    /// The routine that appends a value of the type.
+    pub fn appended_by(&self, ty: TypeId, quoted: bool) -> Option<Routine> {
+        Some(match self.types().get(ty) {
             Type::Int(IntKind::U64) => Routine::BuilderUint,
             Type::Int(_) => Routine::BuilderInt,
             Type::F64 => Routine::BuilderFloat,
@@ -184,29 +221,8 @@ impl<'h> Body<'_, 'h> {
             Type::Char => Routine::BuilderChar,
             Type::String if quoted => Routine::BuilderQuoted,
             Type::String => Routine::BuilderText,
-            Type::Struct(_) | Type::Union(_) | Type::Array(_) | Type::Vector(_) | Type::Slice(_) => {
-                let slots = self.slots(ty);
-                let handle = self.handle(region);
-                let base = self.call_frame(slots + 3);
-                self.code.copy(base, builder, 2);
-                self.code.copy(base.plus(2), slot, slots);
-                self.code.copy(base.plus(2 + slots), handle, 1);
-                let function = self.m.function(Key::Show(ty));
-                self.code.call(base, function);
-                self.code.copy(builder, base, 2);
-                return self.code.frame.reset(mark);
-            }
-            Type::Void | Type::Never | Type::Error | Type::Function { .. } => {
-                let span = self.code.span;
-                let name = self.types().name(ty);
-                return self.m.internal(span, format!("printing a `{name}`"));
-            }
-        };
-        let slots = self.slots(ty);
-        let base = self.code.frame.take(3 + slots);
-        self.code.copy(base.plus(3), slot, slots);
-        self.append(routine, base, builder, region);
-        self.code.frame.reset(mark);
+            _ => return None,
+        })
     }
 }
 

@@ -19,6 +19,9 @@ impl<'h> Body<'_, 'h> {
                 self.copy_elements(to, bytes, 1, region);
                 return Some(to);
             }
+            ("append", [_, value]) if self.appended_by(value.ty, false).is_some() => {
+                self.appended_by(value.ty, false)?
+            }
             ("append", [this, value]) => {
                 let region = self.region_of(this);
                 let slot = self.any(value, Want::Borrow);
