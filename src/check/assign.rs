@@ -119,6 +119,17 @@ impl<'a> Checker<'a> {
             }
             _ => {}
         }
+        let shift = matches!(op, BinaryOp::ShiftLeft | BinaryOp::ShiftRight);
+        let promoted = ty == Types::F64 && value.ty == Types::I64 || self.is_float(value.ty) && !self.is_float(ty);
+        if self.is_number(ty) && self.is_number(value.ty) && value.ty != ty && !shift && !promoted {
+            let (expected, found) = (self.type_name(ty), self.type_name(value.ty));
+            let diagnostic = Diagnostic::error(value.span, format!("expected `{expected}`, found `{found}`"))
+                .label(format!("a `{found}`"))
+                .secondary(place.span, format!("a `{expected}`"));
+            let diagnostic = self.help_convert(diagnostic, value.span, &expected);
+            self.report(diagnostic);
+            return self.failed(span);
+        }
         let (operand_ty, value_span, place_span) = (value.ty, value.span, place.span);
         let operand = self.temporary(operand_ty, value_span);
         let old = self.temporary(ty, place_span);

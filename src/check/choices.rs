@@ -63,6 +63,10 @@ impl<'a> Checker<'a> {
                     return (list, Types::VOID);
                 }
                 _ => {
+                    // The earlier branch first, in whatever order they were checked.
+                    let swapped = first.is_some_and(|first| span.start < first.start);
+                    let (span, first) = if swapped { (first.unwrap_or(span), Some(span)) } else { (span, first) };
+                    let (known, ty) = if swapped { (ty, known) } else { (known, ty) };
                     let (a, b) = (self.type_name(known), self.type_name(ty));
                     let mut diagnostic =
                         Diagnostic::error(span, format!("the branches give different types: `{a}` and `{b}`"))

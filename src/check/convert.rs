@@ -108,7 +108,17 @@ impl<'a> Checker<'a> {
             diagnostic = diagnostic.secondary(span, words);
         }
         let text = self.operand_text(e.span);
-        if self.is_number(e.ty) && self.is_number(ty) {
+        if let (Types::CHAR, ExprKind::Text(literal)) = (ty, &e.kind) {
+            if literal.chars().count() == 1 {
+                diagnostic = diagnostic.help(format!("a character stands in backticks: `` `{literal}` ``"));
+            }
+        } else if let (Types::BOOL, &ExprKind::Int(n @ (0 | 1))) = (ty, &e.kind) {
+            diagnostic = diagnostic.help(format!("write `{}`", n == 1));
+        } else if self.source(e.span) == "null" {
+            diagnostic.message = format!("a `{expected}` is never null");
+            diagnostic.label = "only optional values can be null".into();
+            diagnostic = diagnostic.help(format!("declare it as `{expected}?` if it may be missing"));
+        } else if self.is_number(e.ty) && self.is_number(ty) {
             if let Some(text) = text {
                 diagnostic = diagnostic.help(format!("write `{text} as {expected}`"));
             }

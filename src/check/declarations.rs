@@ -63,6 +63,8 @@ pub struct Space {
     /// The type whose members these are.
     pub owner: Option<TypeDeclId>,
     pub library: bool,
+    /// Variables of the block whose declarations these are: its routines cannot name them.
+    pub variables: Vec<(Symbol, Span)>,
 }
 
 #[derive(Debug)]
@@ -181,7 +183,7 @@ impl<'a> Declarations<'a> {
     }
 
     pub fn new_space(&mut self, parent: Option<SpaceId>, owner: Option<TypeDeclId>, library: bool) -> SpaceId {
-        self.spaces.push(Space { parent, names: FxHashMap::default(), owner, library });
+        self.spaces.push(Space { parent, names: FxHashMap::default(), owner, library, variables: Vec::new() });
         SpaceId(self.spaces.len() as u32 - 1)
     }
 
@@ -196,6 +198,7 @@ impl<'a> Declarations<'a> {
             match &stmt.kind {
                 StmtKind::Define(define) => self.define(define, space, outer),
                 StmtKind::Routine(routine) => self.add_routine(routine, space, None, outer),
+                StmtKind::Let(l) => self.spaces[space.0 as usize].variables.push((l.name.symbol, l.name.span)),
                 _ => {}
             }
         }

@@ -336,11 +336,6 @@ impl<'a> Checker<'a> {
             library: false,
             summary: hir::Summary::default(),
         });
-        for stmt in &file.body.stmts {
-            if let StmtKind::Let(l) = &stmt.kind {
-                self.top_level.entry(l.name.symbol).or_insert(l.name.span);
-            }
-        }
         self.frames.push(Frame::new(routine, RoutineKind::Main, Some(Types::I64)));
         let statements = file.body.stmts.iter().any(|s| !Declarations::declares(s));
         let body = if statements {
@@ -460,6 +455,8 @@ impl<'a> Checker<'a> {
         let called: FxHashSet<RoutineDeclId> =
             self.instances.iter().filter(|(_, i)| i.routine.is_some()).map(|((id, _), _)| *id).collect();
         let (routines, globals) = (self.out.routines.len(), self.out.globals.len());
+        // With unknown types much is unknown that is no mistake.
+        let failure = self.failure.get();
         for id in (0..self.decls.routines.len() as u32).map(RoutineDeclId) {
             let decl = self.decls.routine(id);
             let owner = decl.owner.map_or(0, |o| self.decls.ty(o).define.generics.len());
@@ -475,6 +472,7 @@ impl<'a> Checker<'a> {
         }
         self.out.routines.truncate(routines);
         self.out.globals.truncate(globals);
+        self.failure.set(failure);
         let made = |id: RoutineId| (id.0 as usize) < routines;
         self.out.walks.retain(|_, w| made(w.begin) && made(w.advance) && made(w.element));
     }

@@ -1,7 +1,7 @@
 //! Loops, `break` and `continue`.
 
 use super::Checker;
-use super::hir::{BinaryOp, CompareOp, Expr, ExprKind, LocalId, LocalKind, LoopTag, Type, TypeId, Types};
+use super::hir::{BinaryOp, CompareOp, Expr, ExprKind, LocalId, LocalKind, LoopTag, RoutineKind, Type, TypeId, Types};
 use super::scope::Loop;
 use super::statements::Want;
 use crate::diagnostic::Diagnostic;
@@ -281,6 +281,15 @@ impl<'a> Checker<'a> {
                         .label("unknown label")
                         .help_near(near)
                 }
+            };
+            let around = self.frames.split_last().is_some_and(|(_, outer)| {
+                self.frames[self.frames.len() - 1].kind == RoutineKind::Lambda
+                    && outer.iter().flat_map(|f| &f.loops).any(|l| label.is_none_or(|n| l.label == Some(n.symbol)))
+            });
+            let diagnostic = if around {
+                diagnostic.help("a lambda is a routine of its own: it cannot leave a loop around it")
+            } else {
+                diagnostic
             };
             self.report(diagnostic);
         }

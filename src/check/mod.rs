@@ -141,8 +141,6 @@ pub(crate) struct Checker<'a> {
     aliases: Vec<hir::Expr>,
     /// Statements that must run before the one that is being checked; none where nothing can be put before it.
     prelude: Option<Vec<hir::Expr>>,
-    /// Top-level `let` and `var` of the file, which routines cannot name.
-    top_level: FxHashMap<Symbol, Span>,
 }
 
 impl<'a> Checker<'a> {
@@ -185,7 +183,6 @@ impl<'a> Checker<'a> {
             frames: Vec::new(),
             aliases: Vec::new(),
             prelude: None,
-            top_level: FxHashMap::default(),
         }
     }
 

@@ -269,7 +269,7 @@ impl<'a> Checker<'a> {
             Head::Variant { union, variant, ty } => self.bare_variant_value(union, variant, ty, span, hint),
             Head::Builtin(builtin) => {
                 let name = match builtin {
-                    Builtin::Print => "print",
+                    Builtin::Print => self.short_source(span).unwrap_or("print"),
                     Builtin::Format => "format",
                     Builtin::Hash => "hash",
                 };
@@ -422,14 +422,15 @@ impl<'a> Checker<'a> {
             );
             return;
         }
-        if let Some(&at) = self.top_level.get(&symbol) {
+        if let Some((at, top)) = self.hidden_variable(symbol) {
             let in_main = self.frames.first().is_some_and(|f| f.kind == super::hir::RoutineKind::Main);
-            let diagnostic = if in_main && span.start < at.start {
+            let diagnostic = if top && in_main && span.start < at.start {
                 Diagnostic::error(span, format!("`{name}` is used before its declaration"))
                     .label("not known yet")
                     .secondary(at, "declared here")
             } else {
-                Diagnostic::error(span, format!("`{name}` is a variable of the main program"))
+                let whose = if top { "the main program" } else { "the routine around" };
+                Diagnostic::error(span, format!("`{name}` is a variable of {whose}"))
                     .label("not visible in a routine")
                     .secondary(at, "declared here")
                     .help(format!(
@@ -466,6 +467,19 @@ impl<'a> Checker<'a> {
             diagnostic = diagnostic.help(format!("did you mean `{other}`?"));
         }
         self.report(diagnostic);
+    }
+
+    /// A variable of a block around, or of the main program, that is not visible; whether it is of the main program.
+    fn hidden_variable(&self, symbol: Symbol) -> Option<(Span, bool)> {
+        let mut at = Some(self.ctx.space);
+        while let Some(id) = at {
+            let space = self.decls.space(id);
+            if let Some((_, span)) = space.variables.iter().find(|(name, _)| *name == symbol) {
+                return Some((*span, id == self.file_space));
+            }
+            at = space.parent;
+        }
+        None
     }
 
     fn visible_names(&self) -> Vec<Symbol> {

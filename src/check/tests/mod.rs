@@ -21,3 +21,19 @@ fn checked(text: &str) -> (Checked, Vec<String>) {
     rendered.extend(checked.diagnostics.iter().map(|d| d.render(&sources, false)));
     (checked, rendered)
 }
+
+/// What is said about a program: `line:column message: label | advice`.
+fn said(text: &str) -> Vec<String> {
+    let file = SourceFile::new("", text, false);
+    let (checked, _) = checked(text);
+    checked
+        .diagnostics
+        .iter()
+        .map(|d| {
+            let (line, column) = file.line_column(d.span.start);
+            let label = if d.label.is_empty() { String::new() } else { format!(": {}", d.label) };
+            let help: String = d.help.iter().map(|h| format!(" | {h}")).collect();
+            format!("{line}:{column} {}{label}{help}", d.message)
+        })
+        .collect()
+}
