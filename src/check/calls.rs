@@ -94,7 +94,20 @@ impl<'a> Checker<'a> {
     fn call_value(&mut self, callee: Expr, call: &'a ast::Call, span: Span) -> Expr {
         let (params, result) = match self.out.types.get(callee.ty) {
             Type::Function { params, result } => (params.clone(), *result),
-            _ => return self.not_callable(callee, call, span),
+            _ => {
+                if let Some((routines, owner, _)) = self.find_methods(callee.ty, self.known.call) {
+                    let overloads = Overloads {
+                        name: self.known.call,
+                        routines: routines.into_iter().map(|r| (r, 0)).collect(),
+                        span: callee.span,
+                        this: Some(callee),
+                        owner: Some(owner),
+                        explicit: Vec::new(),
+                    };
+                    return self.call_overloads(overloads, arguments(&call.args), span, None);
+                }
+                return self.not_callable(callee, call, span);
+            }
         };
         if params.len() != call.args.len() {
             let message = format!(

@@ -29,10 +29,10 @@ impl<'a> Checker<'a> {
         let mut conflict = None;
         for flexible in [false, true] {
             for (i, &(key, body)) in arms.iter().enumerate() {
-                if self.flexible_body(body) != flexible {
+                if self.leaning_body(body) != flexible {
                     continue;
                 }
-                let expected = if flexible { hint.or(joined) } else { hint };
+                let expected = hint.or(joined);
                 let e = check(self, key, body, Want::Value(expected));
                 if e.ty != Types::NEVER && e.ty != Types::ERROR {
                     match joined {

@@ -28,6 +28,7 @@ known! {
     advance "advance",
     array "Array",
     begin "begin",
+    call "()",
     copy "copy",
     discard "_",
     element "element",

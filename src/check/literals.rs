@@ -50,9 +50,46 @@ impl<'a> Checker<'a> {
     }
 
     /// Whether what a body gives consists of literals.
-    pub fn flexible_body(&self, body: &ast::Body) -> bool {
+    fn flexible_body(&self, body: &ast::Body) -> bool {
         match body.stmts.last().map(|s| &s.kind) {
             Some(ast::StmtKind::Expr(e)) => self.flexible(e),
+            _ => false,
+        }
+    }
+
+    /// Whether an expression should see the types of those beside it first: literals, and variants of generic unions.
+    pub fn leans(&self, e: &ast::Expr) -> bool {
+        self.flexible(e) || self.generic_variant(e)
+    }
+
+    /// The same for what a body gives.
+    pub fn leaning_body(&self, body: &ast::Body) -> bool {
+        match body.stmts.last().map(|s| &s.kind) {
+            Some(ast::StmtKind::Expr(e)) => self.leans(e),
+            _ => false,
+        }
+    }
+
+    /// `Leaf`, `Tree.Leaf`, `Err(x)` of a generic union whose arguments are not written.
+    fn generic_variant(&self, e: &ast::Expr) -> bool {
+        match &e.kind {
+            &ast::ExprKind::Name(name) => {
+                let generic = |(union, _): &(super::declarations::TypeDeclId, u32)| {
+                    !self.decls.ty(*union).define.generics.is_empty()
+                };
+                let known = |table: &rustc_hash::FxHashMap<_, Vec<_>>| {
+                    table.get(&name).is_some_and(|list| list.iter().any(generic))
+                };
+                (known(&self.decls.variants) || known(&self.decls.library_variants)) && self.scopes.get(name).is_none()
+            }
+            ast::ExprKind::Member(base, name) => match &base.kind {
+                ast::ExprKind::Name(_) => {
+                    let variant = ast::Expr { kind: ast::ExprKind::Name(name.symbol), span: e.span };
+                    self.generic_variant(&variant)
+                }
+                _ => false,
+            },
+            ast::ExprKind::Call(call) => self.generic_variant(&call.callee),
             _ => false,
         }
     }
@@ -157,7 +194,7 @@ impl<'a> Checker<'a> {
         values.resize_with(items.len(), || None);
         for flexible in [false, true] {
             for (i, item) in items.iter().enumerate() {
-                if self.flexible(item) != flexible {
+                if self.leans(item) != flexible {
                     continue;
                 }
                 // Literals of different kinds among themselves: 1 beside 2.5 is a float.

@@ -75,7 +75,8 @@ impl<'a> Checker<'a> {
         } else {
             None
         };
-        let (l, r) = if left_flexible && !right_flexible {
+        let left_leans = left_flexible || !arithmetic && matches!(left, Side::Ast(e) if self.leans(e));
+        let (l, r) = if left_leans && !right_flexible && !self.leans(right) {
             let r = self.value(right, None);
             let l = self.side(left, Some(r.ty));
             (l, r)

@@ -407,30 +407,17 @@ impl<'a> Checker<'a> {
             .iter()
             .map(|&(p, _)| params[p].ty.is_some_and(|ty| self.known_type(candidate, ty).is_none()))
             .collect();
-        for &(p, i) in &given {
-            if args[i].done.is_none() && !self.deferred(&args[i]) {
-                let (Some(pattern), Some(ast)) = (params[p].ty, args[i].ast) else { continue };
-                let expected = self.known_type(candidate, pattern);
-                let value = self.value(ast, expected);
-                args[i].done = Some(value);
-            }
-            if let (Some(pattern), Some(value)) = (params[p].ty, &args[i].done) {
-                if value.ty == Types::ERROR {
-                    self.check_loosely(args);
-                    return false;
-                }
-                let ty = value.ty;
-                if self.no_function(pattern, ty, args[i].span) {
-                    return false;
-                }
-                self.learn(candidate, pattern, ty);
-            }
-        }
         let open = |c: &Candidate<'a>| c.vars.iter().any(|(_, bound)| bound.is_none());
-        if open(candidate)
-            && let Some(hint) = hint
-        {
-            self.learn_result(candidate, hint);
+        for leaning in [false, true] {
+            for &(p, i) in &given {
+                let leans = args[i].done.is_none() && args[i].ast.is_some_and(|e| self.leans(e));
+                if leans == leaning && !self.learn_argument(candidate, params, p, i, args) {
+                    return false;
+                }
+            }
+            if let (false, true, Some(hint)) = (leaning, open(candidate), hint) {
+                self.learn_result(candidate, hint);
+            }
         }
         for lambdas in [false, true] {
             for (&(p, i), &unknown) in given.iter().zip(&unknown) {
@@ -479,6 +466,37 @@ impl<'a> Checker<'a> {
                 .help(format!("write it in brackets: `{callee}[{all}](…)`, or declare the type of the result")),
         );
         false
+    }
+
+    /// Checks an argument that has a type of its own, and learns from it.
+    fn learn_argument(
+        &mut self,
+        candidate: &mut Candidate<'a>,
+        params: &[Param<'a>],
+        p: usize,
+        i: usize,
+        args: &mut [Argument<'a>],
+    ) -> bool {
+        let Some(pattern) = params[p].ty else { return true };
+        if let Some(ast) = args[i].ast
+            && args[i].done.is_none()
+            && !self.deferred(&args[i])
+        {
+            let expected = self.known_type(candidate, pattern);
+            let value = self.value(ast, expected);
+            args[i].done = Some(value);
+        }
+        let Some(value) = &args[i].done else { return true };
+        let ty = value.ty;
+        if ty == Types::ERROR {
+            self.check_loosely(args);
+            return false;
+        }
+        if self.no_function(pattern, ty, args[i].span) {
+            return false;
+        }
+        self.learn(candidate, pattern, ty);
+        true
     }
 
     /// Reports a value that is passed where a function is expected.

@@ -161,8 +161,8 @@ impl<'a> Checker<'a> {
                 e
             }
             None => {
-                let failed = self.failed(span);
-                std::mem::replace(&mut self.aliases[at], failed)
+                let used = Expr::new(ExprKind::Void, Types::ERROR, span);
+                std::mem::replace(&mut self.aliases[at], used)
             }
         }
     }
