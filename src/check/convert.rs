@@ -118,7 +118,10 @@ impl<'a> Checker<'a> {
             diagnostic.message = format!("a `{expected}` is never null");
             diagnostic.label = "only optional values can be null".into();
             diagnostic = diagnostic.help(format!("declare it as `{expected}?` if it may be missing"));
-        } else if self.is_number(e.ty) && self.is_number(ty) {
+        } else if self.is_number(e.ty) && self.is_number(ty)
+            || ty == Types::CHAR && self.int_kind(e.ty).is_some()
+            || e.ty == Types::CHAR && self.int_kind(ty).is_some()
+        {
             if let Some(text) = text {
                 diagnostic = diagnostic.help(format!("write `{text} as {expected}`"));
             }
@@ -156,6 +159,12 @@ impl<'a> Checker<'a> {
             diagnostic = diagnostic.help(format!("call it: `{text}()`"));
         }
         self.report(diagnostic);
+    }
+
+    /// The character of a string literal that has only one.
+    fn quoted_character(&self, span: Span) -> Option<char> {
+        let mut inside = self.source(span).strip_prefix('"')?.strip_suffix('"')?.chars();
+        inside.next().filter(|&c| inside.next().is_none() && c != '`')
     }
 
     /// Source text that can stand before `as` or `.`, in parentheses where it needs them.
@@ -256,6 +265,8 @@ impl<'a> Checker<'a> {
         } else if ty == Types::BOOL && self.is_number(value.ty) {
             let text = text.unwrap_or_else(|| "x".into());
             diagnostic = diagnostic.help(format!("write `{text} <> 0`"));
+        } else if let Some(c) = self.quoted_character(a.value.span).filter(|_| ty == Types::CHAR) {
+            diagnostic = diagnostic.help(format!("a character stands in backticks: `` `{c}` ``"));
         }
         self.report(diagnostic);
         self.failed(span)

@@ -38,6 +38,19 @@ impl<'a> Checker<'a> {
             self.report(Diagnostic::error(span, message).label("another number of parameters"));
             return self.failed(span);
         }
+        // `\x: int x + 1`, where a `:` is missing.
+        if let Some(param) = lambda.params.last()
+            && param.ty.is_none()
+            && let Some(ty) = self.leading_type(lambda.body.span)
+        {
+            let name = self.text(param.name.symbol);
+            self.report(
+                Diagnostic::error(lambda.body.span, "expected `:` between the type and the value")
+                    .label(format!("`{ty}` begins the value here"))
+                    .help(format!("write `\\{name}: {ty}: …`")),
+            );
+            return self.failed(span);
+        }
         let routine = self.new_routine(hir::Routine {
             name: "lambda".into(),
             kind: RoutineKind::Lambda,
@@ -75,7 +88,7 @@ impl<'a> Checker<'a> {
                     self.report(
                         Diagnostic::error(param.span, format!("the type of `{name}` is not known"))
                             .label("nothing here tells it")
-                            .help(format!("write it: `\\{name}: int …`")),
+                            .help(format!("write it: `\\{name}: int: …`")),
                     );
                     Types::ERROR
                 }
@@ -133,5 +146,12 @@ impl<'a> Checker<'a> {
         }
         let ty = self.function_type(types.into(), given);
         Expr::new(ExprKind::Lambda { routine, direct }, ty, span)
+    }
+    /// The primitive type with which a text begins: the type of no value can stand there.
+    fn leading_type(&self, span: Span) -> Option<&'a str> {
+        let text = self.source(span);
+        let (word, _) = text.split_once(' ')?;
+        let symbol = self.interner.find(word)?;
+        self.known.primitives.contains_key(&symbol).then_some(word)
     }
 }

@@ -231,6 +231,9 @@ impl<'a> Checker<'a> {
             }
         }
         let Some(element) = element else {
+            if hint == Some(Types::ERROR) {
+                return self.failed(span);
+            }
             self.report(
                 Diagnostic::error(span, "the type of this empty array is not known")
                     .label("no elements that could tell it")

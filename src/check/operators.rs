@@ -492,7 +492,14 @@ impl<'a> Checker<'a> {
                 diagnostic = diagnostic.help(format!("`{right}` defines it with itself on the left: `{b} {sign} {a}`"));
             }
         } else if matches!(self.out.types.get(l.ty), Type::Struct(_)) && l.ty == r.ty {
-            diagnostic = diagnostic.help(format!("`{left}` can define it: `operator {sign}(other: {left}) returns …`"));
+            let result = if is_order(op) { "bool" } else { "…" };
+            diagnostic =
+                diagnostic.help(format!("`{left}` can define it: `operator {sign}(other: {left}) returns {result}`"));
+        } else if let (true, Types::BOOL, Some(first)) = (is_order(op), l.ty, self.short_source(l.span))
+            && let Some((_, _, middle)) = split_comparison(first)
+            && let Some(last) = self.short_source(r.span)
+        {
+            diagnostic = diagnostic.help(format!("compare twice: `{first} and {middle} {sign} {last}`"));
         } else if l.ty == Types::CHAR && r.ty == Types::STRING || l.ty == Types::STRING && r.ty == Types::CHAR {
             diagnostic = diagnostic.help("characters stand in backticks, strings in quotes");
         }
