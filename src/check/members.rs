@@ -353,6 +353,13 @@ impl<'a> Checker<'a> {
         let near = self.near(name.symbol, names);
         let mut diagnostic =
             Diagnostic::error(name.span, format!("`{of}` has no {kind} `{text}`")).label("unknown name");
+        if let DefineKind::Struct { fields, .. } = &define.kind
+            && fields.iter().any(|f| f.name.symbol == name.symbol)
+        {
+            diagnostic = Diagnostic::error(name.span, format!("`{of}.{text}` needs a value of `{of}`"))
+                .label("a field, asked of the type")
+                .help(format!("ask a value for it: `x.{text}`"));
+        }
         diagnostic = match (near, &define.kind) {
             (None, DefineKind::Union { variants, .. }) if variants.len() <= 8 => {
                 let all: Vec<String> = variants.iter().map(|v| format!("`{}`", self.text(v.name.symbol))).collect();

@@ -141,6 +141,8 @@ pub(crate) struct Checker<'a> {
     aliases: Vec<hir::Expr>,
     /// Statements that must run before the one that is being checked; none where nothing can be put before it.
     prelude: Option<Vec<hir::Expr>>,
+    /// Variables of which a routine has been told that it cannot name them.
+    hidden: FxHashSet<(Option<RoutineId>, Symbol)>,
 }
 
 impl<'a> Checker<'a> {
@@ -183,6 +185,7 @@ impl<'a> Checker<'a> {
             frames: Vec::new(),
             aliases: Vec::new(),
             prelude: None,
+            hidden: FxHashSet::default(),
         }
     }
 

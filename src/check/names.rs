@@ -282,20 +282,28 @@ impl<'a> Checker<'a> {
             }
             Head::Type(ty) => {
                 let name = self.type_name(ty);
-                self.type_as_value(name, span)
+                let help = match self.out.types.get(ty) {
+                    Type::Struct(_) | Type::Array(_) | Type::Vector(_) => format!("to make one, write `{name}(…)`"),
+                    _ => format!("a `{name}` is declared by `let x: {name} …`"),
+                };
+                self.type_as_value(&name, span, help)
             }
-            Head::Generic(decl) | Head::Namespace(decl) => {
-                let name = self.text(self.decls.ty(decl).name).to_string();
-                self.type_as_value(name, span)
+            Head::Generic(decl) => {
+                let name = self.text(self.decls.ty(decl).name);
+                self.type_as_value(name, span, format!("to make one, write `{name}[…](…)`"))
+            }
+            Head::Namespace(decl) => {
+                let name = self.text(self.decls.ty(decl).name);
+                self.type_as_value(name, span, format!("its members are written `{name}.member`"))
             }
         }
     }
 
-    fn type_as_value(&mut self, name: String, span: Span) -> Expr {
+    fn type_as_value(&mut self, name: &str, span: Span, help: String) -> Expr {
         self.report(
             Diagnostic::error(span, format!("`{name}` is a type, not a value"))
                 .label("a value is expected here")
-                .help(format!("to make one, write `{name}(…)`")),
+                .help(help),
         );
         self.failed(span)
     }
@@ -429,6 +437,10 @@ impl<'a> Checker<'a> {
                     .label("not known yet")
                     .secondary(at, "declared here")
             } else {
+                // Once for each routine: it is one mistake.
+                if !self.hidden.insert((self.frames.last().map(|f| f.routine), symbol)) {
+                    return;
+                }
                 let whose = if top { "the main program" } else { "the routine around" };
                 Diagnostic::error(span, format!("`{name}` is a variable of {whose}"))
                     .label("not visible in a routine")

@@ -460,10 +460,15 @@ impl<'a> Checker<'a> {
         let Some((name, _)) = candidate.vars.iter().find(|(_, bound)| bound.is_none()) else { return true };
         let (variable, callee) = (self.text(*name), self.target_name(candidate.target));
         let all = candidate.vars.iter().map(|(v, _)| self.text(*v)).collect::<Vec<_>>().join(", ");
+        let help = if callee == "None" {
+            "declare it: `var x: int? = null`".to_string()
+        } else {
+            format!("write it in brackets: `{callee}[{all}](…)`, or declare the type of the result")
+        };
         self.report(
             Diagnostic::error(span, format!("the type `{variable}` of `{callee}` is not known"))
                 .label("nothing here tells it")
-                .help(format!("write it in brackets: `{callee}[{all}](…)`, or declare the type of the result")),
+                .help(help),
         );
         false
     }

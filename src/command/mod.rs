@@ -12,6 +12,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::check::ownership::Choice;
+use crate::diagnostic::Severity;
 use crate::engine::{self, Options};
 use arguments::{Action, Arguments, Misuse};
 
@@ -55,7 +56,14 @@ fn act(arguments: Arguments) -> ExitCode {
     let choice = if options.copies { Choice::Copies } else { Choice::Best };
     let compiled = match engine::compile(file, Options { echo, strict: options.strict, once: true, choice }) {
         Ok(compiled) => compiled,
-        Err(failure) => return report::diagnostics(&failure.sources, &failure.diagnostics, color),
+        Err(failure) => {
+            let mut diagnostics = failure.diagnostics;
+            // A run says what keeps it from running, `check` what else might be better.
+            if !matches!(action, Action::Check) {
+                diagnostics.retain(|d| d.severity == Severity::Error);
+            }
+            return report::diagnostics(&failure.sources, &diagnostics, color);
+        }
     };
     match action {
         Action::Check => {
