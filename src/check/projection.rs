@@ -96,11 +96,8 @@ impl<'a> Checker<'a> {
         if !fits || !self.can_be_stable(&base) {
             return call(self, base, given);
         }
-        let mut plain = true;
-        for (arg, param) in given.iter().zip(params.iter()) {
-            let Some(value) = &arg.done else { continue };
-            plain &= self.prelude.is_some() || is_plain(value) || uses(body, param.name) <= 1;
-        }
+        // The body is checked like any call: what stands for a parameter may be looked at more than once.
+        let plain = self.prelude.is_some() || given.iter().all(|arg| arg.done.as_ref().is_none_or(is_plain));
         if !plain {
             return call(self, base, given);
         }
@@ -108,7 +105,7 @@ impl<'a> Checker<'a> {
         let mut bound = vec![(self.known.this, this)];
         for (arg, param) in given.into_iter().zip(params.iter()) {
             let Some(value) = arg.done else { continue };
-            let value = if is_plain(&value) || uses(body, param.name) <= 1 {
+            let value = if is_plain(&value) {
                 value
             } else {
                 let (local, first) = self.hold(value);
@@ -268,24 +265,5 @@ pub fn is_plain(e: &Expr) -> bool {
         ExprKind::Binary { op, left, right } => *op != BinaryOp::Concat && is_plain(left) && is_plain(right),
         ExprKind::Struct(parts) | ExprKind::Variant { payload: parts, .. } => parts.iter().all(is_plain),
         _ => false,
-    }
-}
-
-/// How often a place expression names a parameter.
-fn uses(e: &ast::Expr, name: Symbol) -> usize {
-    match &e.kind {
-        ast::ExprKind::Name(n) => usize::from(*n == name),
-        ast::ExprKind::Member(base, _) | ast::ExprKind::Prefix(_, base) => uses(base, name),
-        ast::ExprKind::Index(index) => {
-            uses(&index.head, name) + index.args.iter().map(|a| uses(a, name)).sum::<usize>()
-        }
-        ast::ExprKind::Call(call) => {
-            uses(&call.callee, name) + call.args.iter().map(|a| uses(&a.value, name)).sum::<usize>()
-        }
-        ast::ExprKind::Binary(b) => uses(&b.left, name) + uses(&b.right, name),
-        ast::ExprKind::As(a) => uses(&a.value, name),
-        ast::ExprKind::Int(_) | ast::ExprKind::Float(_) | ast::ExprKind::Bool(_) | ast::ExprKind::Char(_) => 0,
-        // Anything larger may name it any number of times.
-        _ => 2,
     }
 }
