@@ -258,17 +258,14 @@ impl<'a> Checker<'a> {
     }
 
     /// A routine that only the compiler knows, with one parameter.
-    pub fn intrinsic(&mut self, name: &str, arguments: &[TypeId], result: TypeId, span: Span) -> RoutineId {
+    pub fn intrinsic(&mut self, name: &'static str, arguments: [TypeId; 1], result: TypeId, span: Span) -> RoutineId {
         let locals: Vec<hir::Local> =
             arguments.iter().map(|&ty| hir::Local { name: String::new(), ty, kind: LocalKind::Param, span }).collect();
-        let known = self.out.routines.iter().position(|r| match &r.body {
-            Body::Intrinsic { name: n, arguments: a } => n == name && a == arguments,
-            Body::Code(_) => false,
-        });
-        if let Some(known) = known {
-            return RoutineId(known as u32);
+        let key = (name, arguments[0]);
+        if let Some(&known) = self.intrinsics.get(&key) {
+            return known;
         }
-        self.new_routine(hir::Routine {
+        let routine = self.new_routine(hir::Routine {
             name: name.into(),
             kind: RoutineKind::Function,
             params: (0..locals.len() as u32).map(LocalId).collect(),
@@ -279,7 +276,9 @@ impl<'a> Checker<'a> {
             span,
             library: true,
             summary: hir::Summary::default(),
-        })
+        });
+        self.intrinsics.insert(key, routine);
+        routine
     }
 
     /// `hash(x)`.
@@ -305,7 +304,7 @@ impl<'a> Checker<'a> {
             );
             return self.failed(span);
         }
-        let routine = self.intrinsic("hash", &[value.ty], Types::U64, span);
+        let routine = self.intrinsic("hash", [value.ty], Types::U64, span);
         Expr::new(ExprKind::Call { routine, arguments: vec![value] }, Types::U64, span)
     }
 

@@ -509,7 +509,7 @@ impl<'a> Checker<'a> {
                     Type::Slice(element) => self.out.types.intern(Type::Array(element)),
                     _ => from,
                 };
-                let routine = self.intrinsic("copy", &[from], ty, span);
+                let routine = self.intrinsic("copy", [from], ty, span);
                 Expr::new(ExprKind::Call { routine, arguments: vec![value] }, ty, span)
             }
         }

@@ -131,6 +131,8 @@ pub(crate) struct Checker<'a> {
     payload_structs: FxHashMap<(hir::UnionId, u32), TypeId>,
 
     instances: FxHashMap<(declarations::RoutineDeclId, Rc<[TypeId]>), instances::Instance>,
+    /// Routines of the compiler for one type: `copy`, `hash`.
+    intrinsics: FxHashMap<(&'static str, TypeId), RoutineId>,
     queue: Vec<instances::Pending>,
     origins: Vec<messages::Origin>,
     /// Why the routine that is being checked exists, if it is a generic instance or part of the library.
@@ -178,6 +180,7 @@ impl<'a> Checker<'a> {
             constant_depth: 0,
             payload_structs: FxHashMap::default(),
             instances: FxHashMap::default(),
+            intrinsics: FxHashMap::default(),
             queue: Vec::new(),
             origins: Vec::new(),
             origin: None,
