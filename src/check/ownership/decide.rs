@@ -30,6 +30,8 @@ pub struct Decisions {
     pub copies: FxHashSet<Node>,
     /// Lambdas that copy what they capture.
     pub kept: FxHashSet<Node>,
+    /// Locals that slices view, and that must go on living where the slices count on it.
+    viewed: FxHashSet<LocalId>,
     /// Cursors that cannot be views: the flow has to be found again without them.
     pub disturbed_cursors: Vec<LocalId>,
 }
@@ -37,10 +39,10 @@ pub struct Decisions {
 impl Decisions {
     /// Nothing is a view that need not be one, nothing is moved.
     pub fn copy_all(&mut self, flow: &Flow) {
-        self.views.clear();
+        self.views.retain(|local| self.viewed.contains(local));
         self.moves.clear();
-        let bindings = flow.holders.iter().filter(|h| h.kind == HolderKind::Binding);
-        self.copied.extend(bindings.filter_map(|h| h.local));
+        let bindings = flow.holders.iter().filter(|h| h.kind == HolderKind::Binding).filter_map(|h| h.local);
+        self.copied.extend(bindings.filter(|local| !self.viewed.contains(local)));
     }
 }
 
@@ -136,6 +138,9 @@ pub fn decide(flow: &mut Flow) -> Decisions {
             flow.report.add(diagnostic);
         }
     }
+    let slices = flow.holders.iter().filter(|h| h.kind == HolderKind::Slice).flat_map(|h| &h.places);
+    let leaving = flow.escapes.iter().flat_map(|escape| &escape.places);
+    decisions.viewed.extend(slices.chain(leaving).filter_map(Place::local));
     // One message for each view: that it must not leave the routine says more than that it leaves a block.
     let mut left = std::mem::take(&mut flow.escapes);
     left.sort_by_key(|escape| escape.limit != Limit::Caller);

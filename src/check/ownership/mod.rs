@@ -98,8 +98,12 @@ pub fn analyze_with(program: &mut hir::Program, strict: bool, choice: Choice) ->
     }
     if !inside.is_empty() {
         let calls = calls_from_outside(program);
+        let mut told = FxHashSet::default();
         for (id, diagnostic) in inside {
-            found.push(seen_from_outside(program, &calls, id, diagnostic));
+            let seen = seen_from_outside(program, &calls, id, diagnostic);
+            if told.insert(seen.span) {
+                found.push(seen);
+            }
         }
     }
     promise::check(program, &summaries, strict, &mut found);

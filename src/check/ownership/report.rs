@@ -49,6 +49,15 @@ impl Report {
     }
 
     /// Rule 5.
+    pub fn slice_variable(&mut self, name: &str, span: Span) {
+        self.add(
+            Diagnostic::error(span, format!("a `Slice` cannot be a `var`, as `{name}` is"))
+                .label("a view, made once")
+                .help("declare it with `let`, or keep an `Array`: `.copy()`"),
+        );
+    }
+
+    /// Rule 5.
     pub fn slice_assigned(&mut self, span: Span) {
         self.add(
             Diagnostic::error(span, "a `Slice` cannot be assigned")

@@ -1,22 +1,22 @@
-//! Rule 5: where a `Slice` must not stand: in fields, elements, payloads, and in a `var`.
+//! Rule 5: types that a `Slice` must not be part of: fields, elements, payloads, constants.
 
 use rustc_hash::FxHashSet;
 
 use super::walk::children;
-use crate::check::hir::{Body, Expr, LocalKind, Program, Type, TypeId, Types};
+use crate::check::hir::{Body, Expr, Program, Type, TypeId, Types};
 use crate::diagnostic::Diagnostic;
 use crate::source::{FileId, Span};
 
 pub fn check(program: &Program, found: &mut Vec<Diagnostic>) {
-    let library: FxHashSet<FileId> = program.routines.iter().filter(|r| r.library).map(|r| r.span.file).collect();
+    let own: FxHashSet<FileId> = program.routines.iter().filter(|r| !r.library).map(|r| r.span.file).collect();
     let types = &program.types;
     let holding = holding(types);
     if holding.contains(&true) {
         let mut told = FxHashSet::default();
-        fields(program, &holding, &library, found);
+        fields(program, &holding, &own, found);
         for routine in program.routines.iter().filter(|r| !r.library) {
             let mut report = |ty: TypeId, span: Span| {
-                if holding[ty.0 as usize] && !of_user(types, ty, &library) && told.insert(ty) {
+                if holding[ty.0 as usize] && !of_user(types, ty, &own) && told.insert(ty) {
                     found.push(
                         Diagnostic::error(
                             span,
@@ -44,15 +44,6 @@ pub fn check(program: &Program, found: &mut Vec<Diagnostic>) {
             );
         }
     }
-    for local in program.routines.iter().flat_map(|r| &r.locals) {
-        if local.kind == LocalKind::Var && matches!(types.get(local.ty), Type::Slice(_)) {
-            found.push(
-                Diagnostic::error(local.span, format!("a `Slice` cannot be a `var`, as `{}` is", local.name))
-                    .label("a view, made once")
-                    .help("declare it with `let`, or keep an `Array`: `.copy()`"),
-            );
-        }
-    }
 }
 
 fn expressions(e: &Expr, report: &mut dyn FnMut(TypeId, Span)) {
@@ -61,7 +52,7 @@ fn expressions(e: &Expr, report: &mut dyn FnMut(TypeId, Span)) {
 }
 
 /// Fields and payloads that the program itself declares as slices.
-fn fields(program: &Program, holding: &[bool], library: &FxHashSet<FileId>, found: &mut Vec<Diagnostic>) {
+fn fields(program: &Program, holding: &[bool], own: &FxHashSet<FileId>, found: &mut Vec<Diagnostic>) {
     let types = &program.types;
     let mut told = FxHashSet::default();
     for id in (0..types.len() as u32).map(TypeId) {
@@ -72,7 +63,7 @@ fn fields(program: &Program, holding: &[bool], library: &FxHashSet<FileId>, foun
         };
         for field in all {
             let slice = matches!(types.get(field.ty), Type::Slice(_)) || holding[field.ty.0 as usize];
-            if slice && of_user(types, id, library) && told.insert(field.span) {
+            if slice && of_user(types, id, own) && told.insert(field.span) {
                 found.push(
                     Diagnostic::error(field.span, "a `Slice` cannot be a field or a payload")
                         .label(format!("`{}`", types.name(field.ty)))
@@ -84,10 +75,10 @@ fn fields(program: &Program, holding: &[bool], library: &FxHashSet<FileId>, foun
 }
 
 /// Whether the type is a struct or union of the program itself.
-fn of_user(types: &Types, ty: TypeId, library: &FxHashSet<FileId>) -> bool {
+fn of_user(types: &Types, ty: TypeId, own: &FxHashSet<FileId>) -> bool {
     match types.get(ty) {
-        Type::Struct(s) => !library.contains(&types.structure(*s).span.file),
-        Type::Union(u) => !library.contains(&types.union(*u).span.file),
+        Type::Struct(s) => own.contains(&types.structure(*s).span.file),
+        Type::Union(u) => own.contains(&types.union(*u).span.file),
         _ => false,
     }
 }

@@ -114,7 +114,10 @@ impl<'p> Views<'p> {
             }
             ExprKind::CallValue { callee, arguments } if self.is_slice(e.ty) => {
                 self.collect(callee, depth, out);
-                arguments.iter().for_each(|argument| self.collect(argument, depth, out));
+                let storage = |ty| self.is_slice(ty) || self.program.types.owns(ty);
+                for argument in arguments.iter().filter(|argument| storage(argument.ty)) {
+                    self.collect(argument, depth, out);
+                }
             }
             ExprKind::Lambda { routine, direct: true } => {
                 for capture in &self.program.routine(*routine).captures {

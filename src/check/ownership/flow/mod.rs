@@ -292,6 +292,7 @@ impl<'p> Flow<'p> {
         let reshapes = self.types().owns(place.ty);
         if self.views.is_slice(place.ty) {
             self.report.slice_assigned(span);
+            return;
         }
         for target in self.views.of(place, self.depth) {
             let flags = written(self.types(), &target, place.ty);
@@ -325,6 +326,10 @@ impl<'p> Flow<'p> {
         let ty = self.views.ty(local);
         let span = self.local_span(local);
         if self.views.is_slice(ty) {
+            let declared = &self.views.routine.locals[local.0 as usize];
+            if declared.kind == LocalKind::Var {
+                self.report.slice_variable(&declared.name, span);
+            }
             self.eval(value, Mode::Borrow);
             self.views.declare(local, value, self.depth);
             let places = self.views.of(value, self.depth);

@@ -137,6 +137,10 @@ impl<'a> Collect<'a> {
 
     fn assign(&mut self, place: &Expr, span: Span) {
         let types = self.types();
+        // Reported where the body is looked at; the elements are not touched.
+        if self.views.is_slice(place.ty) {
+            return;
+        }
         for target in self.views.of(place, self.depth) {
             if let Root::Local(l) = target.root {
                 self.found(l, written(types, &target, place.ty), span);
