@@ -174,6 +174,9 @@ fn integers(c: &mut Cases, a: i64, b: i64) {
     }
     c.branch("JIf s10", a != 0);
     c.branch("JIfNot s10", a == 0);
+    // To an even and to an odd instruction.
+    c.branch("Jump", true);
+    c.line("Nop");
     c.branch("Jump", true);
 }
 
