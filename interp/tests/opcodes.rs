@@ -368,6 +368,11 @@ fn memory(c: &mut Cases, a: i64, b: i64) {
     c.branch("JRoom s20, s29, *24", false);
     c.line("Const s28, 0\nConst s29, 0");
     c.branch("JRoom s28, s29, *24", false);
+    // The last word that the capacity before the block has room for, and the one behind it.
+    c.line("AddImm s24, s20, -16\nLoadI64 s29, s24, +0\nShrUImm s29, s29, 3");
+    c.branch("JRoom s20, s29, *8", false);
+    c.line("AddImm s29, s29, -1");
+    c.branch("JRoom s20, s29, *8", true);
 }
 
 proptest! {
@@ -520,6 +525,9 @@ fn counted_loops_run_as_often_as_their_range_says() {
         ("ForPrepU", 0, 5, 5, 4),
         ("ForPrepU", -3, -1, 2, -2),
         ("ForPrepU", -3, 2, 0, 0),
+        ("ForPrepU", 7, 7, 0, 0),
+        ("ForPrepInclS", -3, 2, 6, 2),
+        ("ForPrepInclU", 9, 9, 1, 9),
         ("ForPrepInclS", 0, 0, 1, 0),
         ("ForPrepInclS", 1, 0, 0, 0),
         ("ForPrepInclS", max - 2, max, 3, max),
