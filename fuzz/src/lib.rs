@@ -13,5 +13,6 @@ pub mod print;
 pub mod program;
 pub mod reduce;
 pub mod tree;
+pub mod typing;
 pub mod value;
 pub mod visit;

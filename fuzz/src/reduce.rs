@@ -2,6 +2,7 @@
 //! as the failure stays the same.
 
 use crate::tree::*;
+use crate::typing::{type_at, well_typed};
 use crate::visit;
 
 /// The smallest tree found that is still `interesting`, after at most so many tries.
@@ -54,7 +55,7 @@ struct Reducer<'a> {
 
 impl Reducer<'_> {
     fn accept(&mut self, candidate: Program) -> bool {
-        if self.left == 0 || candidate == self.best {
+        if self.left == 0 || candidate == self.best || !well_typed(&candidate) {
             return false;
         }
         self.left -= 1;
@@ -182,10 +183,11 @@ impl Reducer<'_> {
         let mut which = 0;
         while self.left > 0 && which < self.counted(|p, seen| visit::expressions(p, &mut |_| seen())) {
             let mut simpler = Vec::new();
+            let ty = type_at(&self.best, which);
             let mut at = 0;
             visit::expressions(&mut self.best.clone(), &mut |expr| {
                 if at == which {
-                    simpler = alternatives(expr);
+                    simpler = alternatives(expr, ty.clone());
                 }
                 at += 1;
             });
@@ -207,22 +209,27 @@ impl Reducer<'_> {
     }
 }
 
-/// Simpler expressions in place of one; most are of another type, which the checker says.
-fn alternatives(expr: &mut Expr) -> Vec<Expr> {
-    let zero = Expr::Int { value: 0, kind: IntKind::I64, bare: true };
-    let simple = [zero.clone(), Expr::Bool(false), Expr::F64(0.0), Expr::Text(String::new()), Expr::Array(Vec::new())];
-    match expr {
-        Expr::Int { value: 0 | 1, .. } | Expr::Bool(false) | Expr::F64(0.0) | Expr::Var(_) | Expr::None => {
-            return Vec::new();
-        }
-        Expr::Text(text) if text.is_empty() => return Vec::new(),
-        Expr::Array(items) if items.is_empty() => return Vec::new(),
-        Expr::Int { kind, .. } => {
-            return [0, 1].map(|value| Expr::Int { value, kind: *kind, bare: true }).to_vec();
-        }
-        _ => {}
-    }
-    let mut all: Vec<Expr> = simple.to_vec();
+/// Simpler expressions in place of one of this type; those with other types are not well typed, and found out.
+fn alternatives(expr: &mut Expr, ty: Option<Type>) -> Vec<Expr> {
+    let ints = |kind: IntKind| {
+        let bare = kind == IntKind::I64;
+        [0, 1].map(|value| Expr::Int { value, kind, bare }).to_vec()
+    };
+    let simple = match (&expr, ty) {
+        (Expr::Int { value: 0 | 1, .. } | Expr::Bool(false) | Expr::Var(_) | Expr::None, _) => return Vec::new(),
+        (Expr::F64(x), _) if *x == 0.0 => return Vec::new(),
+        (Expr::F32 { value, .. }, _) if *value == 0.0 => return Vec::new(),
+        (Expr::Text(text), _) if text.is_empty() => return Vec::new(),
+        (Expr::Array(items), _) if items.is_empty() => return Vec::new(),
+        (_, Some(Type::Int(kind))) => ints(kind),
+        (_, Some(Type::F64)) => vec![Expr::F64(0.0), Expr::F64(1.5)],
+        (_, Some(Type::F32)) => vec![Expr::F32 { value: 0.0, bare: false }],
+        (_, Some(Type::Bool)) => vec![Expr::Bool(false), Expr::Bool(true)],
+        (_, Some(Type::Text)) => vec![Expr::Text(String::new()), Expr::Text("a".to_string())],
+        (_, Some(Type::Array(_))) => vec![Expr::Array(Vec::new())],
+        _ => Vec::new(),
+    };
+    let mut all = simple;
     all.extend(visit::children(expr).into_iter().map(|child| child.clone()));
     if let Expr::Array(items) = expr {
         for i in 0..items.len() {

@@ -223,7 +223,9 @@ impl<'a> Checker<'a> {
     /// `e as T`.
     pub fn conversion(&mut self, a: &'a ast::As, span: Span) -> Expr {
         let ty = self.resolve(&a.ty);
-        let hint = (ty == Types::F64 || ty == Types::F32 || !self.is_number(ty)).then_some(ty);
+        // `(7 / 2) as f64` is 3.0: what is converted has its own type. Only a literal by itself goes straight to its target.
+        let literal = matches!(a.value.kind, ast::ExprKind::Int(_));
+        let hint = (literal && self.is_float(ty) || !self.is_number(ty)).then_some(ty);
         let value = match (&a.value.kind, self.int_kind(ty)) {
             // Any 64 bits can be cut to an integer.
             (&ast::ExprKind::Int(n), Some(_)) if n > i64::MAX as u64 => {

@@ -212,6 +212,11 @@ impl<'a> Checker<'a> {
             ast::ExprKind::Binary(b) => {
                 Some(self.literal_distance(&b.left, to)?.max(self.literal_distance(&b.right, to)?))
             }
+            ast::ExprKind::If(i) => {
+                let otherwise = i.otherwise.as_ref()?;
+                Some(self.body_distance(&i.then, to)?.max(self.body_distance(otherwise, to)?))
+            }
+            ast::ExprKind::Block(body) => self.body_distance(body, to),
             ast::ExprKind::Array(items) => {
                 let (element, extra) = match self.out.types.get(to) {
                     Type::Array(t) => (*t, 0),
@@ -231,6 +236,14 @@ impl<'a> Checker<'a> {
                 _ => None,
             },
             ast::ExprKind::Null => None,
+            _ => Some(0),
+        }
+    }
+
+    /// The same for what a body gives.
+    fn body_distance(&self, body: &ast::Body, to: TypeId) -> Option<u32> {
+        match body.stmts.last().map(|s| &s.kind) {
+            Some(ast::StmtKind::Expr(e)) => self.literal_distance(e, to),
             _ => Some(0),
         }
     }

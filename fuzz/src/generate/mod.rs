@@ -172,7 +172,15 @@ impl Generator {
         }
         for _ in 0..self.choices.below(3) {
             let ty = self.scalar_type();
-            let value = self.literal(&ty);
+            // What begins with a parenthesis would belong to the type.
+            let value = match self.literal(&ty) {
+                Expr::Int { value, kind, .. } => Expr::Int { value: value.max(0), kind, bare: true },
+                Expr::F64(x) if x.is_finite() => Expr::F64(x.abs()),
+                Expr::F64(_) => Expr::F64(2.5),
+                Expr::F32 { value, .. } if value.is_finite() => Expr::F32 { value: value.abs(), bare: true },
+                Expr::F32 { .. } => Expr::F32 { value: 0.5, bare: true },
+                other => other,
+            };
             self.program.constants.push((ty, value));
         }
         let routines = self.choices.below(6);

@@ -325,7 +325,13 @@ impl Generator {
                 _ => body.push(Statement::Clear(place)),
             },
             Type::Array(element) if known.length.is_some() => {
-                let (i, j) = (self.index_of(&known), self.index_of(&known));
+                // `swap` takes an `int` where `[…]` takes any integer.
+                let [i, j] = [(); 2].map(|()| {
+                    self.index_of(&known).map(|index| match index {
+                        Expr::Binary(Binary::Rem, ..) => Expr::Cast(Box::new(index), INT),
+                        index => index,
+                    })
+                });
                 match (self.choices.below(3), i, j) {
                     (0, Some(i), Some(j)) => body.push(Statement::Swap(place, i, j)),
                     (1, ..) if matches!(**element, Type::Int(_)) => body.push(Statement::Sort(place)),
