@@ -165,10 +165,10 @@ impl Owners {
     }
 
     fn add(&mut self, value: Value, address: Address) {
-        let set = &mut self.of[value.index()];
-        if set.contains(&address) {
+        if self.covered(value, &address) {
             return;
         }
+        let set = &mut self.of[value.index()];
         // Where the same block is known at several offsets, the offset is not known.
         let same = set.iter().find(|a| a.owner == address.owner && *a != &address).cloned();
         match same {
@@ -188,6 +188,17 @@ impl Owners {
         if self.of[value.index()].len() > MANY {
             self.cut(value);
         }
+    }
+
+    /// Whether an address is known, or stands for one that was cut: adding it again would never end.
+    fn covered(&self, value: Value, address: &Address) -> bool {
+        let set = &self.of[value.index()];
+        if set.contains(address) {
+            return true;
+        }
+        let Way::Child(..) = self.way(address.owner) else { return false };
+        let below = self.number.get(&Way::Below(self.root(address.owner)));
+        below.is_some_and(|below| set.iter().any(|a| a.owner == *below))
     }
 
     /// Too many: what is below one root becomes one address.
