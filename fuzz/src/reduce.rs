@@ -11,8 +11,8 @@ pub fn reduce(tree: &Program, tries: usize, interesting: &mut dyn FnMut(&Program
     while reducer.left > 0 {
         let before = reducer.best.clone();
         reducer.statements();
-        reducer.unwrap();
         reducer.routines();
+        reducer.unwrap();
         reducer.expressions();
         if reducer.best == before {
             break;

@@ -281,10 +281,9 @@ impl Typing<'_> {
                     (Unary::PopCount | Unary::LeadingZeros, Type::Int(_)) => INT,
                     (Unary::Neg | Unary::Abs, Type::Int(_) | Type::F64 | Type::F32) => ty,
                     (Unary::Complement, Type::Int(_)) => ty,
-                    (
-                        Unary::Sqrt | Unary::Floor | Unary::Ceil | Unary::Trunc | Unary::Round,
-                        Type::F64 | Type::F32,
-                    ) => ty,
+                    (Unary::Sqrt | Unary::Floor | Unary::Ceil | Unary::Trunc | Unary::Round, Type::F64 | Type::F32) => {
+                        ty
+                    }
                     _ => return None,
                 }
             }
@@ -430,7 +429,9 @@ impl Typing<'_> {
             (Library::ToString, _) => Type::Text,
             (Library::Cut, Type::Text) => wants(self, &[&INT, &INT]).map(|()| Type::Text)?,
             (Library::Repeat, Type::Text) => wants(self, &[&INT]).map(|()| Type::Text)?,
-            (Library::View, Type::Array(_) | Type::Slice(_)) => wants(self, &[&INT, &INT]).map(|()| receiver.clone())?,
+            (Library::View, Type::Array(_) | Type::Slice(_)) => {
+                wants(self, &[&INT, &INT]).map(|()| receiver.clone())?
+            }
             (Library::IndexOf, Type::Array(element)) => wants(self, &[element]).map(|()| option(&INT))?,
             (Library::Keys, Type::Map(key, _)) => Type::array((**key).clone()),
             (Library::Values, Type::Map(_, value)) => Type::array((**value).clone()),

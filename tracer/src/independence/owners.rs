@@ -196,9 +196,12 @@ impl Owners {
         if set.contains(address) {
             return true;
         }
-        let Way::Child(..) = self.way(address.owner) else { return false };
-        let below = self.number.get(&Way::Below(self.root(address.owner)));
-        below.is_some_and(|below| set.iter().any(|a| a.owner == *below))
+        let below = match self.way(address.owner) {
+            Way::Below(_) => Some(address.owner),
+            Way::Child(..) => self.number.get(&Way::Below(self.root(address.owner))).copied(),
+            _ => None,
+        };
+        below.is_some_and(|below| set.iter().any(|a| a.owner == below))
     }
 
     /// Too many: what is below one root becomes one address.
@@ -206,15 +209,15 @@ impl Owners {
         let old = std::mem::take(&mut self.of[value.index()]);
         let mut cut = Addresses::new();
         for address in old {
-            let way = self.way(address.owner).clone();
-            let owner = match way {
+            let (owner, stride) = match self.way(address.owner) {
                 Way::Child(..) => {
                     let root = self.root(address.owner);
-                    self.owner(Way::Below(root))
+                    (self.owner(Way::Below(root)), 0)
                 }
-                _ => address.owner,
+                Way::Below(_) => (address.owner, 0),
+                _ => (address.owner, address.stride),
             };
-            cut.insert(Address { owner, offset: None, stride: 0 });
+            cut.insert(Address { owner, offset: None, stride });
         }
         self.of[value.index()] = cut;
     }
