@@ -3,14 +3,189 @@
 use std::rc::Rc;
 
 use super::Checker;
-use super::calls::Candidate;
-use super::declarations::RoutineDeclId;
+use super::calls::{Argument, Candidate, Target};
+use super::declarations::{Param, RoutineDeclId};
 use super::hir::{Type, TypeId, Types};
+use super::overloads::Slot;
 use super::types::{Context, TypeName};
+use crate::diagnostic::Diagnostic;
+use crate::source::Span;
 use crate::syntax::Symbol;
 use crate::syntax::ast::{self, DefineKind, TypeKind};
 
 impl<'a> Checker<'a> {
+    /// Finds the type arguments: from arguments with a type of their own, from the expected result, from literals, from
+    /// lambdas.
+    pub fn infer(
+        &mut self,
+        candidate: &mut Candidate<'a>,
+        params: &Rc<[Param<'a>]>,
+        slots: &[Slot],
+        args: &mut [Argument<'a>],
+        span: Span,
+        hint: Option<TypeId>,
+    ) -> bool {
+        let given: Vec<(usize, usize)> = slots
+            .iter()
+            .enumerate()
+            .filter_map(|(p, s)| if let Slot::Argument(i) = s { Some((p, *i)) } else { None })
+            .collect();
+        // A literal for a type that is not written may widen it: 2 beside 1.5 is a float.
+        let unknown: Vec<bool> = given
+            .iter()
+            .map(|&(p, _)| params[p].ty.is_some_and(|ty| self.known_type(candidate, ty).is_none()))
+            .collect();
+        let open = |c: &Candidate<'a>| c.vars.iter().any(|(_, bound)| bound.is_none());
+        for leaning in [false, true] {
+            for &(p, i) in &given {
+                let leans = args[i].done.is_none() && args[i].ast.is_some_and(|e| self.leans(e));
+                if leans == leaning && !self.learn_argument(candidate, params, p, i, args) {
+                    return false;
+                }
+            }
+            if let (false, true, Some(hint)) = (leaning, open(candidate), hint) {
+                self.learn_result(candidate, hint);
+            }
+        }
+        for lambdas in [false, true] {
+            for (&(p, i), &unknown) in given.iter().zip(&unknown) {
+                let (Some(pattern), Some(ast)) = (params[p].ty, args[i].ast) else { continue };
+                if args[i].done.is_some() || !unknown {
+                    continue;
+                }
+                match (&ast.kind, lambdas) {
+                    (ast::ExprKind::Lambda(lambda), true) => {
+                        let Some((types, result)) = self.known_function(candidate, pattern) else { continue };
+                        let value = self.lambda(lambda, ast.span, types, result, true);
+                        if value.ty == Types::ERROR {
+                            return false;
+                        }
+                        let ty = value.ty;
+                        args[i].done = Some(value);
+                        self.learn(candidate, pattern, ty);
+                    }
+                    (ast::ExprKind::Lambda(_), false) | (_, true) => {}
+                    (ast::ExprKind::Null, false) => {}
+                    (_, false) => {
+                        if matches!(&ast.kind, ast::ExprKind::Array(items) if items.is_empty()) {
+                            continue;
+                        }
+                        let expected = self.known_type(candidate, pattern);
+                        let value = self.value(ast, expected);
+                        if value.ty == Types::ERROR {
+                            return false;
+                        }
+                        let ty = value.ty;
+                        if self.no_function(pattern, ty, ast.span) {
+                            return false;
+                        }
+                        self.learn(candidate, pattern, ty);
+                        // Other literals may widen it still: it is checked again for the type that was found.
+                    }
+                }
+            }
+        }
+        let Some((name, _)) = candidate.vars.iter().find(|(_, bound)| bound.is_none()) else { return true };
+        let (variable, callee) = (self.text(*name), self.target_name(candidate.target));
+        let all = candidate.vars.iter().map(|(v, _)| self.text(*v)).collect::<Vec<_>>().join(", ");
+        let help = if callee == "None" {
+            "declare it: `var x: int? = null`".to_string()
+        } else {
+            format!("write it in brackets: `{callee}[{all}](…)`, or declare the type of the result")
+        };
+        self.report(
+            Diagnostic::error(span, format!("the type `{variable}` of `{callee}` is not known"))
+                .label("nothing here tells it")
+                .help(help),
+        );
+        false
+    }
+
+    /// Checks an argument that has a type of its own, and learns from it.
+    fn learn_argument(
+        &mut self,
+        candidate: &mut Candidate<'a>,
+        params: &[Param<'a>],
+        p: usize,
+        i: usize,
+        args: &mut [Argument<'a>],
+    ) -> bool {
+        let Some(pattern) = params[p].ty else { return true };
+        if let Some(ast) = args[i].ast
+            && args[i].done.is_none()
+            && !self.deferred(&args[i])
+        {
+            let expected = self.known_type(candidate, pattern);
+            let value = self.value(ast, expected);
+            args[i].done = Some(value);
+        }
+        let Some(value) = &args[i].done else { return true };
+        let ty = value.ty;
+        if ty == Types::ERROR {
+            self.check_loosely(args);
+            return false;
+        }
+        if self.no_function(pattern, ty, args[i].span) {
+            return false;
+        }
+        self.learn(candidate, pattern, ty);
+        true
+    }
+
+    /// Reports a value that is passed where a function is expected.
+    fn no_function(&mut self, pattern: &ast::Type, ty: TypeId, span: Span) -> bool {
+        let wrong = matches!(pattern.kind, ast::TypeKind::Function { .. })
+            && !matches!(self.out.types.get(ty), Type::Function { .. } | Type::Error | Type::Never);
+        if wrong {
+            let (expected, found) = (self.source(pattern.span), self.type_name(ty));
+            let diagnostic = Diagnostic::error(span, format!("expected `{expected}`, found `{found}`"))
+                .label(format!("a `{found}`"))
+                .help("write a lambda: `\\x: …`, or the name of a routine");
+            self.report(diagnostic);
+        }
+        wrong
+    }
+
+    /// Learns from the type that is expected of the result.
+    fn learn_result(&mut self, candidate: &mut Candidate<'a>, hint: TypeId) {
+        match candidate.target {
+            Target::Routine(id) => {
+                if let Some(returns) = &self.decls.routine(id).routine.returns {
+                    let before = candidate.vars.clone();
+                    self.learn(candidate, returns, hint);
+                    for (now, (_, known)) in candidate.vars.iter_mut().zip(before) {
+                        if known.is_some() {
+                            now.1 = known;
+                        }
+                    }
+                    return;
+                }
+                if self.decls.routine(id).routine.kind == ast::RoutineKind::Init
+                    && let Some(owner) = self.decls.routine(id).owner
+                {
+                    self.learn_instance(candidate, owner, hint);
+                }
+            }
+            Target::Struct(decl) | Target::Variant(decl, _) => self.learn_instance(candidate, decl, hint),
+        }
+    }
+
+    fn learn_instance(&mut self, candidate: &mut Candidate<'a>, decl: super::declarations::TypeDeclId, hint: TypeId) {
+        let mut hint = hint;
+        if let Some((payload, _)) = self.option(hint)
+            && self.declaration(hint).is_none_or(|(d, _)| d != decl)
+        {
+            hint = payload;
+        }
+        if let Some((actual, args)) = self.declaration(hint)
+            && actual == decl
+        {
+            for ((_, bound), &ty) in candidate.vars.iter_mut().zip(args.iter()) {
+                bound.get_or_insert(ty);
+            }
+        }
+    }
+
     /// Learns from a value of type `actual` for a parameter of type `pattern`.
     pub fn learn(&mut self, candidate: &mut Candidate<'a>, pattern: &ast::Type, actual: TypeId) {
         if matches!(actual, Types::ERROR | Types::NEVER | Types::VOID) {

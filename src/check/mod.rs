@@ -6,13 +6,14 @@
 //!
 //! - [`declarations`] what is declared where, [`scope`] what is local, [`types`] what types mean;
 //! - [`instances`] routines with concrete types, and the list of those whose bodies are still to check;
-//! - `names`, `members`, `calls`, `overloads`, `infer`, `construct`: what a name, member or call means;
+//! - `names`, `members`, `calls`, `overloads`, `infer`, `arguments`, `construct`: what a name, member or call means;
 //! - `operators`, `literals`, `convert`, `fold`: values; `statements`, `loops`, `choices`, `lambdas`: the rest;
 //! - [`messages`] near names and wording.
 //!
 //! What could not be typed has been reported and has the type `Error`, which agrees with everything: one mistake gives one
 //! message.
 
+mod arguments;
 mod assign;
 mod calls;
 mod choices;
@@ -20,6 +21,7 @@ mod constants;
 mod construct;
 mod convert;
 mod declarations;
+mod equality;
 pub mod fold;
 mod format;
 pub mod hir;
@@ -34,6 +36,7 @@ mod literals;
 mod loops;
 mod members;
 mod messages;
+mod mismatches;
 mod names;
 mod operators;
 mod overloads;
