@@ -208,12 +208,22 @@ impl<'a> Checker<'a> {
                 diagnostic.label("a routine of the type, without `this`").help(format!("write `{owner}.{text}(…)`"));
         } else if let Some(habit) = habit {
             diagnostic = diagnostic.help(format!("write `{habit}`"));
-        } else if let Some(near) = near {
+        } else if let Some(near) = near.filter(|_| self.grows_instead(value.ty, name.symbol).is_none()) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+        } else if let Some(element) = self.grows_instead(value.ty, name.symbol) {
+            diagnostic = diagnostic.help(format!("its length is fixed; what grows is an `Array[{element}]`"));
         } else if is_free {
             diagnostic = diagnostic.help(format!("`{text}` is a routine of its own: write `{text}(…)`"));
         }
         self.report(diagnostic);
+    }
+
+    /// The element type of a Slice or Vector, if an Array would have the method.
+    fn grows_instead(&self, ty: TypeId, name: Symbol) -> Option<String> {
+        let &(Type::Slice(element) | Type::Vector(element)) = self.out.types.get(ty) else { return None };
+        let members = self.decls.ty(self.library_type(self.known.array)?).members;
+        let entry = self.decls.space(members).names.get(&name)?;
+        (!entry.routines.is_empty()).then(|| self.type_name(element))
     }
 
     /// The name of a type that has a static routine of this name.

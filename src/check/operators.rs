@@ -78,17 +78,18 @@ impl<'a> Checker<'a> {
         let left_leans = left_flexible || !arithmetic && matches!(left, Side::Ast(e) if self.leans(e));
         let (l, r) = if left_leans && !right_flexible && !self.leans(right) {
             let r = self.value(right, None);
+            if let (Side::Ast(literal), Some(free)) = (left, self.free_operator(op, op_span, None, Some(r.ty))) {
+                return self.call_overloads(free, vec![Argument::of(literal), Argument::done(r)], span, hint);
+            }
             let l = self.side(left, Some(r.ty));
             (l, r)
         } else {
             let l = self.side(left, if left_flexible { both } else { None });
-            if l.ty != Types::ERROR
-                && let Some(e) = self.own_operator(&l, op, op_span, right, span)
-            {
-                return match e {
-                    Ok(()) => self.call_operator(l, op, op_span, Argument::of(right), span, hint),
-                    Err(()) => self.failed(span),
-                };
+            if self.own_operator(&l, op) {
+                return self.call_operator(l, op, op_span, Argument::of(right), span, hint);
+            }
+            if let Some(free) = self.free_operator(op, op_span, Some(l.ty), None) {
+                return self.call_overloads(free, vec![Argument::done(l), Argument::of(right)], span, hint);
             }
             let expected = match (&right.kind, left_flexible) {
                 (_, true) => both.or(Some(l.ty)),
@@ -107,30 +108,15 @@ impl<'a> Checker<'a> {
         self.operate(op, op_span, l, r, span)
     }
 
-    /// Whether the left operand's type has the operator itself; an error has been reported.
-    fn own_operator(
-        &mut self,
-        l: &Expr,
-        op: BinaryOp,
-        op_span: Span,
-        right: &'a ast::Expr,
-        span: Span,
-    ) -> Option<Result<(), ()>> {
-        let _ = (right, span, op_span);
-        if !matches!(self.out.types.get(l.ty), Type::Struct(_) | Type::Union(_)) {
-            return None;
+    /// Whether the left operand's type has the operator itself; `=` gives `<>` too.
+    fn own_operator(&mut self, l: &Expr, op: BinaryOp) -> bool {
+        if !self.is_composite(l.ty) {
+            return false;
         }
-        let symbol = self.interner.find(op.text())?;
-        if self.find_methods(l.ty, symbol).is_some() {
-            return Some(Ok(()));
-        }
-        if op == BinaryOp::NotEqual
-            && let Some(equal) = self.interner.find(BinaryOp::Equal.text())
-            && self.find_methods(l.ty, equal).is_some()
-        {
-            return Some(Ok(()));
-        }
-        None
+        let named = |c: &mut Self, op: BinaryOp| {
+            c.interner.find(op.text()).is_some_and(|symbol| c.find_methods(l.ty, symbol).is_some())
+        };
+        named(self, op) || op == BinaryOp::NotEqual && named(self, BinaryOp::Equal)
     }
 
     /// A call of an operator that the left operand's type defines.
@@ -185,11 +171,8 @@ impl<'a> Checker<'a> {
                 return self.void_operand(side, op, span);
             }
         }
-        if matches!(self.out.types.get(l.ty), Type::Struct(_) | Type::Union(_)) {
-            let symbol = self.interner.find(op.text());
-            if symbol.is_some_and(|s| self.find_methods(l.ty, s).is_some()) {
-                return self.call_operator(l, op, op_span, Argument::done(r), span, None);
-            }
+        if self.own_operator(&l, op) {
+            return self.call_operator(l, op, op_span, Argument::done(r), span, None);
         }
         if matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
             return self.equality(op, op_span, l, r, span);
@@ -233,7 +216,7 @@ impl<'a> Checker<'a> {
                 return Expr::new(kind, ty, span);
             }
         }
-        if let Some(call) = self.free_operator(op, op_span, &l, &r) {
+        if let Some(call) = self.free_operator(op, op_span, Some(l.ty), Some(r.ty)) {
             let args = vec![Argument::done(l), Argument::done(r)];
             return self.call_overloads(call, args, span, None);
         }
@@ -267,10 +250,16 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Operators outside of a type, with two parameters.
-    fn free_operator(&mut self, op: BinaryOp, op_span: Span, l: &Expr, r: &Expr) -> Option<Overloads> {
-        let composite = |c: &Self, ty| matches!(c.out.types.get(ty), Type::Struct(_) | Type::Union(_));
-        if !composite(self, l.ty) && !composite(self, r.ty) {
+    /// Operators outside of a type, with two parameters, of operands of which one is a struct or union.
+    fn free_operator(
+        &mut self,
+        op: BinaryOp,
+        op_span: Span,
+        left: Option<TypeId>,
+        right: Option<TypeId>,
+    ) -> Option<Overloads> {
+        let equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);
+        if equality || ![left, right].into_iter().flatten().any(|ty| self.is_composite(ty)) {
             return None;
         }
         let name = self.interner.find(op.text())?;
@@ -328,9 +317,7 @@ impl<'a> Checker<'a> {
     ) -> Expr {
         let flexible = self.side_flexible(left);
         let l = self.side(left, if flexible { hint.filter(|&h| self.int_kind(h).is_some()) } else { None });
-        if l.ty != Types::ERROR
-            && let Some(Ok(())) = self.own_operator(&l, op, op_span, right, span)
-        {
+        if self.own_operator(&l, op) {
             return self.call_operator(l, op, op_span, Argument::of(right), span, hint);
         }
         let r = self.value(right, None);
@@ -352,9 +339,7 @@ impl<'a> Checker<'a> {
     /// What `place op= value` stores: the operation on what the place held and the value.
     pub fn compound(&mut self, op: BinaryOp, op_span: Span, old: Expr, operand: Expr, span: Span) -> Expr {
         match op {
-            BinaryOp::ShiftLeft | BinaryOp::ShiftRight
-                if !matches!(self.out.types.get(old.ty), Type::Struct(_) | Type::Union(_)) =>
-            {
+            BinaryOp::ShiftLeft | BinaryOp::ShiftRight if !self.is_composite(old.ty) => {
                 self.shifted(op, op_span, old, operand, span)
             }
             _ => self.operate(op, op_span, old, operand, span),

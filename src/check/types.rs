@@ -356,7 +356,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn is_composite(&self, ty: TypeId) -> bool {
+    pub fn is_composite(&self, ty: TypeId) -> bool {
         matches!(self.out.types.get(ty), Type::Struct(_) | Type::Union(_))
     }
 
