@@ -68,6 +68,8 @@ pub struct Code {
     /// Where they come from instead: of inlined code.
     pub fixed_span: Option<Span>,
     dead: bool,
+    /// Where the frame got too large.
+    overflow: Option<Span>,
 }
 
 impl Code {
@@ -77,6 +79,9 @@ impl Code {
 
     pub fn emit(&mut self, instruction: Instruction) {
         if !self.dead {
+            if self.overflow.is_none() && self.frame.overflowed() {
+                self.overflow = Some(self.fixed_span.unwrap_or(self.span));
+            }
             self.instructions.push(instruction);
             self.spans.push(self.fixed_span.unwrap_or(self.span));
         }
@@ -250,7 +255,7 @@ impl Code {
 
     /// Moves the code into the program. A program's functions follow one another.
     pub fn finish(self, program: &mut Program, function: FunctionId) -> Finished {
-        let Code { mut instructions, spans, labels, loops, named, inlined, frame, .. } = self;
+        let Code { mut instructions, spans, labels, loops, named, inlined, frame, overflow, .. } = self;
         let count = instructions.len();
         // From the end on, so that a jump sees which of the instructions that it skips will be gone.
         let mut kept = vec![true; count];
@@ -322,7 +327,7 @@ impl Code {
             .map(|w| Inlined { name: w.name, code: address[w.start as usize]..address[w.end as usize], call: w.call })
             .filter(|i| !i.code.is_empty())
             .collect();
-        Finished { code: start..next, variables, inlined, frame }
+        Finished { code: start..next, variables, inlined, frame, overflow }
     }
 }
 
@@ -344,4 +349,6 @@ pub struct Finished {
     pub variables: Vec<Variable>,
     pub inlined: Vec<Inlined>,
     pub frame: Frame,
+    /// Where the frame got too large, if it did.
+    pub overflow: Option<Span>,
 }

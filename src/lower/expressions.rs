@@ -29,7 +29,7 @@ impl<'h> Body<'_, 'h> {
     }
 
     fn any_here(&mut self, e: &'h Expr, want: Want) -> Slot {
-        if let Some(slot) = self.invariant(e) {
+        if let Some(slot) = self.invariant(e).or_else(|| self.constant_slot(e)) {
             return slot;
         }
         match &e.kind {
@@ -53,14 +53,28 @@ impl<'h> Body<'_, 'h> {
             }
             ExprKind::Binary { op: BinaryOp::Concat, left, right } => self.concat(left, right, want),
             ExprKind::Show(parts) => self.show_text(parts, want),
-            ExprKind::Int(_) | ExprKind::Float(_) | ExprKind::Global(_) => {
-                if let Some(slot) = Constant::of(self.types(), e).and_then(|c| self.constants.get(&c).copied()) {
-                    return slot;
-                }
-                self.fresh(e, want)
-            }
             _ => self.fresh(e, want),
         }
+    }
+
+    /// The slot in which a constant waits during a loop.
+    fn constant_slot(&self, e: &Expr) -> Option<Slot> {
+        let may_be = matches!(
+            e.kind,
+            ExprKind::Int(_)
+                | ExprKind::Float(_)
+                | ExprKind::Bool(_)
+                | ExprKind::Char(_)
+                | ExprKind::Zero
+                | ExprKind::Global(_)
+                | ExprKind::Unary { .. }
+                | ExprKind::Binary { .. }
+                | ExprKind::Convert(_)
+        );
+        if !may_be || self.constants.is_empty() {
+            return None;
+        }
+        self.constants.get(&Constant::of(self.types(), e)?).copied()
     }
 
     fn invariant(&self, e: &Expr) -> Option<Slot> {
@@ -82,12 +96,12 @@ impl<'h> Body<'_, 'h> {
         }
         let outer = self.at(e.span);
         let mark = self.code.frame.mark();
-        self.into_here(e, to, want);
+        self.write_into(e, to, want);
         self.code.frame.reset(mark);
         self.code.span = outer;
     }
 
-    fn into_here(&mut self, e: &'h Expr, to: Slot, want: Want) {
+    fn write_into(&mut self, e: &'h Expr, to: Slot, want: Want) {
         if let Some(slot) = self.invariant(e) {
             return self.code.copy(to, slot, 1);
         }

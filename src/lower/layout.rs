@@ -195,8 +195,10 @@ fn joined(a: Run, b: Run) -> Option<Run> {
         _ => None,
     };
     let (m, n) = (words(a)?, words(b)?);
-    let adjacent = a.slot + m == b.slot && a.offset.checked_add(m * 8) == Some(b.offset);
-    adjacent.then_some(Run { access: Access::Words(m + n), ..a })
+    let all = m.checked_add(n)?;
+    let adjacent = a.slot.checked_add(m) == Some(b.slot)
+        && m.checked_mul(8).and_then(|bytes| a.offset.checked_add(bytes)) == Some(b.offset);
+    adjacent.then_some(Run { access: Access::Words(all), ..a })
 }
 
 #[cfg(test)]

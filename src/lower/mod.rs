@@ -40,7 +40,7 @@ mod signature;
 
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use scaly_interp::program::{Function, FunctionId, Param, Program};
 
 use crate::check::hir::{self, RoutineId, TypeId};
@@ -59,6 +59,9 @@ pub fn lower(program: &hir::Program) -> Result<Program, Vec<Diagnostic>> {
     lowering.run();
     if lowering.errors.is_empty() { Ok(lowering.out) } else { Err(lowering.errors) }
 }
+
+/// Bytes of the largest value.
+const MOST_BYTES: u32 = 1 << 28;
 
 /// What a function of the output is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -97,6 +100,8 @@ struct Lowering<'h> {
     texts: FxHashMap<Rc<str>, u32>,
     /// Offsets of the globals in their area.
     globals: Vec<u32>,
+    /// Types whose size has been reported.
+    large: FxHashSet<TypeId>,
     /// What is known of routines as candidates for inlining.
     inlining: FxHashMap<RoutineId, inlining::Inlining>,
 }
@@ -133,6 +138,7 @@ impl<'h> Lowering<'h> {
             signatures: FxHashMap::default(),
             texts: FxHashMap::default(),
             globals,
+            large: FxHashSet::default(),
             inlining: FxHashMap::default(),
         }
     }
@@ -154,7 +160,25 @@ impl<'h> Lowering<'h> {
     }
 
     fn layout(&mut self, ty: TypeId) -> Rc<Layout> {
-        self.layouts.get(ty)
+        let layout = self.layouts.get(ty);
+        if layout.size > MOST_BYTES {
+            self.report_large(ty);
+        }
+        layout
+    }
+
+    fn report_large(&mut self, ty: TypeId) {
+        if !self.large.insert(ty) {
+            return;
+        }
+        let types = &self.hir.types;
+        let span = match types.get(ty) {
+            hir::Type::Struct(id) => types.structure(*id).span,
+            hir::Type::Union(id) => types.union(*id).span,
+            _ => Span::default(),
+        };
+        let message = format!("a value of `{}` takes more than {} MiB", types.name(ty), MOST_BYTES >> 20);
+        self.errors.push(Diagnostic::error(span, message).help("put large values into an Array"));
     }
 
     fn signature(&mut self, id: RoutineId) -> Rc<Signature> {
@@ -208,7 +232,9 @@ impl<'h> Lowering<'h> {
         if finished.frame.overflowed() {
             let most = frame::MOST_SLOTS;
             let message = format!("`{}` needs more than {most} slots for its variables", heading.name);
-            self.errors.push(Diagnostic::error(heading.span, message).help("put large values into an Array"));
+            let place = finished.overflow.unwrap_or(heading.span);
+            let found = Diagnostic::error(place, message).label("more than fits in a frame");
+            self.errors.push(found.help("put large values into an Array"));
         }
         let clamp = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
         self.out.functions.push(Function {

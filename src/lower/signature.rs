@@ -55,12 +55,13 @@ impl Signature {
             let summary = routine.summary.params.get(i).filter(|_| !lambda);
             let in_place = summary.is_some_and(|s| s.in_place(types, ty));
             let replaces = match types.get(ty) {
-                Type::Slice(element) => summary.is_some_and(|s| s.reshapes || s.changes) && types.owns(*element),
-                _ => in_place && types.owns(ty),
+                Type::Slice(element) => summary.is_some_and(|s| s.reshapes || s.changes) && layouts.get(*element).owns,
+                _ => in_place && layouts.get(ty).owns,
             };
             (ty, in_place, replaces)
         });
-        Signature::new(layouts, lambda, params, routine.result)
+        let params: Vec<_> = params.collect();
+        Signature::new(layouts, lambda, params.into_iter(), routine.result)
     }
 
     /// Of a call through a value.

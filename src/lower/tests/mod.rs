@@ -2,6 +2,7 @@
 
 mod build;
 mod folding;
+mod inner_loops;
 mod running;
 
 use scaly_interp::dump::Printer;
