@@ -339,7 +339,9 @@ impl<'h> Body<'_, 'h> {
         }
         let whole = is_whole(place);
         let (local, variable) = root.unwrap_or_else(|| unreachable!("`may_move` has a root"));
-        if whole && (!variable.escaping || self.returning) {
+        // A variable may be assigned anew, and must have nothing to give back then.
+        let emptied = variable.escaping || variable.mutable;
+        if whole && (!emptied || self.returning) {
             if variable.escaping {
                 self.moved_out.push(local);
             }
@@ -349,8 +351,8 @@ impl<'h> Body<'_, 'h> {
         let at = self.addressed(at);
         let to = take(self);
         self.load(at, &layout, to);
-        // What is left behind must not be freed along with its owner; only a local of the result ever is.
-        if variable.escaping {
+        // What is left behind must not be freed along with its owner.
+        if emptied {
             self.clear(at, &layout);
         }
         to

@@ -102,7 +102,7 @@ impl<'p> Access<'p> {
     /// Who wants to write, before what is wrong.
     fn message(&self, what: &str, writer: Writer, wrong: &str) -> String {
         match writer {
-            Writer::Assignment => format!("{what} {wrong}"),
+            Writer::Assignment | Writer::Move(_) => format!("{what} {wrong}"),
             Writer::Call { routine, .. } => {
                 format!("`{}` changes its argument, but {what} {wrong}", self.program.routine(routine).name)
             }

@@ -9,7 +9,7 @@
 //! | `for`, `choose`, `while let` binding | | copy | error |
 //! | `Slice`, the subject of a `for` | | sees it | error |
 //!
-//! A stored place whose root is neither used nor assigned nor viewed any more before its next declaration is moved.
+//! A stored place whose root is neither used nor viewed any more before it is declared or assigned anew is moved.
 
 use rustc_hash::FxHashSet;
 
@@ -126,7 +126,7 @@ pub fn decide(flow: &mut Flow) -> Decisions {
             HolderKind::Candidate => copied[bit as usize],
             _ => false,
         };
-        if owner && !decisions.copies.contains(&node) {
+        if owner && !decisions.copies.contains(&node) && !flow.unmovable.contains(&node) {
             decisions.moves.insert(node);
         }
     }
@@ -172,7 +172,7 @@ fn conflict(flow: &Flow, bit: Bit, write: &Write) -> Diagnostic {
     let viewed = holder.places.iter().find(|p| p.overlaps(&write.place)).map(|p| p.describe(types, routine));
     let viewed = viewed.unwrap_or_else(|| name.clone());
     let what = match write.writer {
-        Writer::Assignment => format!("`{name}` cannot be assigned while it is viewed"),
+        Writer::Assignment | Writer::Move(_) => format!("`{name}` cannot be assigned while it is viewed"),
         Writer::Call { routine, .. } => {
             let callee = &flow.views.program.routine(routine).name;
             format!("`{name}` cannot be changed by `{callee}` while it is viewed")

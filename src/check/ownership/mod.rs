@@ -27,8 +27,9 @@
 //! **Copies.** Every other `Let`, `Assign`, construction, `Return` and value of a body makes a value of its own, deep, unless a
 //! `Move` stands around the place.
 //!
-//! **Moves.** The root of a `Move`d place is an owner (no parameter, no view). Until its declaration runs again it is
-//! neither read nor assigned nor viewed: its storage may be taken over, and must not be freed for it.
+//! **Moves.** The root of a `Move`d place is an owner (no parameter, no view). It is neither read nor viewed until it is
+//! declared or assigned anew: its storage may be taken over. A `var` that is moved out of is left empty, so that an
+//! assignment finds nothing to free.
 //!
 //! **Assignments.** The value is complete before the old storage is given back: it may come from there. The place's
 //! indexes are evaluated after the value.

@@ -1,6 +1,6 @@
 //! The walk: each kind of expression as events, in the order of evaluation.
 
-use super::{Escape, Event, Flow, HolderKind, Limit, Mode, node, tail, variable};
+use super::{Bit, Escape, Event, Flow, HolderKind, Limit, Mode, Write, Writer, node, tail, variable};
 use crate::check::hir::{Expr, ExprKind, LocalKind, LoopTag, ShowPart};
 use crate::check::ownership::place::Step;
 
@@ -29,6 +29,11 @@ impl Flow<'_> {
                     && let Some(bit) = self.bit(local)
                 {
                     self.events.push(Event::Store(node(e), bit));
+                    // An operand that waits must not see the place empty.
+                    for place in self.views.of(e, self.depth) {
+                        let writer = Writer::Move(node(e));
+                        self.writes.push(Write { place, reshapes: false, in_memory: false, writer, span: e.span });
+                    }
                 }
             }
             ExprKind::AsSlice(x) => self.eval(x, Mode::Borrow),
@@ -237,20 +242,35 @@ impl Flow<'_> {
                     return;
                 }
                 let from = self.writes.len();
-                self.target(place);
+                let whole = self.assigned(place);
+                if whole.is_none() {
+                    self.place(place);
+                }
                 self.disturbed(value, from, None);
+                match whole {
+                    // What it had before is not needed any more.
+                    Some(bit) => self.events.push(Event::Declare(bit)),
+                    None => self.use_root(place),
+                }
                 self.assign(place, e.span);
             }
             ExprKind::Modify { place, operand, value, old, new } => {
                 self.eval(value, Mode::Borrow);
                 let from = self.writes.len();
-                self.target(place);
+                self.place(place);
                 self.borrowed.extend([*operand, *old]);
                 self.eval(new, Mode::Store);
                 self.disturbed(value, from, None);
+                self.use_root(place);
                 self.assign(place, e.span);
             }
         }
+    }
+
+    /// The bit of a variable of its own that is assigned as a whole.
+    fn assigned(&self, place: &Expr) -> Option<Bit> {
+        let ExprKind::Local(local) = place.kind else { return None };
+        self.bit(local).filter(|&bit| self.holders[bit as usize].kind == HolderKind::Owner)
     }
 
     /// What a loop walks by positions: its body takes the position, advances, and declares the loop's variable.
@@ -344,10 +364,5 @@ impl Flow<'_> {
             ExprKind::AsSlice(x) => self.place(x),
             _ => self.eval(e, Mode::Borrow),
         }
-    }
-
-    /// A place that is going to be written: its indexes are used, and its variable, whose old value is given back.
-    pub(super) fn target(&mut self, e: &Expr) {
-        self.place(e);
     }
 }

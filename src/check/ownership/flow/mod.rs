@@ -70,7 +70,12 @@ pub enum Event {
 #[derive(Clone, Copy, Debug)]
 pub enum Writer {
     Assignment,
-    Call { routine: RoutineId, argument: usize },
+    /// No write, but the place may be empty afterwards, if the value at the node is moved.
+    Move(Node),
+    Call {
+        routine: RoutineId,
+        argument: usize,
+    },
 }
 
 pub struct Write {
@@ -124,6 +129,8 @@ pub struct Flow<'p> {
     pub escapes: Vec<Escape>,
     /// Operands that need a value of their own.
     pub copies: FxHashSet<Node>,
+    /// Values that must not be moved: an operand that waits shares their storage.
+    pub unmovable: FxHashSet<Node>,
     /// Lambdas that are stored.
     pub kept: FxHashSet<Node>,
     /// By local: one more than its bit.
@@ -154,6 +161,7 @@ impl<'p> Flow<'p> {
             blocks: vec![Block::default()],
             escapes: Vec::new(),
             copies: FxHashSet::default(),
+            unmovable: FxHashSet::default(),
             kept: FxHashSet::default(),
             bits: vec![0; routine.locals.len()],
             depths: vec![0; routine.locals.len()],
@@ -236,6 +244,13 @@ impl<'p> Flow<'p> {
         for i in 0..self.holders[bit as usize].uses.len() {
             let used = self.holders[bit as usize].uses[i];
             self.events.push(Event::Use(used));
+        }
+    }
+
+    /// A place is addressed now, whatever has been evaluated since it was first looked at.
+    fn use_root(&mut self, place: &Expr) {
+        if let Some(local) = variable(place) {
+            self.use_local(local);
         }
     }
 

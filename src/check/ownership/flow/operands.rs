@@ -31,12 +31,17 @@ impl Flow<'_> {
             let slice = self.views.is_slice(argument.ty);
             self.access.function_argument(Some((callee, flags)), argument, &mut self.report);
             if flags.has(Flags::ANY_WRITE) && !slice && argument.is_place() && !self.is_borrowed(argument) {
-                self.target(argument);
+                self.place(argument);
             } else {
                 let keeps = stores && !flags.has(Flags::ANY_WRITE);
                 self.eval(argument, if keeps { Mode::Store } else { Mode::Borrow });
             }
             after.push(self.writes.len());
+        }
+        for (i, argument) in arguments.iter().enumerate() {
+            if self.views.summaries.parameter(callee, i).has(Flags::ANY_WRITE) {
+                self.use_root(argument);
+            }
         }
         let own = self.writes.len();
         // Which argument each of the call's own writes belongs to.
@@ -159,7 +164,9 @@ impl Flow<'_> {
                 if mine || !place.overlaps(&write.place) {
                     continue;
                 }
-                if !view && !function {
+                if let Writer::Move(node) = write.writer {
+                    self.unmovable.insert(node);
+                } else if !view && !function {
                     copy = true;
                 } else if write.reshapes || view && !plain {
                     let name = write.place.describe(self.types(), self.views.routine);
@@ -176,10 +183,14 @@ impl Flow<'_> {
     /// The index of an element changes what the element lies in.
     pub(super) fn index_disturbs(&mut self, base: &Expr, from: usize) {
         for place in self.shown(self.views.of(base, self.depth)) {
-            if let Some(write) = self.writes[from..].iter().find(|w| w.reshapes && place.overlaps(&w.place)) {
-                let name = place.describe(self.types(), self.views.routine);
-                self.report.index_disturbs(&name, base.span, write.span);
-                return;
+            for write in self.writes[from..].iter().filter(|w| place.overlaps(&w.place)) {
+                if let Writer::Move(node) = write.writer {
+                    self.unmovable.insert(node);
+                } else if write.reshapes {
+                    let name = place.describe(self.types(), self.views.routine);
+                    self.report.index_disturbs(&name, base.span, write.span);
+                    return;
+                }
             }
         }
     }

@@ -113,3 +113,20 @@ fn promises_are_checked() {
     );
     assert_eq!(analyzed(text, false, false).1, [""; 0]);
 }
+
+/// A variable that is assigned before it is read again is dead until then.
+#[test]
+fn buffers_are_swapped_without_a_copy() {
+    let text = "function run(n: int) returns Array[int] {\n    var u = [1]\n    var v = [2]\n    for i in n {\n        \
+                let t = u\n        set u: v\n        set v: t\n    }\n    u\n}\nprintln(run(3))";
+    assert_eq!(decided(text, "run"), ["own 1", "own 2", "own 4", "move", "move", "move", "move"]);
+}
+
+/// What waits for its consumer must find its place as it was.
+#[test]
+fn nothing_is_moved_from_under_an_operand() {
+    let text = "function f(n: int) returns int {\n    var s = [n]\n    var all: Array[Array[int]]\n    \
+                s.length() + first(s, { all.push(s): all.clear(): 1 })\n}\n\
+                function first(a: Array[int], n: int) returns int: a[0] + n\nprintln(f(1))";
+    assert_eq!(decided(text, "f"), ["own 1", "own 2"]);
+}
