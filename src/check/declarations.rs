@@ -365,6 +365,12 @@ impl<'a> super::Checker<'a> {
             }
             if !self.decls.types[at].library {
                 self.report_fields(TypeDeclId(at as u32));
+                self.report_twice(self.decls.types[at].define.generics.iter().map(|&n| (n, "type parameter")));
+            }
+        }
+        for at in 0..self.decls.routines.len() {
+            if !self.decls.routines[at].library {
+                self.report_twice(self.decls.routines[at].routine.generics.iter().map(|&n| (n, "type parameter")));
             }
         }
     }
@@ -382,20 +388,21 @@ impl<'a> super::Checker<'a> {
 
     /// Reports fields and variants of one name.
     fn report_fields(&mut self, id: TypeDeclId) {
-        let mut doubles = Vec::new();
-        let mut names: FxHashMap<Symbol, Span> = FxHashMap::default();
-        let mut add = |name: ast::Name, noun: &'static str| match names.get(&name.symbol) {
-            Some(&earlier) => doubles.push((name, earlier, noun)),
-            None => {
-                names.insert(name.symbol, name.span);
-            }
-        };
         match &self.decls.ty(id).define.kind {
-            DefineKind::Struct { fields, .. } => fields.iter().for_each(|f| add(f.name, "field")),
-            DefineKind::Union { variants, .. } => variants.iter().for_each(|v| add(v.name, "variant")),
+            DefineKind::Struct { fields, .. } => self.report_twice(fields.iter().map(|f| (f.name, "field"))),
+            DefineKind::Union { variants, .. } => self.report_twice(variants.iter().map(|v| (v.name, "variant"))),
             _ => {}
         }
-        for (name, earlier, noun) in doubles {
+    }
+
+    /// Reports the second of two names that are the same.
+    fn report_twice(&mut self, list: impl Iterator<Item = (ast::Name, &'static str)>) {
+        let mut names: FxHashMap<Symbol, Span> = FxHashMap::default();
+        for (name, noun) in list {
+            let Some(&earlier) = names.get(&name.symbol) else {
+                names.insert(name.symbol, name.span);
+                continue;
+            };
             let text = self.text(name.symbol);
             self.report(
                 Diagnostic::error(name.span, format!("the {noun} `{text}` is declared twice"))

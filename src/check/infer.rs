@@ -86,6 +86,10 @@ impl<'a> Checker<'a> {
             }
         }
         let Some((name, _)) = candidate.vars.iter().find(|(_, bound)| bound.is_none()) else { return true };
+        if candidate.vars.iter().filter(|(other, _)| other == name).count() > 1 {
+            // Declared twice, which has been reported.
+            return false;
+        }
         let (variable, callee) = (self.text(*name), self.target_name(candidate.target));
         let all = candidate.vars.iter().map(|(v, _)| self.text(*v)).collect::<Vec<_>>().join(", ");
         let help = if callee == "None" {
@@ -134,16 +138,27 @@ impl<'a> Checker<'a> {
 
     /// Reports a value that is passed where a function is expected.
     fn no_function(&mut self, pattern: &ast::Type, ty: TypeId, span: Span) -> bool {
-        let wrong = matches!(pattern.kind, ast::TypeKind::Function { .. })
-            && !matches!(self.out.types.get(ty), Type::Function { .. } | Type::Error | Type::Never);
+        let function = matches!(pattern.kind, ast::TypeKind::Function { .. });
+        let wrong = match self.out.types.get(ty) {
+            Type::Error | Type::Never => false,
+            Type::Function { .. } => false,
+            // A type with type arguments is none of those that have none.
+            _ => function || self.source(pattern.span).ends_with(']') && (self.is_plain(ty)),
+        };
         if wrong {
             let (expected, found) = (self.source(pattern.span), self.type_name(ty));
-            let diagnostic = Diagnostic::error(span, format!("expected `{expected}`, found `{found}`"))
-                .label(format!("a `{found}`"))
-                .help("write a lambda: `\\x: …`, or the name of a routine");
+            let mut diagnostic = Diagnostic::error(span, format!("expected `{expected}`, found `{found}`"))
+                .label(format!("a `{found}`"));
+            if function {
+                diagnostic = diagnostic.help("write a lambda: `\\x: …`, or the name of a routine");
+            }
             self.report(diagnostic);
         }
         wrong
+    }
+
+    fn is_plain(&self, ty: TypeId) -> bool {
+        self.is_number(ty) || matches!(ty, Types::BOOL | Types::CHAR | Types::STRING)
     }
 
     /// Learns from the type that is expected of the result.

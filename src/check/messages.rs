@@ -56,11 +56,11 @@ impl<'a> Checker<'a> {
                 if library {
                     let inside = diagnostic.span;
                     diagnostic.span = origin.call;
-                    diagnostic.label = format!("needed by `{}`", innermost.map_or("", |o| &o.name));
+                    diagnostic.label = format!("needed by `{}`", innermost.map_or("…".into(), |o| shortened(&o.name)));
                     diagnostic.secondary = vec![(inside, "here".into())];
                     diagnostic.help.retain(|help| !help.starts_with("write "));
                 } else {
-                    diagnostic.secondary.push((origin.call, format!("in `{}`, called here", origin.name)));
+                    diagnostic.secondary.push((origin.call, format!("in `{}`, called here", shortened(&origin.name))));
                 }
                 break;
             }
@@ -107,6 +107,15 @@ fn correct_articles(text: &mut String) {
         }
         from = at + 3;
     }
+}
+
+/// A name that may have grown with the types in it.
+fn shortened(name: &str) -> String {
+    const LIMIT: usize = 60;
+    if name.chars().count() <= LIMIT {
+        return name.to_string();
+    }
+    name.chars().take(LIMIT).chain(['…']).collect()
 }
 
 fn nearest<'t>(name: &str, among: impl Iterator<Item = &'t str>) -> Option<String> {

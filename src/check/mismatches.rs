@@ -158,6 +158,22 @@ impl<'a> Checker<'a> {
         let list: Vec<&Candidate<'a>> =
             scored.iter().filter(|(s, _)| *s == best).map(|(_, at)| &fitting[*at].0).collect();
         let _ = span;
+        if let [first, second, ..] = list.as_slice()
+            && first.params.len() == second.params.len()
+            && first.params.iter().zip(second.params.iter()).all(|(a, b)| {
+                let text = |p: &Param<'a>| p.ty.map(|ty| self.source(ty.span));
+                text(a) == text(b)
+            })
+        {
+            // The same message as of routines that nobody calls.
+            let (earlier, later) = (self.target_span(first.target), self.target_span(second.target));
+            self.report(
+                Diagnostic::error(later, format!("`{name}` is defined twice with the same parameters"))
+                    .label("defined again")
+                    .secondary(earlier, "first defined here"),
+            );
+            return;
+        }
         let diagnostic = Diagnostic::error(name_span, format!("several `{name}` fit equally well"))
             .label("which one is meant?")
             .help("make the types of the arguments plain, as in `x as u8`");

@@ -432,8 +432,9 @@ impl<'a> Checker<'a> {
         }
         if let Some((at, top)) = self.hidden_variable(symbol) {
             let in_main = self.frames.first().is_some_and(|f| f.kind == super::hir::RoutineKind::Main);
-            let diagnostic = if top && in_main && span.start < at.start {
-                Diagnostic::error(span, format!("`{name}` is used before its declaration"))
+            let diagnostic = if top && in_main {
+                let when = if span.start < at.start { "before" } else { "in" };
+                Diagnostic::error(span, format!("`{name}` is used {when} its declaration"))
                     .label("not known yet")
                     .secondary(at, "declared here")
             } else {

@@ -161,12 +161,13 @@ impl<'a> Checker<'a> {
             return self.local(text, ty, kind, name.span);
         }
         if let Some(earlier) = self.scopes.double(name.symbol) {
-            self.report(
-                Diagnostic::error(name.span, format!("`{text}` is declared twice in this block"))
-                    .label("declared again")
-                    .secondary(earlier, "first declared here")
-                    .help(format!("to change it, write `set {text}: …`")),
-            );
+            let diagnostic = Diagnostic::error(name.span, format!("`{text}` is declared twice in this block"))
+                .label("declared again")
+                .secondary(earlier, "first declared here");
+            self.report(match kind {
+                LocalKind::Let | LocalKind::Var => diagnostic.help(format!("to change it, write `set {text}: …`")),
+                _ => diagnostic,
+            });
         }
         let local = self.local(text, ty, kind, name.span);
         let frame = self.frames.len() as u32 - 1;

@@ -296,6 +296,9 @@ impl<'a> Checker<'a> {
                         (self.short_source(b.left.span), self.short_source(b.right.span))
                 {
                     diagnostic = diagnostic.help(format!("to assign, write `set {place}: {right}`"));
+                } else if b.op == ast::BinaryOp::Equal {
+                    diagnostic =
+                        diagnostic.help("to the left of an assignment stands a variable, a field or an element");
                 } else {
                     diagnostic = diagnostic.help("print it, assign it, or leave it out");
                 }
@@ -331,7 +334,7 @@ impl<'a> Checker<'a> {
                 self.report(
                     Diagnostic::error(value.span, format!("`{name}` gets no value")).label("this gives no value"),
                 );
-            } else {
+            } else if value.ty != Types::ERROR {
                 self.report(Diagnostic::error(span, format!("`{name}` cannot be of type `void`")));
             }
             ty = Types::ERROR;

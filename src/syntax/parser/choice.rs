@@ -136,7 +136,10 @@ impl Parser<'_> {
             p.skip_colons();
             let result = arms(p)?;
             p.skip_colons();
-            let help = "an arm has one statement or a block in braces";
+            let help = match p.kind() {
+                TokenKind::When | TokenKind::Case => "`else` is the last arm",
+                _ => "an arm has one statement or a block in braces",
+            };
             if !p.at(TokenKind::RightBrace) {
                 return Err(p.expected_with("another arm or `}`", |d| d.secondary(open, "opened here").help(help)));
             }
@@ -230,6 +233,10 @@ impl Parser<'_> {
     /// `when V(p, …)`, `when x: V` or `when V`, and a body.
     fn when_arm(&mut self) -> Parse<WhenArm> {
         let start = self.bump().start;
+        if matches!(self.kind(), TokenKind::Int | TokenKind::Float | TokenKind::Str | TokenKind::Char) {
+            let help = "values are compared by `match x { case 1: … else … }`";
+            return Err(self.expected_with("a variant", |d| d.help(help)));
+        }
         let first = self.path("a variant")?;
         let mut binding = WhenBinding::None;
         let mut variant = first;

@@ -73,6 +73,11 @@ impl Parser<'_> {
                 if p.at(TokenKind::LeftBracket) && !p.token().after_blank { p.generics()? } else { Vec::new() };
             p.skip_colons();
             let kind = p.define_kind()?;
+            if p.at(TokenKind::Extends) {
+                let help = "a type that has all of another one keeps it in a field";
+                let message = "types extend no others";
+                return Err(p.report(Diagnostic::error(p.span(), message).help(help)));
+            }
             p.raise(p.height, name.span)?;
             Ok(StmtKind::Define(Box::new(Define { name, generics, private, kind })))
         })
@@ -291,9 +296,15 @@ impl Parser<'_> {
     /// `int x` for `x: int`.
     pub(super) fn c_style_field(&mut self, first: Name) -> Parse<()> {
         if self.at(TokenKind::Name) && !self.at_break() {
-            let help = format!("write `{}: {}`", self.text_of(self.token()), self.symbol_text(first.symbol));
+            let (one, other) = (self.symbol_text(first.symbol).to_string(), self.text_of(self.token()));
+            let span = first.span.to(self.span());
+            if self.names.is_type(self.token().symbol()) && !self.names.is_type(first.symbol) {
+                let help = format!("write `{one}: {other}`");
+                return Err(self.report(Diagnostic::error(span, "a `:` stands before the type").help(help)));
+            }
+            let help = format!("write `{other}: {one}`");
             let message = "the name stands before the type";
-            return Err(self.report(Diagnostic::error(first.span.to(self.span()), message).help(help)));
+            return Err(self.report(Diagnostic::error(span, message).help(help)));
         }
         Ok(())
     }
