@@ -50,7 +50,7 @@ pub struct Builder {
     pub blocks: Vec<Block>,
     pub insts: Vec<Inst>,
     pub values: Vec<Draft>,
-    constants: FxHashMap<Op, Value>,
+    pub constants: FxHashMap<Op, Value>,
     /// Conditions that are the same on every path.
     known: FxHashMap<Value, bool>,
     /// Where instructions go.

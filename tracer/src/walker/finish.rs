@@ -199,6 +199,8 @@ fn sweep(b: &mut Builder, reached: &[bool]) {
             !droppable(inst) || inst.results.iter().any(|v| live[v.index()])
         });
     }
+    // Types that meet later may ask for a constant again: one that is gone is made anew.
+    b.constants.retain(|_, value| live[value.index()]);
 }
 
 /// A load that nobody reads stays: what an iteration touches is then the same here and in the interpreter, whose
