@@ -339,6 +339,8 @@ fn memory(c: &mut Cases, a: i64, b: i64) {
     );
     c.case("FromBitsF32 s26, s11\nStoreF32 s24, s26, +4\nLoadF32 s12, s24, +4", b & 0xffff_ffff);
     c.case("LoadI64 s12, s24, +16", b);
+    c.case("Move s30, s11\nMove s31, s10\nStoreWords s24, s30..32, +8\nLoadI64 s12, s24, +8", b);
+    c.case("LoadI64 s12, s24, +16\nStoreI64 s24, s11, +16", a);
     // Two words, not three.
     c.case("Const s32, 99\nMoveN s30..32, s10..12\nStoreWords s24, s30..32, +0\nLoadI64 s12, s24, +16", b);
     c.line("MoveN s30..32, s10..12\nStoreWords s24, s30..32, +8\nLoadWords s33..35, s24, +8");
