@@ -245,6 +245,11 @@ impl<'h> Body<'_, 'h> {
                 }
                 self.close_scope(scope);
             }
+            ExprKind::If { condition, then, otherwise: None } if self.way_out(then).is_some() => {
+                if let Some(target) = self.way_out(then) {
+                    self.branch(condition, true, target);
+                }
+            }
             ExprKind::If { condition, then, otherwise } => {
                 let (no, end) = (self.code.label(), self.code.label());
                 self.branch(condition, false, no);
@@ -514,10 +519,10 @@ impl<'h> Body<'_, 'h> {
     /// Whether [`Body::any`] gives slots that nobody else has.
     fn gives_new_slots(&mut self, e: &Expr) -> bool {
         match &e.kind {
-            ExprKind::Call { routine, .. } => {
+            ExprKind::Call { routine, arguments } => {
                 let callee = self.hir.routine(*routine);
                 analysis::intrinsic(callee).is_none()
-                    && !callee.library
+                    && self.operator(callee, arguments).is_none()
                     && self.m.inlining(*routine) == super::inlining::Inlining::Never
             }
             ExprKind::CallValue { .. } => true,

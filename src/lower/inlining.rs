@@ -269,7 +269,7 @@ impl<'h> Body<'_, 'h> {
     }
 
     /// The opcode that does what a routine of the library says.
-    fn operator(&self, routine: &hir::Routine, arguments: &[Expr]) -> Option<Opcode> {
+    pub fn operator(&self, routine: &hir::Routine, arguments: &[Expr]) -> Option<Opcode> {
         if !routine.library {
             return None;
         }

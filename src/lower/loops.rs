@@ -239,16 +239,14 @@ impl<'h> Body<'_, 'h> {
             let (draft, header) = self.code.begin_loop(LoopKind::Open, span);
             self.code.branch(Opcode::JLeS, text.plus(1), position, open.end, 0);
             // One byte is most often a character.
-            let (wide, ready) = (self.code.label(), self.code.label());
+            let ready = self.code.label();
             self.code.emit(Instruction::with(Opcode::LoadElemU8, character.0, text.0, position.0, 1, 0));
-            self.code.branch(Opcode::JGeSImm, character, Slot(0), wide, 128);
             self.code.imm(Opcode::AddImm, position, position, 1);
-            self.code.jump(ready);
-            self.code.place(wide);
+            self.code.branch(Opcode::JLtSImm, character, Slot(0), ready, 128);
             let mark = self.code.frame.mark();
             let base = self.code.frame.take(3);
             self.code.copy(base, text, 2);
-            self.code.copy(base.plus(2), position, 1);
+            self.code.imm(Opcode::AddImm, base.plus(2), position, -1);
             self.code.runtime(base, Routine::StringCharAt);
             self.code.copy(character, base, 1);
             self.code.copy(position, base.plus(1), 1);
@@ -326,6 +324,22 @@ impl<'h> Body<'_, 'h> {
                 slot
             }
         }
+    }
+
+    /// Where a statement goes that is nothing but a `break` or `continue`, if nothing ends on the way.
+    pub fn way_out(&self, e: &Expr) -> Option<Label> {
+        let (tag, goes_on) = match &e.kind {
+            ExprKind::Break(tag) => (tag, false),
+            ExprKind::Continue(tag) => (tag, true),
+            ExprKind::Block(parts) => match &parts[..] {
+                [only] => return self.way_out(only),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let target = self.loops.iter().rev().find(|l| l.tag == *tag)?;
+        let direct = self.current_scope() == Some(target.scope) && !self.has_escaping(target.scope);
+        direct.then_some(if goes_on { target.next } else { target.end })
     }
 
     /// `break` and `continue`.

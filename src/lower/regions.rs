@@ -119,6 +119,10 @@ impl<'h> Body<'_, 'h> {
         }
     }
 
+    pub fn has_escaping(&self, id: ScopeId) -> bool {
+        !self.scopes.get(id).escaping.is_empty()
+    }
+
     /// Frees the locals of the result that a loop's body has declared so far: on each way out of an iteration.
     pub fn free_escaping_of(&mut self, id: ScopeId) {
         for i in 0..self.scopes.get(id).escaping.len() {

@@ -74,7 +74,9 @@ pub fn simple(name: &str, first: Option<TypeId>) -> Option<Simple> {
 impl<'h> Body<'_, 'h> {
     /// The slots of the result.
     pub fn intrinsic(&mut self, e: &'h Expr, name: &str, arguments: &'h [Expr], to: Option<Slot>, want: Want) -> Slot {
-        if let Ok(at) = RUNTIME.binary_search_by(|(known, _)| (*known).cmp(name)) {
+        if let Ok(at) = RUNTIME.binary_search_by(|(known, _)| (*known).cmp(name))
+            && name != "String.[]"
+        {
             return self.runtime_call(RUNTIME[at].1, arguments, want);
         }
         let call = Intrinsic { e, arguments, want, to };

@@ -33,6 +33,11 @@ impl<'h> Body<'_, 'h> {
                 self.copy_elements(to, text, 1, region);
                 Some(to)
             }
+            ("String.[]", [text, index]) => {
+                let to = self.code.frame.take(1);
+                self.string_at(call.e, text, index, to);
+                Some(to)
+            }
             _ => None,
         }
     }
@@ -43,10 +48,18 @@ impl<'h> Body<'_, 'h> {
         if e.ty == Types::U8 {
             return self.code.emit(Instruction::with(Opcode::LoadElemU8, to.0, text.0, index.0, 1, 0));
         }
+        // One byte is most often a character. The result may be asked for where an operand lies.
+        let ready = self.code.label();
+        let apart = to != text && to != text.plus(1) && to != index;
+        let character = if apart { to } else { self.code.frame.take(1) };
+        self.code.emit(Instruction::with(Opcode::LoadElemU8, character.0, text.0, index.0, 1, 0));
+        self.code.branch(Opcode::JLtSImm, character, Slot(0), ready, 128);
         let base = self.code.frame.take(3);
         self.code.copy(base, text, 2);
         self.code.copy(base.plus(2), index, 1);
         self.code.runtime(base, Routine::StringCharAt);
-        self.code.copy(to, base, 1);
+        self.code.copy(character, base, 1);
+        self.code.place(ready);
+        self.code.copy(to, character, 1);
     }
 }
