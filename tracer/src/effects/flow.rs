@@ -46,10 +46,11 @@ impl FunctionFlow {
         }
         // Contents may grow by a block that was already followed, so all are followed until nothing grows.
         loop {
-            let mut step = Step { program, summaries, flow: &mut flow, frame: Vec::new(), grew: false };
+            let mut step = Step { program, summaries, flow: &mut flow, frame: Vec::new(), block_start: 0, grew: false };
             for (at, block) in code.blocks.iter().enumerate() {
                 let Some(frame) = step.flow.entry[at].clone() else { continue };
                 step.frame = frame;
+                step.block_start = block.start;
                 for pc in block.start..block.end {
                     step.instruction(pc, program.code[pc as usize], slots as u16);
                 }
@@ -97,7 +98,25 @@ struct Step<'a> {
     summaries: &'a Summaries,
     flow: &'a mut FunctionFlow,
     frame: Frame,
+    /// The first instruction of the block that is followed.
+    block_start: u32,
     grew: bool,
+}
+
+/// The constant that a slot was set to last before an instruction, if that is in the same block.
+fn constant_before(program: &Program, start: u32, pc: u32, slot: u16) -> Option<i64> {
+    for at in (start..pc).rev() {
+        let ins = program.code[at as usize];
+        if ins.op == Opcode::Const && ins.a == slot {
+            return Some(ins.imm());
+        }
+        let slots = Slots::of(program, ins, u16::MAX);
+        let written = slots.defs.iter().any(|&(first, count)| (first..first.saturating_add(count)).contains(&slot));
+        if written || slots.clobbers.is_some_and(|from| slot >= from) {
+            return None;
+        }
+    }
+    None
 }
 
 impl Step<'_> {
@@ -324,7 +343,9 @@ impl Step<'_> {
             }
         }
         // What is copied brings the pointers in it along.
-        for (from, to) in copies(routine) {
+        let start = self.block_start;
+        let constant = |slot: u16| constant_before(self.program, start, pc, frame + slot);
+        for (from, to) in copies(routine, constant) {
             let moved = self.flow.loaded(&self.get(frame + from));
             let to = match to {
                 Some(to) => self.get(frame + to),
@@ -344,9 +365,11 @@ impl Step<'_> {
     }
 }
 
-/// The argument slots between which a routine copies words that may be pointers; none is the result.
-pub fn copies(routine: Routine) -> Vec<(u16, Option<u16>)> {
+/// The argument slots between which a routine copies words that may be pointers; none is the result. `constant` gives the
+/// value of an argument slot where it is known: elements that are no multiple of a word have no pointers in them.
+pub fn copies(routine: Routine, constant: impl Fn(u16) -> Option<i64>) -> Vec<(u16, Option<u16>)> {
     match routine {
+        Routine::ArrayGrow | Routine::ArrayCopy if constant(3).is_some_and(|stride| stride % 8 != 0) => Vec::new(),
         Routine::ArrayGrow | Routine::ArrayCopy => vec![(1, None)],
         Routine::MemoryMove => vec![(1, Some(0))],
         Routine::MemorySwap => vec![(0, Some(1)), (1, Some(0))],

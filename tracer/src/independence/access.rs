@@ -198,7 +198,8 @@ impl Collector<'_, '_> {
             }
         }
         if let Op::Runtime(routine) = inst.op {
-            for (from, to) in crate::effects::copies(routine) {
+            let constant = |slot: u16| self.region.constant(inst.args[usize::from(slot)]);
+            for (from, to) in crate::effects::copies(routine, constant) {
                 let Some(to) = to else { continue };
                 let (from, to) = (inst.args[from as usize], inst.args[to as usize]);
                 // What is copied may be pointers out of that block: they are somewhere below it.

@@ -427,16 +427,16 @@ impl Memory<'_, '_> {
     /// A pointer stored where other iterations may find it must be new, or what was there.
     fn moves(&self, stored: &Stored, accesses: &Accesses) -> Option<Refusal> {
         let owners = self.owners;
-        let followed = accesses.all.iter().any(|a| self.follows(a.owner, stored));
-        if !followed {
-            return None;
-        }
+        let beyond = accesses.all.iter().filter_map(|a| self.follows(a.owner, stored)).max();
+        let Some(beyond) = beyond else { return None };
         let harmless = stored.values.iter().all(|value| match owners.way(value.owner) {
             Way::Text => true,
+            // What new memory leads to is of no interest if nobody goes on from there.
+            _ if owners.is_private(value.owner) => !beyond || owners.clean(value.owner),
             Way::Child(parent, cell) => {
                 *parent == stored.owner && cell.offset == stored.extent.offset && cell.offset.is_some()
             }
-            _ => owners.is_private(value.owner) && owners.clean(value.owner),
+            _ => false,
         });
         if harmless {
             return None;
@@ -445,24 +445,28 @@ impl Memory<'_, '_> {
         Some(Refusal::new(Reason::Moves { variable }, stored.pc))
     }
 
-    /// Whether the way to a block may go through the cell that something is stored in.
-    fn follows(&self, mut owner: Owner, stored: &Stored) -> bool {
+    /// Whether the way to a block may go through the cell that something is stored in; and if it does, whether it goes on
+    /// through the block that the cell leads to.
+    fn follows(&self, mut owner: Owner, stored: &Stored) -> Option<bool> {
+        let mut beyond = false;
         loop {
             match self.owners.way(owner) {
                 Way::Child(parent, cell) => {
                     let same_field = !by_residue(&cell_extent(cell), &stored.extent);
                     if same_field && self.may_be_one_block(*parent, stored.owner) {
-                        return true;
+                        return Some(beyond);
                     }
                     owner = *parent;
+                    beyond = true;
                 }
                 Way::Below(parent) => {
                     if self.related(*parent, stored.owner) {
-                        return true;
+                        return Some(true);
                     }
                     owner = *parent;
+                    beyond = true;
                 }
-                _ => return false,
+                _ => return None,
             }
         }
     }

@@ -354,7 +354,8 @@ impl Owners {
                     }
                     slot += usize::from(result.kind.slots());
                 }
-                for (from, to) in copies(routine) {
+                let constant = |slot: u16| forms.region.constant(inst.args[usize::from(slot)]);
+                for (from, to) in copies(routine, constant) {
                     let mut moved = Addresses::new();
                     for address in set(self, inst.args[from as usize]) {
                         let unknown = Address { offset: None, ..address };

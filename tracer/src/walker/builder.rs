@@ -6,6 +6,8 @@
 //! A branch is decided by running its instruction once for each side. What stands before the decision is emitted by the
 //! first run and found again, value by value, by the second; what stands behind it goes to a block of its side.
 
+use std::rc::Rc;
+
 use rustc_hash::FxHashMap;
 use scaly_interp::machine::{
     Fault, FloatCompare, FloatOp, FloatUnary, IntCompare, IntKind, IntMemory, IntOp, IntUnary, Machine,
@@ -13,6 +15,7 @@ use scaly_interp::machine::{
 use scaly_interp::program::Pc;
 
 use super::fold;
+use super::scope::Scope;
 use crate::region::{
     Block, BlockId, Chain, ChainId, Cycle, CycleId, Def, Effects, Exit, ExitId, ExitKind, Inst, InstId, Op, Param,
     Terminator, Type, Value,
@@ -60,6 +63,7 @@ pub struct Builder {
     pub frame: Vec<Option<Value>>,
     /// Bytes of each string constant.
     text_lengths: Vec<i64>,
+    scope: Scope,
     run: Run,
     written_down: Vec<Value>,
     decision: Option<Decision>,
@@ -82,6 +86,7 @@ impl Builder {
             pc: Pc(0),
             frame: Vec::new(),
             text_lengths,
+            scope: Scope::default(),
             run: Run::First,
             written_down: Vec::new(),
             decision: None,
@@ -135,8 +140,54 @@ impl Builder {
             *at += results.len();
             return found;
         }
-        let block = self.decision.map_or(self.block, |d| d.side);
-        self.append(block, op, args, results)
+        // What stands behind a decision belongs to one side.
+        if let Some(decision) = self.decision {
+            return self.append(decision.side, op, args, results);
+        }
+        let values = self.find_or_append(op, args, results);
+        self.written_down.extend(&values);
+        values
+    }
+
+    fn find_or_append(&mut self, op: Op, args: &[Value], results: &[Option<Type>]) -> Vec<Value> {
+        let key = (op, args.to_vec());
+        let found = match op.effects() {
+            Effects::Pure | Effects::Guard => self.scope.pure(&key),
+            Effects::Load => self.scope.load(&key),
+            Effects::Store | Effects::Call => None,
+        };
+        if let Some(found) = found {
+            return found.clone();
+        }
+        let values = self.append(self.block, op, args, results);
+        match op.effects() {
+            Effects::Pure | Effects::Guard => self.scope.add_pure(key, values.clone()),
+            Effects::Load => self.scope.add_load(key, values.clone()),
+            Effects::Store | Effects::Call => self.scope.forget_loads(),
+        }
+        values
+    }
+
+    /// Begins a block that knows what is given, without its loads if memory may have changed since.
+    pub fn open_scope(&mut self, known: Option<Rc<Scope>>, changed: bool) {
+        self.scope = Scope::inside(known);
+        if changed {
+            self.scope.forget_loads();
+        }
+    }
+
+    /// What is known at the end of the current block.
+    pub fn close_scope(&mut self) -> Rc<Scope> {
+        Rc::new(std::mem::take(&mut self.scope))
+    }
+
+    /// Here the condition has this value.
+    pub fn assume(&mut self, cond: Value, holds: bool) {
+        self.scope.add_condition(cond, holds);
+        if let Some(Inst { op: Op::Not, args, .. }) = self.op_of(cond) {
+            let cond = args[0];
+            self.scope.add_condition(cond, !holds);
+        }
     }
 
     fn append(&mut self, block: BlockId, op: Op, args: &[Value], results: &[Option<Type>]) -> Vec<Value> {
@@ -147,9 +198,6 @@ impl Builder {
         }
         self.insts.push(Inst { op, args: args.to_vec(), results: values.clone(), pc: self.pc, block });
         self.blocks[block.index()].insts.push(id);
-        if block != BlockId(0) && self.run == Run::First && self.decision.is_none() {
-            self.written_down.extend(&values);
-        }
         values
     }
 
@@ -245,7 +293,7 @@ impl Builder {
     }
 
     fn known_cond(&self, cond: Value) -> Option<bool> {
-        self.known.get(&cond).copied()
+        self.known.get(&cond).copied().or_else(|| self.scope.condition(cond))
     }
 
     fn note(&mut self, cond: Value, known: Option<bool>) -> Value {
@@ -488,8 +536,8 @@ impl Machine for Builder {
 
     fn check(&mut self, cond: Value, fault: Fault) -> bool {
         if self.known_cond(cond) != Some(true) {
-            debug_assert_eq!(Op::Guard(fault).effects(), Effects::Guard);
             self.emit(Op::Guard(fault), &[cond], &[]);
+            self.assume(cond, true);
         }
         true
     }

@@ -16,6 +16,7 @@ mod finish;
 mod fold;
 mod open;
 mod operands;
+mod scope;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ use scaly_interp::machine::{Fault, Next};
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::routine::Routine;
 use scaly_interp::step::step;
+use scope::Scope;
 
 use crate::effects::taken;
 use crate::limits::Limits;
@@ -99,6 +101,15 @@ struct Pending {
     from: BlockId,
     edge: usize,
     frame: Frame,
+    /// What is known at its end.
+    scope: Rc<Scope>,
+}
+
+/// The end of an inlined callee.
+struct Returned {
+    from: BlockId,
+    values: Vec<Value>,
+    scope: Rc<Scope>,
 }
 
 /// One activation being walked.
@@ -115,7 +126,7 @@ struct Activation {
     pending: BTreeMap<usize, Vec<Pending>>,
     /// Headers built so far and the slots of their parameters.
     headers: FxHashMap<u32, (BlockId, Vec<u16>)>,
-    returns: Vec<(BlockId, Vec<Value>)>,
+    returns: Vec<Returned>,
 }
 
 struct Walk<'w, 'a> {
@@ -165,7 +176,7 @@ impl Walk<'_, '_> {
             headers: FxHashMap::default(),
             returns: Vec::new(),
         };
-        activation.pending.insert(header, vec![Pending { from: Region::ENTRY, edge: 0, frame }]);
+        activation.pending.insert(header, vec![Pending { from: Region::ENTRY, edge: 0, frame, scope: Rc::default() }]);
         self.walk(&mut activation)
     }
 
@@ -223,6 +234,12 @@ impl Walk<'_, '_> {
             let args = params.iter().map(|&slot| self.builder.slot(slot)).collect();
             self.connect(pending.from, pending.edge, block, args);
         }
+        // A loop may store what was loaded before it.
+        let known = match &incoming[..] {
+            [only] => Some(only.scope.clone()),
+            _ => None,
+        };
+        self.builder.open_scope(known, header.is_some());
         if header.is_some() {
             a.headers.insert(start, (block, params));
         }
@@ -259,8 +276,12 @@ impl Walk<'_, '_> {
                 let edge = || Edge { to: NOWHERE, args: Vec::new() };
                 self.builder.end(Terminator::Branch(first.cond, edge(), edge()));
                 let from = self.builder.block;
-                self.side(a, pc, (from, 0), next, first.side, yes_frame)?;
-                self.side(a, pc, (from, 1), other, second.side, no_frame)?;
+                let known = self.builder.close_scope();
+                for (edge, next, side, frame) in [(0, next, first.side, yes_frame), (1, other, second.side, no_frame)] {
+                    self.builder.open_scope(Some(known.clone()), false);
+                    self.builder.assume(first.cond, edge == 0);
+                    self.side(a, pc, (from, edge), next, side, frame)?;
+                }
                 return Ok(());
             }
             if !self.one_way(a, pc, next)? {
@@ -313,7 +334,8 @@ impl Walk<'_, '_> {
                     self.builder.end(Terminator::Exit(exit, values));
                 } else {
                     self.builder.end(Terminator::Jump(Edge { to: NOWHERE, args: Vec::new() }));
-                    a.returns.push((self.builder.block, values));
+                    let scope = self.builder.close_scope();
+                    a.returns.push(Returned { from: self.builder.block, values, scope });
                 }
             }
             Next::Fault(fault) => self.stop(pc, ExitKind::Fault(fault)),
@@ -355,7 +377,8 @@ impl Walk<'_, '_> {
         };
         self.builder.end(Terminator::Jump(Edge { to: NOWHERE, args: Vec::new() }));
         let frame = std::mem::take(&mut self.builder.frame);
-        a.pending.entry(at).or_default().push(Pending { from, edge: 0, frame });
+        let scope = self.builder.close_scope();
+        a.pending.entry(at).or_default().push(Pending { from, edge: 0, frame, scope });
         Ok(())
     }
 
@@ -494,12 +517,15 @@ impl Walk<'_, '_> {
             *place = Some(arg);
         }
         let saved = std::mem::take(&mut self.builder.frame);
-        inner.pending.insert(0, vec![Pending { from, edge: 0, frame: slots }]);
+        let known = self.builder.close_scope();
+        inner.pending.insert(0, vec![Pending { from, edge: 0, frame: slots, scope: known.clone() }]);
         self.walk(&mut inner)?;
         self.builder.pc = Pc(pc);
         self.builder.frame = saved;
-        if inner.returns.is_empty() {
-            return Ok(None);
+        match &inner.returns[..] {
+            [] => return Ok(None),
+            [only] => self.builder.open_scope(Some(only.scope.clone()), false),
+            _ => self.builder.open_scope(Some(known), true),
         }
         let block = self.builder.new_block(a.chain, Pc(pc + 1), outer);
         let count = usize::from(callee.result_slots);
@@ -507,7 +533,7 @@ impl Walk<'_, '_> {
         let mut params = Vec::new();
         let zero = self.builder.word_constant(0);
         for i in 0..count {
-            let of = |r: &(BlockId, Vec<Value>)| r.1.get(i).copied().unwrap_or(zero);
+            let of = |r: &Returned| r.values.get(i).copied().unwrap_or(zero);
             let first = of(&inner.returns[0]);
             if inner.returns.iter().all(|r| of(r) == first) {
                 values.push(first);
@@ -516,9 +542,9 @@ impl Walk<'_, '_> {
                 values.push(self.builder.add_param(block, frame + i as u16, None));
             }
         }
-        for (from, returned) in &inner.returns {
-            let args = params.iter().map(|&i| returned.get(i).copied().unwrap_or(zero)).collect();
-            self.connect(*from, 0, block, args);
+        for returned in &inner.returns {
+            let args = params.iter().map(|&i| returned.values.get(i).copied().unwrap_or(zero)).collect();
+            self.connect(returned.from, 0, block, args);
         }
         self.builder.block = block;
         Ok(Some(values))
