@@ -11,7 +11,7 @@ use crate::independence::{
 };
 use crate::limits::Limits;
 use crate::region::{Def, Op, Region, Value};
-use crate::walker::{Open, Walker, constants_at_entry};
+use crate::walker::{Open, Walker, linear_at_entry};
 
 /// How large a closed region is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -80,7 +80,7 @@ impl<'a> Judge<'a> {
         let flow = FunctionFlow::of(program, &code, &self.summaries);
         let header = code.block_at(l.code.start);
         let origins = header.and_then(|h| flow.entry[h].clone()).unwrap_or_default();
-        let constants = constants_at_entry(program, &code, l.code.start);
+        let linear = linear_at_entry(program, &code, l.code.start);
         let live: Vec<u16> = header.map(|h| code.live[h].iter().collect()).unwrap_or_default();
         let context = Context {
             program,
@@ -90,7 +90,7 @@ impl<'a> Judge<'a> {
             flow: &flow,
             origins: &origins,
             live: &live,
-            constants: &constants,
+            linear: &linear,
             limits: self.limits,
         };
         let verdict = decide(&context);

@@ -388,7 +388,7 @@ fn no_independent_loop_conflicts() {
         run(seed, &mut tally);
         return;
     }
-    for seed in 0..setting("SCALY_PROGRAMS").unwrap_or(400) {
+    for seed in 0..setting("SCALY_PROGRAMS").unwrap_or(200) {
         run(seed, &mut tally);
     }
     println!("{tally:#?}");

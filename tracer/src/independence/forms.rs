@@ -12,7 +12,8 @@ use scaly_interp::program::LoopKind;
 
 use super::poly::{Atom, Poly};
 use crate::limits::Limits;
-use crate::region::{BlockId, CycleId, Def, Dominators, Effects, Op, Region, Terminator, Value};
+use crate::region::{BlockId, CycleId, Def, Dominators, Effects, Op, Param, Region, Terminator, Value};
+use crate::walker::{Base, Linear};
 
 /// A value's polynomial and what must hold for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -111,8 +112,10 @@ pub struct Forms<'a> {
     pub dominators: &'a Dominators,
     preds: Vec<Vec<(BlockId, usize)>>,
     invariant: Vec<bool>,
-    /// Constants among the values that enter the loop.
-    known: FxHashMap<Value, i64>,
+    /// Of the values that enter the loop: constants, and those that are another one plus a constant.
+    known: FxHashMap<Value, Poly>,
+    /// The comparison that let the region's counted loop begin is signed.
+    signed: bool,
     pub trips: Vec<Result<Trip, Uncounted>>,
     memo: FxHashMap<Value, Form>,
     /// Values whose form is being computed.
@@ -121,13 +124,18 @@ pub struct Forms<'a> {
 }
 
 impl<'a> Forms<'a> {
-    /// `constants` are those of the slots at the loop's entry.
-    pub fn of(region: &'a Region, dominators: &'a Dominators, constants: &[Option<i64>], limits: &Limits) -> Forms<'a> {
-        let constant = |slot: u16| constants.get(usize::from(slot)).copied().flatten();
-        let entry = &region.block(Region::ENTRY).params;
+    /// `linear` is what is known of the slots at the loop's entry, `signed` how its trips were counted.
+    pub fn of(
+        region: &'a Region,
+        dominators: &'a Dominators,
+        linear: &[Option<Linear>],
+        signed: bool,
+        limits: &Limits,
+    ) -> Forms<'a> {
         let mut forms = Forms {
             region,
-            known: entry.iter().filter_map(|p| Some((p.value, constant(p.slot)?))).collect(),
+            known: related(region, linear),
+            signed,
             dominators,
             preds: region.predecessors(),
             invariant: invariant(region),
@@ -220,8 +228,7 @@ impl<'a> Forms<'a> {
 
     fn parameter(&mut self, value: Value, block: BlockId, position: usize) -> Option<Form> {
         if block == Region::ENTRY {
-            let poly = Poly::constant((*self.known.get(&value)?).into());
-            return Some(Form { poly, assumes: BTreeSet::new() });
+            return Some(Form { poly: self.known.get(&value)?.clone(), assumes: BTreeSet::new() });
         }
         let Some(cycle) = self.header_of(block) else {
             // A join of ways that agree.
@@ -399,9 +406,21 @@ impl<'a> Forms<'a> {
         let param = params[trips].value;
         let test = self.test_of(param)?;
         let last = if cycle == Region::ROOT {
-            match self.region.constant(left).or(self.known.get(&left).copied()) {
-                Some(c) => Poly::constant((c as u64).into()),
-                None => Poly::atom(Atom::Trips(left)),
+            let known = self.known.get(&left).filter(|known| self.signed || known.as_constant().is_some());
+            match (self.region.constant(left), known) {
+                (Some(c), _) => Poly::constant((c as u64).into()),
+                (_, Some(known)) if known.as_constant().is_some() => {
+                    Poly::constant((known.as_constant()? as i64 as u64).into())
+                }
+                // The loop has begun, so the first value is below the end, and this is how far.
+                (_, Some(known)) if begin.as_constant().is_some() && counter.is_some() => {
+                    let end = known.add(&begin)?.plus(1)?;
+                    if !end.is_simple() {
+                        assumes.insert(Assumption { poly: end, kind: Kind::of(IntKind::I64) });
+                    }
+                    known.clone()
+                }
+                _ => Poly::atom(Atom::Trips(left)),
             }
         } else {
             let form = self.form(left);
@@ -630,4 +649,31 @@ fn invariant(region: &Region) -> Vec<bool> {
         }
     }
     invariant
+}
+
+/// The values that enter the loop in terms of one another: of those with one base the first stands for it.
+fn related(region: &Region, linear: &[Option<Linear>]) -> FxHashMap<Value, Poly> {
+    let mut known = FxHashMap::default();
+    let mut first: FxHashMap<Base, (Value, i64)> = FxHashMap::default();
+    let hidden = |slot: u16| match region.root().kind {
+        LoopKind::Counted { counter } => slot == counter || slot == counter + 1,
+        LoopKind::Open => false,
+    };
+    let (counters, others): (Vec<Param>, Vec<Param>) =
+        region.block(Region::ENTRY).params.iter().copied().partition(|param| hidden(param.slot));
+    for param in others.into_iter().chain(counters) {
+        let Some(of) = linear.get(usize::from(param.slot)).copied().flatten() else { continue };
+        let Some(base) = of.base else {
+            known.insert(param.value, Poly::constant(of.add.into()));
+            continue;
+        };
+        let &mut (value, add) = first.entry(base).or_insert((param.value, of.add));
+        let difference = of.add.wrapping_sub(add);
+        if value != param.value
+            && let Some(poly) = Poly::atom(Atom::Value(value)).plus(difference.into())
+        {
+            known.insert(param.value, poly);
+        }
+    }
+    known
 }

@@ -36,12 +36,14 @@ use owners::Owners;
 pub use poly::{Atom, Poly};
 pub use refusal::{NotCounted, Reason, Refusal};
 pub use scalars::{Combine, CopiedOut, Reduction};
+use scaly_interp::bytecode::Opcode;
 use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
 use scaly_interp::routine::Effect;
 
 use crate::effects::{FunctionFlow, Places, Summaries};
 use crate::limits::Limits;
 use crate::region::{Dominators, ExitKind, Inst, Op, Region, Terminator, Value};
+use crate::walker::Linear;
 
 /// What a loop may do in any order, and what it takes.
 ///
@@ -98,8 +100,8 @@ pub struct Context<'a> {
     pub origins: &'a [Places],
     /// Slots of the function's frame that are live at the header.
     pub live: &'a [u16],
-    /// Constants in the slots when the loop is entered.
-    pub constants: &'a [Option<i64>],
+    /// What is known of the slots when the loop is entered.
+    pub linear: &'a [Option<Linear>],
     pub limits: Limits,
 }
 
@@ -108,7 +110,9 @@ pub fn decide(context: &Context<'_>) -> Verdict {
     let region = context.region;
     let names = Names { program: context.program, region, id: context.id };
     let dominators = Dominators::of(region);
-    let mut forms = Forms::of(region, &dominators, context.constants, &context.limits);
+    let prepared = context.program.code.get(context.program.loops[context.id.0 as usize].code.start as usize - 1);
+    let signed = prepared.is_none_or(|ins| !matches!(ins.op, Opcode::ForPrepU | Opcode::ForPrepInclU));
+    let mut forms = Forms::of(region, &dominators, context.linear, signed, &context.limits);
 
     let mut refusals = external(context, &names);
     refusals.extend(counted(context, &forms, &names));

@@ -11,9 +11,9 @@
 
 mod builder;
 mod code;
-mod constants;
 mod finish;
 mod fold;
+mod linear;
 mod open;
 mod operands;
 mod scope;
@@ -25,8 +25,8 @@ use std::rc::Rc;
 
 use builder::{Builder, NOWHERE};
 pub use code::{Code, CodeBlock, SlotSet};
-pub use constants::at_entry as constants_at_entry;
 pub use fold::{int as fold_int, int_unary as fold_unary};
+pub use linear::{Base, Linear, at_entry as linear_at_entry};
 pub use open::{Open, OpenReason};
 pub use operands::{Flow, Slots};
 use rustc_hash::FxHashMap;

@@ -1,0 +1,222 @@
+//! How the slots at a loop's beginning relate: which are constants, and which are another one plus a constant.
+//!
+//! Forward over a function's blocks: a slot is what an instruction made, or that plus a constant, where every path says the
+//! same. Enough for what a counter starts from, how far it goes, and bounds like `n - 1`; a second visit of an
+//! instruction makes something new, so whatever was made of its old result is forgotten.
+
+use scaly_interp::bytecode::{Instruction, Opcode};
+use scaly_interp::program::Program;
+
+use super::code::Code;
+use super::operands::{Flow, Slots};
+
+/// Who made a value: a parameter, or the result of an instruction in this slot.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Base {
+    Param(u16),
+    Made { pc: u32, slot: u16 },
+}
+
+/// base + add, modulo 2^64; without a base a constant.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Linear {
+    pub base: Option<Base>,
+    pub add: i64,
+}
+
+impl Linear {
+    fn plus(self, add: i64) -> Linear {
+        Linear { add: self.add.wrapping_add(add), ..self }
+    }
+}
+
+/// What is known of a slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Known {
+    /// No path has come by yet.
+    Nothing,
+    Linear(Linear),
+    Varies,
+}
+
+impl Known {
+    fn constant(c: i64) -> Known {
+        Known::Linear(Linear { base: None, add: c })
+    }
+
+    fn meet(self, other: Known) -> Known {
+        match (self, other) {
+            (Known::Nothing, k) | (k, Known::Nothing) => k,
+            (a, b) if a == b => a,
+            _ => Known::Varies,
+        }
+    }
+}
+
+/// What the slots are at the header of a loop when it is entered, back edges apart.
+pub fn at_entry(program: &Program, code: &Code, header: u32) -> Vec<Option<Linear>> {
+    let function = program.function(code.function);
+    let count = usize::from(function.frame_slots);
+    let Some(target) = code.block_at(header) else { return vec![None; count] };
+    let mut entry = vec![vec![Known::Nothing; count]; code.blocks.len()];
+    if let Some(first) = entry.first_mut() {
+        for (slot, known) in first.iter_mut().enumerate() {
+            let slot = slot as u16;
+            *known = if slot < function.param_slots {
+                Known::Linear(Linear { base: Some(Base::Param(slot)), add: 0 })
+            } else {
+                Known::Varies
+            };
+        }
+    }
+    let mut into_header = vec![Known::Nothing; count];
+    loop {
+        let mut changed = false;
+        into_header.fill(Known::Nothing);
+        for (at, block) in code.blocks.iter().enumerate() {
+            if at > 0 && entry[at].iter().all(|&k| k == Known::Nothing) {
+                continue;
+            }
+            let mut frame = entry[at].clone();
+            for pc in block.start..block.end {
+                transfer(program, pc, &mut frame);
+            }
+            let flow = Flow::of(program.code[block.end as usize - 1]);
+            for to in [flow.falls.then_some(block.end), flow.jumps].into_iter().flatten() {
+                let Some(to) = code.block_at(to) else { continue };
+                if to == target && block.start < header {
+                    meet(&mut into_header, &frame);
+                }
+                changed |= meet(&mut entry[to], &frame);
+            }
+        }
+        if !changed {
+            break;
+        }
+    }
+    let linear = |k: &Known| match k {
+        Known::Linear(linear) => Some(*linear),
+        _ => None,
+    };
+    into_header.iter().map(linear).collect()
+}
+
+/// True if something changed.
+fn meet(into: &mut [Known], frame: &[Known]) -> bool {
+    let mut changed = false;
+    for (a, &b) in into.iter_mut().zip(frame) {
+        let met = a.meet(b);
+        changed |= met != *a;
+        *a = met;
+    }
+    changed
+}
+
+fn transfer(program: &Program, pc: u32, frame: &mut [Known]) {
+    let ins = program.code[pc as usize];
+    let new = result(ins, frame);
+    // What was made here before is another value from now on.
+    for known in frame.iter_mut() {
+        if matches!(known, Known::Linear(Linear { base: Some(Base::Made { pc: at, .. }), .. }) if *at == pc) {
+            *known = Known::Varies;
+        }
+    }
+    let slots = Slots::of(program, ins, frame.len() as u16);
+    if let Some(from) = slots.clobbers {
+        let from = usize::from(from).min(frame.len());
+        frame[from..].fill(Known::Varies);
+    }
+    for (first, count) in slots.defs {
+        for slot in first..first.saturating_add(count) {
+            if let Some(known) = frame.get_mut(usize::from(slot)) {
+                *known = Known::Linear(Linear { base: Some(Base::Made { pc, slot }), add: 0 });
+            }
+        }
+    }
+    for (slot, known) in new {
+        if let Some(place) = frame.get_mut(usize::from(slot)) {
+            *place = known;
+        }
+    }
+}
+
+/// Slots whose new value is a constant or follows from another slot.
+fn result(ins: Instruction, frame: &[Known]) -> Vec<(u16, Known)> {
+    let get = |slot: u16| frame.get(usize::from(slot)).copied().unwrap_or(Known::Varies);
+    let plus = |slot: u16, add: i64| match get(slot) {
+        Known::Linear(linear) => vec![(ins.a, Known::Linear(linear.plus(add)))],
+        _ => Vec::new(),
+    };
+    let constant = |slot: u16| match get(slot) {
+        Known::Linear(Linear { base: None, add }) => Some(add),
+        _ => None,
+    };
+    let range = |count: u32| 0..count.min(u32::from(u16::MAX)) as u16;
+    match ins.op {
+        Opcode::Const => vec![(ins.a, Known::constant(ins.imm()))],
+        Opcode::Zero => range(ins.x).map(|i| (ins.a + i, Known::constant(0))).collect(),
+        Opcode::Move => vec![(ins.a, get(ins.b))],
+        Opcode::MoveN => range(ins.x).map(|i| (ins.a + i, get(ins.b + i))).collect(),
+        Opcode::AddImm => plus(ins.b, ins.imm()),
+        Opcode::Add => match (constant(ins.b), constant(ins.c)) {
+            (_, Some(c)) => plus(ins.b, c),
+            (Some(b), None) => plus(ins.c, b),
+            _ => Vec::new(),
+        },
+        Opcode::Sub => constant(ins.c).map_or(Vec::new(), |c| plus(ins.b, c.wrapping_neg())),
+        Opcode::ForPrepS | Opcode::ForPrepU | Opcode::ForPrepInclS | Opcode::ForPrepInclU => {
+            let inclusive = matches!(ins.op, Opcode::ForPrepInclS | Opcode::ForPrepInclU);
+            let trips = match (get(ins.a), get(ins.b)) {
+                (Known::Linear(first), Known::Linear(end)) if first.base.is_none() || first.base == end.base => {
+                    let base = if first.base.is_none() { end.base } else { None };
+                    let add = end.add.wrapping_sub(first.add).wrapping_sub(i64::from(!inclusive));
+                    Known::Linear(Linear { base, add })
+                }
+                _ => return Vec::new(),
+            };
+            vec![(ins.a + 1, trips)]
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scaly_interp::dump::parse;
+    use scaly_interp::program::FunctionId;
+
+    use super::*;
+
+    /// `last: n - 1; i: 1; for i in i..last`, in a loop that changes m.
+    #[test]
+    fn slots_that_differ_by_a_constant() {
+        let program = parse(
+            "
+main f
+function f(params 2, results 1, frame 12)
+  Const s2, 0
+  ForPrepS s2..4, s1 -> @done
+loop counted s2..4 @outer..@done
+outer: AddImm s5, s0, -1
+  LoadI64 s6, s0, +0
+  Move s7, s6
+  Const s8, 1
+  ForPrepS s8..10, s5 -> @next
+loop counted s8..10 @inner..@next in loop0
+inner: ForLoop s8..10, loop1 -> @inner
+next: ForLoop s2..4, loop0 -> @outer
+done: Return1 s0
+",
+        )
+        .unwrap();
+        let loops: Vec<_> = (0..2).map(scaly_interp::program::LoopId).collect();
+        let code = Code::of(&program, FunctionId(0), &loops);
+        let at = at_entry(&program, &code, program.loops[1].code.start);
+        let n = |add| Some(Linear { base: Some(Base::Param(0)), add });
+        assert_eq!((at[0], at[5]), (n(0), n(-1)));
+        assert_eq!((at[8], at[9]), (Some(Linear { base: None, add: 1 }), n(-3)));
+        assert_eq!(at[6], at[7]);
+        // The outer counter is no constant here.
+        assert_eq!(at[2], None);
+    }
+}
