@@ -98,6 +98,16 @@ pub enum Variance {
     Varying,
 }
 
+/// How a slot grows each time round a loop.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Growth {
+    pub by: Poly,
+    /// The narrow type that it wraps to.
+    pub narrow: Option<Kind>,
+    /// What must hold for `by`.
+    pub assumes: BTreeSet<Assumption>,
+}
+
 /// What comes in for a parameter over one edge.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Incoming {
@@ -247,7 +257,7 @@ impl<'a> Forms<'a> {
             return Some(Form { poly: trip.start.add(&Poly::atom(Atom::Iter(cycle)))?, assumes: trip.assumes });
         }
         // A second slot that grows by the same amount each time round.
-        let (start, by, wrapped) = self.growth(value, cycle)?;
+        let (start, Growth { by, narrow: wrapped, assumes }) = self.growth(value, cycle)?;
         let mut form = self.form(start);
         if !self.outside(&by, cycle) {
             return None;
@@ -260,6 +270,7 @@ impl<'a> Forms<'a> {
         };
         form.poly = form.poly.add(&by.mul(&Poly::atom(Atom::Iter(cycle)))?)?;
         form.assumes.extend(trip.assumes);
+        form.assumes.extend(assumes);
         if let Some(kind) = wrapped {
             form.assumes.insert(Assumption { poly: form.poly.clone(), kind });
         }
@@ -305,24 +316,23 @@ impl<'a> Forms<'a> {
         (start.into_iter().map(|arg| arg.value).collect(), back.into_iter().map(|arg| arg.value).collect())
     }
 
-    /// Of a header's parameter that grows by the same on every way round: its start, the growth, and the narrow type that
-    /// it wraps to.
-    pub fn growth(&mut self, param: Value, cycle: CycleId) -> Option<(Value, Poly, Option<Kind>)> {
+    /// Of a header's parameter that grows by the same on every way round: its start, and the growth.
+    pub fn growth(&mut self, param: Value, cycle: CycleId) -> Option<(Value, Growth)> {
         let Def::Param(_, position) = self.region.values[param.index()].def else { return None };
         let (start, back) = self.around(cycle, position as usize);
         let (&[start], Some((&first, rest))) = (&start[..], back.split_first()) else { return None };
-        let mut wrapped = None;
-        let by = self.distance(first, param, &mut wrapped, 0)?;
+        let mut growth = Growth::default();
+        growth.by = self.distance(first, param, &mut growth, 0)?;
         for &other in rest {
-            if self.distance(other, param, &mut wrapped, 0)? != by {
+            if self.distance(other, param, &mut growth, 0)? != growth.by {
                 return None;
             }
         }
-        Some((start, by, wrapped))
+        Some((start, growth))
     }
 
     /// value - param, if it is the same polynomial on every path between them.
-    fn distance(&mut self, value: Value, param: Value, wrapped: &mut Option<Kind>, depth: u32) -> Option<Poly> {
+    fn distance(&mut self, value: Value, param: Value, growth: &mut Growth, depth: u32) -> Option<Poly> {
         if value == param {
             return Some(Poly::default());
         }
@@ -330,45 +340,161 @@ impl<'a> Forms<'a> {
             return None;
         }
         let inst = match self.region.values[value.index()].def {
+            Def::Param(Region::ENTRY, _) => return None,
             Def::Param(block, position) => {
-                if block == Region::ENTRY || self.header_of(block).is_some() {
-                    return None;
-                }
-                let args = self.arguments(block, position as usize);
-                let (first, rest) = args.split_first()?;
-                let by = self.distance(first.value, param, wrapped, depth + 1)?;
-                for arg in rest {
-                    if self.distance(arg.value, param, wrapped, depth + 1)? != by {
-                        return None;
-                    }
-                }
-                return Some(by);
+                return match self.header_of(block) {
+                    Some(cycle) => self.distance_in(cycle, value, param, growth, depth),
+                    None => self.distance_at_join(block, position as usize, param, growth, depth),
+                };
             }
             Def::Result(inst, _) => self.region.inst(inst),
         };
         match inst.op {
             Op::Int(IntOp::Add) => {
                 let (a, b) = (inst.args[0], inst.args[1]);
-                if let Some(by) = self.distance(a, param, wrapped, depth + 1) {
+                if let Some(by) = self.distance(a, param, growth, depth + 1) {
                     return by.add(&self.addend(b)?);
                 }
-                let by = self.distance(b, param, wrapped, depth + 1)?;
+                let by = self.distance(b, param, growth, depth + 1)?;
                 by.add(&self.addend(a)?)
             }
             Op::Int(IntOp::Sub) => {
-                let by = self.distance(inst.args[0], param, wrapped, depth + 1)?;
+                let by = self.distance(inst.args[0], param, growth, depth + 1)?;
                 by.sub(&self.addend(inst.args[1])?)
             }
             Op::IntUnary(IntUnary::Wrap(kind)) => {
-                let by = self.distance(inst.args[0], param, wrapped, depth + 1)?;
+                let by = self.distance(inst.args[0], param, growth, depth + 1)?;
                 let kind = Kind::of(kind);
-                if wrapped.replace(kind).is_some_and(|other| other != kind) {
+                if growth.narrow.replace(kind).is_some_and(|other| other != kind) {
                     return None;
                 }
                 Some(by)
             }
             _ => None,
         }
+    }
+
+    /// Within an inner cycle that takes it further by the same each time round: so far, and as often as it has been round.
+    fn distance_in(
+        &mut self,
+        cycle: CycleId,
+        value: Value,
+        param: Value,
+        growth: &mut Growth,
+        depth: u32,
+    ) -> Option<Poly> {
+        let Def::Param(_, position) = self.region.values[value.index()].def else { return None };
+        let trip = self.trips[cycle.index()].clone().ok()?;
+        // Else the parameter itself is of this cycle, or of one inside of it.
+        let (start, _) = self.around(cycle, position as usize);
+        let &[start] = &start[..] else { return None };
+        if trip.step.as_constant() != Some(1) || value == param {
+            return None;
+        }
+        let so_far = self.distance(start, param, growth, depth + 1)?;
+        let (_, each) = self.growth(value, cycle)?;
+        if !self.outside(&each.by, cycle) || each.narrow.is_some() {
+            return None;
+        }
+        growth.assumes.extend(each.assumes);
+        growth.assumes.extend(trip.assumes);
+        so_far.add(&each.by.mul(&Poly::atom(Atom::Iter(cycle)))?)
+    }
+
+    /// Where ways meet that have gone equally far; or one of them through a counted loop, and the other around it because
+    /// it had no trips.
+    fn distance_at_join(
+        &mut self,
+        block: BlockId,
+        position: usize,
+        param: Value,
+        growth: &mut Growth,
+        depth: u32,
+    ) -> Option<Poly> {
+        let args = self.arguments(block, position);
+        let mut far = Vec::new();
+        for arg in &args {
+            let by = self.distance(arg.value, param, growth, depth + 1)?;
+            let left = self.left_cycles(arg.from, block);
+            let mut by = by;
+            for cycle in left {
+                let (each, rest) = by.split(Atom::Iter(cycle))?;
+                if each.is_zero() {
+                    continue;
+                }
+                // Only the last iteration leads out, so this is how often it went round.
+                let trip = self.trips[cycle.index()].clone().ok()?;
+                let counted = matches!(self.region.cycle(cycle).kind, LoopKind::Counted { .. });
+                if !counted || !self.leaves_only_by(cycle, trip.test) {
+                    return None;
+                }
+                by = rest.add(&each.mul(&trip.last)?)?;
+            }
+            far.push((arg.from, by));
+        }
+        let (first, rest) = far.split_first()?;
+        if rest.iter().all(|(_, by)| *by == first.1) {
+            return Some(first.1.clone());
+        }
+        let &[(a, ref x), (b, ref y)] = &far[..] else { return None };
+        let ((around, short), (through, long)) =
+            if self.left_cycles(a, block).is_empty() { ((a, x), (b, y)) } else { ((b, y), (a, x)) };
+        let &[cycle] = &self.left_cycles(through, block)[..] else { return None };
+        let trip = self.trips[cycle.index()].clone().ok()?;
+        let times = trip.last.plus(1)?;
+        if !self.skips(around, cycle, &times) || !multiple(&long.sub(short)?, &times) {
+            return None;
+        }
+        growth.assumes.extend(trip.assumes);
+        growth.assumes.insert(Assumption { poly: times, kind: Kind::of(IntKind::U64) });
+        Some(long.clone())
+    }
+
+    /// Cycles that an edge leads out of.
+    fn left_cycles(&self, from: BlockId, to: BlockId) -> Vec<CycleId> {
+        let mut left = Vec::new();
+        let mut at = self.region.block(from).cycle;
+        while let Some(cycle) = at {
+            if self.region.within(self.region.block(to).cycle, cycle) {
+                break;
+            }
+            left.push(cycle);
+            at = self.region.cycle(cycle).parent;
+        }
+        left
+    }
+
+    /// Whether every edge out of a cycle is of this block; errors apart.
+    fn leaves_only_by(&self, cycle: CycleId, test: BlockId) -> bool {
+        self.region.blocks.iter().enumerate().all(|(i, block)| {
+            let inside = self.region.within(block.cycle, cycle);
+            !inside
+                || BlockId(i as u32) == test
+                || block.end.edges().all(|e| self.region.within(self.region.block(e.to).cycle, cycle))
+        })
+    }
+
+    /// Whether a block decides that a counted cycle of so many trips, if any, is not entered: on first < end.
+    fn skips(&mut self, guard: BlockId, cycle: CycleId, times: &Poly) -> bool {
+        let region = self.region;
+        let Terminator::Branch(cond, yes, no) = &region.block(guard).end else { return false };
+        let Some(mut inst) = region.def_inst(*cond) else { return false };
+        let mut enters = true;
+        if inst.op == Op::Not {
+            let Some(inner) = region.def_inst(inst.args[0]) else { return false };
+            (inst, enters) = (inner, false);
+        }
+        let more = match inst.op {
+            Op::Compare(IntCompare::LtS) => 0,
+            Op::Compare(IntCompare::LeS) => 1,
+            _ => return false,
+        };
+        let inside = if enters { yes.to } else { no.to };
+        let header = region.cycle(cycle).header;
+        let leads_in = inside == header || matches!(&region.block(inside).end, Terminator::Jump(e) if e.to == header);
+        let (first, end) = (self.form(inst.args[0]), self.form(inst.args[1]));
+        let count = end.poly.sub(&first.poly).and_then(|d| d.plus(more));
+        leads_in && count.as_ref() == Some(times)
     }
 
     /// The form of what is added, where it needs no assumption.
@@ -578,25 +704,22 @@ impl<'a> Forms<'a> {
         let params: Vec<Value> = region.block(header).params.iter().map(|p| p.value).collect();
         let mut down = false;
         for param in params {
-            let mut wrapped = None;
-            if let Some(by) = self.distance(b, param, &mut wrapped, 0)
+            let mut ahead = Growth::default();
+            if let Some(by) = self.distance(b, param, &mut ahead, 0)
                 && by.as_constant().is_some()
                 && self.growth(param, cycle).is_some()
             {
                 down = true;
             }
-            let mut wrapped = None;
-            let Some(ahead) = self.distance(a, param, &mut wrapped, 0) else { continue };
-            let Some(ahead) = ahead.as_constant() else { continue };
-            let Some((start, by, narrow)) = self.growth(param, cycle) else { continue };
+            if self.distance(a, param, &mut ahead, 0) != Some(Poly::default()) || ahead != Growth::default() {
+                continue;
+            }
+            let Some((start, Growth { by, narrow, assumes: grown })) = self.growth(param, cycle) else { continue };
             if by.as_constant().is_some_and(|step| step <= 0) {
                 down = true;
                 continue;
             }
             if !self.outside(&by, cycle) {
-                continue;
-            }
-            if ahead != 0 || wrapped.is_some() {
                 continue;
             }
             let limit = self.form(b);
@@ -607,6 +730,7 @@ impl<'a> Forms<'a> {
             let trip = || -> Option<Trip> {
                 let last = limit.poly.sub(&start.poly)?.plus(if strict { -1 } else { 0 })?;
                 let mut assumes: BTreeSet<Assumption> = limit.assumes.union(&start.assumes).cloned().collect();
+                assumes.extend(grown.iter().cloned());
                 let kind = narrow.unwrap_or(Kind::of(IntKind::I64));
                 // What the comparison sees are these polynomials; and counting never goes over the top.
                 for poly in [&limit.poly, &start.poly] {
@@ -631,6 +755,18 @@ impl<'a> Forms<'a> {
         }
         Err(if down { Uncounted::CountsDown } else { Uncounted::NoCounter })
     }
+}
+
+/// Whether a polynomial vanishes where another one does because it is a multiple of it: by a constant or one atom.
+fn multiple(poly: &Poly, of: &Poly) -> bool {
+    let atoms = poly.atoms().map(Poly::atom).chain([Poly::constant(1)]);
+    let Some((_, c)) = of.terms().next() else { return false };
+    atoms.into_iter().any(|factor| {
+        let Some(product) = of.mul(&factor) else { return false };
+        let lead = product.terms().next().and_then(|(m, _)| poly.terms().find(|(n, _)| *n == m));
+        let Some((_, d)) = lead else { return false };
+        d % c == 0 && product.scale(d / c).as_ref() == Some(poly)
+    })
 }
 
 /// Values that are the same in every iteration: from before the loop, or computed from such without effects.

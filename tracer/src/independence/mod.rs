@@ -136,8 +136,8 @@ pub fn decide(context: &Context<'_>) -> Verdict {
         };
         refusals.extend(memory.prove(&accesses));
         let mut proof = memory.proof;
-        let assumed =
-            owners.assumes.iter().chain(&trip.assumes).all(|a| proof.assume(&forms, &a.poly, a.kind).is_some());
+        let mut assumes = owners.assumes.iter().chain(&trip.assumes).chain(&scalars.assumes);
+        let assumed = assumes.all(|a| proof.assume(&forms, &a.poly, a.kind).is_some());
         if !assumed && refusals.is_empty() {
             refusals
                 .push(Refusal::new(Reason::UnknownMemory, Pc(context.program.loops[context.id.0 as usize].code.start)));

@@ -76,6 +76,10 @@ pub struct Owners {
 /// More addresses of one value than this are cut to owners.
 const MANY: usize = 8;
 
+/// Sets that still grow after so many rounds are given up: nothing is known of any address then. It takes more pointers
+/// stored through one another than programs have.
+const ROUNDS: u32 = 200;
+
 pub fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
@@ -99,6 +103,10 @@ impl Owners {
         let mut rounds = 0;
         while std::mem::take(&mut owners.grew) {
             rounds += 1;
+            if rounds > ROUNDS {
+                owners.give_up(region);
+                break;
+            }
             for (i, block) in region.blocks.iter().enumerate() {
                 for (position, param) in block.params.iter().enumerate().filter(|_| i > 0) {
                     owners.parameter(forms, BlockId(i as u32), position, param.value);
@@ -109,6 +117,18 @@ impl Owners {
             }
         }
         owners
+    }
+
+    fn give_up(&mut self, region: &Region) {
+        let unknown = self.unknown();
+        for inst in &region.insts {
+            for result in &inst.results {
+                self.of[result.index()] = Addresses::from([unknown.clone()]);
+            }
+        }
+        for param in region.blocks.iter().flat_map(|block| &block.params) {
+            self.of[param.value.index()] = Addresses::from([unknown.clone()]);
+        }
     }
 
     pub fn way(&self, owner: Owner) -> &Way {

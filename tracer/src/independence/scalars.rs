@@ -12,7 +12,7 @@ use scaly_interp::machine::{FloatCompare, FloatOp, IntCompare, IntOp, IntUnary};
 use scaly_interp::program::{LoopKind, Pc};
 use scaly_interp::routine::Effect;
 
-use super::forms::{Forms, Incoming, Kind};
+use super::forms::{Assumption, Forms, Incoming, Kind};
 use super::names::Names;
 use super::refusal::{Reason, Refusal};
 use super::uses::{Use, Uses};
@@ -113,6 +113,8 @@ pub struct Scalars {
     pub copied_out: Vec<CopiedOut>,
     /// Slots that count in step with the loop.
     pub counters: Vec<u16>,
+    /// What must hold for these.
+    pub assumes: BTreeSet<Assumption>,
     pub refusals: Vec<Refusal>,
 }
 
@@ -168,8 +170,10 @@ impl Analysis<'_, '_> {
         let mut left: Vec<(u16, Web, String)> = Vec::new();
         for param in &region.block(root.header).params {
             let hidden = counter.is_some_and(|c| param.slot == c || param.slot == c + 1);
-            if hidden || self.counts(param.value) {
+            let assumed = if hidden { Some(BTreeSet::new()) } else { self.counts(param.value) };
+            if let Some(assumed) = assumed {
                 scalars.counters.push(param.slot);
+                scalars.assumes.extend(assumed);
                 continue;
             }
             let name = self.names.slot(param.slot);
@@ -240,11 +244,11 @@ impl Analysis<'_, '_> {
         }
     }
 
-    /// Grows by the same in every iteration, so its value follows from the iteration's number.
-    fn counts(&mut self, param: Value) -> bool {
+    /// Grows by the same in every iteration, so its value follows from the iteration's number; under these assumptions.
+    fn counts(&mut self, param: Value) -> Option<BTreeSet<Assumption>> {
         match self.forms.growth(param, Region::ROOT) {
-            Some((_, by, _)) => self.forms.outside(&by, Region::ROOT),
-            None => false,
+            Some((_, growth)) if self.forms.outside(&growth.by, Region::ROOT) => Some(growth.assumes),
+            _ => None,
         }
     }
 

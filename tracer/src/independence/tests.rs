@@ -538,3 +538,25 @@ fn a_flag() {
         .replace("param a s0..2 value", "param a s0..2 inplace 0");
     assert_eq!(verdict(&read), "serial: each iteration needs `sum` from the one before");
 }
+
+/// A slot that runs through all rows: `for y in n, for x in w { set a[k]: x, set k: k + 1 }`
+#[test]
+fn a_running_index() {
+    let body = "Const s14, 0
+  ForPrepS s14..16, s6 -> @next
+loop counted s14..16 @inner..@next in loop0
+inner: StoreElemF64 s0..2, s8, s5, *8, +0
+  AddImm s8, s8, 1
+  ForLoop s14..16, loop1 -> @inner";
+    let text = for_loop(body);
+    let found = verdict(&text);
+    assert!(found.starts_with("independent: checked when it starts: "), "{found}");
+    // Some iterations of the inner loop do not count.
+    let some = text
+        .replace("  AddImm s8", "  JLtSImm s14, 3 -> @skip\n  AddImm s8")
+        .replace("  ForLoop s14", "skip: ForLoop s14");
+    assert!(verdict(&some).starts_with("serial: "), "{}", verdict(&some));
+    // The inner loop may end early.
+    let early = text.replace("  ForLoop s14", "  JEqImm s14, 3 -> @next\n  ForLoop s14");
+    assert!(verdict(&early).starts_with("serial: "), "{}", verdict(&early));
+}
