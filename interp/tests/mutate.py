@@ -34,6 +34,7 @@ OTHER = {
 }
 # Applied where the above gives fewer than two changes: (pattern, replacement).
 MORE = [
+    (r"Next::Return \{ from: 0, count: 0 \}", "Next::Seq"),
     (r"\bIntCompare::Eq\b", "IntCompare::LeS"),
     (r"\bIntCompare::Ne\b", "IntCompare::LtS"), (r"\bFloatCompare::Eq\b", "FloatCompare::Le"),
     (r"\bFloatCompare::Ne\b", "FloatCompare::Lt"),
