@@ -572,6 +572,7 @@ fn calls_pass_arguments_and_results() {
 main start
 function none(params 0, results 0, frame 1)
   Return
+  Fault AssertionFailed
 function turn(params 3, results 3, frame 6)
   MoveN s3..5, s0..2
   Move s1, s4
