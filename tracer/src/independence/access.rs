@@ -1,11 +1,13 @@
 //! Every access of a region to memory that other iterations may know.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 use scaly_interp::machine::IntCompare;
 use scaly_interp::program::Pc;
 use scaly_interp::routine::Effect;
 
-use super::forms::Forms;
+use super::forms::{Assumption, Forms};
 use super::names::Names;
 use super::owners::{Address, Owner, Owners, Way};
 use super::poly::Poly;
@@ -50,6 +52,8 @@ pub struct Stored {
 pub struct Accesses {
     pub all: Vec<Access>,
     pub stored: Vec<Stored>,
+    /// What the offsets assume.
+    pub assumes: BTreeSet<Assumption>,
 }
 
 struct Collector<'a, 'b> {
@@ -126,6 +130,7 @@ impl Collector<'_, '_> {
                 continue;
             }
             let extent = extent(&address);
+            self.found.assumes.extend(address.assumes);
             let access = Access { owner: address.owner, extent, within: within.clone(), write, inst: id, pc };
             self.add(access);
         }

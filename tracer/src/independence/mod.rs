@@ -136,7 +136,7 @@ pub fn decide(context: &Context<'_>) -> Verdict {
         };
         refusals.extend(memory.prove(&accesses));
         let mut proof = memory.proof;
-        let mut assumes = owners.assumes.iter().chain(&trip.assumes).chain(&scalars.assumes);
+        let mut assumes = accesses.assumes.iter().chain(&trip.assumes).chain(&scalars.assumes);
         let assumed = assumes.all(|a| proof.assume(&forms, &a.poly, a.kind).is_some());
         if !assumed && refusals.is_empty() {
             refusals

@@ -57,6 +57,24 @@ pub struct Address {
     pub offset: Offset,
     /// The strides of the elements on the way, as a greatest common divisor.
     pub stride: u32,
+    /// What the offset's form assumes.
+    pub assumes: BTreeSet<Assumption>,
+}
+
+impl Address {
+    fn new(owner: Owner, offset: Offset) -> Address {
+        Address { owner, offset, stride: 0, assumes: BTreeSet::new() }
+    }
+
+    /// The block's beginning.
+    fn start(owner: Owner) -> Address {
+        Address::new(owner, Some(Poly::default()))
+    }
+
+    /// Anywhere in the block.
+    fn anywhere(owner: Owner) -> Address {
+        Address::new(owner, None)
+    }
 }
 
 type Addresses = BTreeSet<Address>;
@@ -67,8 +85,6 @@ pub struct Owners {
     of: Vec<Addresses>,
     /// What was stored into new memory, by its owner.
     contents: FxHashMap<Owner, Addresses>,
-    /// What the offsets' forms assume.
-    pub assumes: BTreeSet<Assumption>,
     steps: u32,
     grew: bool,
 }
@@ -92,13 +108,12 @@ impl Owners {
             number: FxHashMap::default(),
             of: vec![Addresses::new(); region.values.len()],
             contents: FxHashMap::default(),
-            assumes: BTreeSet::new(),
             steps: limits.address_steps,
             grew: true,
         };
         for param in &region.block(Region::ENTRY).params {
             let owner = owners.owner(Way::Live(param.value));
-            owners.add(param.value, Address { owner, offset: Some(Poly::default()), stride: 0 });
+            owners.add(param.value, Address::start(owner));
         }
         let mut rounds = 0;
         while std::mem::take(&mut owners.grew) {
@@ -193,7 +208,8 @@ impl Owners {
         let same = set.iter().find(|a| a.owner == address.owner && *a != &address).cloned();
         match same {
             Some(old) => {
-                let merged = Address { owner: old.owner, offset: None, stride: gcd(old.stride, address.stride) };
+                let stride = gcd(old.stride, address.stride);
+                let merged = Address { stride, ..Address::anywhere(old.owner) };
                 if old == merged {
                     return;
                 }
@@ -237,7 +253,7 @@ impl Owners {
                 Way::Below(_) => (address.owner, 0),
                 _ => (address.owner, address.stride),
             };
-            cut.insert(Address { owner, offset: None, stride });
+            cut.insert(Address { stride, ..Address::anywhere(owner) });
         }
         self.of[value.index()] = cut;
     }
@@ -250,23 +266,23 @@ impl Owners {
         }
     }
 
-    /// Adds a form to an offset.
-    fn shifted(&mut self, forms: &mut Forms<'_>, offset: &Offset, by: Value, times: u32, plus: u32) -> Offset {
+    /// The address further by a value times a stride, and a constant.
+    fn shifted(&self, forms: &mut Forms<'_>, from: &Address, by: Value, times: u32, plus: u32) -> Option<Address> {
         let form = forms.form(by);
-        let poly = form.poly.scale(times.into())?.plus(plus.into())?.add(offset.as_ref()?)?;
-        self.assumes.extend(form.assumes);
-        (poly.size() <= 24).then_some(poly)
+        let offset = form.poly.scale(times.into())?.plus(plus.into())?.add(from.offset.as_ref()?)?;
+        let assumes = from.assumes.union(&form.assumes).cloned().collect();
+        Some(Address { owner: from.owner, offset: Some(offset), stride: 0, assumes })
     }
 
     /// What a pointer loaded from an address leads to.
     fn loaded(&mut self, from: &Address, plus: u32) -> Vec<Address> {
         let way = self.way(from.owner).clone();
-        let block = |owner| Address { owner, offset: Some(Poly::default()), stride: 0 };
+        let block = |owner| Address::start(owner);
         match way {
             Way::Text => Vec::new(),
-            Way::Unknown => vec![Address { owner: from.owner, offset: None, stride: 0 }],
+            Way::Unknown => vec![Address::anywhere(from.owner)],
             Way::Below(_) => {
-                let mut all = vec![Address { owner: from.owner, offset: None, stride: 0 }];
+                let mut all = vec![Address::anywhere(from.owner)];
                 all.extend(self.stored_below(from.owner));
                 all
             }
@@ -304,7 +320,7 @@ impl Owners {
                 if self.root(value.owner) == root {
                     continue;
                 }
-                let value = Address { offset: None, ..value.clone() };
+                let value = Address { stride: value.stride, ..Address::anywhere(value.owner) };
                 self.grew |= self.contents.entry(root).or_default().insert(value);
             }
         }
@@ -320,22 +336,26 @@ impl Owners {
                 };
                 let owner = self.owner(way);
                 let offset = Some(Poly::constant(offset.into()));
-                self.add(inst.results[0], Address { owner, offset, stride: 0 });
+                self.add(inst.results[0], Address::new(owner, offset));
             }
             Op::Element { stride, offset } => {
                 for address in set(self, inst.args[0]) {
-                    let shifted = self.shifted(forms, &address.offset, inst.args[1], stride, offset);
+                    let shifted = self.shifted(forms, &address, inst.args[1], stride, offset);
+                    let shifted = shifted.unwrap_or(Address::anywhere(address.owner));
                     let stride = gcd(address.stride, stride);
-                    self.add(inst.results[0], Address { owner: address.owner, offset: shifted, stride });
+                    self.add(inst.results[0], Address { stride, ..shifted });
                 }
             }
             Op::Int(op @ (IntOp::Add | IntOp::Sub)) => {
                 let (a, b) = (inst.args[0], inst.args[1]);
                 for (pointer, number) in [(a, b), (b, a)] {
                     for address in set(self, pointer) {
-                        let plain = op == IntOp::Add;
-                        let offset = if plain { self.shifted(forms, &address.offset, number, 1, 0) } else { None };
-                        self.add(inst.results[0], Address { owner: address.owner, offset, stride: 1 });
+                        let shifted = match op {
+                            IntOp::Add => self.shifted(forms, &address, number, 1, 0),
+                            _ => None,
+                        };
+                        let shifted = shifted.unwrap_or(Address::anywhere(address.owner));
+                        self.add(inst.results[0], Address { stride: 1, ..shifted });
                     }
                 }
             }
@@ -359,7 +379,7 @@ impl Owners {
                     match *effect {
                         Effect::Allocates { .. } => {
                             let owner = self.owner(Way::Fresh(inst.results[0]));
-                            results.insert(Address { owner, offset: Some(Poly::default()), stride: 0 });
+                            results.insert(Address::start(owner));
                         }
                         Effect::Appends { pointer, .. } => results.extend(set(self, inst.args[pointer as usize])),
                         _ => {}
@@ -378,7 +398,7 @@ impl Owners {
                 for (from, to) in copies(routine, constant) {
                     let mut moved = Addresses::new();
                     for address in set(self, inst.args[from as usize]) {
-                        let unknown = Address { offset: None, ..address };
+                        let unknown = Address { stride: address.stride, ..Address::anywhere(address.owner) };
                         moved.extend(self.loaded(&unknown, 0));
                     }
                     let to = match to {
@@ -413,16 +433,16 @@ impl Owners {
         match self.way(address.owner) {
             Way::Child(..) => {
                 let root = self.root(address.owner);
-                Address { owner: self.owner(Way::Below(root)), offset: None, stride: 0 }
+                Address::anywhere(self.owner(Way::Below(root)))
             }
-            _ => Address { offset: None, ..address },
+            _ => Address { stride: address.stride, ..Address::anywhere(address.owner) },
         }
     }
 
     /// The addresses for a place of a callee's summary. `made` names what it made itself. A slot beyond the arguments
     /// belongs to a function that cannot be the callee.
     pub fn translate(&mut self, params: &[Value], place: Place, made: Value) -> Vec<Address> {
-        let anywhere = |owner| Address { owner, offset: None, stride: 0 };
+        let anywhere = |owner| Address::anywhere(owner);
         let mut bases = Vec::new();
         match place.source {
             Source::Param(slot) => {
@@ -453,7 +473,7 @@ impl Owners {
 
     /// An address of which nothing is known.
     pub fn unknown(&mut self) -> Address {
-        Address { owner: self.owner(Way::Unknown), offset: None, stride: 0 }
+        Address::anywhere(self.owner(Way::Unknown))
     }
 
     /// Whether a value without addresses is null: made of constants alone. What is behind null is never accessed.
