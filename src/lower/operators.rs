@@ -6,6 +6,7 @@ use scaly_interp::routine::Routine;
 use super::body::Body;
 use super::frame::Slot;
 use super::regions::Want;
+use crate::check::fold::{self, is_signed, width};
 use crate::check::hir::{BinaryOp, Expr, ExprKind, IntKind, Type, TypeId, Types, UnaryOp};
 
 /// A number known while compiling.
@@ -24,31 +25,6 @@ pub fn int_kind(types: &Types, ty: TypeId) -> Option<IntKind> {
         Type::Char => Some(IntKind::U32),
         Type::Bool => Some(IntKind::U8),
         _ => None,
-    }
-}
-
-fn bits(kind: IntKind) -> u32 {
-    match kind {
-        IntKind::I8 | IntKind::U8 => 8,
-        IntKind::I16 | IntKind::U16 => 16,
-        IntKind::I32 | IntKind::U32 => 32,
-        IntKind::I64 | IntKind::U64 => 64,
-    }
-}
-
-pub fn is_signed(kind: IntKind) -> bool {
-    matches!(kind, IntKind::I8 | IntKind::I16 | IntKind::I32 | IntKind::I64)
-}
-
-fn wrapped(kind: IntKind, value: i64) -> i64 {
-    match kind {
-        IntKind::I8 => value as i8 as i64,
-        IntKind::I16 => value as i16 as i64,
-        IntKind::I32 => value as i32 as i64,
-        IntKind::U8 => value as u8 as i64,
-        IntKind::U16 => value as u16 as i64,
-        IntKind::U32 => value as u32 as i64,
-        IntKind::I64 | IntKind::U64 => value,
     }
 }
 
@@ -77,8 +53,8 @@ fn known_within(types: &Types, e: &Expr, depth: u32) -> Option<Known> {
             _ => None,
         },
         ExprKind::Unary { op, operand } => match (op, known_within(types, operand, depth)?) {
-            (UnaryOp::Neg, Known::Int(v)) => Some(Known::Int(wrapped(int_kind(types, e.ty)?, v.wrapping_neg()))),
-            (UnaryOp::Not, Known::Int(v)) => Some(Known::Int(wrapped(int_kind(types, e.ty)?, !v))),
+            (UnaryOp::Neg, Known::Int(v)) => Some(Known::Int(fold::wrap(v.wrapping_neg(), int_kind(types, e.ty)?))),
+            (UnaryOp::Not, Known::Int(v)) => Some(Known::Int(fold::wrap(!v, int_kind(types, e.ty)?))),
             (UnaryOp::Neg, Known::Float(v)) => float(-v),
             _ => None,
         },
@@ -86,7 +62,7 @@ fn known_within(types: &Types, e: &Expr, depth: u32) -> Option<Known> {
             let left = known_within(types, left, depth)?;
             let right = known_within(types, right, depth)?;
             match (left, right) {
-                (Known::Int(a), Known::Int(b)) => fold_int(*op, int_kind(types, e.ty)?, a, b).map(Known::Int),
+                (Known::Int(a), Known::Int(b)) => fold::int_binary(*op, a, b, int_kind(types, e.ty)?).map(Known::Int),
                 (Known::Float(a), Known::Float(b)) if e.ty == Types::F32 => {
                     fold_f32(*op, a as f32, b as f32).and_then(|v| float(f64::from(v)))
                 }
@@ -97,7 +73,7 @@ fn known_within(types: &Types, e: &Expr, depth: u32) -> Option<Known> {
         ExprKind::Convert(operand) => {
             let from = int_kind(types, operand.ty);
             match (known_within(types, operand, depth)?, int_kind(types, e.ty)) {
-                (Known::Int(v), Some(kind)) => Some(Known::Int(wrapped(kind, v))),
+                (Known::Int(v), Some(kind)) => Some(Known::Int(fold::wrap(v, kind))),
                 (Known::Int(v), None) if from == Some(IntKind::U64) => match e.ty {
                     Types::F32 => float(f64::from(v as u64 as f32)),
                     _ => float(v as u64 as f64),
@@ -118,28 +94,6 @@ fn known_within(types: &Types, e: &Expr, depth: u32) -> Option<Known> {
 /// A NaN is left to the machine.
 fn float(value: f64) -> Option<Known> {
     (!value.is_nan()).then_some(Known::Float(value))
-}
-
-fn fold_int(op: BinaryOp, kind: IntKind, a: i64, b: i64) -> Option<i64> {
-    let count = b as u32 & (bits(kind) - 1);
-    let value = match op {
-        BinaryOp::Add => a.wrapping_add(b),
-        BinaryOp::Sub => a.wrapping_sub(b),
-        BinaryOp::Mul => a.wrapping_mul(b),
-        BinaryOp::Div | BinaryOp::Rem if b == 0 => return None,
-        BinaryOp::Div if kind == IntKind::U64 => (a as u64 / b as u64) as i64,
-        BinaryOp::Div => a.wrapping_div(b),
-        BinaryOp::Rem if kind == IntKind::U64 => (a as u64 % b as u64) as i64,
-        BinaryOp::Rem => a.wrapping_rem(b),
-        BinaryOp::Shl => a.wrapping_shl(count),
-        BinaryOp::Shr if is_signed(kind) => a.wrapping_shr(count),
-        BinaryOp::Shr => ((a as u64).wrapping_shr(count)) as i64,
-        BinaryOp::And => a & b,
-        BinaryOp::Or => a | b,
-        BinaryOp::Xor => a ^ b,
-        BinaryOp::Concat => return None,
-    };
-    Some(wrapped(kind, value))
 }
 
 fn fold_f64(op: BinaryOp, a: f64, b: f64) -> Option<f64> {
@@ -203,13 +157,13 @@ impl<'h> Body<'_, 'h> {
         match (op, int_kind(self.types(), e.ty)) {
             (UnaryOp::Neg, Some(kind)) => {
                 self.code.op2(Opcode::Neg, to, from);
-                if bits(kind) < 64 {
+                if width(kind) < 64 {
                     self.wrap(kind, to);
                 }
             }
             (UnaryOp::Not, Some(kind)) => {
                 self.code.op2(Opcode::Not, to, from);
-                if !is_signed(kind) && bits(kind) < 64 {
+                if !is_signed(kind) && width(kind) < 64 {
                     self.wrap(kind, to);
                 }
             }
@@ -256,10 +210,10 @@ impl<'h> Body<'_, 'h> {
             return;
         }
         let (a, mut b) = self.operands(left, right);
-        let wide = bits(kind) == 64;
+        let wide = width(kind) == 64;
         if matches!(op, BinaryOp::Shl | BinaryOp::Shr) && !wide {
             let count = self.code.frame.take(1);
-            self.code.imm(Opcode::AndImm, count, b, i64::from(bits(kind) - 1));
+            self.code.imm(Opcode::AndImm, count, b, i64::from(width(kind) - 1));
             b = count;
         }
         let unsigned = kind == IntKind::U64;
@@ -311,7 +265,7 @@ impl<'h> Body<'_, 'h> {
             BinaryOp::Or => Opcode::OrImm,
             BinaryOp::Xor => Opcode::XorImm,
             BinaryOp::Shl | BinaryOp::Shr => {
-                operand = value & i64::from(bits(kind) - 1);
+                operand = value & i64::from(width(kind) - 1);
                 match op {
                     BinaryOp::Shl => Opcode::ShlImm,
                     _ if is_signed(kind) => Opcode::ShrSImm,
@@ -333,7 +287,7 @@ impl<'h> Body<'_, 'h> {
             BinaryOp::Div => is_signed(kind),
             _ => false,
         };
-        if leaves && bits(kind) < 64 {
+        if leaves && width(kind) < 64 {
             self.wrap(kind, to);
         }
     }
@@ -355,8 +309,8 @@ impl<'h> Body<'_, 'h> {
     pub fn keeps_bits(&self, e: &Expr, operand: &Expr) -> bool {
         match (int_kind(self.types(), operand.ty), int_kind(self.types(), e.ty)) {
             (Some(source), Some(target)) => {
-                bits(target) == 64
-                    || (bits(source) < bits(target) && (is_signed(target) || !is_signed(source)))
+                width(target) == 64
+                    || (width(source) < width(target) && (is_signed(target) || !is_signed(source)))
                     || source == target
             }
             (None, None) => operand.ty == e.ty,

@@ -18,7 +18,7 @@ fn inner_loop(text: &str) -> String {
     let of_user = |l: &&scaly_interp::program::Loop| !program.function(l.function).library;
     let has_inner = |id: usize| program.loops.iter().any(|l| l.parent.is_some_and(|p| p.0 as usize == id));
     let found = program.loops.iter().enumerate().filter(|(id, l)| of_user(l) && !has_inner(*id)).map(|(_, l)| l);
-    let one = found.last().expect("a loop");
+    let one = found.reduce(|_, last| last).expect("a loop");
     let code = &program.code[one.code.start as usize..one.code.end as usize];
     code.iter().map(|i| i.op.name()).collect::<Vec<_>>().join(" ")
 }
