@@ -107,13 +107,16 @@ fn instruction(program: &Program, pc: usize, ins: Instruction, mutation: Mutatio
         },
         Mutation::ShortPlusOne => Instruction { y: ins.y.wrapping_add(1), ..ins },
         Mutation::OtherX => {
-            let (step, most) = match ins.op {
-                Opcode::Text => (1, program.texts.len() as u32),
-                Opcode::FunctionId => (1, program.functions.len() as u32),
-                Opcode::Global => (8, program.global_bytes),
-                _ => (1, u32::MAX),
+            // Globals that all move by the same are the same: the second takes the place of the first.
+            if ins.op == Opcode::Global {
+                return Instruction { x: ins.x.saturating_sub(16), ..ins };
+            }
+            let most = match ins.op {
+                Opcode::Text => program.texts.len() as u32,
+                Opcode::FunctionId => program.functions.len() as u32,
+                _ => u32::MAX,
             };
-            let x = if ins.x + step < most { ins.x + step } else { ins.x.saturating_sub(step) };
+            let x = if ins.x + 1 < most { ins.x + 1 } else { ins.x.saturating_sub(1) };
             Instruction { x, ..ins }
         }
         Mutation::Fewer => Instruction { x: ins.x.saturating_sub(1), ..ins },

