@@ -85,7 +85,7 @@ impl<'h> Body<'_, 'h> {
 
     /// Evaluates what can't wait until the callee's frame stands.
     fn sources(&mut self, signature: &Signature, arguments: &'h [Expr]) -> Vec<Argument> {
-        let in_place = |i: usize| signature.params[i].result.is_some() && arguments[i].is_place();
+        let in_place = |i: usize| signature.params[i].late && arguments[i].is_place();
         let mut fixed = Vec::with_capacity(arguments.len());
         for (i, argument) in arguments.iter().enumerate() {
             fixed.push(if in_place(i) { self.frame_place(argument) } else { None });

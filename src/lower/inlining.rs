@@ -186,8 +186,10 @@ impl<'h> Body<'_, 'h> {
         }
         let mut changed: Vec<LocalId> = Vec::new();
         for (argument, place) in arguments.iter().zip(&signature.params) {
-            if place.result.is_some() && argument.is_place() {
+            if place.late && argument.is_place() {
                 self.frame_place(argument)?;
+            }
+            if place.result.is_some() && argument.is_place() {
                 changed.extend(analysis::root(argument));
             }
         }
@@ -199,7 +201,7 @@ impl<'h> Body<'_, 'h> {
             } else {
                 Region::Foreign
             };
-            let slot = if place.result.is_some() {
+            let slot = if place.late {
                 match self.frame_place(argument).filter(|_| argument.is_place()) {
                     Some(slot) => slot,
                     None => {

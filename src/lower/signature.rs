@@ -23,6 +23,9 @@ pub struct ParamPlace {
     pub slots: u32,
     /// Where it comes back among the results.
     pub result: Option<u32>,
+    /// Its elements are written, if nothing else: its slots are read at the call, for what other arguments do to the place
+    /// is to be seen.
+    pub late: bool,
     /// The slot of its region.
     pub region: Option<u32>,
 }
@@ -58,7 +61,8 @@ impl Signature {
                 Type::Slice(element) => summary.is_some_and(|s| s.reshapes || s.changes) && layouts.get(*element).owns,
                 _ => in_place && layouts.get(ty).owns,
             };
-            (ty, in_place, replaces)
+            let late = in_place || !matches!(types.get(ty), Type::Slice(_)) && summary.is_some_and(|s| s.writes);
+            (ty, in_place, replaces, late)
         });
         let params: Vec<_> = params.collect();
         Signature::new(layouts, lambda, params.into_iter(), routine.result)
@@ -66,13 +70,13 @@ impl Signature {
 
     /// Of a call through a value.
     pub fn of_value(layouts: &mut Layouts<'_>, params: &[TypeId], result: TypeId) -> Signature {
-        Signature::new(layouts, true, params.iter().map(|&ty| (ty, false, false)), result)
+        Signature::new(layouts, true, params.iter().map(|&ty| (ty, false, false, false)), result)
     }
 
     fn new(
         layouts: &mut Layouts<'_>,
         environment: bool,
-        params: impl Iterator<Item = (TypeId, bool, bool)>,
+        params: impl Iterator<Item = (TypeId, bool, bool, bool)>,
         result: TypeId,
     ) -> Signature {
         let returned = layouts.get(result);
@@ -80,9 +84,9 @@ impl Signature {
         let mut results = returned.slots;
         let mut places = Vec::new();
         let mut regions = Vec::new();
-        for (i, (ty, in_place, region)) in params.enumerate() {
+        for (i, (ty, in_place, region, late)) in params.enumerate() {
             let slots = layouts.get(ty).slots;
-            places.push(ParamPlace { ty, slot: next, slots, result: in_place.then_some(results), region: None });
+            places.push(ParamPlace { ty, slot: next, slots, result: in_place.then_some(results), late, region: None });
             next = next.saturating_add(slots);
             if in_place {
                 results = results.saturating_add(slots);

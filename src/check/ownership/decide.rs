@@ -87,6 +87,8 @@ pub fn decide(flow: &mut Flow) -> Decisions {
                         let slots = !write.reshapes && !write.in_memory;
                         match holder.kind {
                             HolderKind::Candidate => copied[bit as usize] = true,
+                            // A loop walks by the cursor's own slots.
+                            HolderKind::Subject if slots && flow.is_cursor(local) => conflicts.push((bit, number)),
                             // These have slots of their own.
                             _ if slots => {}
                             HolderKind::Cursor => copied[bit as usize] = true,

@@ -51,6 +51,21 @@ impl<'p> Views<'p> {
         subject.iter().map(|place| place.clone().step(step, boxed)).collect()
     }
 
+    /// The place itself, whatever its variable shows. An unboxed payload lies in the slots of its union.
+    pub fn slots(&self, e: &Expr) -> Option<Place> {
+        let (base, step, boxed) = match &e.kind {
+            ExprKind::Local(l) => return Some(Place::of(Root::Local(*l))),
+            ExprKind::Field { base, field } => (base, Step::Field(*field), false),
+            ExprKind::Index { base, .. } => (base, Step::Index, false),
+            ExprKind::Payload { base, variant, field, .. } => {
+                (base, Step::Payload { variant: *variant, field: *field }, self.boxed(base.ty, *variant, *field))
+            }
+            ExprKind::AnyPayload { base } => (base, Step::AnyPayload, false),
+            _ => return None,
+        };
+        self.slots(base).map(|place| place.step(step, boxed))
+    }
+
     /// The places that the value of `e`, evaluated in a block at `depth`, shows.
     pub fn of(&self, e: &Expr, depth: u32) -> Vec<Place> {
         let mut places = Vec::new();

@@ -169,7 +169,8 @@ impl Flow<'_> {
             ExprKind::ForEach { tag, variable, collection, body } => {
                 self.eval(collection, Mode::Borrow);
                 let mut places = self.views.of(collection, self.depth);
-                let subject = self.hold(HolderKind::Subject, None, places.clone(), collection.span);
+                let walked = places.iter().cloned().chain(self.cursor_slots(collection)).collect();
+                let subject = self.hold(HolderKind::Subject, None, walked, collection.span);
                 self.events.push(Event::Declare(subject));
                 places.iter_mut().for_each(|place| place.push(Step::Index, false));
                 self.repeat(
@@ -186,7 +187,8 @@ impl Flow<'_> {
             }
             ExprKind::While { tag, condition, body } => {
                 let subject = self.walked(body).map(|collection| {
-                    let places = self.views.of(collection, self.depth);
+                    let mut places = self.views.of(collection, self.depth);
+                    places.extend(self.cursor_slots(collection));
                     let subject = self.hold(HolderKind::Subject, None, places, collection.span);
                     self.events.push(Event::Declare(subject));
                     subject
@@ -239,6 +241,9 @@ impl Flow<'_> {
                 let cursor = matches!(place.kind, ExprKind::Local(l) if self.cursors.contains(&l));
                 self.eval(value, if cursor { Mode::Borrow } else { Mode::Store });
                 if cursor {
+                    if let Some(slots) = self.views.slots(place) {
+                        self.write(slots, false, false, Writer::Assignment, e.span);
+                    }
                     return;
                 }
                 let from = self.writes.len();

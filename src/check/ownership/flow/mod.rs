@@ -13,7 +13,7 @@ mod operands;
 use rustc_hash::FxHashSet;
 
 use super::access::Access;
-use super::place::Place;
+use super::place::{Place, Root};
 use super::report::Report;
 use super::summary::written;
 use super::views::Views;
@@ -336,6 +336,16 @@ impl<'p> Flow<'p> {
         }
     }
 
+    pub fn is_cursor(&self, local: LocalId) -> bool {
+        self.cursors.contains(&local)
+    }
+
+    /// The slots of a cursor that the place lies in: they change when the cursor moves.
+    pub(super) fn cursor_slots(&self, place: &Expr) -> Option<Place> {
+        let local = variable(place).filter(|l| self.cursors.contains(l))?;
+        self.views.slots(place).filter(|place| place.root == Root::Local(local) && !place.in_memory())
+    }
+
     fn declare(&mut self, local: LocalId, value: &Expr) {
         self.depths[local.0 as usize] = self.depth;
         let ty = self.views.ty(local);
@@ -374,7 +384,8 @@ impl<'p> Flow<'p> {
         self.eval(value, Mode::Store);
         let rooted = variable(value).is_some() || matches!(value.kind, ExprKind::Global(_));
         let bit = if kind != LocalKind::Var && value.is_place() && rooted {
-            let places = self.views.of(value, self.depth);
+            let mut places = self.views.of(value, self.depth);
+            places.extend(self.cursor_slots(value));
             self.hold(HolderKind::Candidate, Some(local), places, span)
         } else {
             self.hold(HolderKind::Owner, Some(local), Vec::new(), span)

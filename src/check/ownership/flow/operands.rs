@@ -157,7 +157,9 @@ impl Flow<'_> {
         // Only slices of plain elements may see one another's writes.
         let plain = !self.types().element(operand.ty).is_some_and(|element| self.types().owns(element));
         let mut copy = false;
-        for place in self.shown(self.views.of(operand, self.depth)) {
+        let mut places = self.views.of(operand, self.depth);
+        places.extend(self.cursor_slots(operand));
+        for place in self.shown(places) {
             for (n, write) in self.writes[from..].iter().enumerate() {
                 let own = call.and_then(|(own, owners, _)| owners.get((from + n).checked_sub(own)?).copied());
                 let mine = own.is_some() && own == call.map(|c| c.2);

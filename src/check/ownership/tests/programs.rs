@@ -130,3 +130,15 @@ fn nothing_is_moved_from_under_an_operand() {
                 function first(a: Array[int], n: int) returns int: a[0] + n\nprintln(f(1))";
     assert_eq!(decided(text, "f"), ["own 1", "own 2"]);
 }
+
+/// A name for a cursor's slots would move along with it.
+#[test]
+fn what_a_cursor_stood_at_is_kept() {
+    let text = "define T union(Leaf, Fork { left: T, right: T })\nfunction f(t: T) returns int {\n    var cur = t\n    let old = \
+                cur\n    choose old {\n        when Fork(l, r): set cur: l\n        when Leaf {}\n    }\n    if old is Leaf: 1 \
+                else 0\n}\nprintln(f(T.Leaf))";
+    assert_eq!(decided(text, "f")[..2], ["view 1", "own 2"]);
+    let text = "define N(list: Array[int], next: N?)\nprocedure f(n: N) {\n    var cur = n\n    for x in cur.list {\n        \
+                println(x)\n        set cur: cur.next.value\n    }\n}\nf(N([1], null))";
+    assert_eq!(analyzed(text, false, false).1, ["6:9: `cur` cannot be assigned while it is viewed"]);
+}
