@@ -63,13 +63,11 @@ fn main() {
     // All that a file leads to, itself included.
     let mut needs: Vec<u64> = texts.iter().enumerate().map(|(file, text)| mentioned(text) | 1 << file).collect();
     loop {
-        let before = needs.clone();
-        for file in 0..needs.len() {
-            needs[file] = reach(needs[file], &before);
-        }
-        if needs == before {
+        let wider: Vec<u64> = needs.iter().map(|&files| reach(files, &needs)).collect();
+        if wider == needs {
             break;
         }
+        needs = wider;
     }
 
     let mut out = String::from("/// Name and text of each file.\npub const FILES: &[(&str, &str)] = &[\n");

@@ -178,11 +178,8 @@ impl Memory<'_, '_> {
     /// value behaves like a copy: if what is written through a slice could be seen in it, the caller has made one.
     fn may_share(&self, view: Source, other: Source) -> bool {
         matches!(self.kind(view), Some(ParamKind::View | ParamKind::Environment))
-            && match (other, self.kind(other)) {
-                (Source::Fresh { .. } | Source::Text, _) => false,
-                (_, Some(ParamKind::Value | ParamKind::Region)) => false,
-                _ => true,
-            }
+            && !matches!(other, Source::Fresh { .. } | Source::Text)
+            && !matches!(self.kind(other), Some(ParamKind::Value | ParamKind::Region))
     }
 
     /// A slot without a row may be anything, like a slice.
@@ -428,7 +425,7 @@ impl Memory<'_, '_> {
     fn moves(&self, stored: &Stored, accesses: &Accesses) -> Option<Refusal> {
         let owners = self.owners;
         let beyond = accesses.all.iter().filter_map(|a| self.follows(a.owner, stored)).max();
-        let Some(beyond) = beyond else { return None };
+        let beyond = beyond?;
         let harmless = stored.values.iter().all(|value| match owners.way(value.owner) {
             Way::Text => true,
             // What new memory leads to is of no interest if nobody goes on from there.
