@@ -5,9 +5,12 @@
 //! words.
 #![deny(unsafe_code)]
 
+pub mod backend;
 pub mod effects;
 pub mod explain;
 pub mod independence;
 pub mod limits;
+pub mod optimize;
 pub mod region;
+pub mod trace;
 pub mod walker;

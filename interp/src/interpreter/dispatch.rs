@@ -26,17 +26,42 @@ use super::native::{Native, move_slots};
 use super::state::{Outcome, State};
 use crate::bytecode::{Instruction, Opcode};
 use crate::machine::{Fault, Next};
-use crate::program::Pc;
+use crate::program::{FunctionId, LoopId, Pc};
 use crate::routine;
+use crate::tier::Goes;
 
 /// The return pc of the first frame.
 pub(crate) const OUTSIDE: u64 = u64::MAX;
+/// In the return pc of an activation that native code called: it returns there, and the interpreter's run ends. Set in
+/// [`OUTSIDE`] too.
+pub(crate) const NESTED: u64 = 1 << 63;
 
-/// Where a run stands.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Position {
-    pub pc: Pc,
-    pub base: *mut u64,
+/// Where a run stands: an instruction of the program, and the frame that it works on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Position {
+    pub(crate) pc: Pc,
+    pub(crate) base: *mut u64,
+}
+
+impl Position {
+    pub fn pc(self) -> Pc {
+        self.pc
+    }
+
+    /// Slot 0 of the frame.
+    pub fn base(self) -> *mut u64 {
+        self.base
+    }
+
+    /// Another instruction, in the frame that begins `slots` slots higher.
+    pub fn at(self, pc: Pc, slots: u32) -> Position {
+        Position { pc, base: self.base.wrapping_add(slots as usize) }
+    }
+
+    /// Another frame of the same stack; for native code, which knows its address.
+    pub fn of_frame(self, base: *mut u64) -> Position {
+        Position { pc: self.pc, base }
+    }
 }
 
 /// Why running stopped, at `State::stopped`.
@@ -65,6 +90,25 @@ pub(crate) unsafe fn run(state: &mut State, from: Position) -> Left {
     // SAFETY: by the caller's promise.
     unsafe { engine::start(pc, from.base, code, state) };
     state.left
+}
+
+/// Goes on at a position.
+///
+/// # Safety
+/// As for [`run`].
+pub(crate) unsafe fn continue_at(state: &mut State, at: Position) -> Left {
+    // SAFETY: by the caller's promise.
+    unsafe { run(state, at) }
+}
+
+/// Stops at a routine's instruction because of its outcome.
+///
+/// # Safety
+/// As for [`run`].
+pub(crate) unsafe fn resume_stopped(state: &mut State, at: Position, outcome: Outcome) {
+    let code = state.code();
+    // SAFETY: by the caller's promise.
+    unsafe { stopped(code.add(at.pc.0 as usize), at.base, code, state, outcome) }
 }
 
 /// Where an instruction leads.
@@ -121,7 +165,7 @@ pub(crate) unsafe fn follow(
                 } else {
                     move_slots(base, base.add(from as usize), count as usize);
                 }
-                if back == OUTSIDE {
+                if back & NESTED != 0 {
                     return Flow::Stop(Left::Returned, pc, base);
                 }
                 Flow::Go(code.add(back as usize), caller)
@@ -158,6 +202,12 @@ unsafe fn enter(
 }
 
 #[inline(always)]
+pub(crate) unsafe fn position(pc: *const Instruction, base: *mut u64, code: *const Instruction) -> Position {
+    // SAFETY: `pc` is of the program's code.
+    Position { pc: Pc(unsafe { pc.offset_from_unsigned(code) } as u32), base }
+}
+
+#[inline(always)]
 pub(crate) unsafe fn stop(
     left: Left,
     pc: *const Instruction,
@@ -167,7 +217,7 @@ pub(crate) unsafe fn stop(
 ) {
     // SAFETY: `pc` is of the program's code, the state is live.
     unsafe {
-        (*state).stopped = Some(Position { pc: Pc(pc.offset_from_unsigned(code) as u32), base });
+        (*state).stopped = Some(position(pc, base, code));
         (*state).left = left;
     }
 }
@@ -275,10 +325,12 @@ mod engine {
     #[cold]
     #[inline(never)]
     unsafe fn loop_hook(pc: *const Instruction, base: *mut u64, code: *const Instruction, state: *mut State, id: u32) {
-        // SAFETY: by the promise of `run`.
+        // SAFETY: by the promise of `run`; where the tier says to go on is a place of this program.
         unsafe {
-            (*state).loop_hook(id);
-            go(pc, base, code, state)
+            match (*state).hot_loop(LoopId(id), position(pc, base, code)) {
+                Goes::On(at) => go(code.add(at.pc.0 as usize), at.base, code, state),
+                Goes::Stopped => {}
+            }
         }
     }
 
@@ -291,10 +343,12 @@ mod engine {
         state: *mut State,
         id: u32,
     ) {
-        // SAFETY: by the promise of `run`.
+        // SAFETY: as for `loop_hook`.
         unsafe {
-            (*state).function_hook(id);
-            go(pc, base, code, state)
+            match (*state).hot_function(FunctionId(id), position(pc, base, code)) {
+                Goes::On(at) => go(code.add(at.pc.0 as usize), at.base, code, state),
+                Goes::Stopped => {}
+            }
         }
     }
 }
@@ -322,13 +376,15 @@ mod engine {
                 let mut machine = Native { base, tables: &raw const *(*state).tables };
                 match follow(step(&mut machine, *pc), pc, base, code, state) {
                     Flow::Go(next, frame) => (pc, base) = (next, frame),
-                    Flow::LoopHook(next, id) => {
-                        pc = next;
-                        (*state).loop_hook(id);
-                    }
+                    Flow::LoopHook(next, id) => match (*state).hot_loop(LoopId(id), position(next, base, code)) {
+                        Goes::On(at) => (pc, base) = (code.add(at.pc.0 as usize), at.base),
+                        Goes::Stopped => return,
+                    },
                     Flow::FunctionHook(next, frame, id) => {
-                        (pc, base) = (next, frame);
-                        (*state).function_hook(id);
+                        match (*state).hot_function(FunctionId(id), position(next, frame, code)) {
+                            Goes::On(at) => (pc, base) = (code.add(at.pc.0 as usize), at.base),
+                            Goes::Stopped => return,
+                        }
                     }
                     Flow::Stop(left, pc, base) => return stop(left, pc, base, code, state),
                     Flow::Fault(kind) => return fault(pc, base, code, state, kind),

@@ -73,7 +73,7 @@ impl RuntimeError {
                     break;
                 }
                 base = *base.sub(2) as *mut u64;
-                // The call stands before the instruction that the callee returns to.
+                // The call stands before the instruction that the callee returns to; a native caller's mark is above.
                 pc = Pc(back as u32 - 1);
             }
         }

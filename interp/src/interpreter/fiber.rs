@@ -87,6 +87,7 @@ impl<D: Driver> Task for Run<'_, D> {
                 return Step::Done(1);
             }
         };
+        running.state.native_limit = worker.native_limit();
         match running.resume(self.driver) {
             Stop::Park(operation) => {
                 self.stage = Stage::Running(running);

@@ -15,13 +15,13 @@ use scaly_runtime::memory::MemoryOptions;
 
 use crate::program::Program;
 use crate::verify::VerifyError;
-pub(crate) use dispatch::{Flow, Left, Position, fault, follow, stop, stopped};
+pub use dispatch::Position;
+pub(crate) use dispatch::{Flow, Left, NESTED, continue_at, fault, follow, position, resume_stopped, stop, stopped};
 pub(crate) use error::index_message;
 pub use error::{RuntimeError, TRACE_INNER, TRACE_OUTER, TraceLine};
 pub(crate) use fiber::{Driver, run_with};
-pub(crate) use native::Native;
 pub use native::{
-    NAN_F32, NAN_F64, float_compare, float_op, float_to_int, float_unary_op, int_bytes, int_compare, int_op,
+    NAN_F32, NAN_F64, Native, float_compare, float_op, float_to_int, float_unary_op, int_bytes, int_compare, int_op,
     int_unary_op, single_compare, single_op, single_unary_op,
 };
 pub(crate) use state::Outcome;

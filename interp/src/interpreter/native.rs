@@ -14,9 +14,9 @@ pub const NAN_F64: u64 = 0x7ff8_0000_0000_0000;
 pub const NAN_F32: u32 = 0x7fc0_0000;
 
 #[derive(Clone, Copy)]
-pub(crate) struct Native {
-    pub base: *mut u64,
-    pub tables: *const Tables,
+pub struct Native {
+    pub(crate) base: *mut u64,
+    pub(crate) tables: *const Tables,
 }
 
 impl Native {

@@ -1,6 +1,7 @@
 //! What a run of a program holds beside its frames: tables made from the image, counters, regions, the world outside.
 
 use std::ptr::NonNull;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use scaly_runtime::console::{Input, Output};
@@ -11,6 +12,7 @@ use super::dispatch::{HANDLERS, Handlers, Left, Position};
 use crate::bytecode::Instruction;
 use crate::machine::Fault;
 use crate::program::{FunctionId, LoopId, Program};
+use crate::tier::{Goes, Tier};
 
 /// Executions of a loop's back edge, or of a function, from one call of the cold hook to the next. The hook does not
 /// compile anything yet; LuaJIT's threshold is the start for when it does.
@@ -94,8 +96,16 @@ pub struct State {
     pub(crate) entries: Vec<Entry>,
     /// By loop: back edges until the hook.
     pub(crate) loops: Vec<u32>,
-    /// How often the hook was called, by loop and by function.
-    reached: (Vec<u64>, Vec<u64>),
+    /// By loop and by function: what was counted before the counter was last set.
+    counted: (Vec<u64>, Vec<u64>),
+    /// By loop and by function: what the counter was last set to.
+    started: (Vec<u32>, Vec<u32>),
+    /// What compiles.
+    pub(crate) tier: Option<Rc<dyn Tier>>,
+    /// What a routine answered that native code has called.
+    pub(crate) outcome: Outcome,
+    /// Lowest usable address of the native stack that the run is on.
+    pub(crate) native_limit: usize,
     pub(crate) regions: RegionStack,
     pub(crate) world: World,
     /// What a routine that answered with other than [`Outcome::Done`] left.
@@ -150,7 +160,11 @@ impl State {
             handlers: HANDLERS,
             entries: program.functions.iter().map(entry).collect(),
             loops: vec![HOT; program.loops.len()],
-            reached: (vec![0; program.loops.len()], vec![0; program.functions.len()]),
+            counted: (vec![0; program.loops.len()], vec![0; program.functions.len()]),
+            started: (vec![HOT; program.loops.len()], vec![HOT; program.functions.len()]),
+            tier: None,
+            outcome: Outcome::Done,
+            native_limit: 0,
             tables,
             // SAFETY: by the caller's promise.
             regions: unsafe { RegionStack::new(pool) },
@@ -169,32 +183,66 @@ impl State {
         self.program.code.as_ptr()
     }
 
-    /// A loop's counter has come to 0.
+    pub(crate) fn restart_loop(&mut self, id: u32, count: u32) {
+        let i = id as usize;
+        self.counted.0[i] += u64::from(self.started.0[i] - self.loops[i]);
+        self.loops[i] = count;
+        self.started.0[i] = count;
+    }
+
+    pub(crate) fn restart_function(&mut self, id: u32, count: u32) {
+        let i = id as usize;
+        self.counted.1[i] += u64::from(self.started.1[i] - self.entries[i].counter);
+        self.entries[i].counter = count;
+        self.started.1[i] = count;
+    }
+
+    /// A loop's counter has come to 0, where nothing compiles.
     #[cold]
     #[inline(never)]
     pub(crate) fn loop_hook(&mut self, id: u32) {
-        self.loops[id as usize] = HOT;
-        self.reached.0[id as usize] += 1;
+        self.restart_loop(id, HOT);
     }
 
-    /// A function's counter has come to 0.
+    /// A function's counter has come to 0, where nothing compiles.
     #[cold]
     #[inline(never)]
     pub(crate) fn function_hook(&mut self, id: u32) {
-        self.entries[id as usize].counter = HOT;
-        self.reached.1[id as usize] += 1;
+        self.restart_function(id, HOT);
     }
 
-    /// How often the back edges of a loop were taken.
+    /// A loop's counter has come to 0 at this header.
+    pub(crate) fn hot_loop(&mut self, id: LoopId, at: Position) -> Goes {
+        match self.tier.clone() {
+            Some(tier) => tier.hot_loop(self, id, at),
+            None => {
+                self.loop_hook(id.0);
+                Goes::On(at)
+            }
+        }
+    }
+
+    /// A function's counter has come to 0 at its first instruction.
+    pub(crate) fn hot_function(&mut self, id: FunctionId, at: Position) -> Goes {
+        match self.tier.clone() {
+            Some(tier) => tier.hot_function(self, id, at),
+            None => {
+                self.function_hook(id.0);
+                Goes::On(at)
+            }
+        }
+    }
+
+    /// How often the interpreter took the back edges of a loop.
     pub fn loop_count(&self, id: LoopId) -> u64 {
         let i = id.0 as usize;
-        self.reached.0[i] * u64::from(HOT) + u64::from(HOT - self.loops[i])
+        self.counted.0[i] + u64::from(self.started.0[i] - self.loops[i])
     }
 
-    /// How often a function was called.
+    /// How often the interpreter called a function.
     pub fn call_count(&self, id: FunctionId) -> u64 {
         let i = id.0 as usize;
-        self.reached.1[i] * u64::from(HOT) + u64::from(HOT - self.entries[i].counter)
+        self.counted.1[i] + u64::from(self.started.1[i] - self.entries[i].counter)
     }
 
     #[cold]

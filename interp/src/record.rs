@@ -1,0 +1,130 @@
+//! Runs a program instruction by instruction under a recorder.
+//!
+//! The recorder is a [`Machine`] whose values are real ones with something beside them. It is asked before each
+//! instruction, told where each leads, and ends the recording when it likes; the program runs on meanwhile as ever.
+
+use crate::bytecode::Instruction;
+use crate::interpreter::{Flow, Native, Outcome, Position, State, fault, follow, position, stop, stopped};
+use crate::machine::{Machine, Next};
+use crate::program::FunctionId;
+use crate::routine;
+use crate::step::step;
+use crate::tier::{Goes, mark_nested, run_nested};
+
+/// What a recorder wants before an instruction.
+#[derive(Clone, Copy, Debug)]
+pub enum Before {
+    /// To see it run.
+    Run,
+    /// No more: the recording has ended.
+    End,
+    /// It has run something itself, and goes on where that left.
+    Went(Goes),
+}
+
+/// What a recorder wants when it knows where an instruction leads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum After {
+    /// Go there, calls included.
+    Follow,
+    /// Of a call: let it run to its end unrecorded.
+    Through,
+    /// The recording has ended at the instruction, whose effects on slots and memory have not happened yet; for
+    /// instructions that only say where to go.
+    End,
+}
+
+pub trait Recorder: Machine {
+    /// The real machine for the frame that an instruction works on.
+    fn attach(&mut self, native: Native);
+
+    /// Before an instruction.
+    fn before(&mut self, state: &mut State, at: Position, ins: Instruction) -> Before;
+
+    /// Behind the instruction, before control goes where it leads.
+    fn after(&mut self, state: &mut State, at: Position, ins: Instruction, next: Next) -> After;
+
+    /// The program stopped under the recording: an error, an end, or something to wait for.
+    fn stopped(&mut self);
+}
+
+/// Records from a position on until the recorder or the program ends it.
+pub fn record<R: Recorder>(state: &mut State, from: Position, recorder: &mut R) -> Goes {
+    let code = state.code();
+    let mut pc = code.wrapping_add(from.pc.0 as usize);
+    let mut base = from.base;
+    // SAFETY: a position is of this program, with its frames intact, as in the interpreter's own loop.
+    unsafe {
+        loop {
+            let at = position(pc, base, code);
+            let ins = *pc;
+            match recorder.before(state, at, ins) {
+                Before::Run => {}
+                Before::End => return Goes::On(at),
+                Before::Went(Goes::On(to)) => {
+                    (pc, base) = (code.add(to.pc.0 as usize), to.base);
+                    continue;
+                }
+                Before::Went(Goes::Stopped) => {
+                    recorder.stopped();
+                    return Goes::Stopped;
+                }
+            }
+            recorder.attach(Native { base, tables: &raw const *state.tables });
+            let next = step(recorder, ins);
+            let after = recorder.after(state, at, ins, next);
+            if after == After::End {
+                return Goes::On(at);
+            }
+            match follow(next, pc, base, code, state) {
+                Flow::Go(to, frame) if after == After::Through => {
+                    let callee = position(to, frame, code);
+                    if !run_nested(state, callee, Goes::On(callee)) {
+                        recorder.stopped();
+                        return Goes::Stopped;
+                    }
+                    pc = pc.add(1);
+                }
+                Flow::FunctionHook(to, frame, id) if after == After::Through => {
+                    let callee = position(to, frame, code);
+                    mark_nested(callee);
+                    let goes = state.hot_function(FunctionId(id), callee);
+                    if !run_nested(state, callee, goes) {
+                        recorder.stopped();
+                        return Goes::Stopped;
+                    }
+                    pc = pc.add(1);
+                }
+                Flow::Go(to, frame) => (pc, base) = (to, frame),
+                // A hook under a recording comes again soon.
+                Flow::LoopHook(to, id) => {
+                    state.restart_loop(id, 1);
+                    pc = to;
+                }
+                Flow::FunctionHook(to, frame, id) => {
+                    state.restart_function(id, 1);
+                    (pc, base) = (to, frame);
+                }
+                Flow::Stop(left, pc, base) => {
+                    recorder.stopped();
+                    stop(left, pc, base, code, state);
+                    return Goes::Stopped;
+                }
+                Flow::Fault(kind) => {
+                    recorder.stopped();
+                    fault(pc, base, code, state, kind);
+                    return Goes::Stopped;
+                }
+                Flow::Runtime(number, frame) => {
+                    let outcome = routine::call(state, number, base.add(frame as usize));
+                    if outcome != Outcome::Done {
+                        recorder.stopped();
+                        stopped(pc, base, code, state, outcome);
+                        return Goes::Stopped;
+                    }
+                    pc = pc.add(1);
+                }
+            }
+        }
+    }
+}

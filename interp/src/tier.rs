@@ -1,0 +1,144 @@
+//! The contract between the interpreter and native code.
+//!
+//! A [`Tier`] is asked when a counter has come to zero: it may run native code on the frame, record a trace, or only set
+//! the counter anew. It answers with where the interpreter goes on. All state of a running function is in its frame then:
+//! slots, and the header before them.
+//!
+//! A native caller calls a native callee without the interpreter between them. Where the callee leaves its native code,
+//! the interpreter finishes that activation *below* the caller, in [`run_nested`]: the return pc in the activation's
+//! header is marked, and a marked return ends the run. Call traces read through the mark. What ends a nested run
+//! otherwise (an error, `exit`) ends all native callers too, by a status that each of them hands on: no native stack is
+//! ever unwound. So nothing that may wait is ever called from native code.
+
+use scaly_runtime::memory::Region;
+
+pub use crate::interpreter::Position;
+use crate::interpreter::{Left, NESTED, Outcome, State, continue_at, resume_stopped};
+use crate::program::{FunctionId, LoopId};
+use crate::routine;
+
+/// Where a run goes on.
+#[derive(Clone, Copy, Debug)]
+pub enum Goes {
+    /// In the interpreter, here.
+    On(Position),
+    /// Nowhere: the state says why and where it stopped.
+    Stopped,
+}
+
+/// What compiles and runs native code. It is entered again from native code that it runs.
+pub trait Tier {
+    /// A loop's counter has come to zero at its back edge; `at` is its header.
+    fn hot_loop(&self, state: &mut State, id: LoopId, at: Position) -> Goes;
+
+    /// A function's counter has come to zero at a call; `at` is its first instruction, in its own frame.
+    fn hot_function(&self, state: &mut State, id: FunctionId, at: Position) -> Goes;
+}
+
+/// The outcome of a routine that did more than compute.
+pub const ROUTINE_DONE: u8 = Outcome::Done as u8;
+
+/// Runs a routine on the slots from `first` on. Anything but [`ROUTINE_DONE`] is kept in the state for
+/// [`stopped_in_routine`].
+///
+/// # Safety
+/// As for a `Runtime` instruction: the slots hold the arguments of the routine's row; the state is the one that runs.
+pub unsafe extern "C" fn call_routine(state: *mut State, routine: u32, first: *mut u64) -> u8 {
+    // SAFETY: by the caller's promise.
+    let outcome = unsafe { routine::call(&mut *state, routine, first) };
+    if outcome != Outcome::Done {
+        // SAFETY: as above.
+        unsafe { (*state).outcome = outcome };
+    }
+    outcome as u8
+}
+
+/// Stops a run whose native code came back because of a routine's outcome; `at` is the routine's instruction.
+pub fn stopped_in_routine(state: &mut State, at: Position) -> Goes {
+    let outcome = state.outcome;
+    // SAFETY: a position is of this program, with its frames intact.
+    unsafe { resume_stopped(state, at, outcome) };
+    Goes::Stopped
+}
+
+/// The function at `at` has returned with its results in its slots: where its caller goes on.
+pub fn returned(state: &mut State, at: Position) -> Goes {
+    // SAFETY: each frame has its header before it.
+    unsafe {
+        let (caller, back) = (*at.base.sub(2) as *mut u64, *at.base.sub(1));
+        if back & NESTED != 0 {
+            state.stopped = Some(at);
+            state.left = Left::Returned;
+            return Goes::Stopped;
+        }
+        Goes::On(Position { pc: crate::program::Pc(back as u32), base: caller })
+    }
+}
+
+/// Runs the activation whose frame is `frame` from `from` on, which is in it or in a call that it made, until it returns
+/// to its native caller. False if it does not: the state says why.
+pub fn run_nested(state: &mut State, frame: Position, from: Goes) -> bool {
+    // SAFETY: each frame has its header before it.
+    unsafe { *frame.base.sub(1) |= NESTED };
+    match from {
+        // SAFETY: a position is of this program, with its frames intact.
+        Goes::On(at) => unsafe { continue_at(state, at) == Left::Returned },
+        Goes::Stopped => state.left == Left::Returned,
+    }
+}
+
+/// Marks an activation as called from native code, before it runs.
+pub fn mark_nested(frame: Position) {
+    // SAFETY: each frame has its header before it.
+    unsafe { *frame.base.sub(1) |= NESTED };
+}
+
+/// Bytes of native stack that are kept for routines and for one turn of interpreter and compiler.
+const NATIVE_RESERVE: usize = 1 << 20;
+
+impl State {
+    /// Lowest address of the native stack that native frames may reach.
+    pub fn native_limit(&self) -> usize {
+        self.native_limit + NATIVE_RESERVE
+    }
+
+    /// Whether there is room on the native stack to enter native code.
+    pub fn native_room(&self) -> bool {
+        let here = 0u8;
+        &raw const here as usize > self.native_limit()
+    }
+
+    /// Address behind the last slot of the stack of frames.
+    pub fn slots_limit(&self) -> *mut u64 {
+        self.limit
+    }
+
+    /// Back edges of a loop until the tier is asked again.
+    pub fn set_loop_counter(&mut self, id: LoopId, count: u32) {
+        self.restart_loop(id.0, count);
+    }
+
+    /// Calls of a function until the tier is asked again.
+    pub fn set_function_counter(&mut self, id: FunctionId, count: u32) {
+        self.restart_function(id.0, count);
+    }
+
+    /// Address and length of a string constant.
+    pub fn text_address(&self, id: u32) -> (i64, i64) {
+        self.tables.text(id)
+    }
+
+    /// Address of a byte of the program's globals.
+    pub fn global_address(&self, offset: u32) -> i64 {
+        self.tables.global(offset)
+    }
+}
+
+/// Resets a region; for native code.
+///
+/// # Safety
+/// As for [`scaly_runtime::memory::reset`].
+pub unsafe extern "C" fn reset_region(region: *mut Region) {
+    // SAFETY: by the caller's promise.
+    unsafe { scaly_runtime::memory::reset(region) };
+}

@@ -1,0 +1,79 @@
+//! What the trace compiler asks of the machine's side: code from a trace, its exits, and the way in and back.
+//!
+//! An x86-64 emitter is behind this trait; one for another architecture is a second implementation.
+
+use scaly_interp::interpreter::State;
+use scaly_interp::program::FunctionId;
+use scaly_interp::tier::Position;
+
+use crate::trace::{ExitId, Trace, TraceId};
+
+/// A trace to make code of.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    pub id: TraceId,
+    pub trace: &'a Trace,
+    /// Exits of its snapshots are this one and those that follow.
+    pub first_exit: ExitId,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Assembled {
+    /// Of machine code, constants and cold parts included.
+    pub bytes: usize,
+}
+
+/// Why there is no code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// The code memory is full.
+    NoRoom,
+    /// No code memory is to be had.
+    NoMemory,
+    /// More values at once than a native frame holds.
+    Spills,
+}
+
+/// How native code came back.
+#[derive(Clone, Copy, Debug)]
+pub enum Left {
+    /// By this exit. The frames are as its snapshot says; this is the base of the frame of the root of its tree.
+    Exit {
+        exit: ExitId,
+        root: Position,
+        /// Where it went through native callers that did not expect it: the exit of the innermost of them.
+        via: Option<ExitId>,
+    },
+    /// The function returned; its results are in its frame.
+    Returned,
+    /// A function called by it did not come back: the state says why.
+    Abandoned,
+}
+
+/// One per process that runs Scaly code.
+pub trait Backend {
+    /// Makes code; nothing leads to it yet but [`Backend::enter`].
+    fn assemble(&mut self, job: Job<'_>) -> Result<Assembled, Refusal>;
+
+    /// From now on an exit goes on in a side trace that begins with its values.
+    fn link(&mut self, exit: ExitId, to: TraceId);
+
+    /// An exit leaves again.
+    fn unlink(&mut self, exit: ExitId);
+
+    /// Native calls of a function enter this trace; without one the interpreter runs the callee below its caller.
+    fn publish(&mut self, function: FunctionId, trace: Option<TraceId>);
+
+    /// The memory of a trace may be reused: nothing leads there, no activation is in it.
+    fn free(&mut self, id: TraceId);
+
+    /// Bytes of code in use.
+    fn used(&self) -> usize;
+
+    /// Runs a root trace on the frame at `at`.
+    fn enter(&self, id: TraceId, state: &mut State, at: Position) -> Left;
+
+    /// The machine code of a trace as text, a line an instruction, with the source line before what comes from it.
+    fn listing(&self, id: TraceId) -> String;
+}
