@@ -14,7 +14,7 @@ use scaly_runtime::memory::Region;
 
 pub use crate::interpreter::Position;
 use crate::interpreter::{Left, NESTED, Outcome, State, continue_at, resume_stopped};
-use crate::program::{FunctionId, LoopId};
+use crate::program::{FunctionId, LoopId, Pc};
 use crate::routine;
 
 /// Where a run goes on.
@@ -33,6 +33,45 @@ pub trait Tier {
 
     /// A function's counter has come to zero at a call; `at` is its first instruction, in its own frame.
     fn hot_function(&self, state: &mut State, id: FunctionId, at: Position) -> Goes;
+
+    /// A function that native code called has left its native code, or has none. Brings the activation to its end, with
+    /// the results in its slots; false if it does not return, and the state says why.
+    fn finish_call(&self, state: &mut State, call: NativeCall) -> bool;
+}
+
+/// An activation that native code has called and that is not finished.
+#[derive(Clone, Copy, Debug)]
+pub struct NativeCall {
+    pub function: FunctionId,
+    /// At its first instruction, in its frame.
+    pub frame: Position,
+    /// What its native code returned; never 0, which means that all is done.
+    pub code: u32,
+    /// The frame of the root of the tree that left.
+    pub root: *mut u64,
+    /// The exit that it went through, or 0.
+    pub via: u32,
+}
+
+/// [`Tier::finish_call`] for native code; 1 or 0.
+///
+/// # Safety
+/// The state is the one that runs, with a tier; the frame has its header and its arguments.
+pub unsafe extern "C" fn finish_call(
+    state: *mut State,
+    function: u32,
+    frame: *mut u64,
+    code: u32,
+    root: *mut u64,
+    via: u32,
+) -> u8 {
+    // SAFETY: by the caller's promise.
+    let state = unsafe { &mut *state };
+    let Some(tier) = state.tier.clone() else { return 0 };
+    let function = FunctionId(function);
+    let first = Pc(state.program.function(function).code.start);
+    let frame = Position { pc: first, base: frame };
+    u8::from(tier.finish_call(state, NativeCall { function, frame, code, root, via }))
 }
 
 /// The outcome of a routine that did more than compute.
@@ -71,7 +110,7 @@ pub fn returned(state: &mut State, at: Position) -> Goes {
             state.left = Left::Returned;
             return Goes::Stopped;
         }
-        Goes::On(Position { pc: crate::program::Pc(back as u32), base: caller })
+        Goes::On(Position { pc: Pc(back as u32), base: caller })
     }
 }
 

@@ -51,6 +51,17 @@ pub enum Left {
     Abandoned,
 }
 
+/// What native code returns in its status register. Exits are counted from [`code::FIRST_EXIT`].
+pub mod code {
+    /// The function returned.
+    pub const RETURNED: u32 = 0;
+    /// The function that was called has no native code.
+    pub const INTERPRET: u32 = 1;
+    /// A function called further in did not come back.
+    pub const ABANDONED: u32 = 2;
+    pub const FIRST_EXIT: u32 = 16;
+}
+
 /// One per process that runs Scaly code.
 pub trait Backend {
     /// Makes code; nothing leads to it yet but [`Backend::enter`].

@@ -1,0 +1,1 @@
+//! Native code for traces: registers, x86-64 emission, code memory, exits and linking, listings.
