@@ -11,6 +11,7 @@ pub mod explain;
 pub mod independence;
 pub mod limits;
 pub mod optimize;
+pub mod recorder;
 pub mod region;
 pub mod trace;
 pub mod walker;
