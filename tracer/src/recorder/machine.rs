@@ -1,7 +1,6 @@
 //! The recorder as a machine: real values, and beside each the instruction of the trace that computes it.
 
 use scaly_interp::bytecode::Opcode;
-use scaly_interp::interpreter::Native;
 use scaly_interp::machine::{
     Fault, FloatCompare, FloatOp, FloatUnary, IntCompare, IntKind, IntMemory, IntOp, IntUnary, Machine,
 };

@@ -10,14 +10,12 @@
 //!   iterations are followed as they come, up to a limit: a loop that rarely iterates never gets a tree.
 //! - The recording ends at the header of its root, where the path leaves the loop, or where the function returns.
 
-mod abort;
 mod facts;
 mod frames;
 mod machine;
 
 use std::rc::Rc;
 
-pub use abort::Abort;
 pub use facts::Facts;
 use frames::{Activation, Frames};
 use scaly_interp::bytecode::Instruction;
@@ -28,6 +26,7 @@ use scaly_interp::record::{self, After, Before};
 use scaly_interp::routine::Routine;
 use scaly_interp::tier::{Goes, Position};
 
+use crate::log::Abort;
 use crate::optimize::Builder;
 use crate::region::{Op as Common, Type};
 use crate::trace::{Const, End, ExitId, ExitKind, Op, Ref, Root, Slot, Snapshot, TraceId};
@@ -266,7 +265,7 @@ impl Recording {
         let real = recursive || self.frames.depth() >= self.bounds.depth || size > self.bounds.size;
         if !real || self.facts.may_wait(function) {
             if real && self.frames.depth() >= 4 * self.bounds.depth {
-                self.abort(Abort::RecursionWaits);
+                self.abort(Abort::CallMayWait);
                 return After::End;
             }
             self.check_stack(base + Slot::from(frame_slots));
