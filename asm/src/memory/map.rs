@@ -44,6 +44,12 @@ impl DualMap {
         self.executable.base.as_ptr() as usize
     }
 
+    /// By which `/proc/self/maps` names the file.
+    #[cfg(test)]
+    pub(super) fn inode(&self) -> u64 {
+        std::os::unix::fs::MetadataExt::ino(&self.file.metadata().unwrap())
+    }
+
     /// Gets memory for a part of the views, whole pages. Without this a touch would raise SIGBUS where there is none.
     pub(super) fn commit(&self, part: Range<usize>) -> io::Result<()> {
         // SAFETY: concerns only the file, which is ours; the part lies within its size.
