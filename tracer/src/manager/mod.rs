@@ -198,7 +198,7 @@ impl<B: Backend> Tracing<B> {
             let trees = self.trees.borrow();
             (trees.next_id(), trees.next_exit())
         };
-        self.log.ir(id, || format!("{trace:?}"));
+        self.log.ir(id, || trace.to_string());
         let assembled = self.backend.assemble(Job { id, trace: &trace, first_exit }).map_err(|refusal| {
             match refusal {
                 Refusal::NoRoom => self.log.event(|| Event::Memory(CodeMemory::Full { used: self.backend.used() })),

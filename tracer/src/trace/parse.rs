@@ -103,6 +103,7 @@ impl Parser {
                 (Op::StoreSlot(slot), self.value(line)?, none)
             }
             "slot.address" => (Op::SlotAddress(line.number()?), none, none),
+            "stack.limit" => (Op::StackLimit, none, none),
             "inherit" => (Op::Inherit { index: line.number()?, ty }, none, none),
             "guard" => {
                 let cond = self.value(line)?;

@@ -145,6 +145,7 @@ impl fmt::Display for Inst {
             Op::Slot { slot, epoch, .. } => write!(f, "slot {slot} epoch {epoch}")?,
             Op::StoreSlot(slot) => write!(f, "store.slot {slot}, {a}")?,
             Op::SlotAddress(slot) => write!(f, "slot.address {slot}")?,
+            Op::StackLimit => f.write_str("stack.limit")?,
             Op::Inherit { index, .. } => write!(f, "inherit {index}")?,
             Op::Guard { expected } => write!(f, "guard {a} {expected}")?,
             Op::Routine { routine, slot } => write!(f, "routine {} {slot}", routine.name())?,
