@@ -15,6 +15,9 @@ pub struct Job<'a> {
     pub trace: &'a Trace,
     /// Exits of its snapshots are this one and those that follow.
     pub first_exit: ExitId,
+    /// By snapshot: the exit that it returns. The ways out of a loop that lead to one place return one exit, whichever it
+    /// was, so that a caller expects one. Of all other kinds the snapshot's own.
+    pub returns: &'a [ExitId],
 }
 
 /// What came of it.

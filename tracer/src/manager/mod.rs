@@ -194,12 +194,12 @@ impl<B: Backend> Tracing<B> {
         if trace.snapshots.len() > self.parameters.max_exits as usize {
             return Err(Abort::TooManyExits);
         }
-        let (id, first_exit) = {
-            let trees = self.trees.borrow();
-            (trees.next_id(), trees.next_exit())
+        let (id, first_exit, returns) = {
+            let mut trees = self.trees.borrow_mut();
+            (trees.next_id(), trees.next_exit(), trees.returns(&trace, task))
         };
         self.log.ir(id, || trace.to_string());
-        let assembled = self.backend.assemble(Job { id, trace: &trace, first_exit }).map_err(|refusal| {
+        let assembled = self.backend.assemble(Job { id, trace: &trace, first_exit, returns: &returns }).map_err(|refusal| {
             match refusal {
                 Refusal::NoRoom => self.log.event(|| Event::Memory(CodeMemory::Full { used: self.backend.used() })),
                 Refusal::NoMemory => self.log.event(|| Event::Memory(CodeMemory::Refused)),

@@ -1,9 +1,12 @@
 //! Compiled traces and their exits.
 
+use rustc_hash::FxHashMap;
+use scaly_interp::program::Pc;
+
 use crate::backend::code::FIRST_EXIT;
 use crate::recorder::{Place, Task};
 use crate::region::Type;
-use crate::trace::{ExitId, Root, Snapshot, Trace, TraceId};
+use crate::trace::{ExitId, ExitKind, Root, Snapshot, Trace, TraceId};
 
 #[derive(Clone, Debug)]
 pub struct TraceData {
@@ -33,6 +36,8 @@ pub struct ExitData {
 pub struct Trees {
     traces: Vec<TraceData>,
     exits: Vec<ExitData>,
+    /// The ways out of a tree's loop: the exit that stands for all that lead to this instruction.
+    leaves: FxHashMap<(TraceId, Pc), ExitId>,
 }
 
 impl Trees {
@@ -50,6 +55,18 @@ impl Trees {
 
     pub fn exit(&mut self, id: ExitId) -> &mut ExitData {
         &mut self.exits[(id.0 - FIRST_EXIT) as usize]
+    }
+
+    /// For each snapshot of the next trace, the exit that it returns.
+    pub fn returns(&mut self, trace: &Trace, task: &Task) -> Vec<ExitId> {
+        let (first, id) = (self.next_exit(), self.next_id());
+        let tree = if matches!(task.root, Root::Side(_)) { task.tree } else { id };
+        let own = (0..).map(|i| ExitId(first.0 + i));
+        let mut standing = |(snapshot, own): (&Snapshot, ExitId)| match snapshot.kind {
+            ExitKind::Leave => *self.leaves.entry((tree, snapshot.pc)).or_insert(own),
+            _ => own,
+        };
+        trace.snapshots.iter().zip(own).map(&mut standing).collect()
     }
 
     /// Adds a trace with the next id, and its exits.
