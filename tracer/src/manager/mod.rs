@@ -195,22 +195,23 @@ impl<B: Backend> Tracing<B> {
             return Err(Abort::TooManyExits);
         }
         let (id, first_exit, returns) = {
-            let mut trees = self.trees.borrow_mut();
+            let trees = self.trees.borrow();
             (trees.next_id(), trees.next_exit(), trees.returns(&trace, task))
         };
         self.log.ir(id, || trace.to_string());
-        let assembled = self.backend.assemble(Job { id, trace: &trace, first_exit, returns: &returns }).map_err(|refusal| {
-            match refusal {
-                Refusal::NoRoom => self.log.event(|| Event::Memory(CodeMemory::Full { used: self.backend.used() })),
-                Refusal::NoMemory => self.log.event(|| Event::Memory(CodeMemory::Refused)),
-                Refusal::Spills => {}
-            }
-            match refusal {
-                Refusal::NoRoom => Abort::CodeMemoryFull,
-                Refusal::NoMemory => Abort::CodeMemoryRefused,
-                Refusal::Spills => Abort::TooManyValues,
-            }
-        })?;
+        let assembled =
+            self.backend.assemble(Job { id, trace: &trace, first_exit, returns: &returns }).map_err(|refusal| {
+                match refusal {
+                    Refusal::NoRoom => self.log.event(|| Event::Memory(CodeMemory::Full { used: self.backend.used() })),
+                    Refusal::NoMemory => self.log.event(|| Event::Memory(CodeMemory::Refused)),
+                    Refusal::Spills => {}
+                }
+                match refusal {
+                    Refusal::NoRoom => Abort::CodeMemoryFull,
+                    Refusal::NoMemory => Abort::CodeMemoryRefused,
+                    Refusal::Spills => Abort::TooManyValues,
+                }
+            })?;
         self.trees.borrow_mut().add(&trace, task, self.parameters.hot_exit);
         self.log.event(|| {
             Event::Compiled(Compiled {

@@ -14,7 +14,6 @@ pub struct TraceData {
     pub place: Place,
     /// The tree's root trace; itself for a root.
     pub tree: TraceId,
-    pub root: Root,
     /// Of a root: the side traces of its tree.
     pub sides: u32,
 }
@@ -58,25 +57,36 @@ impl Trees {
     }
 
     /// For each snapshot of the next trace, the exit that it returns.
-    pub fn returns(&mut self, trace: &Trace, task: &Task) -> Vec<ExitId> {
-        let (first, id) = (self.next_exit(), self.next_id());
-        let tree = if matches!(task.root, Root::Side(_)) { task.tree } else { id };
-        let own = (0..).map(|i| ExitId(first.0 + i));
-        let mut standing = |(snapshot, own): (&Snapshot, ExitId)| match snapshot.kind {
-            ExitKind::Leave => *self.leaves.entry((tree, snapshot.pc)).or_insert(own),
-            _ => own,
+    pub fn returns(&self, trace: &Trace, task: &Task) -> Vec<ExitId> {
+        let (first, tree) = (self.next_exit(), self.tree_of(task));
+        let own = |i: usize| ExitId(first.0 + i as u32);
+        let standing = |i: usize, snapshot: &Snapshot| {
+            if snapshot.kind != ExitKind::Leave {
+                return own(i);
+            }
+            let same = |s: &Snapshot| s.kind == ExitKind::Leave && s.pc == snapshot.pc;
+            let earlier = trace.snapshots.iter().position(same).unwrap_or(i);
+            self.leaves.get(&(tree, snapshot.pc)).copied().unwrap_or(own(earlier))
         };
-        trace.snapshots.iter().zip(own).map(&mut standing).collect()
+        trace.snapshots.iter().enumerate().map(|(i, snapshot)| standing(i, snapshot)).collect()
+    }
+
+    /// The root trace of a task's tree.
+    fn tree_of(&self, task: &Task) -> TraceId {
+        if matches!(task.root, Root::Side(_)) { task.tree } else { self.next_id() }
     }
 
     /// Adds a trace with the next id, and its exits.
     pub fn add(&mut self, trace: &Trace, task: &Task, threshold: u32) {
-        let id = self.next_id();
-        let side = matches!(task.root, Root::Side(_));
-        let tree = if side { task.tree } else { id };
-        self.traces.push(TraceData { place: task.place, tree, root: task.root, sides: 0 });
-        if side {
+        let (id, tree, first) = (self.next_id(), self.tree_of(task), self.next_exit());
+        self.traces.push(TraceData { place: task.place, tree, sides: 0 });
+        if tree != id {
             self.traces[tree.index()].sides += 1;
+        }
+        for (i, snapshot) in trace.snapshots.iter().enumerate() {
+            if snapshot.kind == ExitKind::Leave {
+                self.leaves.entry((tree, snapshot.pc)).or_insert(ExitId(first.0 + i as u32));
+            }
         }
         self.exits.extend(trace.snapshots.iter().map(|snapshot| ExitData {
             trace: id,
