@@ -96,7 +96,12 @@ impl<B: Backend> Tracing<B> {
             Place::Loop(id) => Root::Loop(id),
             Place::Function(id) => Root::Function(id),
         };
-        let goes = self.record(state, at, Task { root, place, tree, parent: None, passed: None }, start);
+        let goes = self.record(
+            state,
+            at,
+            Task { root, place, tree, parent: None, passed: None, specialization: false },
+            start,
+        );
         match (goes, self.places.borrow().get(place).tree) {
             // It ended where it began, or just before.
             (Goes::On(to), Some(tree)) if to == at => Some((to, tree)),
@@ -155,7 +160,9 @@ impl<B: Backend> Tracing<B> {
                 return Goes::On(at);
             }
             let place = trees.trace(tree).place;
-            (Task { root: Root::Side(exit), place, tree, parent: Some((snapshot, types)), passed }, start)
+            let specialization = trees.exit(exit).entry && trees.specialize(tree, self.parameters.specializations);
+            let (root, parent) = (Root::Side(exit), Some((snapshot, types)));
+            (Task { root, place, tree, parent, passed, specialization }, start)
         };
         self.record(state, at, task, start)
     }
