@@ -62,22 +62,23 @@ pub mod code {
     pub const FIRST_EXIT: u32 = 16;
 }
 
-/// One per process that runs Scaly code.
+/// One per process that runs Scaly code. All methods take `&self`: native code that [`Backend::enter`] runs may come back
+/// into the trace compiler, which assembles and links below it.
 pub trait Backend {
     /// Makes code; nothing leads to it yet but [`Backend::enter`].
-    fn assemble(&mut self, job: Job<'_>) -> Result<Assembled, Refusal>;
+    fn assemble(&self, job: Job<'_>) -> Result<Assembled, Refusal>;
 
     /// From now on an exit goes on in a side trace that begins with its values.
-    fn link(&mut self, exit: ExitId, to: TraceId);
+    fn link(&self, exit: ExitId, to: TraceId);
 
     /// An exit leaves again.
-    fn unlink(&mut self, exit: ExitId);
+    fn unlink(&self, exit: ExitId);
 
     /// Native calls of a function enter this trace; without one the interpreter runs the callee below its caller.
-    fn publish(&mut self, function: FunctionId, trace: Option<TraceId>);
+    fn publish(&self, function: FunctionId, trace: Option<TraceId>);
 
     /// The memory of a trace may be reused: nothing leads there, no activation is in it.
-    fn free(&mut self, id: TraceId);
+    fn free(&self, id: TraceId);
 
     /// Bytes of code in use.
     fn used(&self) -> usize;

@@ -12,6 +12,7 @@ pub mod independence;
 pub mod log;
 pub mod optimize;
 pub mod parameters;
+pub mod recorder;
 pub mod region;
 pub mod trace;
 pub mod walker;

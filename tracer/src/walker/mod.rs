@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use builder::{Builder, NOWHERE};
-pub use code::{Code, CodeBlock, SlotSet};
+pub use code::{Code, CodeBlock, SlotSet, written};
 pub use fold::{int as fold_int, int_unary as fold_unary};
 pub use linear::{Base, Linear, at_entry as linear_at_entry};
 pub use open::{Open, OpenReason};
