@@ -116,7 +116,7 @@ parameters! {
     spills: "values" = 256, dev 256, 0 to 4096,
         "Values that a trace may keep outside of registers.", UNMEASURED;
     unroll: "iterations" = 8, dev 4, 0 to 1000,
-        "Longest constant trip count of an inner loop that is unrolled into the trace around it.", UNMEASURED;
+        "Iterations of inner loops without a trace that are followed in the trace around them.", UNMEASURED;
     hoist: "switch" = 1, dev 1, 0 to 1,
         "1: the first iteration is peeled off, which takes what does not change out of the loop.", UNMEASURED;
     stable: "iterations" = 1000, dev 1000, 1 to 1_000_000_000,
