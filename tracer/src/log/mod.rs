@@ -12,6 +12,8 @@ mod output;
 mod report;
 mod resolved;
 mod statistics;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::BTreeMap;
@@ -89,7 +91,8 @@ struct Header<'a> {
     event: &'static str,
     scaly: &'static str,
     program: &'a str,
-    parameters: BTreeMap<&'static str, u32>,
+    /// None where nothing is compiled.
+    parameters: Option<BTreeMap<&'static str, u32>>,
 }
 
 impl Log {
@@ -103,12 +106,12 @@ impl Log {
         Log(Some(Box::new(Inner { statistics: Mutex::default(), writer: None })))
     }
 
-    /// Creates the file, if there is to be one.
+    /// Creates the file, if there is to be one. Without parameters nothing is compiled.
     pub fn open(
         request: &Request,
         program: Arc<Program>,
         sources: Arc<SourceMap>,
-        parameters: &Parameters,
+        parameters: Option<&Parameters>,
     ) -> Result<Log, OpenError> {
         let output = Output::open(request.file.as_deref())?;
         let writer = Writer { request: request.clone(), output, program, sources, opened: Instant::now() };
@@ -130,7 +133,7 @@ impl Log {
     #[inline]
     pub fn ir(&self, trace: TraceId, text: impl FnOnce() -> String) {
         if let Some(writer) = self.writer().filter(|w| w.request.ir) {
-            writer.write(&Resolved::Ir { trace: trace.0, text: &text() });
+            writer.ir(trace, &text());
         }
     }
 
@@ -158,17 +161,16 @@ impl Inner {
     fn event(&self, event: &Event<'_>) {
         self.statistics.lock().unwrap_or_else(PoisonError::into_inner).note(event);
         if let Some(writer) = &self.writer {
-            let resolver = Resolver { program: &writer.program, sources: &writer.sources };
-            writer.write(&resolver.resolve(event));
+            writer.write(&writer.resolver().resolve(event));
         }
     }
 }
 
 impl Writer {
-    fn header(&self, parameters: &Parameters) {
+    fn header(&self, parameters: Option<&Parameters>) {
         let main = self.program.function(self.program.main);
         let program = self.sources.get(main.span.file).map_or("?", |file| file.name.as_str());
-        let parameters = parameters.values().collect();
+        let parameters = parameters.map(|set| set.values().collect());
         self.json(Header { event: "header", scaly: env!("CARGO_PKG_VERSION"), program, parameters });
     }
 
@@ -177,6 +179,19 @@ impl Writer {
             Form::Text => self.output.write(&format!("[trace] {event}\n")),
             Form::Json => self.json(event),
         }
+    }
+
+    /// In words with the lines of the source before what comes from them, as JSON as it is.
+    fn ir(&self, trace: TraceId, text: &str) {
+        let annotated = match self.request.form {
+            Form::Text => Some(self.resolver().annotate(text)),
+            Form::Json => None,
+        };
+        self.write(&Resolved::Ir { trace: trace.0, text: annotated.as_deref().unwrap_or(text) });
+    }
+
+    fn resolver(&self) -> Resolver<'_> {
+        Resolver { program: &self.program, sources: &self.sources }
     }
 
     fn json(&self, event: impl Serialize) {

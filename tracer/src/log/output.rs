@@ -45,8 +45,9 @@ impl Output {
             Some(Target::File(file, path)) => match file.write_all(text.as_bytes()) {
                 Ok(()) => false,
                 Err(error) => {
-                    let path = path.display();
-                    let _ = writeln!(io::stderr(), "scaly: the trace log {path} ends here: {}", words(&error));
+                    let text = format!("scaly: the trace log {} ends here: {}\n", path.display(), words(&error));
+                    // Where standard error is closed, nobody is left to tell.
+                    let _ = io::stderr().write_all(text.as_bytes());
                     true
                 }
             },

@@ -152,6 +152,26 @@ impl<'a> Resolver<'a> {
         self.sources.get(span.file).map_or("", |file| file.line_text(file.line_column(span.start).0).trim())
     }
 
+    /// The text form of a trace, whose lines end in `@pc`, with the lines of the source before what comes from them.
+    pub fn annotate(self, text: &str) -> String {
+        let mut annotated = String::new();
+        let mut last = None;
+        for line in text.lines() {
+            let pc = line.rsplit_once(" @").and_then(|(_, pc)| pc.parse().ok()).map(Pc);
+            let span = pc.and_then(|pc| self.program.spans.get(pc.0 as usize));
+            if let Some(&span) = span {
+                let At { file, line, .. } = self.line(span, None);
+                if last != Some((file, line)) {
+                    annotated += &format!("; {file}:{line} | {}\n", self.source(span));
+                    last = Some((file, line));
+                }
+            }
+            annotated += line;
+            annotated.push('\n');
+        }
+        annotated
+    }
+
     fn line(self, span: Span, function: Option<FunctionId>) -> At<'a> {
         let function = function.map_or("", |id| self.program.function(id).name.as_str());
         match self.sources.get(span.file) {
