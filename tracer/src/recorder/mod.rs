@@ -325,7 +325,7 @@ impl Recording {
         let real = recursive || self.frames.depth() >= self.bounds.depth || size > self.bounds.size;
         if !real || self.facts.may_wait(function) {
             if real && self.frames.depth() >= 4 * self.bounds.depth {
-                self.abort(Abort::CallMayWait);
+                self.abort(Abort::RecursionWaits);
                 return After::End;
             }
             self.check_stack(base + Slot::from(frame_slots));
