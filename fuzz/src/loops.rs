@@ -8,7 +8,7 @@ use scaly_interp::program::{LoopId, Program};
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_tracer::explain::Judge;
 use scaly_tracer::independence::{Verdict as Judgement, holds};
-use scaly_tracer::limits::Limits;
+use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::Region;
 
 use crate::check::{Expected, Verdict, shape};
@@ -25,7 +25,7 @@ pub fn judged(text: &str, expected: &Expected) -> Verdict {
 }
 
 fn judged_image(image: &Arc<Program>, expected: &Expected) -> Verdict {
-    let mut judge = Judge::new(image, Limits::default());
+    let mut judge = Judge::new(image, Parameters::default());
     let verdicts: Vec<(Option<Region>, Judgement)> = (0..image.loops.len() as u32)
         .map(|id| {
             let (region, verdict) = judge.judge(LoopId(id));

@@ -20,6 +20,8 @@ pub enum Before {
     End,
     /// It has run something itself, and goes on where that left.
     Went(Goes),
+    /// The same, and the recording has ended.
+    Left(Goes),
 }
 
 /// What a recorder wants when it knows where an instruction leads.
@@ -61,6 +63,7 @@ pub fn record<R: Recorder>(state: &mut State, from: Position, recorder: &mut R) 
             match recorder.before(state, at, ins) {
                 Before::Run => {}
                 Before::End => return Goes::On(at),
+                Before::Left(goes) => return goes,
                 Before::Went(Goes::On(to)) => {
                     (pc, base) = (code.add(to.pc.0 as usize), to.base);
                     continue;

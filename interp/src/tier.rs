@@ -162,6 +162,18 @@ impl State {
         self.restart_function(id.0, count);
     }
 
+    /// Counts a call of a function by native code; true if the tier is to be asked.
+    pub fn count_call(&mut self, id: FunctionId) -> bool {
+        let counter = &mut self.entries[id.0 as usize].counter;
+        *counter = counter.wrapping_sub(1);
+        *counter == 0
+    }
+
+    /// The program that runs.
+    pub fn program(&self) -> &std::sync::Arc<crate::program::Program> {
+        &self.program
+    }
+
     /// Address and length of a string constant.
     pub fn text_address(&self, id: u32) -> (i64, i64) {
         self.tables.text(id)

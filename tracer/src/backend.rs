@@ -3,7 +3,7 @@
 //! An x86-64 emitter is behind this trait; one for another architecture is a second implementation.
 
 use scaly_interp::interpreter::State;
-use scaly_interp::program::FunctionId;
+use scaly_interp::program::{FunctionId, LoopId};
 use scaly_interp::tier::Position;
 
 use crate::trace::{ExitId, Trace, TraceId};
@@ -15,6 +15,9 @@ pub struct Job<'a> {
     pub trace: &'a Trace,
     /// Exits of its snapshots are this one and those that follow.
     pub first_exit: ExitId,
+    /// By snapshot: the exit that it returns. The ways out of a loop that lead to one place return one exit, whichever it
+    /// was, so that a caller expects one. Of all other kinds the snapshot's own.
+    pub returns: &'a [ExitId],
 }
 
 /// What came of it.
@@ -62,25 +65,29 @@ pub mod code {
     pub const FIRST_EXIT: u32 = 16;
 }
 
-/// One per process that runs Scaly code.
+/// One per process that runs Scaly code. All methods take `&self`: native code that [`Backend::enter`] runs may come back
+/// into the trace compiler, which assembles and links below it.
 pub trait Backend {
     /// Makes code; nothing leads to it yet but [`Backend::enter`].
-    fn assemble(&mut self, job: Job<'_>) -> Result<Assembled, Refusal>;
+    fn assemble(&self, job: Job<'_>) -> Result<Assembled, Refusal>;
 
     /// From now on an exit goes on in a side trace that begins with its values.
-    fn link(&mut self, exit: ExitId, to: TraceId);
+    fn link(&self, exit: ExitId, to: TraceId);
 
     /// An exit leaves again.
-    fn unlink(&mut self, exit: ExitId);
+    fn unlink(&self, exit: ExitId);
 
     /// Native calls of a function enter this trace; without one the interpreter runs the callee below its caller.
-    fn publish(&mut self, function: FunctionId, trace: Option<TraceId>);
+    fn publish(&self, function: FunctionId, trace: Option<TraceId>);
 
     /// The memory of a trace may be reused: nothing leads there, no activation is in it.
-    fn free(&mut self, id: TraceId);
+    fn free(&self, id: TraceId);
 
     /// Bytes of code in use.
     fn used(&self) -> usize;
+
+    /// How often native code took the back edges of a loop, where traces count them.
+    fn iterations(&self, id: LoopId) -> u64;
 
     /// Runs a root trace on the frame at `at`.
     fn enter(&self, id: TraceId, state: &mut State, at: Position) -> Left;

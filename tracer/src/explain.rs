@@ -9,7 +9,7 @@ use crate::effects::{FunctionFlow, Summaries};
 use crate::independence::{
     Atom, Context, EntryCheck, Independence, Poly, Reason, Refusal, Verdict, decide, is_formality,
 };
-use crate::limits::Limits;
+use crate::parameters::Parameters;
 use crate::region::{Def, Op, Region, Value};
 use crate::walker::{Open, Walker, linear_at_entry};
 
@@ -52,16 +52,16 @@ pub struct Note {
 /// Judges the loops of a program.
 pub struct Judge<'a> {
     program: &'a Program,
-    limits: Limits,
+    parameters: Parameters,
     walker: Walker<'a>,
     summaries: Summaries,
 }
 
 impl<'a> Judge<'a> {
-    pub fn new(program: &'a Program, limits: Limits) -> Judge<'a> {
-        let mut walker = Walker::new(program, limits);
+    pub fn new(program: &'a Program, parameters: Parameters) -> Judge<'a> {
+        let mut walker = Walker::new(program, parameters);
         let summaries = Summaries::of(program, |id| walker.code(id));
-        Judge { program, limits, walker, summaries }
+        Judge { program, parameters, walker, summaries }
     }
 
     /// The region of a loop, or why it is open, and the verdict.
@@ -91,7 +91,7 @@ impl<'a> Judge<'a> {
             origins: &origins,
             live: &live,
             linear: &linear,
-            limits: self.limits,
+            parameters: self.parameters,
         };
         let verdict = decide(&context);
         (Ok(region), verdict)
@@ -121,7 +121,7 @@ pub fn judge(program: &Program) -> Vec<LoopReport> {
 
 /// Judges the loops of some functions.
 pub fn judge_where(program: &Program, wanted: impl Fn(FunctionId) -> bool) -> Vec<LoopReport> {
-    let mut judge = Judge::new(program, Limits::default());
+    let mut judge = Judge::new(program, Parameters::default());
     let ids = (0..program.loops.len() as u32).map(LoopId);
     let mut reports: Vec<LoopReport> =
         ids.filter(|id| wanted(program.loops[id.0 as usize].function)).map(|id| judge.report(id)).collect();

@@ -14,7 +14,7 @@ use scaly_interp::oracle;
 use scaly_interp::program::{LoopId, Program};
 use scaly_tracer::explain::Judge;
 use scaly_tracer::independence::{Verdict, holds};
-use scaly_tracer::limits::Limits;
+use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::Region;
 
 struct Random(u64);
@@ -317,7 +317,7 @@ impl Generator {
 
 /// Verdicts of a program's loops, with the regions of the closed ones.
 fn judged(program: &Program) -> Vec<(Option<Region>, Verdict)> {
-    let mut judge = Judge::new(program, Limits::default());
+    let mut judge = Judge::new(program, Parameters::default());
     (0..program.loops.len() as u32)
         .map(|id| {
             let (region, verdict) = judge.judge(LoopId(id));

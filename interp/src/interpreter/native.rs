@@ -20,6 +20,11 @@ pub struct Native {
 }
 
 impl Native {
+    /// One without a frame, before the first instruction.
+    pub fn nowhere() -> Native {
+        Native { base: std::ptr::null_mut(), tables: std::ptr::null() }
+    }
+
     #[inline(always)]
     fn slot(self, slot: u16) -> *mut u64 {
         self.base.wrapping_add(slot as usize)

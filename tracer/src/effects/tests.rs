@@ -4,12 +4,12 @@ use scaly_interp::dump::parse;
 use scaly_interp::program::FunctionId;
 
 use super::*;
-use crate::limits::Limits;
+use crate::parameters::Parameters;
 use crate::walker::Walker;
 
 fn summary(text: &str, function: u32) -> String {
     let program = parse(text).unwrap_or_else(|error| panic!("{error}"));
-    let mut walker = Walker::new(&program, Limits::default());
+    let mut walker = Walker::new(&program, Parameters::default());
     let summaries = Summaries::of(&program, |id| Rc::clone(&walker.code(id)));
     let s = summaries.get(FunctionId(function));
     let results: Vec<String> = s.results.iter().map(|r| format!("[{r}]")).collect();

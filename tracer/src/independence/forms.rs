@@ -11,7 +11,7 @@ use scaly_interp::machine::{IntCompare, IntKind, IntOp, IntUnary};
 use scaly_interp::program::LoopKind;
 
 use super::poly::{Atom, Poly};
-use crate::limits::Limits;
+use crate::parameters::Parameters;
 use crate::region::{BlockId, CycleId, Def, Dominators, Effects, Op, Param, Region, Terminator, Value};
 use crate::walker::{Base, Linear};
 
@@ -140,7 +140,7 @@ impl<'a> Forms<'a> {
         dominators: &'a Dominators,
         linear: &[Option<Linear>],
         signed: bool,
-        limits: &Limits,
+        parameters: &Parameters,
     ) -> Forms<'a> {
         let mut forms = Forms {
             region,
@@ -152,7 +152,7 @@ impl<'a> Forms<'a> {
             trips: vec![Err(Uncounted::NoCounter); region.cycles.len()],
             memo: FxHashMap::default(),
             busy: BTreeSet::new(),
-            terms: limits.polynomial_terms as usize,
+            terms: parameters.polynomial_terms as usize,
         };
         // From the outside in: an inner loop's start may be in terms of an outer one's counter.
         for i in 0..region.cycles.len() {

@@ -41,7 +41,7 @@ use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
 use scaly_interp::routine::Effect;
 
 use crate::effects::{FunctionFlow, Places, Summaries};
-use crate::limits::Limits;
+use crate::parameters::Parameters;
 use crate::region::{Dominators, ExitKind, Inst, Op, Region, Terminator, Value};
 use crate::walker::Linear;
 
@@ -102,7 +102,7 @@ pub struct Context<'a> {
     pub live: &'a [u16],
     /// What is known of the slots when the loop is entered.
     pub linear: &'a [Option<Linear>],
-    pub limits: Limits,
+    pub parameters: Parameters,
 }
 
 /// Decides the five conditions.
@@ -112,14 +112,14 @@ pub fn decide(context: &Context<'_>) -> Verdict {
     let dominators = Dominators::of(region);
     let prepared = context.program.code.get(context.program.loops[context.id.0 as usize].code.start as usize - 1);
     let signed = prepared.is_none_or(|ins| !matches!(ins.op, Opcode::ForPrepU | Opcode::ForPrepInclU));
-    let mut forms = Forms::of(region, &dominators, context.linear, signed, &context.limits);
+    let mut forms = Forms::of(region, &dominators, context.linear, signed, &context.parameters);
 
     let mut refusals = external(context, &names);
     refusals.extend(counted(context, &forms, &names));
     let scalars = scalars::classify(&mut forms, &names);
     refusals.extend(scalars.refusals.iter().cloned());
 
-    let mut owners = Owners::of(&mut forms, context.summaries, &context.limits);
+    let mut owners = Owners::of(&mut forms, context.summaries, &context.parameters);
     let accesses = access::collect(&mut forms, &mut owners, &names, context.summaries);
     let mut checks = BTreeSet::new();
     if let Ok(trip) = forms.trips[0].clone() {

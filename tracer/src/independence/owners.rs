@@ -16,7 +16,7 @@ use scaly_interp::routine::{Effect, Kind};
 use super::forms::{Assumption, Forms};
 use super::poly::Poly;
 use crate::effects::{Place, Source, Summaries, copies};
-use crate::limits::Limits;
+use crate::parameters::Parameters;
 use crate::region::{BlockId, Def, Inst, Op, Region, Value};
 
 /// A block of memory, by number in [`Owners`].
@@ -101,14 +101,14 @@ pub fn gcd(a: u32, b: u32) -> u32 {
 }
 
 impl Owners {
-    pub fn of(forms: &mut Forms<'_>, summaries: &Summaries, limits: &Limits) -> Owners {
+    pub fn of(forms: &mut Forms<'_>, summaries: &Summaries, parameters: &Parameters) -> Owners {
         let region = forms.region;
         let mut owners = Owners {
             ways: Vec::new(),
             number: FxHashMap::default(),
             of: vec![Addresses::new(); region.values.len()],
             contents: FxHashMap::default(),
-            steps: limits.address_steps,
+            steps: parameters.address_steps,
             grew: true,
         };
         for param in &region.block(Region::ENTRY).params {

@@ -4,14 +4,14 @@ use scaly_interp::dump::parse;
 use scaly_interp::program::LoopId;
 
 use crate::explain::{Judge, LoopReport};
-use crate::limits::Limits;
+use crate::parameters::Parameters;
 
 /// The verdict on a loop in a few words.
 fn verdict_of(text: &str, id: u32) -> String {
     let text = text.replace("main f", "main run") + "\nfunction run(params 0, results 1, frame 4)\n  Return1 s0\n";
     let program = parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
     scaly_interp::verify::verify(&program).unwrap_or_else(|error| panic!("{error:?}\n{text}"));
-    let report: LoopReport = Judge::new(&program, Limits::default()).report(LoopId(id));
+    let report: LoopReport = Judge::new(&program, Parameters::default()).report(LoopId(id));
     let verdict = if report.verdict.is_independent() { "independent" } else { "serial" };
     let notes: Vec<String> = report.notes(&program).into_iter().map(|n| n.text).collect();
     format!("{verdict}: {}", notes.join("; "))

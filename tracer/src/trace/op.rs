@@ -17,6 +17,8 @@ pub enum Op {
     StoreSlot(Slot),
     /// Address of a slot.
     SlotAddress(Slot),
+    /// Address behind the last slot that frames may use; the same all through a trace.
+    StackLimit,
     /// The value that entry `index` of the parent's snapshot has where this side trace begins.
     Inherit { index: u32, ty: Type },
     /// Leaves unless the condition (first) is `expected`.
@@ -61,7 +63,7 @@ impl Op {
                 region::Effects::Guard => Effects::Guard,
                 region::Effects::Call => Effects::Call,
             },
-            Op::Slot { .. } | Op::SlotAddress(_) | Op::Inherit { .. } => Effects::Pure,
+            Op::Slot { .. } | Op::SlotAddress(_) | Op::StackLimit | Op::Inherit { .. } => Effects::Pure,
             Op::Guard { .. } | Op::Poll => Effects::Guard,
             Op::Routine { .. } | Op::CallTree { .. } | Op::CallFunction { .. } => Effects::Call,
             Op::StoreSlot(_) | Op::Count(_) | Op::Loop => Effects::Fixed,
@@ -73,7 +75,7 @@ impl Op {
         match self {
             Op::Common(region::Op::Reread(ty)) | Op::Slot { ty, .. } | Op::Inherit { ty, .. } => Some(ty),
             Op::Common(op) => op.shape().and_then(|(_, result)| result),
-            Op::SlotAddress(_) | Op::CallTree { .. } => Some(Type::Word),
+            Op::SlotAddress(_) | Op::StackLimit | Op::CallTree { .. } => Some(Type::Word),
             Op::StoreSlot(_)
             | Op::Guard { .. }
             | Op::Routine { .. }

@@ -103,6 +103,7 @@ impl Parser {
                 (Op::StoreSlot(slot), self.value(line)?, none)
             }
             "slot.address" => (Op::SlotAddress(line.number()?), none, none),
+            "stack.limit" => (Op::StackLimit, none, none),
             "inherit" => (Op::Inherit { index: line.number()?, ty }, none, none),
             "guard" => {
                 let cond = self.value(line)?;
@@ -187,6 +188,11 @@ impl Parser {
         Ok(())
     }
 
+    fn entry(&mut self, line: &mut Line<'_>) -> Result<()> {
+        self.trace.entry = Some(SnapshotId(line.index("snap")?));
+        Ok(())
+    }
+
     fn epochs(&mut self, line: &mut Line<'_>) -> Result<()> {
         self.trace.epochs = line.number()?;
         Ok(())
@@ -250,6 +256,7 @@ impl Parser {
         let parse = match token {
             "phi" => Self::phi,
             "carried" => Self::carried,
+            "entry" => Self::entry,
             "epochs" => Self::epochs,
             "end" => Self::end,
             _ => return self.inst(line),

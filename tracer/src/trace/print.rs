@@ -145,6 +145,7 @@ impl fmt::Display for Inst {
             Op::Slot { slot, epoch, .. } => write!(f, "slot {slot} epoch {epoch}")?,
             Op::StoreSlot(slot) => write!(f, "store.slot {slot}, {a}")?,
             Op::SlotAddress(slot) => write!(f, "slot.address {slot}")?,
+            Op::StackLimit => f.write_str("stack.limit")?,
             Op::Inherit { index, .. } => write!(f, "inherit {index}")?,
             Op::Guard { expected } => write!(f, "guard {a} {expected}")?,
             Op::Routine { routine, slot } => write!(f, "routine {} {slot}", routine.name())?,
@@ -181,6 +182,9 @@ impl fmt::Display for Trace {
         }
         if self.epochs > 0 {
             writeln!(f, "epochs {}", self.epochs)?;
+        }
+        if let Some(entry) = self.entry {
+            writeln!(f, "entry {entry}")?;
         }
         writeln!(f, "end {}", self.end)?;
         for (i, snapshot) in self.snapshots.iter().enumerate() {

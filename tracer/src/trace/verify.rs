@@ -50,6 +50,7 @@ fn operands(op: Op) -> Option<Vec<Want>> {
         Op::Guard { .. } => COND.to_vec(),
         Op::Slot { .. }
         | Op::SlotAddress(_)
+        | Op::StackLimit
         | Op::Inherit { .. }
         | Op::Routine { .. }
         | Op::CallTree { .. }

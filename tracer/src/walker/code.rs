@@ -78,6 +78,18 @@ impl Code {
         Code { function, blocks, live, headers }
     }
 
+    /// The slots that are read behind a block.
+    pub fn live_out(&self, program: &Program, block: usize) -> SlotSet {
+        let CodeBlock { end, .. } = self.blocks[block];
+        let flow = Flow::of(program.code[end as usize - 1]);
+        let next = flow.falls.then_some(end);
+        let mut live = SlotSet::new(program.function(self.function).frame_slots);
+        for block in [next, flow.jumps].into_iter().flatten().filter_map(|pc| self.block_at(pc)) {
+            live.unite(&self.live[block]);
+        }
+        live
+    }
+
     /// The block that begins at an instruction.
     pub fn block_at(&self, pc: u32) -> Option<usize> {
         self.blocks.binary_search_by_key(&pc, |b| b.start).ok()
@@ -142,7 +154,8 @@ fn liveness(program: &Program, blocks: &[CodeBlock], frame_slots: u16) -> Vec<Sl
     }
 }
 
-fn written(program: &Program, start: u32, end: u32, frame_slots: u16) -> SlotSet {
+/// The slots that the instructions of a range write.
+pub fn written(program: &Program, start: u32, end: u32, frame_slots: u16) -> SlotSet {
     let mut set = SlotSet::new(frame_slots);
     for pc in start..end {
         let slots = Slots::of(program, program.code[pc as usize], frame_slots);

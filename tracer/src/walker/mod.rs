@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use builder::{Builder, NOWHERE};
-pub use code::{Code, CodeBlock, SlotSet};
+pub use code::{Code, CodeBlock, SlotSet, written};
 pub use fold::{int as fold_int, int_unary as fold_unary};
 pub use linear::{Base, Linear, at_entry as linear_at_entry};
 pub use open::{Open, OpenReason};
@@ -37,13 +37,13 @@ use scaly_interp::step::step;
 use scope::Scope;
 
 use crate::effects::taken;
-use crate::limits::Limits;
+use crate::parameters::Parameters;
 use crate::region::{BlockId, Chain, ChainId, Cycle, CycleId, Edge, ExitKind, Op, Region, Terminator, Value};
 
 /// Walks the loops of one program; keeps what it learned of each function.
 pub struct Walker<'a> {
     program: &'a Program,
-    limits: Limits,
+    parameters: Parameters,
     loops_of: Vec<Vec<LoopId>>,
     codes: FxHashMap<FunctionId, Rc<Code>>,
     /// The functions that a function value may be.
@@ -51,12 +51,12 @@ pub struct Walker<'a> {
 }
 
 impl<'a> Walker<'a> {
-    pub fn new(program: &'a Program, limits: Limits) -> Walker<'a> {
+    pub fn new(program: &'a Program, parameters: Parameters) -> Walker<'a> {
         let mut loops_of = vec![Vec::new(); program.functions.len()];
         for (i, l) in program.loops.iter().enumerate() {
             loops_of[l.function.0 as usize].push(LoopId(i as u32));
         }
-        Walker { program, limits, loops_of, codes: FxHashMap::default(), taken: taken(program) }
+        Walker { program, parameters, loops_of, codes: FxHashMap::default(), taken: taken(program) }
     }
 
     /// Facts about a function's bytecode.
@@ -67,8 +67,8 @@ impl<'a> Walker<'a> {
 
     /// The region of a loop, closed, or why it is not. A region that becomes too large is walked again with less inlined.
     pub fn walk(&mut self, id: LoopId) -> Result<Region, Open> {
-        let mut result = self.attempt(id, self.limits.inline_size);
-        for inline_size in [self.limits.inline_size_small, 0] {
+        let mut result = self.attempt(id, self.parameters.region_inline);
+        for inline_size in [self.parameters.region_inline_small, 0] {
             match result {
                 Err(Open { reason: OpenReason::TooLarge { .. }, .. }) => result = self.attempt(id, inline_size),
                 _ => break,
@@ -85,8 +85,8 @@ impl<'a> Walker<'a> {
             root: id,
             inline_size,
             builder: Builder::new(lengths),
-            deepest: self.limits.inline_depth,
-            limit: self.limits.region_instructions,
+            deepest: self.parameters.region_depth,
+            limit: self.parameters.region_instructions,
             walker: self,
         };
         walk.root()?;

@@ -3,7 +3,7 @@ use scaly_interp::dump::parse;
 
 fn walk(text: &str) -> Result<String, String> {
     let program = parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let region = Walker::new(&program, Limits::default()).walk(LoopId(0)).map_err(|open| open.to_string())?;
+    let region = Walker::new(&program, Parameters::default()).walk(LoopId(0)).map_err(|open| open.to_string())?;
     region.verify().unwrap_or_else(|error| panic!("{error}\n{region}"));
     let text = region.to_string();
     assert_eq!(text.parse::<Region>().unwrap_or_else(|error| panic!("{error}\n{text}")), region);

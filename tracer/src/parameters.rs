@@ -1,0 +1,246 @@
+//! Every limit and threshold of the tracer, in one table.
+//!
+//! `--jit NAME=VALUE,…` sets rows of it, `--preset` chooses between its two columns of values, `--jit help` prints it. A
+//! row without a benchmark that chose its value says [`UNMEASURED`].
+
+/// A row of the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Parameter {
+    pub name: &'static str,
+    pub unit: &'static str,
+    pub default: u32,
+    /// Under `--preset dev`.
+    pub dev: u32,
+    pub least: u32,
+    pub most: u32,
+    pub meaning: &'static str,
+    /// The benchmark that chose the value.
+    pub measured: &'static str,
+}
+
+/// What a row says that no benchmark stands behind.
+pub const UNMEASURED: &str = "UNMEASURED";
+
+/// A set of values to begin with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Preset {
+    /// For programs while they are written: short runs. What gets warm is compiled sooner, in less memory, and less work
+    /// goes into a trace than pays off within a second.
+    Dev,
+    /// The defaults.
+    #[default]
+    Prod,
+}
+
+/// Why parameters could not be set.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ParameterError {
+    #[error("there is no parameter '{name}'")]
+    Unknown { name: String },
+    #[error("'{text}' is not of the form NAME=VALUE")]
+    Malformed { text: String },
+    #[error("{name}: '{value}' is no number")]
+    NoNumber { name: &'static str, value: String },
+    #[error("{name}: {value} is out of range, {least} to {most} ({unit})")]
+    OutOfRange { name: &'static str, value: String, least: u32, most: u32, unit: &'static str },
+}
+
+macro_rules! parameters {
+    ($($name:ident: $unit:literal = $default:literal, dev $dev:literal, $least:literal to $most:literal, $meaning:literal,
+       $measured:expr;)*) => {
+        /// The values in force.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub struct Parameters {
+            $(#[doc = $meaning] pub $name: u32,)*
+        }
+
+        impl Parameters {
+            pub const TABLE: &[Parameter] = &[$(Parameter {
+                name: stringify!($name),
+                unit: $unit,
+                default: $default,
+                dev: $dev,
+                least: $least,
+                most: $most,
+                meaning: $meaning,
+                measured: $measured,
+            },)*];
+
+            pub fn preset(preset: Preset) -> Parameters {
+                match preset {
+                    Preset::Prod => Parameters { $($name: $default,)* },
+                    Preset::Dev => Parameters { $($name: $dev,)* },
+                }
+            }
+
+            fn field(&mut self, name: &str) -> Option<&mut u32> {
+                match name {
+                    $(stringify!($name) => Some(&mut self.$name),)*
+                    _ => None,
+                }
+            }
+
+            /// Names and values in the order of the table.
+            pub fn values(&self) -> impl Iterator<Item = (&'static str, u32)> + '_ {
+                [$((stringify!($name), self.$name),)*].into_iter()
+            }
+        }
+    };
+}
+
+parameters! {
+    hot: "back edges" = 56, dev 20, 1 to 1_000_000_000,
+        "Back edges of a loop until it is recorded.", UNMEASURED;
+    hot_function: "calls" = 112, dev 40, 1 to 1_000_000_000,
+        "Calls of a function until it is recorded.", UNMEASURED;
+    hot_exit: "exits" = 10, dev 4, 1 to 1_000_000_000,
+        "Times an exit is taken until a side trace is recorded from it.", UNMEASURED;
+    hot_backoff: "times" = 2, dev 2, 2 to 64,
+        "What each aborted recording multiplies the threshold of its place by, about.", UNMEASURED;
+    attempts: "recordings" = 6, dev 6, 1 to 1000,
+        "Aborted recordings of a place until it is blacklisted.", UNMEASURED;
+    blacklist: "times" = 64, dev 64, 2 to 1_000_000,
+        "How much longer a blacklisted place waits for its next attempt; doubled by each that fails.", UNMEASURED;
+    max_trace: "instructions" = 4000, dev 2000, 1 to 1_000_000,
+        "Bytecode instructions recorded for one trace.", UNMEASURED;
+    max_exits: "exits" = 500, dev 500, 1 to 65_535,
+        "Exits of one trace.", UNMEASURED;
+    max_side_traces: "traces" = 100, dev 100, 0 to 10_000,
+        "Side traces of one tree.", UNMEASURED;
+    inline_depth: "calls" = 12, dev 12, 0 to 100,
+        "Calls inlined into one another in a trace; deeper ones are native calls.", UNMEASURED;
+    inline_size: "instructions" = 600, dev 600, 0 to 1_000_000,
+        "Largest callee, in bytecode, that is inlined in a trace.", UNMEASURED;
+    specializations: "traces" = 4, dev 2, 0 to 100,
+        "Traces of one loop that each fix values which do not change in it; 0: none.", UNMEASURED;
+    spills: "values" = 256, dev 256, 0 to 4096,
+        "Values that a trace may keep outside of registers.", UNMEASURED;
+    unroll: "iterations" = 8, dev 4, 0 to 1000,
+        "Iterations of inner loops without a trace that are followed in the trace around them.", UNMEASURED;
+    hoist: "switch" = 1, dev 1, 0 to 1,
+        "1: the first iteration is peeled off, which takes what does not change out of the loop.", UNMEASURED;
+    stable: "iterations" = 1000, dev 1000, 1 to 1_000_000_000,
+        "Iterations of a tree without a new trace until it counts as stable.", UNMEASURED;
+    code_memory: "KiB" = 32_768, dev 8_192, 0 to 1_048_576,
+        "Machine code of all traces; when full, the least useful trees are dropped.", UNMEASURED;
+    count: "switch" = 0, dev 0, 0 to 1,
+        "1: native code counts its iterations; --stats turns it on.", UNMEASURED;
+    random_registers: "seed" = 0, dev 0, 0 to 4_294_967_295,
+        "Registers are chosen at random, for tests; 0: not.", "for tests";
+    forced_exits: "seed" = 0, dev 0, 0 to 4_294_967_295,
+        "Guards leave at random where they would hold, for tests; 0: not.", "for tests";
+    region_instructions: "instructions" = 2000, dev 2000, 1 to 1_000_000,
+        "Largest region that counts as closed.", UNMEASURED;
+    region_depth: "calls" = 12, dev 12, 0 to 100,
+        "Calls inlined into one another in a region.", UNMEASURED;
+    region_inline: "instructions" = 600, dev 600, 0 to 1_000_000,
+        "Largest callee, in bytecode, that is inlined in a region.", UNMEASURED;
+    region_inline_small: "instructions" = 60, dev 60, 0 to 1_000_000,
+        "The same at the second attempt, when the first region became too large.", UNMEASURED;
+    address_steps: "steps" = 6, dev 6, 0 to 100,
+        "Pointers followed from a variable before a place is only known as below it.", UNMEASURED;
+    polynomial_terms: "terms" = 24, dev 24, 1 to 1000,
+        "Terms of an index before it counts as unknown.", UNMEASURED;
+}
+
+impl Parameter {
+    pub fn of(name: &str) -> Option<&'static Parameter> {
+        Parameters::TABLE.iter().find(|row| row.name == name)
+    }
+
+    /// The value that a text stands for.
+    fn read(&self, text: &str) -> Result<u32, ParameterError> {
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(ParameterError::NoNumber { name: self.name, value: text.into() });
+        }
+        // Digits that are no `u32` are too many of them.
+        let value = text.parse().ok().filter(|value| (self.least..=self.most).contains(value));
+        value.ok_or_else(|| ParameterError::OutOfRange {
+            name: self.name,
+            value: text.into(),
+            least: self.least,
+            most: self.most,
+            unit: self.unit,
+        })
+    }
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Parameters::preset(Preset::Prod)
+    }
+}
+
+impl Parameters {
+    /// Sets one parameter from a text `NAME=VALUE`, and says which.
+    pub fn set(&mut self, text: &str) -> Result<&'static Parameter, ParameterError> {
+        let Some((name, value)) = text.split_once('=') else {
+            return Err(match Parameter::of(text) {
+                None if !text.is_empty() => ParameterError::Unknown { name: text.into() },
+                _ => ParameterError::Malformed { text: text.into() },
+            });
+        };
+        match (Parameter::of(name), self.field(name)) {
+            (Some(row), Some(field)) => {
+                *field = row.read(value)?;
+                Ok(row)
+            }
+            _ if name.is_empty() => Err(ParameterError::Malformed { text: text.into() }),
+            _ => Err(ParameterError::Unknown { name: name.into() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let mut parameters = Parameters::default();
+        let message = parameters.set(text).expect_err(text).to_string();
+        assert_eq!(parameters, Parameters::default(), "{text} is refused and has an effect");
+        message
+    }
+
+    #[test]
+    fn the_table_keeps_its_own_bounds() {
+        let (mut prod, mut dev) = (Parameters::default(), Parameters::default());
+        for row in Parameters::TABLE {
+            assert_eq!(prod.set(&format!("{}={}", row.name, row.default)), Ok(row));
+            assert_eq!(dev.set(&format!("{}={}", row.name, row.dev)), Ok(row));
+            assert!(row.meaning.ends_with('.') && !row.measured.is_empty(), "{}", row.name);
+            let alike = Parameters::TABLE.iter().filter(|other| other.name == row.name).count();
+            assert_eq!(alike, 1, "{}", row.name);
+        }
+        assert_eq!(prod, Parameters::preset(Preset::Prod));
+        assert_eq!(dev, Parameters::preset(Preset::Dev));
+    }
+
+    #[test]
+    fn parameters_are_set_by_name() {
+        let mut parameters = Parameters::default();
+        assert_eq!(parameters.set("hot=1").map(|row| row.name), Ok("hot"));
+        assert_eq!(parameters.set("forced_exits=4294967295").map(|row| row.name), Ok("forced_exits"));
+        assert_eq!((parameters.hot, parameters.forced_exits), (1, u32::MAX));
+        assert_eq!(parameters.values().find(|&(name, _)| name == "hot"), Some(("hot", 1)));
+    }
+
+    #[test]
+    fn what_is_no_parameter_is_refused() {
+        assert_eq!(refused("warm=1"), "there is no parameter 'warm'");
+        assert_eq!(refused("warm"), "there is no parameter 'warm'");
+        assert_eq!(refused("hot"), "'hot' is not of the form NAME=VALUE");
+        assert_eq!(refused(""), "'' is not of the form NAME=VALUE");
+        assert_eq!(refused("=1"), "'=1' is not of the form NAME=VALUE");
+        for value in ["", "x", "-1", "+1", "1.5", "0x10", " 1", "1 ", "1=2", "١"] {
+            assert_eq!(refused(&format!("hot={value}")), format!("hot: '{value}' is no number"));
+        }
+        assert_eq!(refused("hoist=2"), "hoist: 2 is out of range, 0 to 1 (switch)");
+        for value in ["0", "1000000001", "4294967296", "99999999999999999999999"] {
+            assert_eq!(
+                refused(&format!("hot={value}")),
+                format!("hot: {value} is out of range, 1 to 1000000000 (back edges)")
+            );
+        }
+    }
+}
