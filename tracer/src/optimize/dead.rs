@@ -211,5 +211,6 @@ pub fn sweep(
         End::Return => End::Return,
     };
     copy.to.epochs = trace.epochs;
+    copy.to.entry = trace.entry.map(|id| copy.snapshot(id));
     (copy.to, copy.snapshots)
 }

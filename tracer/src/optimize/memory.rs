@@ -2,7 +2,8 @@
 //!
 //! A place is an address as a linear form and a width. Two places whose forms have the same parts differ by a constant,
 //! so it is known whether they overlap, exactly; any two others may. The types of what lies there say nothing: unions and
-//! boxes are copied by words. The header of a block, with its capacity, is no one's element: only routines change it.
+//! boxes are copied by words. The header of a block, with its capacity, is no one's element: only routines change it. Nor
+//! are slots: no program holds the address of one, `slot.address` goes into headers and is compared.
 //!
 //! A store is dead if a later one covers it and nothing between may read it: no load that may alias, nothing that leaves,
 //! no call.
@@ -72,8 +73,6 @@ pub struct Memory {
     capacities: FxHashMap<Ref, Ref>,
     /// Stores that nothing may have read yet, by instruction.
     unread: Vec<(usize, Place)>,
-    /// Something of the frame has an address.
-    frame_exposed: bool,
 }
 
 impl Memory {
@@ -231,8 +230,6 @@ impl Builder {
                 self.memory.read_by_others();
                 self.memory.forget();
             }
-            trace::Op::SlotAddress(_) => self.memory.frame_exposed = true,
-            trace::Op::StoreSlot(_) if self.memory.frame_exposed => self.memory.forget(),
             trace::Op::Guard { .. } | trace::Op::Poll | trace::Op::Loop => self.memory.read_by_others(),
             _ => {}
         }

@@ -6,6 +6,7 @@
 mod builder;
 mod constant;
 mod dead;
+mod entry;
 mod facts;
 mod frame;
 mod linear;
@@ -43,6 +44,8 @@ pub struct Finished {
 /// All that is done once a trace is complete. `hoist`: checks of indices may be moved before the loop.
 pub fn finish(mut builder: Builder, live: &dyn Liveness, _hoist: bool) -> Finished {
     check(&builder.trace, "recording");
+    builder = entry::hoist(builder);
+    check(&builder.trace, "moving the entry guards");
     let hoisted: Vec<SnapshotId> = Vec::new();
     if builder.peelable() {
         let recorded = builder.trace.insts.len();
@@ -51,7 +54,8 @@ pub fn finish(mut builder: Builder, live: &dyn Liveness, _hoist: bool) -> Finish
         check(&builder.trace, "peeling");
     }
     shrink::shrink(&mut builder.trace, live);
-    let (trace, snapshots) = dead::sweep(&builder.trace, &builder.dropped, &hoisted);
+    let apart: Vec<SnapshotId> = hoisted.iter().copied().chain(builder.trace.entry).collect();
+    let (trace, snapshots) = dead::sweep(&builder.trace, &builder.dropped, &apart);
     check(&trace, "sweeping");
     let hoisted = hoisted.iter().filter_map(|id| snapshots.get(id).copied()).collect();
     Finished { trace, hoisted }

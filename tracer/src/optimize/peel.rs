@@ -38,7 +38,7 @@ use scaly_interp::program::Pc;
 use super::memory::{Place, routine_writes};
 use super::{Builder, Liveness, frame};
 use crate::region;
-use crate::trace::{Effects, End, ExitKind, Inst, Op, Phi, Ref, Root, Slot, SlotState, Snapshot, SnapshotId, Trace};
+use crate::trace::{Effects, End, ExitKind, Inst, Op, Phi, Ref, Slot, SlotState, Snapshot, SnapshotId, Trace};
 
 /// Which instructions of a recorded iteration may give other values in the next ones.
 pub fn variant(trace: &Trace) -> Vec<bool> {
@@ -49,7 +49,7 @@ pub fn variant(trace: &Trace) -> Vec<bool> {
         let varies = |r: Ref| !r.is_none() && !r.is_constant() && variant[r.index()];
         let varies = match inst.op {
             Op::Slot { slot, epoch: 0, .. } => carried.contains(&slot),
-            Op::SlotAddress(_) | Op::Inherit { .. } => false,
+            Op::SlotAddress(_) | Op::StackLimit | Op::Inherit { .. } => false,
             Op::Common(op) => match inst.op.effects() {
                 Effects::Pure => varies(inst.a) || varies(inst.b),
                 Effects::Load => varies(inst.a) || written.may_change(trace, op, inst.a),
@@ -66,20 +66,16 @@ pub fn variant(trace: &Trace) -> Vec<bool> {
 struct Written {
     /// Anything, headers of blocks too.
     everything: bool,
-    /// Slots, where they have addresses.
-    frame: bool,
     places: Vec<Place>,
 }
 
 impl Written {
     fn by(trace: &Trace) -> Written {
-        let mut written = Written { everything: false, frame: false, places: Vec::new() };
-        let exposed = trace.insts.iter().any(|inst| matches!(inst.op, Op::SlotAddress(_)));
+        let mut written = Written { everything: false, places: Vec::new() };
         for inst in &trace.insts {
             match inst.op {
                 Op::CallTree { .. } | Op::CallFunction { .. } => written.everything = true,
                 Op::Routine { routine, .. } => written.everything |= routine_writes(routine),
-                Op::StoreSlot(_) => written.frame |= exposed,
                 Op::Common(op) if inst.op.effects() == Effects::Store => match Place::of(trace, op, inst.a) {
                     Some(place) => written.places.push(place),
                     None => written.everything = true,
@@ -93,7 +89,7 @@ impl Written {
     /// Whether a load may give something else in the next iteration, from the same address.
     fn may_change(&self, trace: &Trace, op: region::Op, address: Ref) -> bool {
         match Place::of(trace, op, address) {
-            Some(place) => self.everything || self.frame || self.places.iter().any(|other| other.may_overlap(&place)),
+            Some(place) => self.everything || self.places.iter().any(|other| other.may_overlap(&place)),
             None => self.everything,
         }
     }
@@ -123,6 +119,16 @@ fn stored_last(trace: &Trace) -> FxHashMap<Slot, Ref> {
         }
     }
     stored
+}
+
+/// The snapshot of the state at a call. A tree's call has none, but the guard on its exit is of the same place.
+fn state_before(trace: &Trace, at: usize) -> Option<SnapshotId> {
+    let inst = &trace.insts[at];
+    if !matches!(inst.op, Op::CallTree { .. }) || inst.snapshot.is_some() {
+        return inst.snapshot;
+    }
+    let passes = |id: &SnapshotId| trace.snapshot(*id).kind == ExitKind::PassOn(Ref::instruction(at));
+    trace.insts[at..].iter().filter_map(|inst| inst.snapshot).find(passes)
 }
 
 impl Peel<'_> {
@@ -169,8 +175,8 @@ impl Peel<'_> {
     }
 
     /// Before a call: stores what it may read of the slots that are not in memory.
-    fn store_pending(&mut self, builder: &mut Builder, inst: &Inst) {
-        let snapshot = inst.snapshot.map(|id| builder.trace.snapshot(id).clone());
+    fn store_pending(&mut self, builder: &mut Builder, at: usize, inst: &Inst) {
+        let snapshot = state_before(&builder.trace, at).map(|id| builder.trace.snapshot(id).clone());
         let live = |slot| snapshot.as_ref().is_none_or(|snapshot| frame::live(self.live, snapshot, slot));
         let read = |slot: Slot| match inst.op {
             Op::Routine { routine, slot: first } => {
@@ -188,7 +194,8 @@ impl Peel<'_> {
         }
     }
 
-    fn inst(&mut self, builder: &mut Builder, inst: Inst, holds: bool) -> Ref {
+    fn inst(&mut self, builder: &mut Builder, at: usize, holds: bool) -> Ref {
+        let inst = builder.trace.insts[at];
         let Inst { op, pc, snapshot, .. } = inst;
         let (a, b) = (self.copy(inst.a), self.copy(inst.b));
         match (op, snapshot) {
@@ -203,7 +210,7 @@ impl Peel<'_> {
             }
             _ => {}
         }
-        self.store_pending(builder, &inst);
+        self.store_pending(builder, at, &inst);
         let written = frame::writes(op);
         self.pending.retain(|slot, _| !written.contains(slot));
         match snapshot {
@@ -217,9 +224,12 @@ impl Peel<'_> {
 }
 
 impl Builder {
-    /// Whether the trace is a loop that has been recorded and not peeled.
+    /// Whether the trace is a loop that has been recorded and not peeled. What begins with the values of another trace's
+    /// exit is none: they are not in the slots.
     pub(super) fn peelable(&self) -> bool {
-        matches!((self.trace.root, self.trace.end), (Root::Loop(_), End::Loop(_))) && self.trace.loop_start().is_none()
+        let inherits = |inst: &Inst| matches!(inst.op, Op::Inherit { .. });
+        let trace = &self.trace;
+        matches!(trace.end, End::Loop(_)) && trace.loop_start().is_none() && !trace.insts.iter().any(inherits)
     }
 
     /// Peels the recorded iteration. The guards in `hold` hold in every further one and need not be copied.
@@ -246,8 +256,7 @@ impl Builder {
         self.emit_with(Op::Poll, Ref::NONE, Ref::NONE, pc, end);
         for at in 0..recorded {
             if !self.dropped.contains(&at) {
-                let inst = self.trace.insts[at];
-                peel.copies[at] = peel.inst(self, inst, hold.contains(&at));
+                peel.copies[at] = peel.inst(self, at, hold.contains(&at));
             }
         }
         self.trace.end = End::Loop(peel.snapshot(self, end, false));
@@ -374,20 +383,19 @@ mod tests {
         v1: bool = lt_s v0, k0 @3
         guard v1 true -> snap0 @3
         store.slot 4, k1 @4
-        v4: i64 = call.tree trace1 0 -> snap1 @5
+        v4: i64 = call.tree trace1 0 @5
         v5: bool = eq v4, k2 @5
-        guard v5 true -> snap2 @5
+        guard v5 true -> snap1 @5
         v7: i64 = slot 5 epoch 1 @6
         v8: i64 = slot 6 @6
         v9: i64 = add v8, v7 @6
         v10: i64 = add v0, k1 @7
-        carried 2 = v10, 4 = memory 1, 5 = memory 1, 6 = v9
+        carried 2 = v10, 4 = memory 1, 5 = memory 1, 6 = v9, 9 = v10
         epochs 1
-        end loop snap3
+        end loop snap2
         snap0 leave @3 ()
-        snap1 resume @5 ()
-        snap2 pass v4 @5 ()
-        snap3 resume @3 (2 = v10, 6 = v9)
+        snap1 pass v4 @5 (0 = v4)
+        snap2 resume @3 (2 = v10, 6 = v9)
     ";
 
     #[test]
@@ -401,39 +409,39 @@ mod tests {
             v1: bool = lt_s v0, k0 @3
             guard v1 true -> snap0 @3
             store.slot 4, k1 @4
-            v4: i64 = call.tree trace1 0 -> snap1 @5
+            v4: i64 = call.tree trace1 0 @5
             v5: bool = eq v4, k2 @5
-            guard v5 true -> snap2 @5
+            guard v5 true -> snap1 @5
             v7: i64 = slot 5 epoch 1 @6
             v8: i64 = slot 6 @6
             v9: i64 = add v8, v7 @6
             v10: i64 = add v0, k1 @7
             loop @3
-            poll -> snap3 @3
+            poll -> snap2 @3
             v13: bool = lt_s v10, k0 @3
-            guard v13 true -> snap4 @3
+            guard v13 true -> snap3 @3
             store.slot 4, k1 @4
             store.slot 2, v10 @5
             store.slot 6, v9 @5
-            v18: i64 = call.tree trace1 0 -> snap5 @5
+            v18: i64 = call.tree trace1 0 @5
             v19: bool = eq v18, k2 @5
-            guard v19 true -> snap6 @5
+            guard v19 true -> snap4 @5
             v21: i64 = slot 5 epoch 2 @6
             v22: i64 = add v9, v21 @6
             v23: i64 = add v10, k1 @7
             phi v9, v22
             phi v10, v23
             epochs 2
-            end loop snap7
+            end loop snap5
             snap0 leave @3 ()
-            snap1 resume @5 ()
-            snap2 pass v4 @5 ()
-            snap3 resume @3 (2 = v10, 6 = v9)
-            snap4 leave @3 (2 = v10, 6 = v9)
-            snap5 resume @5 ()
-            snap6 pass v18 @5 ()
-            snap7 resume @3 (2 = v23, 6 = v22)
+            snap1 pass v4 @5 (0 = v4)
+            snap2 resume @3 (2 = v10, 6 = v9)
+            snap3 leave @3 (2 = v10, 6 = v9)
+            snap4 pass v18 @5 (0 = v18)
+            snap5 resume @3 (2 = v23, 6 = v22)
         ";
-        assert_text(&optimized(NEST), expected);
+        // Slot 9 is dead where the tree is called.
+        let live = OnlyLive(&[0, 1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_text(&finished(NEST, &live, false).trace, expected);
     }
 }
