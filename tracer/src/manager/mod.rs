@@ -237,7 +237,7 @@ impl<B: Backend> Tracing<B> {
 
     fn compile(&self, builder: Builder, task: &Task, start: Start, began: Instant) -> Result<TraceId, Abort> {
         let before = builder.trace.insts.len() as u32;
-        let trace = optimize::finish(builder, &*self.facts);
+        let trace = optimize::finish(builder, &*self.facts, true).trace;
         if trace.snapshots.len() > self.parameters.max_exits as usize {
             return Err(Abort::TooManyExits);
         }

@@ -4,11 +4,26 @@
 //! known to hold. Behind the recording, in [`finish`]: peeling, bounds checks, dead code, snapshots.
 
 mod builder;
+mod constant;
+mod dead;
+mod entry;
+mod facts;
+mod frame;
+mod linear;
+mod memory;
+mod peel;
+mod range;
+mod rules;
+mod shrink;
+mod simplify;
+#[cfg(test)]
+mod testing;
 
 pub use builder::Builder;
+use rustc_hash::FxHashSet;
 use scaly_interp::program::Pc;
 
-use crate::trace::Trace;
+use crate::trace::{SnapshotId, Trace};
 
 /// What the optimizer asks about the bytecode.
 pub trait Liveness {
@@ -17,7 +32,40 @@ pub trait Liveness {
     fn live(&self, pc: Pc, slot: u16) -> bool;
 }
 
-/// All that is done once a trace is complete.
-pub fn finish(builder: Builder, _live: &dyn Liveness) -> Trace {
-    builder.trace
+/// A trace that is ready for the assembler.
+#[derive(Debug)]
+pub struct Finished {
+    pub trace: Trace,
+    /// The exits of checks that were moved before the loop. Where one fails again and again, the trace is better off
+    /// without: `finish` it anew with `hoist` false.
+    pub hoisted: Vec<SnapshotId>,
+}
+
+/// All that is done once a trace is complete. `hoist`: checks of indices may be moved before the loop.
+pub fn finish(mut builder: Builder, live: &dyn Liveness, _hoist: bool) -> Finished {
+    check(&builder.trace, "recording");
+    builder = entry::hoist(builder);
+    check(&builder.trace, "moving the entry guards");
+    let hoisted: Vec<SnapshotId> = Vec::new();
+    if builder.peelable() {
+        let recorded = builder.trace.insts.len();
+        builder.variant = peel::variant(&builder.trace);
+        builder.peel(live, recorded, &FxHashSet::default());
+        check(&builder.trace, "peeling");
+    }
+    shrink::shrink(&mut builder.trace, live);
+    let apart: Vec<SnapshotId> = hoisted.iter().copied().chain(builder.trace.entry).collect();
+    let (trace, snapshots) = dead::sweep(&builder.trace, &builder.dropped, &apart);
+    check(&trace, "sweeping");
+    let hoisted = hoisted.iter().filter_map(|id| snapshots.get(id).copied()).collect();
+    Finished { trace, hoisted }
+}
+
+/// In debug builds, that a pass has left a trace that keeps its promises.
+fn check(trace: &Trace, pass: &str) {
+    if cfg!(debug_assertions)
+        && let Err(error) = trace.verify()
+    {
+        panic!("{pass} broke {error}\n{trace}");
+    }
 }

@@ -384,6 +384,19 @@ impl Op {
             _ => None,
         }
     }
+
+    /// The same load or store at another offset.
+    pub fn with_offset(self, offset: u32) -> Op {
+        match self {
+            Op::LoadInt(kind, _) => Op::LoadInt(kind, offset),
+            Op::LoadFloat(_) => Op::LoadFloat(offset),
+            Op::LoadSingle(_) => Op::LoadSingle(offset),
+            Op::StoreInt(kind, _) => Op::StoreInt(kind, offset),
+            Op::StoreFloat(_) => Op::StoreFloat(offset),
+            Op::StoreSingle(_) => Op::StoreSingle(offset),
+            op => op,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -309,12 +309,12 @@ fn operation(line: &mut Line<'_>) -> Result<(Op, Vec<Value>)> {
         Op::LoadInt(..) | Op::LoadFloat(_) | Op::LoadSingle(_) => {
             args.push(line.value()?);
             line.expect("+")?;
-            with_offset(op, line.number()?)
+            op.with_offset(line.number()?)
         }
         Op::StoreInt(..) | Op::StoreFloat(_) | Op::StoreSingle(_) => {
             args.push(line.value()?);
             line.expect("+")?;
-            let op = with_offset(op, line.number()?);
+            let op = op.with_offset(line.number()?);
             line.expect(",")?;
             args.push(line.value()?);
             op
@@ -351,18 +351,6 @@ fn operation(line: &mut Line<'_>) -> Result<(Op, Vec<Value>)> {
         }
     };
     Ok((op, args))
-}
-
-pub(crate) fn with_offset(op: Op, offset: u32) -> Op {
-    match op {
-        Op::LoadInt(kind, _) => Op::LoadInt(kind, offset),
-        Op::LoadFloat(_) => Op::LoadFloat(offset),
-        Op::LoadSingle(_) => Op::LoadSingle(offset),
-        Op::StoreInt(kind, _) => Op::StoreInt(kind, offset),
-        Op::StoreFloat(_) => Op::StoreFloat(offset),
-        Op::StoreSingle(_) => Op::StoreSingle(offset),
-        op => op,
-    }
 }
 
 /// The number of a table's row must be its position.

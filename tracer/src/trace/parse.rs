@@ -16,7 +16,7 @@ use super::{
 use crate::region;
 pub use crate::region::ParseError;
 use crate::region::Type;
-use crate::region::parse::{Line, Result, with_offset};
+use crate::region::parse::{Line, Result};
 
 struct Parser {
     trace: Trace,
@@ -151,11 +151,11 @@ impl Parser {
             }
             Common::LoadInt(..) | Common::LoadFloat(_) | Common::LoadSingle(_) => {
                 line.expect("+")?;
-                (with_offset(op, line.number()?), a, Ref::NONE)
+                (op.with_offset(line.number()?), a, Ref::NONE)
             }
             Common::StoreInt(..) | Common::StoreFloat(_) | Common::StoreSingle(_) => {
                 line.expect("+")?;
-                let op = with_offset(op, line.number()?);
+                let op = op.with_offset(line.number()?);
                 line.expect(",")?;
                 (op, a, self.value(line)?)
             }

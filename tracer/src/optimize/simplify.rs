@@ -1,0 +1,247 @@
+//! Matches the rules, and does what they cannot say: operands with numbers of their own (offsets, types), ranges.
+
+use scaly_interp::interpreter::int_bytes;
+use scaly_interp::machine::{IntMemory, IntOp, IntUnary};
+use scaly_interp::program::Pc;
+
+use super::rules::{self, Rule, Term, commutes, kind_bits};
+use super::{Builder, frame};
+use crate::region::{self, Op, Type};
+use crate::trace::{self, Const, Ref};
+
+/// The largest offset of a memory operand: the assembler has 31 bits for it.
+pub const MAX_OFFSET: i64 = i32::MAX as i64;
+
+/// What the letters of a rule stand for.
+type Bindings = [Ref; rules::LETTERS.len()];
+
+impl Builder {
+    /// The operation that computes a value, where it may be looked through: not behind the loop's marker through what
+    /// changes from one iteration to the next, or two iterations' values would have to be carried.
+    pub(super) fn look(&self, r: Ref) -> Option<(Op, Ref, Ref)> {
+        if r.is_constant() || r.is_none() || self.varies(r) {
+            return None;
+        }
+        match self.trace.inst(r) {
+            trace::Inst { op: trace::Op::Common(op), a, b, .. } => Some((*op, *a, *b)),
+            _ => None,
+        }
+    }
+
+    /// A simpler way to compute a pure operation, if there is one.
+    pub(super) fn simplify(&mut self, op: Op, a: Ref, b: Ref, pc: Pc) -> Option<Ref> {
+        match op {
+            Op::Reread(ty) => return self.reread(ty, a, pc),
+            Op::BitsFloat => return Some(self.common(Op::Reread(Type::Float), a, Ref::NONE, pc)),
+            Op::BitsSingle => return Some(self.common(Op::Reread(Type::Single), a, Ref::NONE, pc)),
+            Op::Element { stride, offset } => return self.element(stride, offset, a, b, pc),
+            Op::IntUnary(IntUnary::Wrap(kind)) if self.range(a).fits(kind) => return Some(a),
+            Op::CondWord | Op::Not => {
+                if let Some(known) = self.known(a) {
+                    let known = self.constant(Const::Cond(known));
+                    return Some(self.common(op, known, Ref::NONE, pc));
+                }
+            }
+            Op::Compare(_) => {
+                if let Some(known) = self.decided(op, a, b) {
+                    return Some(self.constant(Const::Cond(known)));
+                }
+            }
+            _ => {}
+        }
+        for rule in rules::rules(op) {
+            if let Some(bindings) = self.matches_rule(rule, op, a, b) {
+                return Some(self.build(&rule.right, &bindings, pc));
+            }
+        }
+        None
+    }
+
+    fn matches_rule(&mut self, rule: &Rule, op: Op, a: Ref, b: Ref) -> Option<Bindings> {
+        let Term::Op(_, terms) = &rule.left else { return None };
+        let bindings = self.match_operands(op, terms, a, b, [Ref::NONE; rules::LETTERS.len()])?;
+        rule.conditions.iter().all(|condition| self.holds(condition, &bindings)).then_some(bindings)
+    }
+
+    fn match_operands(&self, op: Op, terms: &[Term], a: Ref, b: Ref, bindings: Bindings) -> Option<Bindings> {
+        match terms {
+            [one] => self.match_term(one, a, bindings),
+            [left, right] => {
+                let both = |a, b| self.match_term(right, b, self.match_term(left, a, bindings)?);
+                both(a, b).or_else(|| if commutes(op) { both(b, a) } else { None })
+            }
+            _ => None,
+        }
+    }
+
+    fn match_term(&self, term: &Term, r: Ref, mut bindings: Bindings) -> Option<Bindings> {
+        let same = |constant: Const| self.trace.constant(r) == Some(constant);
+        match term {
+            Term::Any(letter) | Term::AnyConst(letter) => {
+                if matches!(term, Term::AnyConst(_)) && !r.is_constant() {
+                    return None;
+                }
+                let bound = &mut bindings[*letter];
+                if bound.is_none() {
+                    *bound = r;
+                }
+                (*bound == r).then_some(bindings)
+            }
+            Term::Const(constant) => same(*constant).then_some(bindings),
+            Term::Width(less) => same(Const::Word(64 - less)).then_some(bindings),
+            Term::NonNegative(_) => None,
+            Term::Op(op, terms) => {
+                let (found, a, b) = self.look(r)?;
+                if found == *op { self.match_operands(*op, terms, a, b, bindings) } else { None }
+            }
+        }
+    }
+
+    /// A condition of a rule: it computes with constants only.
+    fn holds(&mut self, condition: &Term, bindings: &Bindings) -> bool {
+        if let Term::NonNegative(letter) = condition {
+            return self.range(bindings[*letter]).low >= 0;
+        }
+        self.evaluate(condition, bindings) == Some(Const::Cond(true))
+    }
+
+    fn evaluate(&self, term: &Term, bindings: &Bindings) -> Option<Const> {
+        match term {
+            Term::Any(letter) | Term::AnyConst(letter) => self.trace.constant(bindings[*letter]),
+            Term::Const(constant) => Some(*constant),
+            Term::Width(less) => Some(Const::Word(64 - less)),
+            Term::NonNegative(_) => None,
+            Term::Op(op, terms) => {
+                let a = self.evaluate(terms.first()?, bindings)?;
+                let b = match terms.get(1) {
+                    Some(term) => Some(self.evaluate(term, bindings)?),
+                    None => None,
+                };
+                super::constant::value(*op, a, b)
+            }
+        }
+    }
+
+    fn build(&mut self, term: &Term, bindings: &Bindings, pc: Pc) -> Ref {
+        match term {
+            Term::Any(letter) | Term::AnyConst(letter) => bindings[*letter],
+            Term::Const(constant) => self.constant(*constant),
+            Term::Width(less) => self.word(64 - less),
+            Term::NonNegative(_) => Ref::NONE,
+            Term::Op(op, terms) => {
+                let a = terms.first().map_or(Ref::NONE, |term| self.build(term, bindings, pc));
+                let b = terms.get(1).map_or(Ref::NONE, |term| self.build(term, bindings, pc));
+                self.common(*op, a, b, pc)
+            }
+        }
+    }
+
+    /// What is in a slot has no type: reading it as another one is reading the slot so. The detour through an f32 loses
+    /// the upper half.
+    fn reread(&mut self, ty: Type, a: Ref, pc: Pc) -> Option<Ref> {
+        if self.trace.ty(a) == Some(ty) {
+            return Some(a);
+        }
+        if a.is_constant() || self.varies(a) {
+            return None;
+        }
+        match *self.trace.inst(a) {
+            trace::Inst { op: trace::Op::Slot { slot, epoch, .. }, .. } => {
+                // If memory still holds what was read.
+                let since = &self.trace.insts[a.index()..];
+                if since.iter().any(|inst| frame::writes(inst.op).contains(&slot)) {
+                    return None;
+                }
+                Some(self.emit(trace::Op::Slot { slot, ty, epoch }, Ref::NONE, Ref::NONE, pc))
+            }
+            trace::Inst { op: trace::Op::Inherit { .. }, .. } => None,
+            trace::Inst { op: trace::Op::Common(Op::Reread(between)), a: from, .. } => {
+                let lost = between == Type::Single && self.trace.ty(from) != Some(Type::Single);
+                (!lost).then(|| self.common(Op::Reread(ty), from, Ref::NONE, pc))
+            }
+            _ => None,
+        }
+    }
+
+    /// Constant parts of base and index go to the offset, constant factors of the index to the stride, so that the
+    /// fields and the neighbours of an element share one address.
+    fn element(&mut self, stride: u32, offset: u32, base: Ref, index: Ref, pc: Pc) -> Option<Ref> {
+        let (stride, offset) = (i64::from(stride), i64::from(offset));
+        if let Some(index) = self.trace.word(index) {
+            let bytes = self.word(index.wrapping_mul(stride).wrapping_add(offset));
+            return Some(self.common(Op::Int(IntOp::Add), base, bytes, pc));
+        }
+        let element = |stride: i64, offset: i64| {
+            let fits = (0..=MAX_OFFSET).contains(&stride) && (0..=MAX_OFFSET).contains(&offset);
+            fits.then_some(Op::Element { stride: stride as u32, offset: offset as u32 })
+        };
+        if let Some((from, bytes)) = self.plus(base)
+            && let Some(op) = offset.checked_add(bytes).and_then(|offset| element(stride, offset))
+        {
+            return Some(self.common(op, from, index, pc));
+        }
+        if let Some((from, count)) = self.plus(index)
+            && let Some(bytes) = count.checked_mul(stride)
+            && let Some(op) = offset.checked_add(bytes).and_then(|offset| element(stride, offset))
+        {
+            return Some(self.common(op, base, from, pc));
+        }
+        let (from, factor) = self.times(index)?;
+        let op = stride.checked_mul(factor).and_then(|stride| element(stride, offset))?;
+        Some(self.common(op, base, from, pc))
+    }
+
+    /// A value as another one and a constant that is added to it.
+    fn plus(&self, r: Ref) -> Option<(Ref, i64)> {
+        let (Op::Int(IntOp::Add), a, b) = self.look(r)? else { return None };
+        Some((a, self.trace.word(b)?))
+    }
+
+    /// A value as another one and a constant that it is multiplied by, above 0.
+    fn times(&self, r: Ref) -> Option<(Ref, i64)> {
+        match self.look(r)? {
+            (Op::Int(IntOp::Mul), a, b) => Some((a, self.trace.word(b).filter(|&factor| factor > 0)?)),
+            (Op::Int(IntOp::Shl), a, b) => Some((a, 1 << self.trace.word(b).filter(|count| (0..31).contains(count))?)),
+            _ => None,
+        }
+    }
+
+    /// The address and offset of a load or store, with what is constant in the offset.
+    pub(super) fn address(&mut self, mut address: Ref, offset: u32, pc: Pc) -> (Ref, u32) {
+        let mut offset = i64::from(offset);
+        loop {
+            let (next, bytes) = match self.look(address) {
+                Some((Op::Element { stride, offset: bytes }, base, index)) if bytes > 0 => {
+                    if offset + i64::from(bytes) > MAX_OFFSET {
+                        break;
+                    }
+                    (self.common(Op::Element { stride, offset: 0 }, base, index, pc), i64::from(bytes))
+                }
+                _ => match self.plus(address) {
+                    Some(plus) => plus,
+                    None => break,
+                },
+            };
+            match offset.checked_add(bytes) {
+                Some(sum) if (0..=MAX_OFFSET).contains(&sum) => (address, offset) = (next, sum),
+                _ => break,
+            }
+        }
+        (address, offset as u32)
+    }
+
+    /// What a store to so many bytes needs of a value: a wrap to as many or more changes nothing.
+    pub(super) fn stored(&self, kind: IntMemory, mut value: Ref) -> Ref {
+        while let Some((Op::IntUnary(IntUnary::Wrap(wrap)), from, _)) = self.look(value) {
+            if kind_bits(wrap) < int_bytes(kind) * 8 {
+                break;
+            }
+            value = from;
+        }
+        value
+    }
+
+    pub(super) fn common(&mut self, op: region::Op, a: Ref, b: Ref, pc: Pc) -> Ref {
+        self.emit(trace::Op::Common(op), a, b, pc)
+    }
+}
