@@ -184,7 +184,7 @@ impl fmt::Display for Report<'_> {
         line(f, "iterations", share)?;
         self.hottest.iter().try_for_each(|each| line(f, "", format_args!("{each}")))?;
         let (dropped, stable) = (self.dropped, self.stable);
-        line(f, "traces", format_args!("{}; {dropped} dropped, {stable} trees stable", Counts(&self.traces, &kinds)))?;
+        line(f, "traces", format_args!("{}; dropped {dropped}, stable trees {stable}", Counts(&self.traces, &kinds)))?;
         let reasons: Vec<&str> = self.aborts.keys().copied().collect();
         let aborts = Counts(&self.aborts, &reasons);
         line(f, "recordings", format_args!("{}, aborted {aborts}", self.recordings))?;

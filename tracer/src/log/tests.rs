@@ -242,7 +242,7 @@ fn the_report_adds_both_parts() {
 [stats] functions   1: 1 blacklisted
 [stats] iterations  2,000,000: 99.99 % native (1,999,977 native, 23 interpreted)
 [stats]                  2,000,000  99.99 % native      loop dir/a \"b\".scaly:2 | repeat {
-[stats] traces      2: 1 loop, 1 side; 0 dropped, 1 trees stable
+[stats] traces      2: 1 loop, 1 side; dropped 0, stable trees 1
 [stats] recordings  2, aborted 1: 1 trace-too-long
 [stats] compiling   420 µs, 210 µs in the median, 210 µs the longest
 [stats] native code 1,234 bytes
