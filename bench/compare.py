@@ -9,32 +9,17 @@ the CPU time spent in user mode, start of the process included. Outputs must agr
 """
 
 import argparse
-import math
-import os
-import pathlib
 import statistics
-import subprocess
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
+from measure import SCALY, Failed, agree, executable, geometric_mean, succeed
+
 NAMES = ["fib", "mandelbrot", "nbody", "spectral_norm", "matmul", "sieve", "nqueens", "raytracer", "wordcount"]
-
-
-def run(command):
-    """The output of a command and its user CPU time in seconds; ends with a message if the command fails."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=HERE) as process:
-        output = process.stdout.read()
-        errors = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"{' '.join(command)}: status {process.returncode}\n{errors.decode(errors='replace')}")
-    return output, usage.ru_utime
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--scaly", default=str(HERE.parent / "target/release/scaly"), help="the command to measure")
+    parser.add_argument("--scaly", default=str(SCALY), help="the command to measure")
     parser.add_argument("--luajit", default="luajit")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--option", action="append", default=[], help="an option for scaly, before the file")
@@ -44,27 +29,27 @@ def main():
     unknown = set(args.names) - set(NAMES)
     if unknown:
         parser.error(f"no such program: {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
-    scaly = os.path.abspath(args.scaly) if os.sep in args.scaly else args.scaly
+    scaly, luajit = executable(args.scaly), executable(args.luajit)
 
     print(f"{'program':<14} {'scaly s':>9} {'luajit -joff s':>15} {'ratio':>7}")
     ratios = []
     for name in args.names:
         ours, theirs = [], []
         for _ in range(args.rounds):
-            our_output, time = run([scaly, *args.option, f"programs/{name}.scaly"])
-            ours.append(time)
-            their_output, time = run([args.luajit, "-joff", f"peers/{name}.lua"])
-            theirs.append(time)
-            if our_output != their_output:
-                sys.exit(f"{name}: outputs differ\nscaly:\n{our_output.decode()}luajit:\n{their_output.decode()}")
-        our_time, their_time = statistics.median(ours), statistics.median(theirs)
+            ours.append(succeed([scaly, *args.option, f"programs/{name}.scaly"]))
+            theirs.append(succeed([luajit, "-joff", f"peers/{name}.lua"]))
+            agree(name, ours[-1], theirs[-1])
+        our_time, their_time = (statistics.median(run.user for run in side) for side in (ours, theirs))
         ratios.append(our_time / their_time)
         print(f"{name:<14} {our_time:9.4f} {their_time:15.4f} {ratios[-1]:7.2f}", flush=True)
-    mean = math.exp(sum(math.log(max(r, 1e-6)) for r in ratios) / len(ratios))
+    mean = geometric_mean(ratios)
     print(f"{'geometric mean':<14} {'':>9} {'':>15} {mean:7.2f}   worst {max(ratios):.2f}")
     if args.limit is not None and mean > args.limit:
         sys.exit(f"the geometric mean {mean:.2f} is above {args.limit}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except Failed as failed:
+        sys.exit(str(failed))

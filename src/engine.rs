@@ -1,9 +1,11 @@
 //! Where the parts meet: source text to program image to result.
 //!
-//! The only place that knows all tiers. There is one so far: the interpreter.
+//! The only place that knows all tiers: the interpreter, and native traces.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
+use scaly_asm::X64;
 use scaly_interp::dump::Printer;
 use scaly_interp::interpreter::{self, Finished, RunError, World};
 use scaly_interp::oracle::{self, Report};
@@ -11,6 +13,7 @@ use scaly_interp::program::Program;
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_runtime::os;
 use scaly_tracer::log::{self, Log, Statistics};
+use scaly_tracer::manager::Tracing;
 use scaly_tracer::parameters::Parameters;
 
 use crate::check;
@@ -167,10 +170,38 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 
 /// Runs a program with standard input and output.
 pub fn run(compiled: &Compiled, arguments: Vec<String>, options: &RunOptions) -> Result<Ran, Unrun> {
-    let log = open_log(compiled, options)?;
-    let finished = interpreter::run(compiled.program.clone(), World::standard(arguments), limits(options))?;
-    let statistics = log.statistics().filter(|_| options.statistics);
+    let log = Rc::new(open_log(compiled, options)?);
+    let (program, world) = (compiled.program.clone(), World::standard(arguments));
+    let Some(parameters) = options.jit else {
+        let finished = interpreter::run(program, world, limits(options))?;
+        return Ok(Ran { finished, statistics: log.statistics().filter(|_| options.statistics) });
+    };
+    let tracing = Rc::new(Tracing::new(program.clone(), native_backend(program.clone()), parameters, log.clone()));
+    let tier = tracing.clone();
+    let finished = interpreter::run_with_tier(program, world, limits(options), |state| {
+        tier.begin(state);
+        tier
+    })?;
+    let mut statistics = log.statistics().filter(|_| options.statistics);
+    if let Some(statistics) = &mut statistics {
+        tracing.count_into(statistics);
+    }
     Ok(Ran { finished, statistics })
+}
+
+/// Makes the backend for this machine; none where there is no memory for code.
+fn native_backend(program: Arc<Program>) -> Box<dyn Fn(&Parameters) -> Option<X64>> {
+    let seed = |seed: u32| (seed != 0).then_some(u64::from(seed));
+    Box::new(move |parameters| {
+        let options = scaly_asm::Options {
+            code_bytes: parameters.code_memory as usize * 1024,
+            spills: parameters.spills,
+            registers: seed(parameters.random_registers),
+            forced_polls: seed(parameters.forced_exits),
+            ..scaly_asm::Options::default()
+        };
+        X64::new(program.clone(), options).ok()
+    })
 }
 
 fn open_log(compiled: &Compiled, options: &RunOptions) -> Result<Log, log::OpenError> {

@@ -1,1 +1,3 @@
 //! Native code for traces: registers, x86-64 emission, code memory, exits and linking, listings.
+
+pub mod memory;

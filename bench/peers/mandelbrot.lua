@@ -10,7 +10,7 @@ local function escape(cx, cy, limit)
 end
 
 local size = tonumber(arg[1]) or 300
-local limit = 100
+local limit = tonumber(arg[2]) or 100
 local inside, total = 0, 0
 for row = 0, size - 1 do
   for column = 0, size - 1 do

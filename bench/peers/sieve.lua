@@ -15,6 +15,8 @@ local function primes(limit)
 end
 
 local limit = tonumber(arg[1]) or 1000000
+local rounds = tonumber(arg[2]) or 1
 local all = primes(limit)
+for round = 2, rounds do all = primes(limit) end
 print(string.format("%d primes up to %d", #all, limit))
 if #all > 0 then print(string.format("the last one is %d", all[#all])) end

@@ -3,7 +3,7 @@
 //! An x86-64 emitter is behind this trait; one for another architecture is a second implementation.
 
 use scaly_interp::interpreter::State;
-use scaly_interp::program::FunctionId;
+use scaly_interp::program::{FunctionId, LoopId};
 use scaly_interp::tier::Position;
 
 use crate::trace::{ExitId, Trace, TraceId};
@@ -15,6 +15,9 @@ pub struct Job<'a> {
     pub trace: &'a Trace,
     /// Exits of its snapshots are this one and those that follow.
     pub first_exit: ExitId,
+    /// By snapshot: the exit that it returns. The ways out of a loop that lead to one place return one exit, whichever it
+    /// was, so that a caller expects one. Of all other kinds the snapshot's own.
+    pub returns: &'a [ExitId],
 }
 
 /// What came of it.
@@ -82,6 +85,9 @@ pub trait Backend {
 
     /// Bytes of code in use.
     fn used(&self) -> usize;
+
+    /// How often native code took the back edges of a loop, where traces count them.
+    fn iterations(&self, id: LoopId) -> u64;
 
     /// Runs a root trace on the frame at `at`.
     fn enter(&self, id: TraceId, state: &mut State, at: Position) -> Left;

@@ -10,6 +10,7 @@ pub mod effects;
 pub mod explain;
 pub mod independence;
 pub mod log;
+pub mod manager;
 pub mod optimize;
 pub mod parameters;
 pub mod recorder;

@@ -23,11 +23,14 @@ pub(crate) trait Driver {
     unsafe fn drive(&mut self, state: &mut State, from: Position) -> Left;
 }
 
-/// The interpreter itself.
-pub(super) struct Plain;
+/// The interpreter itself, with what is done to its state before the first instruction.
+pub(super) struct Plain<F>(pub Option<F>);
 
-impl Driver for Plain {
+impl<F: FnOnce(&mut State)> Driver for Plain<F> {
     unsafe fn drive(&mut self, state: &mut State, from: Position) -> Left {
+        if let Some(prepare) = self.0.take() {
+            prepare(state);
+        }
         // SAFETY: by the caller's promise.
         unsafe { dispatch::run(state, from) }
     }

@@ -9,11 +9,13 @@ mod fiber;
 mod native;
 mod state;
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use scaly_runtime::memory::MemoryOptions;
 
 use crate::program::Program;
+use crate::tier::Tier;
 use crate::verify::VerifyError;
 pub use dispatch::Position;
 pub(crate) use dispatch::{Flow, Left, NESTED, continue_at, fault, follow, position, resume_stopped, stop, stopped};
@@ -71,7 +73,21 @@ pub struct Finished {
 
 /// Runs a program in a fiber of its own scheduler until it ends. Output is flushed.
 pub fn run(program: Arc<Program>, world: World, options: Options) -> Result<Finished, RunError> {
-    fiber::run_with(program, world, options, &mut fiber::Plain)
+    fiber::run_with(program, world, options, &mut fiber::Plain(Some(|_: &mut State| {})))
+}
+
+/// The same with a tier of native code.
+pub fn run_with_tier(
+    program: Arc<Program>,
+    world: World,
+    options: Options,
+    tier: impl FnOnce(&mut State) -> Rc<dyn Tier>,
+) -> Result<Finished, RunError> {
+    let prepare = |state: &mut State| {
+        let tier = tier(state);
+        state.tier = Some(tier);
+    };
+    fiber::run_with(program, world, options, &mut fiber::Plain(Some(prepare)))
 }
 
 impl Ended {

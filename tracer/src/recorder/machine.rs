@@ -1,7 +1,6 @@
 //! The recorder as a machine: real values, and beside each the instruction of the trace that computes it.
 
 use scaly_interp::bytecode::Opcode;
-use scaly_interp::interpreter::Native;
 use scaly_interp::machine::{
     Fault, FloatCompare, FloatOp, FloatUnary, IntCompare, IntKind, IntMemory, IntOp, IntUnary, Machine,
 };
@@ -29,6 +28,11 @@ impl Recording {
     pub(super) fn guard(&mut self, cond: Ref, expected: bool, pc: Pc) {
         if self.builder.trace.constant(cond) == Some(Const::Cond(expected)) {
             return;
+        }
+        if self.invariant(cond) {
+            // The same all through the loop: what it takes at the entry decides which of the loop's traces runs.
+            let entry = self.entry_snapshot();
+            return self.builder.guard(cond, expected, self.pc, |_| entry);
         }
         let kind = if self.leaves_loop(pc) { ExitKind::Leave } else { ExitKind::Resume };
         let (frames, facts, at) = (&mut self.frames, &self.facts, self.pc);

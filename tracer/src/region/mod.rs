@@ -20,7 +20,7 @@
 
 mod dominators;
 mod op;
-mod parse;
+pub(crate) mod parse;
 mod print;
 mod verify;
 

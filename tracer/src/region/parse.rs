@@ -31,21 +31,21 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-/// The words and marks of one line.
-struct Line<'a> {
-    rest: &'a str,
-    number: usize,
+/// The words and marks of one line; traces are read with it too.
+pub(crate) struct Line<'a> {
+    pub rest: &'a str,
+    pub number: usize,
 }
 
-type Result<T> = std::result::Result<T, ParseError>;
+pub(crate) type Result<T> = std::result::Result<T, ParseError>;
 
 impl<'a> Line<'a> {
-    fn error<T>(&self, message: impl Into<String>) -> Result<T> {
+    pub fn error<T>(&self, message: impl Into<String>) -> Result<T> {
         Err(ParseError { line: self.number, message: message.into() })
     }
 
     /// The next word (letters, digits, `_`, `.`, and a leading `-`) or mark; empty at the end.
-    fn peek(&self) -> &'a str {
+    pub fn peek(&self) -> &'a str {
         let text = self.rest.trim_start();
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
         let skip = usize::from(text.starts_with('-'));
@@ -53,13 +53,13 @@ impl<'a> Line<'a> {
         &text[..length.max(text.chars().next().map_or(0, char::len_utf8))]
     }
 
-    fn next(&mut self) -> &'a str {
+    pub fn next(&mut self) -> &'a str {
         let token = self.peek();
         self.rest = &self.rest.trim_start()[token.len()..];
         token
     }
 
-    fn eat(&mut self, token: &str) -> bool {
+    pub fn eat(&mut self, token: &str) -> bool {
         let found = self.peek() == token;
         if found {
             self.next();
@@ -67,23 +67,23 @@ impl<'a> Line<'a> {
         found
     }
 
-    fn expect(&mut self, token: &str) -> Result<()> {
+    pub fn expect(&mut self, token: &str) -> Result<()> {
         if self.eat(token) { Ok(()) } else { self.error(format!("expected `{token}`, found `{}`", self.peek())) }
     }
 
-    fn number<T: FromStr>(&mut self) -> Result<T> {
+    pub fn number<T: FromStr>(&mut self) -> Result<T> {
         let token = self.next();
         token.parse().or_else(|_| self.error(format!("expected a number, found `{token}`")))
     }
 
-    fn hex(&mut self) -> Result<u64> {
+    pub fn hex(&mut self) -> Result<u64> {
         let token = self.next();
         let digits = token.strip_prefix("0x").unwrap_or("");
         u64::from_str_radix(digits, 16).or_else(|_| self.error(format!("expected bits, found `{token}`")))
     }
 
     /// The number of a name like `block3`.
-    fn index(&mut self, prefix: &str) -> Result<u32> {
+    pub fn index(&mut self, prefix: &str) -> Result<u32> {
         let token = self.next();
         match token.strip_prefix(prefix).and_then(|n| n.parse().ok()) {
             Some(n) => Ok(n),
@@ -91,12 +91,12 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn pc(&mut self) -> Result<Pc> {
+    pub fn pc(&mut self) -> Result<Pc> {
         self.expect("@")?;
         Ok(Pc(self.number()?))
     }
 
-    fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+    pub fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
         self.expect("(")?;
         let mut items = Vec::new();
         while !self.eat(")") {
@@ -112,7 +112,7 @@ impl<'a> Line<'a> {
         Ok(Value(self.index(Value::PREFIX)?))
     }
 
-    fn ty(&mut self) -> Result<Type> {
+    pub fn ty(&mut self) -> Result<Type> {
         let token = self.next();
         match Type::ALL.into_iter().find(|t| t.name() == token) {
             Some(ty) => Ok(ty),
@@ -353,7 +353,7 @@ fn operation(line: &mut Line<'_>) -> Result<(Op, Vec<Value>)> {
     Ok((op, args))
 }
 
-fn with_offset(op: Op, offset: u32) -> Op {
+pub(crate) fn with_offset(op: Op, offset: u32) -> Op {
     match op {
         Op::LoadInt(kind, _) => Op::LoadInt(kind, offset),
         Op::LoadFloat(_) => Op::LoadFloat(offset),

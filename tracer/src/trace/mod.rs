@@ -2,14 +2,15 @@
 //!
 //! ```text
 //! loop3 root                       what the trace is of
+//! k0: i64 = 10                     constants
 //! v0: i64 = slot 4 @2              a slot of the frame as it was at the entry
-//! v1: bool = lt_s v0, k0 @2        k0 … constants
+//! v1: bool = lt_s v0, k0 @2
 //! guard v1 true -> snap0 @2        leaves by snap0 unless v1 is true
 //! …
 //! loop @9                          what follows is the loop, what precedes its first iteration, peeled off
 //! …
 //! phi v0, v8                       at the back edge v0 becomes v8
-//! end loop
+//! end loop snap1
 //! snap0 resume @5 (4 = v0, 5 = k1)
 //! ```
 //!
@@ -32,13 +33,17 @@
 //! in which the first iteration's values are the initial ones, gives hoisting for nothing: `optimize::peel`).
 
 mod op;
+mod parse;
+mod print;
 mod snapshot;
+mod verify;
 
 use std::fmt;
 
 pub use op::{Effects, Op};
 use scaly_interp::program::{FunctionId, LoopId, Pc};
 pub use snapshot::{ExitKind, Frame, Snapshot};
+pub use verify::VerifyError;
 
 use crate::region::Type;
 
@@ -210,6 +215,9 @@ pub struct Trace {
     pub carried: Vec<(Slot, SlotState)>,
     /// Calls that write frames, so far.
     pub epochs: u32,
+    /// Of a loop's trace: the snapshot of the header, with nothing to write, that guards on what the loop does not change
+    /// leave by. They stand before everything else, and choose between the specializations of the loop.
+    pub entry: Option<SnapshotId>,
 }
 
 impl Trace {
@@ -223,6 +231,7 @@ impl Trace {
             end: End::Return,
             carried: Vec::new(),
             epochs: 0,
+            entry: None,
         }
     }
 

@@ -1,0 +1,392 @@
+//! The trace compiler as a tier: decides what is recorded, keeps the trees, and goes between interpreter and native code.
+//!
+//! ```text
+//!             hot                    recorded, assembled
+//!   counting ─────> recording ───────────────────────────> tree: its counter is always 1, so that each pass asks here
+//!      ^                │ aborted                           │ exit taken often
+//!      └── later ───────┘                                   v
+//!                                                        side trace, linked to the exit
+//! ```
+//!
+//! Native code is entered again below itself: it calls functions that are not native yet, whose interpreter comes back
+//! here. So nothing is borrowed while a program runs, and there is one recording at a time.
+
+mod places;
+mod trees;
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use places::Places;
+use scaly_interp::interpreter::State;
+use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
+use scaly_interp::tier::{self, Goes, NativeCall, Position, Tier};
+use trees::Trees;
+
+use crate::backend::{Backend, Job, Left, Refusal, code};
+use crate::log::{Abort, CodeMemory, Compiled, Event, Log, SideEnd, Start, Statistics};
+use crate::optimize::{self, Builder};
+use crate::parameters::Parameters;
+use crate::recorder::{self, Bounds, Facts, Place, Ran, Recorded, Task};
+use crate::trace::{End, ExitId, ExitKind, Root, TraceId};
+
+/// Makes the backend when the first trace is to be assembled, so that a program in which nothing gets hot does not pay
+/// for it.
+type Make<B> = Box<dyn Fn(&Parameters) -> Option<B>>;
+
+pub struct Tracing<B> {
+    facts: Rc<Facts>,
+    make: Make<B>,
+    /// None inside: there is no code memory, and nothing is recorded.
+    backend: OnceCell<Option<B>>,
+    parameters: Parameters,
+    log: Rc<Log>,
+    places: RefCell<Places>,
+    trees: RefCell<Trees>,
+    /// How often the interpreter entered native code, and how often that left by an exit.
+    passes: Cell<(u64, u64)>,
+}
+
+impl<B: Backend> Tracing<B> {
+    /// Where the backend cannot be made, `make` gives none.
+    pub fn new(program: Arc<Program>, make: Make<B>, parameters: Parameters, log: Rc<Log>) -> Tracing<B> {
+        Tracing {
+            places: RefCell::new(Places::new(&program, &parameters)),
+            trees: RefCell::default(),
+            facts: Rc::new(Facts::new(program)),
+            make,
+            backend: OnceCell::new(),
+            parameters,
+            log,
+            passes: Cell::default(),
+        }
+    }
+
+    fn backend(&self) -> Option<&B> {
+        let made = self.backend.get_or_init(|| {
+            let made = (self.make)(&self.parameters);
+            if made.is_none() {
+                self.log.event(|| Event::Memory(CodeMemory::Refused));
+            }
+            made
+        });
+        made.as_ref()
+    }
+
+    /// Puts what is counted here into statistics.
+    pub fn count_into(&self, statistics: &mut Statistics) {
+        (statistics.entries, statistics.exits) = self.passes.get();
+        if let Some(Some(backend)) = self.backend.get() {
+            statistics.code_bytes = backend.used() as u64;
+            let loops = 0..self.facts.program.loops.len() as u32;
+            statistics.native = loops.map(|i| backend.iterations(LoopId(i))).collect();
+        }
+    }
+
+    /// Sets the counters of a run that begins.
+    pub fn begin(&self, state: &mut State) {
+        let program = &self.facts.program;
+        (0..program.loops.len() as u32).for_each(|i| state.set_loop_counter(LoopId(i), self.parameters.hot));
+        let hot = self.parameters.hot_function;
+        (0..program.functions.len() as u32).for_each(|i| state.set_function_counter(FunctionId(i), hot));
+    }
+
+    fn set_counter(&self, state: &mut State, place: Place, count: u32) {
+        match place {
+            Place::Loop(id) => state.set_loop_counter(id, count),
+            Place::Function(id) => state.set_function_counter(id, count),
+        }
+    }
+
+    /// A counter has come to zero.
+    fn hot(&self, state: &mut State, place: Place, at: Position) -> Goes {
+        let tree = self.places.borrow().get(place).tree;
+        if let Some(tree) = tree {
+            if !state.native_room() {
+                // Calls are nested deeply, and most of them are below: the interpreter does this one.
+                self.set_counter(state, place, self.parameters.hot);
+                return Goes::On(at);
+            }
+            self.set_counter(state, place, 1);
+            return self.enter(state, tree, at);
+        }
+        let retry = self.places.borrow().get(place).threshold;
+        self.set_counter(state, place, retry);
+        if self.places.borrow().recording || !state.native_room() {
+            return Goes::On(at);
+        }
+        if self.backend().is_none() {
+            self.set_counter(state, place, u32::MAX);
+            return Goes::On(at);
+        }
+        let start = start_of(place);
+        self.log.event(|| Event::Hot { start, count: retry });
+        let tree = self.trees.borrow().next_id();
+        let root = match place {
+            Place::Loop(id) => Root::Loop(id),
+            Place::Function(id) => Root::Function(id),
+        };
+        let goes = self.record(
+            state,
+            at,
+            Task { root, place, tree, parent: None, passed: None, specialization: false },
+            start,
+        );
+        match (goes, self.places.borrow().get(place).tree) {
+            // It ended where it began, or just before.
+            (Goes::On(to), Some(tree)) if to == at => Some((to, tree)),
+            _ => None,
+        }
+        .map_or(goes, |(to, tree)| self.enter(state, tree, to))
+    }
+
+    fn enter(&self, state: &mut State, tree: TraceId, at: Position) -> Goes {
+        let left = self.run_native(state, tree, at);
+        self.left(state, left, at)
+    }
+
+    fn run_native(&self, state: &mut State, tree: TraceId, at: Position) -> Left {
+        let Some(backend) = self.backend() else { return Left::Abandoned };
+        let left = backend.enter(tree, state, at);
+        let (entries, exits) = self.passes.get();
+        self.passes.set((entries + 1, exits + u64::from(matches!(left, Left::Exit { .. }))));
+        left
+    }
+
+    /// Where the interpreter goes on behind native code that ran on the frame at `at`.
+    fn left(&self, state: &mut State, left: Left, at: Position) -> Goes {
+        let (exit, root, via) = match left {
+            Left::Returned => return tier::returned(state, at),
+            Left::Abandoned => return Goes::Stopped,
+            Left::Exit { exit, root, via } => (exit, root, via),
+        };
+        let (kind, to, hot) = {
+            let mut trees = self.trees.borrow_mut();
+            let data = trees.exit(exit);
+            let (kind, to) = (data.snapshot.kind, root.at(data.snapshot.pc, data.snapshot.base()));
+            // What a caller did not expect is the caller's to follow if the callee's loop has ended, else the callee's.
+            let taken = match (kind, via) {
+                (ExitKind::Leave, Some(via)) => Some((via, Some(exit))),
+                (ExitKind::Leave, None) | (ExitKind::Outcome, _) => None,
+                _ => Some((exit, None)),
+            };
+            (kind, to, taken.filter(|&(taken, _)| trees.count_exit(taken)))
+        };
+        if kind == ExitKind::Outcome {
+            return tier::stopped_in_routine(state, to);
+        }
+        match hot {
+            Some((taken, passed)) if !self.places.borrow().recording && state.native_room() => {
+                self.hot_exit(state, taken, passed, to)
+            }
+            _ => Goes::On(to),
+        }
+    }
+
+    /// Grows a side trace from an exit that is taken often.
+    fn hot_exit(&self, state: &mut State, exit: ExitId, passed: Option<ExitId>, at: Position) -> Goes {
+        let (task, start) = {
+            let mut trees = self.trees.borrow_mut();
+            let trace = trees.exit(exit).trace;
+            let tree = trees.trace(trace).tree;
+            let data = trees.exit(exit);
+            let (count, snapshot, types) = (data.count, data.snapshot.clone(), data.types.clone());
+            let start = Start::Side { exit, of: trace, at: at.pc() };
+            self.log.event(|| Event::ExitHot { exit, of: trace, at: at.pc(), count });
+            if trees.trace(tree).sides >= self.parameters.max_side_traces {
+                trees.rest_exit(exit, self.parameters.blacklist);
+                return Goes::On(at);
+            }
+            let place = trees.trace(tree).place;
+            let specialization = trees.exit(exit).entry && trees.specialize(tree, self.parameters.specializations);
+            let (root, parent) = (Root::Side(exit), Some((snapshot, types)));
+            (Task { root, place, tree, parent, passed, specialization }, start)
+        };
+        self.record(state, at, task, start)
+    }
+
+    fn record(&self, state: &mut State, at: Position, task: Task, start: Start) -> Goes {
+        let parameters = &self.parameters;
+        let bounds = Bounds {
+            instructions: parameters.max_trace as usize,
+            depth: parameters.inline_depth as usize,
+            size: parameters.inline_size,
+            unrolled: parameters.unroll,
+            count: parameters.count != 0,
+        };
+        self.log.event(|| Event::Record { start, attempt: self.attempts(&task) + 1 });
+        self.places.borrow_mut().recording = true;
+        let began = Instant::now();
+        let Recorded { result, pc, goes } = recorder::record(state, at, self.facts.clone(), task.clone(), bounds, self);
+        self.places.borrow_mut().recording = false;
+        match result.and_then(|builder| self.compile(builder, &task, start, began)) {
+            Ok(trace) => self.publish(state, &task, trace),
+            Err(abort) => self.aborted(state, &task, start, abort, pc),
+        }
+        goes
+    }
+
+    fn attempts(&self, task: &Task) -> u32 {
+        match task.root {
+            Root::Side(exit) => self.trees.borrow_mut().exit(exit).aborts,
+            Root::Loop(_) | Root::Function(_) => self.places.borrow().get(task.place).aborts,
+        }
+    }
+
+    fn compile(&self, builder: Builder, task: &Task, start: Start, began: Instant) -> Result<TraceId, Abort> {
+        let before = builder.trace.insts.len() as u32;
+        let trace = optimize::finish(builder, &*self.facts);
+        if trace.snapshots.len() > self.parameters.max_exits as usize {
+            return Err(Abort::TooManyExits);
+        }
+        let (id, first_exit, returns) = {
+            let trees = self.trees.borrow();
+            (trees.next_id(), trees.next_exit(), trees.returns(&trace, task))
+        };
+        self.log.ir(id, || trace.to_string());
+        let Some(backend) = self.backend() else { return Err(Abort::CodeMemoryRefused) };
+        let assembled =
+            backend.assemble(Job { id, trace: &trace, first_exit, returns: &returns }).map_err(|refusal| {
+                match refusal {
+                    Refusal::NoRoom => self.log.event(|| Event::Memory(CodeMemory::Full { used: backend.used() })),
+                    Refusal::NoMemory => self.log.event(|| Event::Memory(CodeMemory::Refused)),
+                    Refusal::Spills => {}
+                }
+                match refusal {
+                    Refusal::NoRoom => Abort::CodeMemoryFull,
+                    Refusal::NoMemory => Abort::CodeMemoryRefused,
+                    Refusal::Spills => Abort::TooManyValues,
+                }
+            })?;
+        self.trees.borrow_mut().add(&trace, task, self.parameters.hot_exit);
+        self.log.event(|| {
+            Event::Compiled(Compiled {
+                trace: id,
+                start,
+                before,
+                after: trace.insts.len() as u32,
+                exits: trace.snapshots.len() as u32,
+                bytes: assembled.bytes as u32,
+                microseconds: u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX),
+            })
+        });
+        self.log.asm(id, || backend.listing(id));
+        if let Root::Side(exit) = task.root {
+            self.told_side(id, task, exit, trace.end);
+        }
+        Ok(id)
+    }
+
+    fn told_side(&self, trace: TraceId, task: &Task, exit: ExitId, end: End) {
+        let end = match end {
+            End::Loop(_) | End::Link(..) => SideEnd::Loop,
+            End::Leave(_) => SideEnd::Leaves,
+            End::Return => SideEnd::Returns,
+        };
+        let mut trees = self.trees.borrow_mut();
+        let at = trees.exit(exit).snapshot.pc;
+        let of = trees.exit(exit).trace;
+        let count = trees.trace(task.tree).sides;
+        self.log.event(|| Event::SideTrace { trace, tree: task.tree, exit, at, end, count });
+        self.log.event(|| Event::Link { exit, of, at, to: trace });
+    }
+
+    fn publish(&self, state: &mut State, task: &Task, trace: TraceId) {
+        let Some(backend) = self.backend() else { return };
+        if let Root::Side(exit) = task.root {
+            backend.link(exit, trace);
+            return;
+        }
+        self.places.borrow_mut().get_mut(task.place).tree = Some(trace);
+        self.set_counter(state, task.place, 1);
+        if let Place::Function(id) = task.place {
+            backend.publish(id, Some(trace));
+        }
+    }
+
+    /// Tries again later; after several attempts much later.
+    fn aborted(&self, state: &mut State, task: &Task, start: Start, reason: Abort, at: Pc) {
+        let parameters = &self.parameters;
+        let (retry, attempts) = match task.root {
+            Root::Side(exit) => {
+                let mut trees = self.trees.borrow_mut();
+                let retry =
+                    self.places.borrow_mut().later(trees.exit(exit).threshold, trees.exit(exit).aborts, parameters);
+                let data = trees.exit(exit);
+                (data.threshold, data.count) = (retry, 0);
+                data.aborts += 1;
+                (retry, data.aborts)
+            }
+            Root::Loop(_) | Root::Function(_) => {
+                let mut places = self.places.borrow_mut();
+                let place = *places.get(task.place);
+                let retry = places.later(place.threshold, place.aborts, parameters);
+                let place = places.get_mut(task.place);
+                place.threshold = retry;
+                place.aborts += 1;
+                let attempts = place.aborts;
+                drop(places);
+                self.set_counter(state, task.place, retry);
+                (retry, attempts)
+            }
+        };
+        self.log.event(|| Event::Abort { start, reason, at, retry });
+        if attempts.is_multiple_of(parameters.attempts) {
+            self.log.event(|| Event::Blacklisted { start, attempts, reason, retry });
+        }
+    }
+}
+
+fn start_of(place: Place) -> Start {
+    match place {
+        Place::Loop(id) => Start::Loop(id),
+        Place::Function(id) => Start::Function(id),
+    }
+}
+
+impl<B: Backend> Tier for Tracing<B> {
+    fn hot_loop(&self, state: &mut State, id: LoopId, at: Position) -> Goes {
+        self.hot(state, Place::Loop(id), at)
+    }
+
+    fn hot_function(&self, state: &mut State, id: FunctionId, at: Position) -> Goes {
+        self.hot(state, Place::Function(id), at)
+    }
+
+    fn finish_call(&self, state: &mut State, call: NativeCall) -> bool {
+        tier::mark_nested(call.frame);
+        let goes = match call.code {
+            code::INTERPRET if state.count_call(call.function) => self.hot_function(state, call.function, call.frame),
+            code::INTERPRET => Goes::On(call.frame),
+            exit => {
+                let via = (call.via != 0).then_some(ExitId(call.via));
+                let left = Left::Exit { exit: ExitId(exit), root: call.frame.of_frame(call.root), via };
+                self.left(state, left, call.frame)
+            }
+        };
+        tier::run_nested(state, call.frame, goes)
+    }
+}
+
+impl<B: Backend> recorder::Trees for Tracing<B> {
+    fn tree_of(&self, id: LoopId) -> Option<TraceId> {
+        self.places.borrow().get(Place::Loop(id)).tree
+    }
+
+    fn run(&self, state: &mut State, tree: TraceId, at: Position) -> Ran {
+        if !state.native_room() {
+            return Ran::Else(Goes::On(at));
+        }
+        let left = self.run_native(state, tree, at);
+        if let Left::Exit { exit, root, via: None } = left {
+            let mut trees = self.trees.borrow_mut();
+            let snapshot = &trees.exit(exit).snapshot;
+            if snapshot.kind == ExitKind::Leave {
+                return Ran::Done(exit, root.at(snapshot.pc, snapshot.base()));
+            }
+        }
+        Ran::Else(self.left(state, left, at))
+    }
+}

@@ -1,0 +1,67 @@
+//! Loops and functions: how hot each must be, and its tree.
+
+use scaly_interp::program::Program;
+
+use crate::parameters::Parameters;
+use crate::recorder::Place;
+use crate::trace::TraceId;
+
+/// What is known of a loop or function.
+#[derive(Clone, Copy, Debug)]
+pub struct PlaceData {
+    /// Its root trace.
+    pub tree: Option<TraceId>,
+    /// What its counter begins with.
+    pub threshold: u32,
+    /// Recordings that came to nothing.
+    pub aborts: u32,
+}
+
+#[derive(Debug)]
+pub struct Places {
+    loops: Vec<PlaceData>,
+    functions: Vec<PlaceData>,
+    /// A recording is under way.
+    pub recording: bool,
+    /// For thresholds that don't meet the same iteration of a pattern again and again.
+    random: u64,
+}
+
+impl Places {
+    pub fn new(program: &Program, parameters: &Parameters) -> Places {
+        let data = |threshold| PlaceData { tree: None, threshold, aborts: 0 };
+        Places {
+            loops: vec![data(parameters.hot); program.loops.len()],
+            functions: vec![data(parameters.hot_function); program.functions.len()],
+            recording: false,
+            random: 0x9e37_79b9_7f4a_7c15,
+        }
+    }
+
+    pub fn get(&self, place: Place) -> &PlaceData {
+        match place {
+            Place::Loop(id) => &self.loops[id.0 as usize],
+            Place::Function(id) => &self.functions[id.0 as usize],
+        }
+    }
+
+    pub fn get_mut(&mut self, place: Place) -> &mut PlaceData {
+        match place {
+            Place::Loop(id) => &mut self.loops[id.0 as usize],
+            Place::Function(id) => &mut self.functions[id.0 as usize],
+        }
+    }
+
+    /// The threshold after one more abort: a multiple, a little randomized; each `attempts` aborts a long rest.
+    pub fn later(&mut self, threshold: u32, aborts: u32, parameters: &Parameters) -> u32 {
+        // Marsaglia's xorshift.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let longest = 1 << 30;
+        let rest = (aborts + 1).is_multiple_of(parameters.attempts);
+        let factor = if rest { parameters.blacklist } else { parameters.hot_backoff };
+        let next = threshold.saturating_mul(factor).min(longest);
+        next + (self.random % u64::from(next / 8 + 2)) as u32
+    }
+}

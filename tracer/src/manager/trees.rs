@@ -1,0 +1,128 @@
+//! Compiled traces and their exits.
+
+use rustc_hash::FxHashMap;
+use scaly_interp::program::Pc;
+
+use crate::backend::code::FIRST_EXIT;
+use crate::recorder::{Place, Task};
+use crate::region::Type;
+use crate::trace::{ExitId, ExitKind, Root, Snapshot, SnapshotId, Trace, TraceId};
+
+#[derive(Clone, Debug)]
+pub struct TraceData {
+    /// What its tree grows from.
+    pub place: Place,
+    /// The tree's root trace; itself for a root.
+    pub tree: TraceId,
+    /// Of a root: the side traces of its tree.
+    pub sides: u32,
+    /// Of a root: those of them that are loops of their own.
+    pub specializations: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct ExitData {
+    pub trace: TraceId,
+    pub snapshot: Snapshot,
+    /// Of the snapshot's values.
+    pub types: Vec<Type>,
+    /// Times it was taken since the threshold was set.
+    pub count: u32,
+    pub threshold: u32,
+    /// Recordings from it that came to nothing.
+    pub aborts: u32,
+    /// An entry guard of a loop leaves by it.
+    pub entry: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Trees {
+    traces: Vec<TraceData>,
+    exits: Vec<ExitData>,
+    /// The ways out of a tree's loop: the exit that stands for all that lead to this instruction.
+    leaves: FxHashMap<(TraceId, Pc), ExitId>,
+}
+
+impl Trees {
+    pub fn next_id(&self) -> TraceId {
+        TraceId(self.traces.len() as u32)
+    }
+
+    pub fn next_exit(&self) -> ExitId {
+        ExitId(FIRST_EXIT + self.exits.len() as u32)
+    }
+
+    pub fn trace(&self, id: TraceId) -> &TraceData {
+        &self.traces[id.index()]
+    }
+
+    pub fn exit(&mut self, id: ExitId) -> &mut ExitData {
+        &mut self.exits[(id.0 - FIRST_EXIT) as usize]
+    }
+
+    /// For each snapshot of the next trace, the exit that it returns.
+    pub fn returns(&self, trace: &Trace, task: &Task) -> Vec<ExitId> {
+        let (first, tree) = (self.next_exit(), self.tree_of(task));
+        let own = |i: usize| ExitId(first.0 + i as u32);
+        let standing = |i: usize, snapshot: &Snapshot| {
+            if snapshot.kind != ExitKind::Leave {
+                return own(i);
+            }
+            let same = |s: &Snapshot| s.kind == ExitKind::Leave && s.pc == snapshot.pc;
+            let earlier = trace.snapshots.iter().position(same).unwrap_or(i);
+            self.leaves.get(&(tree, snapshot.pc)).copied().unwrap_or(own(earlier))
+        };
+        trace.snapshots.iter().enumerate().map(|(i, snapshot)| standing(i, snapshot)).collect()
+    }
+
+    /// The root trace of a task's tree.
+    fn tree_of(&self, task: &Task) -> TraceId {
+        if matches!(task.root, Root::Side(_)) { task.tree } else { self.next_id() }
+    }
+
+    /// Adds a trace with the next id, and its exits.
+    pub fn add(&mut self, trace: &Trace, task: &Task, threshold: u32) {
+        let (id, tree, first) = (self.next_id(), self.tree_of(task), self.next_exit());
+        self.traces.push(TraceData { place: task.place, tree, sides: 0, specializations: 1 });
+        if tree != id {
+            self.traces[tree.index()].sides += 1;
+        }
+        for (i, snapshot) in trace.snapshots.iter().enumerate() {
+            if snapshot.kind == ExitKind::Leave {
+                self.leaves.entry((tree, snapshot.pc)).or_insert(ExitId(first.0 + i as u32));
+            }
+        }
+        let entry = trace.entry.map(SnapshotId::index);
+        self.exits.extend(trace.snapshots.iter().enumerate().map(|(i, snapshot)| ExitData {
+            trace: id,
+            entry: entry == Some(i),
+            snapshot: snapshot.clone(),
+            types: snapshot.slots.iter().map(|&(_, r)| trace.ty(r).unwrap_or(Type::Word)).collect(),
+            count: 0,
+            threshold,
+            aborts: 0,
+        }));
+    }
+
+    /// Whether a tree may have one more specialization; it is counted.
+    pub fn specialize(&mut self, tree: TraceId, limit: u32) -> bool {
+        let data = &mut self.traces[tree.index()];
+        let may = data.specializations < limit;
+        data.specializations += u32::from(may);
+        may
+    }
+
+    /// Counts an exit; true if it is hot now.
+    pub fn count_exit(&mut self, id: ExitId) -> bool {
+        let data = self.exit(id);
+        data.count += 1;
+        data.count >= data.threshold
+    }
+
+    /// Leaves an exit alone for a long time.
+    pub fn rest_exit(&mut self, id: ExitId, factor: u32) {
+        let data = self.exit(id);
+        data.count = 0;
+        data.threshold = data.threshold.saturating_mul(factor);
+    }
+}
