@@ -61,7 +61,7 @@ Options:
   --copies               copy values where they could be viewed or moved, for finding errors
                          in Scaly itself
   --jit NAME=VALUE,…     set parameters of the trace compiler; --jit help lists them, --jit off turns it off
-  --preset dev|prod      which values they begin with: dev compiles sooner, for short runs; prod is the default
+  --preset dev|prod      the values they begin with: dev compiles sooner, for short runs; prod is the default
   --trace-log[=WORDS]    tell what the trace compiler does, a line an event, on standard error; WORDS, with
                          commas between them: text:FILE or json:FILE to write a file, ir and asm to show
                          each trace and its machine code
