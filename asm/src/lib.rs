@@ -2,3 +2,4 @@
 
 pub mod listing;
 pub mod memory;
+pub mod observers;
