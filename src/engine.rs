@@ -1,15 +1,20 @@
 //! Where the parts meet: source text to program image to result.
 //!
-//! The only place that knows all tiers. There is one so far: the interpreter.
+//! The only place that knows all tiers: the interpreter, and native traces.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
+use scaly_asm::X64;
 use scaly_interp::dump::Printer;
 use scaly_interp::interpreter::{self, Finished, RunError, World};
 use scaly_interp::oracle::{self, Report};
 use scaly_interp::program::Program;
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_runtime::os;
+use scaly_tracer::log::{self, Log, Statistics};
+use scaly_tracer::manager::Tracing;
+use scaly_tracer::parameters::Parameters;
 
 use crate::check;
 use crate::check::ownership::Choice;
@@ -32,7 +37,7 @@ pub struct Options {
 }
 
 /// How a program is run.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RunOptions {
     /// Every memory region in a mapping of its own, freed storage poisoned.
     pub guard_regions: bool,
@@ -41,12 +46,47 @@ pub struct RunOptions {
     pub memory_limit: Option<u64>,
     /// 64-bit slots that the frames of nested calls may take.
     pub stack_slots: Option<u64>,
+    /// Of the trace compiler; without them there is none.
+    pub jit: Option<Parameters>,
+    pub trace_log: Option<log::Request>,
+    /// Whether a run gives statistics.
+    pub statistics: bool,
+}
+
+impl Default for RunOptions {
+    fn default() -> Self {
+        RunOptions {
+            guard_regions: false,
+            memory_limit: None,
+            stack_slots: None,
+            jit: Some(Parameters::default()),
+            trace_log: None,
+            statistics: false,
+        }
+    }
+}
+
+/// Why there was no run.
+#[derive(Debug, thiserror::Error)]
+pub enum Unrun {
+    #[error(transparent)]
+    Log(#[from] log::OpenError),
+    #[error(transparent)]
+    Program(#[from] RunError),
+}
+
+/// A run that ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub finished: Finished,
+    /// If they were asked for.
+    pub statistics: Option<Statistics>,
 }
 
 /// A program that can run.
 #[derive(Debug)]
 pub struct Compiled {
-    pub sources: SourceMap,
+    pub sources: Arc<SourceMap>,
     pub program: Arc<Program>,
     pub warnings: Vec<Diagnostic>,
 }
@@ -78,7 +118,7 @@ pub fn compile(file: SourceFile, options: Options) -> Result<Compiled, Box<Failu
 fn compile_with(extent: check::Extent, file: SourceFile, options: Options) -> Result<Compiled, Box<Failure>> {
     let mut sources = SourceMap::default();
     match front_end(extent, &mut sources, file, options) {
-        Ok((program, warnings)) => Ok(Compiled { sources, program: Arc::new(program), warnings }),
+        Ok((program, warnings)) => Ok(Compiled { sources: Arc::new(sources), program: Arc::new(program), warnings }),
         Err(diagnostics) => Err(Box::new(Failure { sources, diagnostics })),
     }
 }
@@ -129,8 +169,47 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 }
 
 /// Runs a program with standard input and output.
-pub fn run(compiled: &Compiled, arguments: Vec<String>, options: &RunOptions) -> Result<Finished, RunError> {
-    interpreter::run(compiled.program.clone(), World::standard(arguments), limits(options))
+pub fn run(compiled: &Compiled, arguments: Vec<String>, options: &RunOptions) -> Result<Ran, Unrun> {
+    let log = Rc::new(open_log(compiled, options)?);
+    let (program, world) = (compiled.program.clone(), World::standard(arguments));
+    let Some(parameters) = options.jit else {
+        let finished = interpreter::run(program, world, limits(options))?;
+        return Ok(Ran { finished, statistics: log.statistics().filter(|_| options.statistics) });
+    };
+    let tracing = Rc::new(Tracing::new(program.clone(), native_backend(program.clone()), parameters, log.clone()));
+    let tier = tracing.clone();
+    let finished = interpreter::run_with_tier(program, world, limits(options), |state| {
+        tier.begin(state);
+        tier
+    })?;
+    let mut statistics = log.statistics().filter(|_| options.statistics);
+    if let Some(statistics) = &mut statistics {
+        tracing.count_into(statistics);
+    }
+    Ok(Ran { finished, statistics })
+}
+
+/// Makes the backend for this machine; none where there is no memory for code.
+fn native_backend(program: Arc<Program>) -> Box<dyn Fn(&Parameters) -> Option<X64>> {
+    let seed = |seed: u32| (seed != 0).then_some(u64::from(seed));
+    Box::new(move |parameters| {
+        let options = scaly_asm::Options {
+            code_bytes: parameters.code_memory as usize * 1024,
+            spills: parameters.spills,
+            registers: seed(parameters.random_registers),
+            forced_polls: seed(parameters.forced_exits),
+            ..scaly_asm::Options::default()
+        };
+        X64::new(program.clone(), options).ok()
+    })
+}
+
+fn open_log(compiled: &Compiled, options: &RunOptions) -> Result<Log, log::OpenError> {
+    match &options.trace_log {
+        Some(request) => Log::open(request, compiled.program.clone(), compiled.sources.clone(), options.jit.as_ref()),
+        None if options.statistics => Ok(Log::statistics_only()),
+        None => Ok(Log::none()),
+    }
 }
 
 /// Runs a program, and reports of each loop what its iterations had to do with one another.

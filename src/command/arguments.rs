@@ -8,9 +8,11 @@ use std::fmt;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
+use scaly_tracer::log::Form;
 
 use super::help::Topic;
 use super::input::Source;
+use super::native::NativeWords;
 use crate::engine::RunOptions;
 
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub struct CommandOptions {
     /// Values are copied where they could be viewed or moved.
     pub copies: bool,
     pub color: Color,
+    /// `--stats`
+    pub stats: Option<Form>,
     pub run: RunOptions,
 }
 
@@ -72,6 +76,11 @@ pub enum Misuse {
         option: &'static str,
         problem: String,
     },
+    /// A parameter of `--jit` is not one, or its value.
+    Parameter {
+        problem: String,
+        near: Option<&'static str>,
+    },
     /// An option that the chosen command has no use for.
     Misplaced {
         option: &'static str,
@@ -93,6 +102,7 @@ impl fmt::Display for Misuse {
             Misuse::NoProgram => write!(f, "which program? name a file, or '-' for standard input"),
             Misuse::UnknownOption { option, .. } => write!(f, "unknown option '{option}'"),
             Misuse::Value { option, problem } => write!(f, "{option}: {problem}"),
+            Misuse::Parameter { problem, .. } => write!(f, "--jit: {problem}"),
             Misuse::Misplaced { option, command, belongs } => {
                 write!(f, "{option} belongs to {belongs}, not to {command}")
             }
@@ -113,10 +123,13 @@ impl Misuse {
             Misuse::NoProgram => {
                 Some("scaly FILE.scaly runs a program, scaly -e 'print 1' a text, scaly --help tells more".into())
             }
-            Misuse::UnknownOption { near: Some(near), .. } => Some(format!("did you mean '{near}'?")),
+            Misuse::UnknownOption { near: Some(near), .. } | Misuse::Parameter { near: Some(near), .. } => {
+                Some(format!("did you mean '{near}'?"))
+            }
             Misuse::UnknownOption { near: None, .. } => {
                 Some("scaly --help lists the options; those of the program stand behind its file".into())
             }
+            Misuse::Parameter { near: None, .. } => Some("scaly --jit help lists the parameters".into()),
             Misuse::ExplainNeedsStatic => Some("scaly explain --static FILE.scaly".into()),
             _ => None,
         }
@@ -129,12 +142,16 @@ const OPTIONS: &[&str] = &[
     "--copies",
     "--evaluate",
     "--help",
+    "--jit",
     "--memory-limit",
     "--oracle",
+    "--preset",
     "--regions",
     "--stack-limit",
     "--static",
+    "--stats",
     "--strict",
+    "--trace-log",
     "--verbose",
     "--version",
 ];
@@ -151,6 +168,7 @@ struct Words {
     help: bool,
     version: bool,
     evaluate: Option<String>,
+    native: NativeWords,
 }
 
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Misuse> {
@@ -188,6 +206,10 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Mis
             Long("stack-limit") => {
                 options.run.stack_slots = Some(size("--stack-limit", &value("--stack-limit", &mut parser)?)?);
             }
+            Long("jit") => seen.native.jit(&value("--jit", &mut parser)?)?,
+            Long("preset") => seen.native.preset(&value("--preset", &mut parser)?)?,
+            Long("trace-log") => seen.native.trace_log(optional("--trace-log", &mut parser)?.as_deref())?,
+            Long("stats") => seen.native.stats(optional("--stats", &mut parser)?.as_deref())?,
             Value(word) if seen.command.is_none() && command(&word).is_some() => seen.command = command(&word),
             Value(word) => {
                 positional.push(word);
@@ -205,6 +227,9 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Mis
         (None, None) => None,
     };
     let (action, rest) = finish(&seen, rest, &mut options)?;
+    let native = seen.native.finish()?;
+    (options.run.jit, options.run.trace_log) = (native.jit, native.log);
+    (options.stats, options.run.statistics) = (native.stats, native.stats.is_some());
     Ok(Arguments { action, source, program_arguments: rest, options })
 }
 
@@ -223,9 +248,14 @@ fn finish(seen: &Words, rest: Vec<OsString>, options: &mut CommandOptions) -> Re
         }
         let action = if seen.help {
             Action::Help(Topic::Scaly)
+        } else if seen.native.help {
+            Action::Help(Topic::Parameters)
         } else if seen.version {
             Action::Version { verbose: seen.verbose }
         } else if seen.oracle {
+            if let Some(option) = seen.native.given {
+                return Err(Misuse::Misplaced { option, command: "'--oracle'", belongs: "an ordinary run" });
+            }
             Action::Oracle
         } else {
             Action::Run
@@ -243,7 +273,9 @@ fn finish(seen: &Words, rest: Vec<OsString>, options: &mut CommandOptions) -> Re
             _ => return Err(Misuse::Surplus { command, argument: word.to_string_lossy().into_owned() }),
         }
     }
+    let native = (seen.native.given.is_some(), seen.native.given.unwrap_or_default(), "run", "running a program");
     for (given, option, owner, belongs) in [
+        native,
         (all, "--all", "dump", "'scaly dump'"),
         (strict, "--strict", "check", "'scaly check'"),
         (statically, "--static", "explain", "'scaly explain'"),
@@ -277,13 +309,17 @@ fn command(word: &OsString) -> Option<&'static str> {
 }
 
 fn unknown(option: String) -> Misuse {
-    let near = OPTIONS
-        .iter()
-        .map(|&known| (strsim::damerau_levenshtein(known, &option), known))
-        .min()
-        .filter(|&(distance, _)| distance <= 2 && option.len() > 3)
-        .map(|(_, known)| known);
+    let near = near(&option, OPTIONS.iter().copied());
     Misuse::UnknownOption { option, near }
+}
+
+/// The known word that was probably meant.
+pub fn near(word: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+    known
+        .map(|known| (strsim::damerau_levenshtein(known, word), known))
+        .min()
+        .filter(|&(distance, _)| distance <= 2 && word.len() > 3)
+        .map(|(_, known)| known)
 }
 
 fn other(error: lexopt::Error) -> Misuse {
@@ -300,6 +336,11 @@ fn utf8(option: &'static str, text: OsString) -> Result<String, Misuse> {
 fn value(option: &'static str, parser: &mut lexopt::Parser) -> Result<String, Misuse> {
     let value = parser.value().map_err(|_| Misuse::Value { option, problem: "a value is missing".into() })?;
     utf8(option, value)
+}
+
+/// A value that can only stand behind `=`.
+fn optional(option: &'static str, parser: &mut lexopt::Parser) -> Result<Option<String>, Misuse> {
+    parser.optional_value().map(|value| utf8(option, value)).transpose()
 }
 
 fn color(word: String) -> Result<Color, Misuse> {

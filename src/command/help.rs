@@ -1,20 +1,36 @@
 //! What `--help` and `--version` print.
 
+use scaly_tracer::parameters::Parameters;
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Topic {
     Scaly,
     Check,
     Dump,
     Explain,
+    /// `--jit help`
+    Parameters,
 }
 
-pub fn text(topic: Topic) -> &'static str {
+pub fn text(topic: Topic) -> String {
     match topic {
-        Topic::Scaly => SCALY,
-        Topic::Check => CHECK,
-        Topic::Dump => DUMP,
-        Topic::Explain => EXPLAIN,
+        Topic::Scaly => SCALY.into(),
+        Topic::Check => CHECK.into(),
+        Topic::Dump => DUMP.into(),
+        Topic::Explain => EXPLAIN.into(),
+        Topic::Parameters => parameters(),
     }
+}
+
+/// The table of the trace compiler's parameters.
+fn parameters() -> String {
+    let mut text = PARAMETERS.to_string();
+    for row in Parameters::TABLE {
+        let (name, prod, dev) = (row.name, row.default, row.dev);
+        text += &format!("  {name:<20} {prod:>6} {dev:>6}  {}, {} to {}\n", row.unit, row.least, row.most);
+        text += &format!("      {} [{}]\n", row.meaning, row.measured);
+    }
+    text
 }
 
 pub fn version(verbose: bool) -> String {
@@ -44,6 +60,12 @@ Options:
                          in Scaly itself; pool is the default
   --copies               copy values where they could be viewed or moved, for finding errors
                          in Scaly itself
+  --jit NAME=VALUE,…     set parameters of the trace compiler; --jit help lists them, --jit off turns it off
+  --preset dev|prod      which values they begin with: dev compiles sooner, for short runs; prod is the default
+  --trace-log[=WORDS]    tell what the trace compiler does, a line an event, on standard error; WORDS, with
+                         commas between them: text:FILE or json:FILE to write a file, ir and asm to show
+                         each trace and its machine code
+  --stats[=json]         tell at the end, on standard error, what ran natively, what did not, and why
   --memory-limit SIZE    end with an error rather than use more memory for data: 512M, 4G
   --stack-limit SLOTS    how many 64-bit slots the frames of nested calls may take; 8M is the default
   --color WHEN           color messages: auto (on a terminal), always, never
@@ -51,6 +73,15 @@ Options:
   -h, --help             print this
 
 Exit status: what the program returns, 0 at its end, 1 on an error, 2 on misuse of this command.
+";
+
+const PARAMETERS: &str = "\
+Parameters of the trace compiler: scaly --jit NAME=VALUE,… FILE.scaly
+
+Values by default (--preset prod) and under --preset dev; what is counted, from where to where; what
+it means; the benchmark that chose the value.
+
+  name                   prod    dev
 ";
 
 const CHECK: &str = "\

@@ -70,6 +70,11 @@ fn read(path: &Path) -> Result<Vec<u8>, InputError> {
     fs::read(path).map_err(|e| unreadable(&name, &e))
 }
 
+/// Whether two paths lead to the same existing file.
+pub fn same(a: &Path, b: &Path) -> bool {
+    matches!((fs::canonicalize(a), fs::canonicalize(b)), (Ok(a), Ok(b)) if a == b)
+}
+
 fn unreadable(path: &str, error: &io::Error) -> InputError {
     InputError::Unreadable { path: path.to_string(), reason: reason(error) }
 }

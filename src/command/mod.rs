@@ -6,6 +6,7 @@
 mod arguments;
 mod help;
 mod input;
+mod native;
 mod report;
 
 use std::ffi::OsString;
@@ -35,7 +36,7 @@ fn misused(misuse: &Misuse) -> ExitCode {
 fn act(arguments: Arguments) -> ExitCode {
     let Arguments { action, source, program_arguments, options } = arguments;
     let source = match (&action, source) {
-        (Action::Help(topic), _) => return report::print(help::text(*topic)),
+        (Action::Help(topic), _) => return report::print(&help::text(*topic)),
         (Action::Version { verbose }, _) => return report::print(&help::version(*verbose)),
         (_, Some(source)) => source,
         (_, None) => return misused(&Misuse::NoProgram),
@@ -44,6 +45,11 @@ fn act(arguments: Arguments) -> ExitCode {
         Ok(arguments) => arguments,
         Err(misuse) => return misused(&misuse),
     };
+    if let (input::Source::File(program), Some(log)) = (&source, &options.run.trace_log)
+        && log.file.as_ref().is_some_and(|log| input::same(log, program))
+    {
+        return misused(&Misuse::Value { option: "--trace-log", problem: "that file is the program".into() });
+    }
     let file = match input::load(&source) {
         Ok(file) => file,
         Err(error) => {
@@ -72,7 +78,9 @@ fn act(arguments: Arguments) -> ExitCode {
         }
         Action::Dump { all } => report::print(&engine::dump(&compiled, all)),
         Action::Explain => report::print(&crate::explain::static_report(&compiled)),
-        Action::Run => report::outcome(&compiled, engine::run(&compiled, program_arguments, &options.run), color),
+        Action::Run => {
+            report::outcome(&compiled, engine::run(&compiled, program_arguments, &options.run), options.stats, color)
+        }
         Action::Oracle => report::oracle(&compiled, engine::oracle(&compiled, program_arguments, &options.run), color),
         Action::Help(_) | Action::Version { .. } => ExitCode::SUCCESS,
     }

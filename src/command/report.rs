@@ -1,16 +1,18 @@
 //! Everything that the command itself writes: results on standard output, complaints on standard error.
 
+use std::error::Error;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use scaly_interp::interpreter::{Ended, Finished, RunError, RuntimeError, TraceLine};
-use scaly_interp::oracle::{self, Obstacle, Report};
+use scaly_interp::interpreter::{Ended, RunError, RuntimeError, TraceLine};
+use scaly_interp::oracle::{self, Obstacle};
 use scaly_interp::program::{LoopId, Pc, Program, Variable};
+use scaly_tracer::log::{Form, Report};
 
 use super::arguments::Color;
 use super::input;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::engine::Compiled;
+use crate::engine::{Compiled, Ran, Unrun};
 use crate::source::SourceMap;
 
 /// One complaint of the command's own.
@@ -56,12 +58,23 @@ pub fn diagnostics(sources: &SourceMap, diagnostics: &[Diagnostic], color: bool)
     if errors > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// What a run came to: its status, or its error with place and calls.
-pub fn outcome(compiled: &Compiled, result: Result<Finished, RunError>, color: bool) -> ExitCode {
-    match result {
-        Ok(finished) => ended(compiled, finished.ended, color),
-        Err(error) => failed(&error),
-    }
+/// What a run came to: its status, or its error with place and calls; then the statistics.
+pub fn outcome(compiled: &Compiled, result: Result<Ran, Unrun>, stats: Option<Form>, color: bool) -> ExitCode {
+    let Ran { finished, statistics } = match result {
+        Ok(ran) => ran,
+        Err(error) => return failed(&error),
+    };
+    let text = statistics.zip(stats).map(|(statistics, form)| {
+        let report = Report::new(&compiled.program, &compiled.sources, &statistics, &finished);
+        match form {
+            Form::Text => report.to_string(),
+            Form::Json => report.json() + "\n",
+        }
+    });
+    let status = ended(compiled, finished.ended, color);
+    // Where standard error is closed, nobody is left to tell.
+    let _ = io::stderr().write_all(text.unwrap_or_default().as_bytes());
+    status
 }
 
 fn ended(compiled: &Compiled, ended: Ended, color: bool) -> ExitCode {
@@ -74,7 +87,7 @@ fn ended(compiled: &Compiled, ended: Ended, color: bool) -> ExitCode {
     }
 }
 
-fn failed(error: &RunError) -> ExitCode {
+fn failed(error: &dyn Error) -> ExitCode {
     line(&error.to_string());
     ExitCode::FAILURE
 }
@@ -98,7 +111,7 @@ fn runtime_error(compiled: &Compiled, error: &RuntimeError, color: bool) {
 }
 
 /// What the oracle saw, loop by loop in the order of the source, on standard error: the program has the output.
-pub fn oracle(compiled: &Compiled, result: Result<Report, RunError>, color: bool) -> ExitCode {
+pub fn oracle(compiled: &Compiled, result: Result<oracle::Report, RunError>, color: bool) -> ExitCode {
     let report = match result {
         Ok(report) => report,
         Err(error) => return failed(&error),

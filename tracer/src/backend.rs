@@ -3,7 +3,7 @@
 //! An x86-64 emitter is behind this trait; one for another architecture is a second implementation.
 
 use scaly_interp::interpreter::State;
-use scaly_interp::program::FunctionId;
+use scaly_interp::program::{FunctionId, LoopId};
 use scaly_interp::tier::Position;
 
 use crate::trace::{ExitId, Trace, TraceId};
@@ -85,6 +85,9 @@ pub trait Backend {
 
     /// Bytes of code in use.
     fn used(&self) -> usize;
+
+    /// How often native code took the back edges of a loop, where traces count them.
+    fn iterations(&self, id: LoopId) -> u64;
 
     /// Runs a root trace on the frame at `at`.
     fn enter(&self, id: TraceId, state: &mut State, at: Position) -> Left;

@@ -41,7 +41,7 @@ pub enum ParameterError {
     Malformed { text: String },
     #[error("{name}: '{value}' is no number")]
     NoNumber { name: &'static str, value: String },
-    #[error("{name}: {value} is out of range, {least} to {most} {unit}")]
+    #[error("{name}: {value} is out of range, {least} to {most} ({unit})")]
     OutOfRange { name: &'static str, value: String, least: u32, most: u32, unit: &'static str },
 }
 
@@ -116,7 +116,7 @@ parameters! {
     spills: "values" = 256, dev 256, 0 to 4096,
         "Values that a trace may keep outside of registers.", UNMEASURED;
     unroll: "iterations" = 8, dev 4, 0 to 1000,
-        "Longest constant trip count of an inner loop that is unrolled into the trace around it.", UNMEASURED;
+        "Iterations of inner loops without a trace that are followed in the trace around them.", UNMEASURED;
     hoist: "switch" = 1, dev 1, 0 to 1,
         "1: the first iteration is peeled off, which takes what does not change out of the loop.", UNMEASURED;
     stable: "iterations" = 1000, dev 1000, 1 to 1_000_000_000,
@@ -176,8 +176,8 @@ impl Parameters {
     pub fn set(&mut self, text: &str) -> Result<&'static Parameter, ParameterError> {
         let Some((name, value)) = text.split_once('=') else {
             return Err(match Parameter::of(text) {
-                Some(_) => ParameterError::Malformed { text: text.into() },
-                None => ParameterError::Unknown { name: text.into() },
+                None if !text.is_empty() => ParameterError::Unknown { name: text.into() },
+                _ => ParameterError::Malformed { text: text.into() },
             });
         };
         match (Parameter::of(name), self.field(name)) {
@@ -187,6 +187,60 @@ impl Parameters {
             }
             _ if name.is_empty() => Err(ParameterError::Malformed { text: text.into() }),
             _ => Err(ParameterError::Unknown { name: name.into() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let mut parameters = Parameters::default();
+        let message = parameters.set(text).expect_err(text).to_string();
+        assert_eq!(parameters, Parameters::default(), "{text} is refused and has an effect");
+        message
+    }
+
+    #[test]
+    fn the_table_keeps_its_own_bounds() {
+        let (mut prod, mut dev) = (Parameters::default(), Parameters::default());
+        for row in Parameters::TABLE {
+            assert_eq!(prod.set(&format!("{}={}", row.name, row.default)), Ok(row));
+            assert_eq!(dev.set(&format!("{}={}", row.name, row.dev)), Ok(row));
+            assert!(row.meaning.ends_with('.') && !row.measured.is_empty(), "{}", row.name);
+            let alike = Parameters::TABLE.iter().filter(|other| other.name == row.name).count();
+            assert_eq!(alike, 1, "{}", row.name);
+        }
+        assert_eq!(prod, Parameters::preset(Preset::Prod));
+        assert_eq!(dev, Parameters::preset(Preset::Dev));
+    }
+
+    #[test]
+    fn parameters_are_set_by_name() {
+        let mut parameters = Parameters::default();
+        assert_eq!(parameters.set("hot=1").map(|row| row.name), Ok("hot"));
+        assert_eq!(parameters.set("forced_exits=4294967295").map(|row| row.name), Ok("forced_exits"));
+        assert_eq!((parameters.hot, parameters.forced_exits), (1, u32::MAX));
+        assert_eq!(parameters.values().find(|&(name, _)| name == "hot"), Some(("hot", 1)));
+    }
+
+    #[test]
+    fn what_is_no_parameter_is_refused() {
+        assert_eq!(refused("warm=1"), "there is no parameter 'warm'");
+        assert_eq!(refused("warm"), "there is no parameter 'warm'");
+        assert_eq!(refused("hot"), "'hot' is not of the form NAME=VALUE");
+        assert_eq!(refused(""), "'' is not of the form NAME=VALUE");
+        assert_eq!(refused("=1"), "'=1' is not of the form NAME=VALUE");
+        for value in ["", "x", "-1", "+1", "1.5", "0x10", " 1", "1 ", "1=2", "١"] {
+            assert_eq!(refused(&format!("hot={value}")), format!("hot: '{value}' is no number"));
+        }
+        assert_eq!(refused("hoist=2"), "hoist: 2 is out of range, 0 to 1 (switch)");
+        for value in ["0", "1000000001", "4294967296", "99999999999999999999999"] {
+            assert_eq!(
+                refused(&format!("hot={value}")),
+                format!("hot: {value} is out of range, 1 to 1000000000 (back edges)")
+            );
         }
     }
 }

@@ -89,7 +89,7 @@ aborts! {
     Waited: "waited", Program, "the program had to wait for input or output",
         Some("a loop around input and output runs as fast as these; compute in loops of their own");
     /// Neither inlined, as it is recursive or too deep, nor a native call.
-    CallMayWait: "call-may-wait", Program, "a recursive call may wait for input or output, so it cannot be a native call",
+    RecursionWaits: "recursion-waits", Program, "a recursive call may wait for input or output, so it cannot be a native call",
         Some("take input and output out of the recursive function");
     RecordingElsewhere: "recording-elsewhere", Nobody, "another worker is recording",
         None;

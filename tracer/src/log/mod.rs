@@ -8,17 +8,31 @@
 
 mod abort;
 mod event;
+mod output;
+mod report;
+mod resolved;
 mod statistics;
+#[cfg(test)]
+mod tests;
+mod text;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use scaly_interp::program::Program;
 use scaly_interp::source::SourceMap;
+use serde::Serialize;
 
 pub use abort::{Abort, Concern};
 pub use event::{CodeMemory, Compiled, Dropped, Event, SideEnd, Start};
-pub use statistics::{LoopState, Made, Statistics, TraceKind};
+pub use output::OpenError;
+use output::Output;
+pub use report::{Compile, HotLoop, Iterations, Report};
+pub use resolved::{At, From, SCHEMA};
+use resolved::{Resolved, Resolver};
+pub use statistics::{Made, Place, Standing, Statistics, TraceKind};
 
 use crate::parameters::Parameters;
 use crate::trace::TraceId;
@@ -55,8 +69,30 @@ struct Inner {
 #[derive(Debug)]
 struct Writer {
     request: Request,
+    output: Output,
     program: Arc<Program>,
     sources: Arc<SourceMap>,
+    opened: Instant,
+}
+
+/// A line of the JSON form.
+#[derive(Serialize)]
+struct Line<T> {
+    v: u32,
+    #[serde(flatten)]
+    event: T,
+    /// Since the log was opened.
+    at_us: u64,
+}
+
+/// The first line of the JSON form.
+#[derive(Serialize)]
+struct Header<'a> {
+    event: &'static str,
+    scaly: &'static str,
+    program: &'a str,
+    /// None where nothing is compiled.
+    parameters: Option<BTreeMap<&'static str, u32>>,
 }
 
 impl Log {
@@ -70,15 +106,19 @@ impl Log {
         Log(Some(Box::new(Inner { statistics: Mutex::default(), writer: None })))
     }
 
-    /// Creates the file, if there is to be one.
+    /// Creates the file, if there is to be one. Without parameters nothing is compiled.
     pub fn open(
         request: &Request,
         program: Arc<Program>,
         sources: Arc<SourceMap>,
-        _parameters: &Parameters,
-    ) -> std::io::Result<Log> {
-        let writer = Some(Writer { request: request.clone(), program, sources });
-        Ok(Log(Some(Box::new(Inner { statistics: Mutex::default(), writer }))))
+        parameters: Option<&Parameters>,
+    ) -> Result<Log, OpenError> {
+        let output = Output::open(request.file.as_deref())?;
+        let writer = Writer { request: request.clone(), output, program, sources, opened: Instant::now() };
+        if request.form == Form::Json {
+            writer.header(parameters);
+        }
+        Ok(Log(Some(Box::new(Inner { statistics: Mutex::default(), writer: Some(writer) }))))
     }
 
     /// Notes an event, which is made only if somebody wants to know.
@@ -93,7 +133,7 @@ impl Log {
     #[inline]
     pub fn ir(&self, trace: TraceId, text: impl FnOnce() -> String) {
         if let Some(writer) = self.writer().filter(|w| w.request.ir) {
-            writer.listing("ir", trace, &text());
+            writer.ir(trace, &text());
         }
     }
 
@@ -101,7 +141,7 @@ impl Log {
     #[inline]
     pub fn asm(&self, trace: TraceId, text: impl FnOnce() -> String) {
         if let Some(writer) = self.writer().filter(|w| w.request.asm) {
-            writer.listing("asm", trace, &text());
+            writer.write(&Resolved::Asm { trace: trace.0, text: &text() });
         }
     }
 
@@ -121,12 +161,45 @@ impl Inner {
     fn event(&self, event: &Event<'_>) {
         self.statistics.lock().unwrap_or_else(PoisonError::into_inner).note(event);
         if let Some(writer) = &self.writer {
-            let _ = (&writer.program, &writer.sources);
+            writer.write(&writer.resolver().resolve(event));
         }
     }
 }
 
 impl Writer {
-    #[cold]
-    fn listing(&self, _what: &'static str, _trace: TraceId, _text: &str) {}
+    fn header(&self, parameters: Option<&Parameters>) {
+        let main = self.program.function(self.program.main);
+        let program = self.sources.get(main.span.file).map_or("?", |file| file.name.as_str());
+        let parameters = parameters.map(|set| set.values().collect());
+        self.json(Header { event: "header", scaly: env!("CARGO_PKG_VERSION"), program, parameters });
+    }
+
+    fn write(&self, event: &Resolved<'_>) {
+        match self.request.form {
+            Form::Text => self.output.write(&format!("[trace] {event}\n")),
+            Form::Json => self.json(event),
+        }
+    }
+
+    /// In words with the lines of the source before what comes from them, as JSON as it is.
+    fn ir(&self, trace: TraceId, text: &str) {
+        let annotated = match self.request.form {
+            Form::Text => Some(self.resolver().annotate(text)),
+            Form::Json => None,
+        };
+        self.write(&Resolved::Ir { trace: trace.0, text: annotated.as_deref().unwrap_or(text) });
+    }
+
+    fn resolver(&self) -> Resolver<'_> {
+        Resolver { program: &self.program, sources: &self.sources }
+    }
+
+    fn json(&self, event: impl Serialize) {
+        let at_us = self.opened.elapsed().as_micros() as u64;
+        // Serializing plain data with keys of text does not fail.
+        if let Ok(mut line) = serde_json::to_string(&Line { v: SCHEMA, event, at_us }) {
+            line.push('\n');
+            self.output.write(&line);
+        }
+    }
 }

@@ -1,42 +1,59 @@
 //! What a run came to, in figures.
 //!
-//! The events fill most of it; what is counted elsewhere (iterations, exits, memory) is put in at the end.
+//! The events fill most of it; what is counted elsewhere (iterations, exits, memory) is put in at the end. [`super::Report`]
+//! is what a user sees of it.
 
 use std::collections::BTreeMap;
 
-use scaly_interp::program::LoopId;
+use scaly_interp::program::{FunctionId, LoopId};
 
 use super::{Abort, Compiled, Event, Start};
 
 /// Figures of one run of the tracer.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Statistics {
-    /// From the events: by loop, those that got hot.
-    pub loops: BTreeMap<LoopId, LoopState>,
+    /// From the events: what became of the loops and functions that got hot.
+    pub loops: BTreeMap<LoopId, Place>,
+    pub functions: BTreeMap<FunctionId, Place>,
     /// From the events: every trace that was made.
     pub traces: Vec<Made>,
     pub dropped: u64,
+    /// From the events: trees that were stable at some time.
     pub stable: u64,
     pub recordings: u64,
     pub aborts: BTreeMap<Abort, u64>,
     /// Put in at the end: by [`LoopId`], back edges that native code counted. Empty if it did not count.
     pub native: Vec<u64>,
-    /// Put in at the end: how often native code was entered from the interpreter, and left by an exit.
+    /// Put in at the end: how often the interpreter entered native code, and how often that left by an exit.
     pub entries: u64,
     pub exits: u64,
     /// Put in at the end: machine code in use, in bytes.
     pub code_bytes: u64,
 }
 
-/// What became of a loop that got hot.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LoopState {
-    /// Recorded without success so far; the last reason.
-    Tried(Option<Abort>),
+/// A loop or function that got hot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Place {
+    /// Root traces that it has.
+    pub traces: u32,
+    /// It had one that was dropped.
+    pub dropped: bool,
+    /// The last reason why a recording came to nothing.
+    pub abort: Option<Abort>,
+    pub blacklisted: bool,
+}
+
+/// How a loop or function stands.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Standing {
     Native,
-    Blacklisted(Abort),
+    /// Not hot yet.
+    Cold,
+    /// Hot, without a trace so far.
+    Tried,
     /// Its trace was dropped.
     Dropped,
+    Blacklisted,
 }
 
 /// A trace that was made.
@@ -54,6 +71,16 @@ pub enum TraceKind {
     Side,
 }
 
+impl TraceKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            TraceKind::Loop => "loop",
+            TraceKind::Function => "function",
+            TraceKind::Side => "side",
+        }
+    }
+}
+
 impl Start {
     pub fn kind(self) -> TraceKind {
         match self {
@@ -64,28 +91,53 @@ impl Start {
     }
 }
 
+impl Standing {
+    pub const ALL: [Standing; 5] =
+        [Standing::Native, Standing::Cold, Standing::Tried, Standing::Dropped, Standing::Blacklisted];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Standing::Native => "native",
+            Standing::Cold => "cold",
+            Standing::Tried => "tried",
+            Standing::Dropped => "dropped",
+            Standing::Blacklisted => "blacklisted",
+        }
+    }
+}
+
+impl Place {
+    pub fn standing(&self) -> Standing {
+        match self {
+            Place { traces: 1.., .. } => Standing::Native,
+            Place { blacklisted: true, .. } => Standing::Blacklisted,
+            Place { dropped: true, .. } => Standing::Dropped,
+            _ => Standing::Tried,
+        }
+    }
+}
+
 impl Statistics {
     /// Takes note of an event.
     pub fn note(&mut self, event: &Event<'_>) {
         match *event {
-            Event::Hot { start, .. } => self.state(start, |old| old.unwrap_or(LoopState::Tried(None))),
+            Event::Hot { start, .. } => self.place(start, |_| {}),
             Event::Record { .. } => self.recordings += 1,
             Event::Abort { start, reason, .. } => {
                 *self.aborts.entry(reason).or_default() += 1;
-                self.state(start, |old| match old {
-                    Some(LoopState::Native) => LoopState::Native,
-                    _ => LoopState::Tried(Some(reason)),
-                });
+                self.place(start, |place| place.abort = Some(reason));
             }
-            Event::Blacklisted { start, reason, .. } => self.state(start, |_| LoopState::Blacklisted(reason)),
+            Event::Blacklisted { start, reason, .. } => {
+                self.place(start, |place| (place.abort, place.blacklisted) = (Some(reason), true));
+            }
             Event::Compiled(Compiled { start, bytes, microseconds, .. }) => {
                 self.traces.push(Made { kind: start.kind(), bytes, microseconds });
-                self.state(start, |_| LoopState::Native);
+                self.place(start, |place| (place.traces, place.blacklisted) = (place.traces + 1, false));
             }
             Event::TreeStable { .. } => self.stable += 1,
             Event::Dropped { start, .. } => {
                 self.dropped += 1;
-                self.state(start, |_| LoopState::Dropped);
+                self.place(start, |place| (place.traces, place.dropped) = (place.traces.saturating_sub(1), true));
             }
             Event::ExitHot { .. }
             | Event::Link { .. }
@@ -95,10 +147,11 @@ impl Statistics {
         }
     }
 
-    fn state(&mut self, start: Start, new: impl FnOnce(Option<LoopState>) -> LoopState) {
-        if let Start::Loop(id) = start {
-            let state = new(self.loops.get(&id).copied());
-            self.loops.insert(id, state);
+    fn place(&mut self, start: Start, change: impl FnOnce(&mut Place)) {
+        match start {
+            Start::Loop(id) => change(self.loops.entry(id).or_default()),
+            Start::Function(id) => change(self.functions.entry(id).or_default()),
+            Start::Side { .. } => {}
         }
     }
 }

@@ -14,7 +14,7 @@
 mod places;
 mod trees;
 
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,35 +26,63 @@ use scaly_interp::tier::{self, Goes, NativeCall, Position, Tier};
 use trees::Trees;
 
 use crate::backend::{Backend, Job, Left, Refusal, code};
-use crate::log::{Abort, CodeMemory, Compiled, Event, Log, SideEnd, Start};
+use crate::log::{Abort, CodeMemory, Compiled, Event, Log, SideEnd, Start, Statistics};
 use crate::optimize::{self, Builder};
 use crate::parameters::Parameters;
 use crate::recorder::{self, Bounds, Facts, Place, Ran, Recorded, Task};
 use crate::trace::{End, ExitId, ExitKind, Root, TraceId};
 
+/// Makes the backend when the first trace is to be assembled, so that a program in which nothing gets hot does not pay
+/// for it.
+type Make<B> = Box<dyn Fn(&Parameters) -> Option<B>>;
+
 pub struct Tracing<B> {
     facts: Rc<Facts>,
-    backend: B,
+    make: Make<B>,
+    /// None inside: there is no code memory, and nothing is recorded.
+    backend: OnceCell<Option<B>>,
     parameters: Parameters,
     log: Rc<Log>,
     places: RefCell<Places>,
     trees: RefCell<Trees>,
+    /// How often the interpreter entered native code, and how often that left by an exit.
+    passes: Cell<(u64, u64)>,
 }
 
 impl<B: Backend> Tracing<B> {
-    pub fn new(program: Arc<Program>, backend: B, parameters: Parameters, log: Rc<Log>) -> Tracing<B> {
+    /// Where the backend cannot be made, `make` gives none.
+    pub fn new(program: Arc<Program>, make: Make<B>, parameters: Parameters, log: Rc<Log>) -> Tracing<B> {
         Tracing {
             places: RefCell::new(Places::new(&program, &parameters)),
             trees: RefCell::default(),
             facts: Rc::new(Facts::new(program)),
-            backend,
+            make,
+            backend: OnceCell::new(),
             parameters,
             log,
+            passes: Cell::default(),
         }
     }
 
-    pub fn backend(&self) -> &B {
-        &self.backend
+    fn backend(&self) -> Option<&B> {
+        let made = self.backend.get_or_init(|| {
+            let made = (self.make)(&self.parameters);
+            if made.is_none() {
+                self.log.event(|| Event::Memory(CodeMemory::Refused));
+            }
+            made
+        });
+        made.as_ref()
+    }
+
+    /// Puts what is counted here into statistics.
+    pub fn count_into(&self, statistics: &mut Statistics) {
+        (statistics.entries, statistics.exits) = self.passes.get();
+        if let Some(Some(backend)) = self.backend.get() {
+            statistics.code_bytes = backend.used() as u64;
+            let loops = 0..self.facts.program.loops.len() as u32;
+            statistics.native = loops.map(|i| backend.iterations(LoopId(i))).collect();
+        }
     }
 
     /// Sets the counters of a run that begins.
@@ -89,6 +117,10 @@ impl<B: Backend> Tracing<B> {
         if self.places.borrow().recording || !state.native_room() {
             return Goes::On(at);
         }
+        if self.backend().is_none() {
+            self.set_counter(state, place, u32::MAX);
+            return Goes::On(at);
+        }
         let start = start_of(place);
         self.log.event(|| Event::Hot { start, count: retry });
         let tree = self.trees.borrow().next_id();
@@ -96,7 +128,12 @@ impl<B: Backend> Tracing<B> {
             Place::Loop(id) => Root::Loop(id),
             Place::Function(id) => Root::Function(id),
         };
-        let goes = self.record(state, at, Task { root, place, tree, parent: None, passed: None }, start);
+        let goes = self.record(
+            state,
+            at,
+            Task { root, place, tree, parent: None, passed: None, specialization: false },
+            start,
+        );
         match (goes, self.places.borrow().get(place).tree) {
             // It ended where it began, or just before.
             (Goes::On(to), Some(tree)) if to == at => Some((to, tree)),
@@ -106,8 +143,16 @@ impl<B: Backend> Tracing<B> {
     }
 
     fn enter(&self, state: &mut State, tree: TraceId, at: Position) -> Goes {
-        let left = self.backend.enter(tree, state, at);
+        let left = self.run_native(state, tree, at);
         self.left(state, left, at)
+    }
+
+    fn run_native(&self, state: &mut State, tree: TraceId, at: Position) -> Left {
+        let Some(backend) = self.backend() else { return Left::Abandoned };
+        let left = backend.enter(tree, state, at);
+        let (entries, exits) = self.passes.get();
+        self.passes.set((entries + 1, exits + u64::from(matches!(left, Left::Exit { .. }))));
+        left
     }
 
     /// Where the interpreter goes on behind native code that ran on the frame at `at`.
@@ -155,7 +200,9 @@ impl<B: Backend> Tracing<B> {
                 return Goes::On(at);
             }
             let place = trees.trace(tree).place;
-            (Task { root: Root::Side(exit), place, tree, parent: Some((snapshot, types)), passed }, start)
+            let specialization = trees.exit(exit).entry && trees.specialize(tree, self.parameters.specializations);
+            let (root, parent) = (Root::Side(exit), Some((snapshot, types)));
+            (Task { root, place, tree, parent, passed, specialization }, start)
         };
         self.record(state, at, task, start)
     }
@@ -199,10 +246,11 @@ impl<B: Backend> Tracing<B> {
             (trees.next_id(), trees.next_exit(), trees.returns(&trace, task))
         };
         self.log.ir(id, || trace.to_string());
+        let Some(backend) = self.backend() else { return Err(Abort::CodeMemoryRefused) };
         let assembled =
-            self.backend.assemble(Job { id, trace: &trace, first_exit, returns: &returns }).map_err(|refusal| {
+            backend.assemble(Job { id, trace: &trace, first_exit, returns: &returns }).map_err(|refusal| {
                 match refusal {
-                    Refusal::NoRoom => self.log.event(|| Event::Memory(CodeMemory::Full { used: self.backend.used() })),
+                    Refusal::NoRoom => self.log.event(|| Event::Memory(CodeMemory::Full { used: backend.used() })),
                     Refusal::NoMemory => self.log.event(|| Event::Memory(CodeMemory::Refused)),
                     Refusal::Spills => {}
                 }
@@ -224,7 +272,7 @@ impl<B: Backend> Tracing<B> {
                 microseconds: u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX),
             })
         });
-        self.log.asm(id, || self.backend.listing(id));
+        self.log.asm(id, || backend.listing(id));
         if let Root::Side(exit) = task.root {
             self.told_side(id, task, exit, trace.end);
         }
@@ -246,14 +294,15 @@ impl<B: Backend> Tracing<B> {
     }
 
     fn publish(&self, state: &mut State, task: &Task, trace: TraceId) {
+        let Some(backend) = self.backend() else { return };
         if let Root::Side(exit) = task.root {
-            self.backend.link(exit, trace);
+            backend.link(exit, trace);
             return;
         }
         self.places.borrow_mut().get_mut(task.place).tree = Some(trace);
         self.set_counter(state, task.place, 1);
         if let Place::Function(id) = task.place {
-            self.backend.publish(id, Some(trace));
+            backend.publish(id, Some(trace));
         }
     }
 
@@ -330,7 +379,7 @@ impl<B: Backend> recorder::Trees for Tracing<B> {
         if !state.native_room() {
             return Ran::Else(Goes::On(at));
         }
-        let left = self.backend.enter(tree, state, at);
+        let left = self.run_native(state, tree, at);
         if let Left::Exit { exit, root, via: None } = left {
             let mut trees = self.trees.borrow_mut();
             let snapshot = &trees.exit(exit).snapshot;

@@ -6,7 +6,7 @@ use scaly_interp::program::Pc;
 use crate::backend::code::FIRST_EXIT;
 use crate::recorder::{Place, Task};
 use crate::region::Type;
-use crate::trace::{ExitId, ExitKind, Root, Snapshot, Trace, TraceId};
+use crate::trace::{ExitId, ExitKind, Root, Snapshot, SnapshotId, Trace, TraceId};
 
 #[derive(Clone, Debug)]
 pub struct TraceData {
@@ -16,6 +16,8 @@ pub struct TraceData {
     pub tree: TraceId,
     /// Of a root: the side traces of its tree.
     pub sides: u32,
+    /// Of a root: those of them that are loops of their own.
+    pub specializations: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -29,6 +31,8 @@ pub struct ExitData {
     pub threshold: u32,
     /// Recordings from it that came to nothing.
     pub aborts: u32,
+    /// An entry guard of a loop leaves by it.
+    pub entry: bool,
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +83,7 @@ impl Trees {
     /// Adds a trace with the next id, and its exits.
     pub fn add(&mut self, trace: &Trace, task: &Task, threshold: u32) {
         let (id, tree, first) = (self.next_id(), self.tree_of(task), self.next_exit());
-        self.traces.push(TraceData { place: task.place, tree, sides: 0 });
+        self.traces.push(TraceData { place: task.place, tree, sides: 0, specializations: 1 });
         if tree != id {
             self.traces[tree.index()].sides += 1;
         }
@@ -88,14 +92,24 @@ impl Trees {
                 self.leaves.entry((tree, snapshot.pc)).or_insert(ExitId(first.0 + i as u32));
             }
         }
-        self.exits.extend(trace.snapshots.iter().map(|snapshot| ExitData {
+        let entry = trace.entry.map(SnapshotId::index);
+        self.exits.extend(trace.snapshots.iter().enumerate().map(|(i, snapshot)| ExitData {
             trace: id,
+            entry: entry == Some(i),
             snapshot: snapshot.clone(),
             types: snapshot.slots.iter().map(|&(_, r)| trace.ty(r).unwrap_or(Type::Word)).collect(),
             count: 0,
             threshold,
             aborts: 0,
         }));
+    }
+
+    /// Whether a tree may have one more specialization; it is counted.
+    pub fn specialize(&mut self, tree: TraceId, limit: u32) -> bool {
+        let data = &mut self.traces[tree.index()];
+        let may = data.specializations < limit;
+        data.specializations += u32::from(may);
+        may
     }
 
     /// Counts an exit; true if it is hot now.

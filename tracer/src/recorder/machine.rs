@@ -29,6 +29,11 @@ impl Recording {
         if self.builder.trace.constant(cond) == Some(Const::Cond(expected)) {
             return;
         }
+        if self.invariant(cond) {
+            // The same all through the loop: what it takes at the entry decides which of the loop's traces runs.
+            let entry = self.entry_snapshot();
+            return self.builder.guard(cond, expected, self.pc, |_| entry);
+        }
         let kind = if self.leaves_loop(pc) { ExitKind::Leave } else { ExitKind::Resume };
         let (frames, facts, at) = (&mut self.frames, &self.facts, self.pc);
         self.builder.guard(cond, expected, at, |b| {

@@ -18,6 +18,7 @@ use std::rc::Rc;
 
 pub use facts::Facts;
 use frames::{Activation, Frames};
+use rustc_hash::FxHashMap;
 use scaly_interp::bytecode::Instruction;
 use scaly_interp::interpreter::{Native, State};
 use scaly_interp::machine::{IntCompare, Machine, Next};
@@ -29,7 +30,8 @@ use scaly_interp::tier::{Goes, Position};
 use crate::log::Abort;
 use crate::optimize::Builder;
 use crate::region::{Op as Common, Type};
-use crate::trace::{Const, End, ExitId, ExitKind, Op, Ref, Root, Slot, Snapshot, TraceId};
+use crate::trace::{Const, End, ExitId, ExitKind, Op, Ref, Root, Slot, Snapshot, SnapshotId, TraceId};
+use crate::walker::SlotSet;
 
 /// What a tree grows from.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -83,6 +85,15 @@ pub struct Task {
     pub parent: Option<(Snapshot, Vec<Type>)>,
     /// Of a side trace of an exit that passes on what a called tree returned: the exit to go on behind.
     pub passed: Option<ExitId>,
+    /// Of a side trace of an entry guard: it becomes a loop of its own, for what that guard does not hold for.
+    pub specialization: bool,
+}
+
+impl Task {
+    /// Whether it becomes a loop of its own.
+    fn is_loop(&self) -> bool {
+        matches!(self.root, Root::Loop(_)) || self.specialization
+    }
 }
 
 /// The trace as it grows.
@@ -95,9 +106,15 @@ pub struct Recording {
     /// The instruction that is recorded.
     pc: Pc,
     ins: Instruction,
+    /// Where it began.
+    header: Pc,
     /// The root's back edge has been taken.
     closing: bool,
     unrolled: u32,
+    /// Of a loop: the slots of the root's frame that it writes.
+    written: Option<SlotSet>,
+    /// What is known of values: whether they are the same in all iterations.
+    invariants: FxHashMap<Ref, bool>,
     /// How it ended.
     result: Option<Result<End, Abort>>,
 }
@@ -148,6 +165,10 @@ impl Recording {
             let function = facts.function_at(inside);
             activations.push(Activation { function, base: frame.base, return_pc: frame.return_pc });
         }
+        let written = match task.place {
+            Place::Loop(id) if task.is_loop() => Some(facts.written(id)),
+            _ => None,
+        };
         let mut recording = Recording {
             builder: Builder::new(task.root),
             frames: Frames::new(activations),
@@ -155,9 +176,12 @@ impl Recording {
             task,
             bounds,
             pc,
+            header: pc,
             ins: Instruction::new(scaly_interp::bytecode::Opcode::Nop, 0, 0, 0),
             closing: false,
             unrolled: 0,
+            written,
+            invariants: FxHashMap::default(),
             result: None,
         };
         recording.inherit();
@@ -189,6 +213,42 @@ impl Recording {
         });
     }
 
+    /// Whether a value is the same in all iterations of the root's loop, and known before the first.
+    fn invariant(&mut self, r: Ref) -> bool {
+        let Some(written) = &self.written else { return false };
+        if r.is_constant() || r.is_none() {
+            return true;
+        }
+        if let Some(&known) = self.invariants.get(&r) {
+            return known;
+        }
+        let inst = *self.builder.trace.inst(r);
+        let same = match inst.op {
+            Op::Slot { slot, epoch: 0, .. } => {
+                let root = self.facts.program.function(self.frames.activations[0].function);
+                slot < u32::from(root.frame_slots) && !written.has(slot as u16)
+            }
+            Op::StackLimit | Op::SlotAddress(_) => true,
+            Op::Common(op) if op.effects() == crate::region::Effects::Pure => {
+                self.invariant(inst.a) && self.invariant(inst.b)
+            }
+            _ => false,
+        };
+        self.invariants.insert(r, same);
+        same
+    }
+
+    /// The snapshot of the header, before anything has happened.
+    fn entry_snapshot(&mut self) -> SnapshotId {
+        let header = self.header;
+        let builder = &mut self.builder;
+        *builder.trace.entry.get_or_insert_with(|| {
+            let (kind, frames, slots) = (ExitKind::Resume, Vec::new(), Vec::new());
+            builder.trace.snapshots.push(Snapshot { kind, pc: header, frames, slots });
+            SnapshotId(builder.trace.snapshots.len() as u32 - 1)
+        })
+    }
+
     fn root_loop(&self) -> Option<LoopId> {
         match self.task.place {
             Place::Loop(id) => Some(id),
@@ -213,17 +273,17 @@ impl Recording {
     fn close(&mut self, pc: Pc) {
         let snapshot = self.frames.snapshot(&mut self.builder, &self.facts, ExitKind::Resume, pc);
         let snapshot = self.builder.snapshot(snapshot);
-        if matches!(self.task.root, Root::Side(_)) {
-            self.end(End::Link(self.task.tree, snapshot));
-        } else {
+        if self.task.is_loop() {
             self.builder.trace.carried = self.frames.carried();
             self.end(End::Loop(snapshot));
+        } else {
+            self.end(End::Link(self.task.tree, snapshot));
         }
     }
 
     /// Ends where the path leaves the loop.
     fn leave(&mut self, pc: Pc) {
-        if !matches!(self.task.root, Root::Side(_)) {
+        if self.task.is_loop() {
             return self.abort(Abort::LeftLoop);
         }
         let snapshot = self.frames.snapshot(&mut self.builder, &self.facts, ExitKind::Leave, pc);
@@ -251,7 +311,7 @@ impl Recording {
         self.builder.trace.epochs
     }
 
-    fn state_here(&mut self, kind: ExitKind) -> crate::trace::SnapshotId {
+    fn state_here(&mut self, kind: ExitKind) -> SnapshotId {
         let snapshot = self.frames.snapshot(&mut self.builder, &self.facts, kind, self.pc);
         self.builder.snapshot(snapshot)
     }
@@ -265,7 +325,7 @@ impl Recording {
         let real = recursive || self.frames.depth() >= self.bounds.depth || size > self.bounds.size;
         if !real || self.facts.may_wait(function) {
             if real && self.frames.depth() >= 4 * self.bounds.depth {
-                self.abort(Abort::CallMayWait);
+                self.abort(Abort::RecursionWaits);
                 return After::End;
             }
             self.check_stack(base + Slot::from(frame_slots));

@@ -215,6 +215,9 @@ pub struct Trace {
     pub carried: Vec<(Slot, SlotState)>,
     /// Calls that write frames, so far.
     pub epochs: u32,
+    /// Of a loop's trace: the snapshot of the header, with nothing to write, that guards on what the loop does not change
+    /// leave by. They stand before everything else, and choose between the specializations of the loop.
+    pub entry: Option<SnapshotId>,
 }
 
 impl Trace {
@@ -228,6 +231,7 @@ impl Trace {
             end: End::Return,
             carried: Vec::new(),
             epochs: 0,
+            entry: None,
         }
     }
 

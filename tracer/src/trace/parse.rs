@@ -188,6 +188,11 @@ impl Parser {
         Ok(())
     }
 
+    fn entry(&mut self, line: &mut Line<'_>) -> Result<()> {
+        self.trace.entry = Some(SnapshotId(line.index("snap")?));
+        Ok(())
+    }
+
     fn epochs(&mut self, line: &mut Line<'_>) -> Result<()> {
         self.trace.epochs = line.number()?;
         Ok(())
@@ -251,6 +256,7 @@ impl Parser {
         let parse = match token {
             "phi" => Self::phi,
             "carried" => Self::carried,
+            "entry" => Self::entry,
             "epochs" => Self::epochs,
             "end" => Self::end,
             _ => return self.inst(line),

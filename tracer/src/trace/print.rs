@@ -183,6 +183,9 @@ impl fmt::Display for Trace {
         if self.epochs > 0 {
             writeln!(f, "epochs {}", self.epochs)?;
         }
+        if let Some(entry) = self.entry {
+            writeln!(f, "entry {entry}")?;
+        }
         writeln!(f, "end {}", self.end)?;
         for (i, snapshot) in self.snapshots.iter().enumerate() {
             writeln!(f, "snap{i} {snapshot}")?;
