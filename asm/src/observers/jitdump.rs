@@ -14,7 +14,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
 
-use super::{Code, Error, elf, plain};
+use super::{Code, Error, Line, elf, plain};
 
 /// "JiTD", in the order of bytes of whoever writes.
 pub(super) const MAGIC: u32 = 0x4a69_5444;
@@ -52,8 +52,10 @@ impl Jitdump {
         if !code.lines.is_empty() {
             let mut lines = Vec::new();
             lines.extend(code.address.to_ne_bytes());
-            lines.extend((code.lines.len() as u64).to_ne_bytes());
-            for line in code.lines {
+            lines.extend((code.lines.len() as u64 + 1).to_ne_bytes());
+            // perf ends its line table at the last entry, so the last line needs one more where it ends.
+            let end = code.lines.last().map(|line| Line { offset: code.bytes.len(), ..*line });
+            for line in code.lines.iter().chain(&end) {
                 lines.extend((code.address + line.offset as u64).to_ne_bytes());
                 lines.extend(line.line.to_ne_bytes());
                 lines.extend(0u32.to_ne_bytes());

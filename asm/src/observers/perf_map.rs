@@ -20,7 +20,11 @@ impl PerfMap {
     pub(super) fn create(directory: &Path) -> Result<PerfMap, Error> {
         let path = directory.join(format!("perf-{}.map", std::process::id()));
         let file = super::create(&path)?;
-        Ok(PerfMap { path, file })
+        Ok(PerfMap::of(path, file))
+    }
+
+    pub(super) fn of(path: PathBuf, file: File) -> PerfMap {
+        PerfMap { path, file }
     }
 
     /// Written at once and whole, so that the file is good whenever the process ends.
