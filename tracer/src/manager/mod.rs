@@ -134,12 +134,12 @@ impl<B: Backend> Tracing<B> {
             Task { root, place, tree, parent: None, passed: None, specialization: false },
             start,
         );
-        match (goes, self.places.borrow().get(place).tree) {
-            // It ended where it began, or just before.
-            (Goes::On(to), Some(tree)) if to == at => Some((to, tree)),
-            _ => None,
+        // It mostly ends where it began, and the rest of the loop is native at once.
+        let made = self.places.borrow().get(place).tree;
+        match (goes, made) {
+            (Goes::On(to), Some(tree)) if to == at => self.enter(state, tree, to),
+            _ => goes,
         }
-        .map_or(goes, |(to, tree)| self.enter(state, tree, to))
     }
 
     fn enter(&self, state: &mut State, tree: TraceId, at: Position) -> Goes {
