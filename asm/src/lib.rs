@@ -9,7 +9,9 @@ mod emit;
 mod enter;
 mod exits;
 mod features;
+pub mod listing;
 pub mod memory;
+pub mod observers;
 mod options;
 mod x64;
 
