@@ -268,11 +268,9 @@ impl Backend for X64 {
             match status {
                 code::RETURNED => Left::Returned,
                 code::ABANDONED => Left::Abandoned,
-                exit => Left::Exit {
-                    exit: ExitId(exit),
-                    root: at.of_frame(root),
-                    via: (via != 0).then_some(ExitId(via)),
-                },
+                exit => {
+                    Left::Exit { exit: ExitId(exit), root: at.of_frame(root), via: (via != 0).then_some(ExitId(via)) }
+                }
             }
         }
     }

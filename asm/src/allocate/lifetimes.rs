@@ -72,9 +72,11 @@ impl Lifetimes {
         for i in (0..trace.insts.len()).rev() {
             walk.inst(i);
         }
-        let clobbers = trace.insts.iter().enumerate().filter_map(|(i, inst)| {
-            clobber(inst.op).map(|kind| (position(i, CLOBBER), kind))
-        });
+        let clobbers = trace
+            .insts
+            .iter()
+            .enumerate()
+            .filter_map(|(i, inst)| clobber(inst.op).map(|kind| (position(i, CLOBBER), kind)));
         let clobbers = clobbers.collect();
         let (units, unit) = walk.units();
         Lifetimes { handling: walk.handling, units, unit, clobbers }

@@ -26,8 +26,8 @@
 mod calls;
 mod compare;
 mod convert;
-mod ends;
 mod encode;
+mod ends;
 mod exits;
 mod float;
 mod integer;

@@ -93,10 +93,16 @@ impl Compile {
         times.sort_unstable();
         Compile {
             total_us: times.iter().map(|&us| u64::from(us)).sum(),
-            median_us: times.get(times.len() / 2).copied().unwrap_or(0),
+            median_us: median(&times),
             longest_us: times.last().copied().unwrap_or(0),
         }
     }
+}
+
+/// Of sorted times; the mean of the two in the middle where there are two.
+fn median(times: &[u32]) -> u32 {
+    let Some(last) = times.len().checked_sub(1) else { return 0 };
+    times[last / 2].midpoint(times[last.div_ceil(2)])
 }
 
 impl<'a> Report<'a> {
@@ -170,7 +176,7 @@ fn all_loops<'a>(
             standing: standing.name(),
             reason: reason.map(|reason| reason.name()),
             iterations,
-            source: resolver.source(program.loops[id.0 as usize].span),
+            source: resolver.source_of(id),
         }
     };
     ids.map(one).filter(|each| each.iterations.all() > 0).collect()
@@ -214,7 +220,8 @@ impl fmt::Display for HotLoop<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (all, share) = (Grouped(self.iterations.all()).to_string(), self.iterations.native_percent);
         let standing = self.reason.unwrap_or(self.standing);
-        write!(f, "{all:>14} {share:>6.2} % {standing:<11} {} | {}", self.place, self.source)
+        write!(f, "{all:>14} {share:>6.2} % {standing:<11} {}", self.place)?;
+        if self.source.is_empty() { f.write_str(" (generated)") } else { write!(f, " | {}", self.source) }
     }
 }
 

@@ -260,6 +260,26 @@ fn the_report_adds_both_parts() {
 }
 
 #[test]
+fn the_median_of_compile_times() {
+    let (program, sources) = program();
+    let finished = Finished { ended: Ended::Status(0), loops: Vec::new(), calls: Vec::new(), peak_memory: 0 };
+    for (times, median) in [(&[][..], 0), (&[7], 7), (&[9, 1], 5), (&[3, 1, 2], 2), (&[u32::MAX, u32::MAX], u32::MAX)] {
+        let made = |&microseconds: &u32| Made { kind: TraceKind::Loop, bytes: 1, microseconds };
+        let statistics = Statistics { traces: times.iter().map(made).collect(), ..Statistics::default() };
+        assert_eq!(Report::new(&program, &sources, &statistics, &finished).compile.median_us, median, "{times:?}");
+    }
+}
+
+#[test]
+fn generated_loops_have_no_line_of_their_own() {
+    let (mut program, sources) = program();
+    Arc::get_mut(&mut program).unwrap().functions[0].library = true;
+    let finished = Finished { ended: Ended::Status(0), loops: vec![1], calls: Vec::new(), peak_memory: 0 };
+    let statistics = Statistics::default();
+    assert_eq!(Report::new(&program, &sources, &statistics, &finished).hottest[0].source, "");
+}
+
+#[test]
 fn the_report_of_an_interpreted_run() {
     let (program, sources) = program();
     let finished = Finished { ended: Ended::Status(0), loops: vec![23], calls: vec![1, 0], peak_memory: 0 };
