@@ -20,15 +20,16 @@ impl Emitter<'_> {
     }
 
     pub fn begin(&mut self) {
+        let entry = self.own_entry;
         match self.trace.root {
             Root::Loop(_) | Root::Function(_) => {
-                dynasm!(self.ops; .arch x64; push rbp; mov rbp, rsp);
+                dynasm!(self.ops; .arch x64; push rbp; mov rbp, rsp; =>entry);
                 self.link_entry = self.ops.offset().0;
-                let entry = self.own_entry;
-                dynasm!(self.ops; .arch x64; =>entry);
                 self.lower_stack(self.frame_bytes);
             }
             Root::Side(_) => {
+                // Another specialization of a loop begins here, and inherits nothing.
+                dynasm!(self.ops; .arch x64; =>entry);
                 if self.frame_bytes > self.parent_frame_bytes {
                     self.lower_stack(self.frame_bytes);
                 }
