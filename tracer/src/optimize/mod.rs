@@ -12,6 +12,8 @@ mod frame;
 mod linear;
 mod memory;
 mod peel;
+#[cfg(test)]
+mod proofs;
 mod range;
 mod rules;
 mod shrink;
