@@ -7,6 +7,8 @@ mod builder;
 mod constant;
 mod dead;
 mod entry;
+#[cfg(test)]
+mod evaluate;
 mod facts;
 mod frame;
 mod linear;
@@ -14,6 +16,8 @@ mod memory;
 mod peel;
 #[cfg(test)]
 mod proofs;
+#[cfg(test)]
+mod random;
 mod range;
 mod rules;
 mod shrink;
