@@ -7,11 +7,17 @@ mod builder;
 mod constant;
 mod dead;
 mod entry;
+#[cfg(test)]
+mod evaluate;
 mod facts;
 mod frame;
 mod linear;
 mod memory;
 mod peel;
+#[cfg(test)]
+mod proofs;
+#[cfg(test)]
+mod random;
 mod range;
 mod rules;
 mod shrink;

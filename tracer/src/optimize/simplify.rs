@@ -245,3 +245,138 @@ impl Builder {
         self.emit(trace::Op::Common(op), a, b, pc)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use scaly_interp::program::LoopId;
+
+    use super::super::rules::{LETTERS, laws, parse};
+    use super::super::testing::*;
+    use super::*;
+    use crate::trace::Root;
+
+    /// What each letter of a law is of.
+    fn types(term: &Term, ty: Option<Type>, into: &mut [Option<Type>]) {
+        match term {
+            Term::Any(letter) | Term::AnyConst(letter) => into[*letter] = into[*letter].or(ty),
+            Term::Op(op, terms) => {
+                let (operands, _) = op.shape().unwrap();
+                terms.iter().zip(operands).for_each(|(term, &ty)| types(term, Some(ty), into));
+            }
+            _ => {}
+        }
+    }
+
+    /// A value for a letter that no rule knows anything of, but whether it is negative.
+    fn value(b: &mut Builder, slot: u32, ty: Type, natural: bool) -> Ref {
+        let (none, pc) = (Ref::NONE, Pc(0));
+        let read = |b: &mut Builder, ty| b.emit(trace::Op::Slot { slot, ty, epoch: 0 }, none, none, pc);
+        match ty {
+            Type::Word if natural => {
+                let address = read(b, Type::Word);
+                b.common(Op::LoadInt(IntMemory::U32, 0), address, none, pc)
+            }
+            Type::Cond => {
+                let x = read(b, Type::Float);
+                let zero = b.constant(Const::Float(0));
+                b.common(Op::FloatCompare(scaly_interp::machine::FloatCompare::Lt), x, zero, pc)
+            }
+            ty => read(b, ty),
+        }
+    }
+
+    /// Both sides of a law, with these constants.
+    fn sides(rule: &Rule, constants: [i64; 2]) -> Option<(Ref, Ref, Builder)> {
+        let mut kinds = [None; LETTERS.len()];
+        types(&rule.left, None, &mut kinds);
+        let mut b = Builder::new(Root::Loop(LoopId(0)));
+        let mut bindings = [Ref::NONE; LETTERS.len()];
+        let natural = rule.conditions.iter().any(|condition| matches!(condition, Term::NonNegative(_)));
+        for (letter, ty) in kinds.into_iter().enumerate() {
+            let Some(ty) = ty else { continue };
+            bindings[letter] = match (letter, ty) {
+                (0 | 1, Type::Float) => b.constant(Const::Float((constants[letter] as f64).to_bits())),
+                (0 | 1, _) => b.word(constants[letter]),
+                _ => value(&mut b, letter as u32, ty, natural),
+            };
+        }
+        if !rule.conditions.iter().all(|condition| b.holds(condition, &bindings)) {
+            return None;
+        }
+        let left = b.build(&rule.left, &bindings, Pc(0));
+        let right = b.build(&rule.right, &bindings, Pc(0));
+        Some((left, right, b))
+    }
+
+    #[test]
+    fn each_law_is_applied() {
+        for law in laws() {
+            let rule = parse(&law);
+            let some = [[3, 5], [8, 3], [-8, 61], [4, 1], [64, 65], [65, 64], [40, 40], [-8, 3]];
+            let applied = some.into_iter().find_map(|constants| sides(&rule, constants));
+            let Some((left, right, b)) = applied else { panic!("no constants for {law}") };
+            assert_eq!(left, right, "{law}\n{}", b.trace);
+        }
+    }
+
+    fn emitted(text: &str) -> String {
+        record(&parsed(text)).trace.to_string()
+    }
+
+    #[test]
+    fn a_slot_is_read_as_what_it_is_used_as() {
+        let found = emitted(
+            "loop0 root
+            v0: i64 = slot 4 @1
+            v1: f64 = reread.f64 v0 @2
+            v2: i64 = reread.i64 v1 @2
+            v3: f32 = reread.f32 v1 @2
+            end return",
+        );
+        let expected = "loop0 root\nv0: i64 = slot 4 @1\nv1: f64 = slot 4 @2\nv2: f32 = slot 4 @2\nend return\n";
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_slot_that_was_overwritten_is_not_read_again() {
+        let text = "loop0 root\nk0: i64 = 1\nv0: i64 = slot 4 @1\nstore.slot 4, k0 @1\n\
+            v2: f64 = reread.f64 v0 @2\nend return\n";
+        assert_eq!(emitted(text), text);
+    }
+
+    #[test]
+    fn an_f32_in_between_loses_the_upper_half() {
+        let text = "loop0 root\nv0: i64 = inherit 0 @1\nv1: f32 = reread.f32 v0 @1\nv2: i64 = reread.i64 v1 @1\n\
+            end return\n";
+        assert_eq!(emitted(text), text);
+    }
+
+    #[test]
+    fn fields_and_neighbours_share_an_address() {
+        let found = emitted(
+            "loop0 root
+            k0: i64 = 1
+            k1: i64 = 3
+            k2: i64 = 24
+            v0: i64 = slot 0 @1
+            v1: i64 = slot 2 @1
+            v2: i64 = element v0, v1 * 24 + 8 @1
+            v3: f64 = load.f64 v2 + 8 @1
+            v4: i64 = add v1, k0 @1
+            v5: i64 = element v0, v4 * 24 + 0 @1
+            v6: f64 = load.f64 v5 + 16 @1
+            v7: i64 = mul v1, k1 @1
+            v8: i64 = element v0, v7 * 8 + 0 @1
+            v9: f64 = load.f64 v8 + 32 @1
+            v10: i64 = add v0, k2 @1
+            v11: i64 = load.i64 v10 + 8 @1
+            end return",
+        );
+        let expected = "
+            v5: i64 = element v0, v1 * 24 + 0 @1
+            v6: f64 = load.f64 v5 + 16 @1";
+        assert!(found.contains("v3: i64 = element v0, v1 * 24 + 0 @1\nv4: f64 = load.f64 v3 + 16 @1\n"), "{found}");
+        assert!(found.contains("= load.f64 v3 + 40 @1\n") && found.contains("= load.f64 v3 + 32 @1\n"), "{found}");
+        assert!(found.contains("= load.i64 v0 + 32 @1\n") && !found.contains(expected.trim()), "{found}");
+    }
+}
