@@ -9,17 +9,19 @@ mod common;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use common::{CONFIGURATIONS, finish, root, scaly};
+use common::{CONFIGURATIONS, root, run};
 
 /// Runs an example in all configurations; the output is the same in all.
 fn output(name: &str, arguments: &[&str]) -> String {
     let mut outputs = Vec::new();
-    for configuration in CONFIGURATIONS {
-        let mut command = scaly();
-        command.args(configuration.options).arg(format!("examples/{name}.scaly")).args(arguments);
-        let outcome = finish(command, "").unwrap_or_else(|e| panic!("{name} [{}]: {e}", configuration.name));
+    let arguments: Vec<String> = arguments.iter().map(|&argument| argument.into()).collect();
+    for &configuration in CONFIGURATIONS {
+        let path = root().join(format!("examples/{name}.scaly"));
+        let outcome = run(&path, configuration, &arguments, "");
+        let outcome = outcome.unwrap_or_else(|e| panic!("{name} [{}]: {e}", configuration.name));
         assert_eq!(outcome.error, "", "{name} [{}]", configuration.name);
         assert_eq!(outcome.status, Some(0), "{name} [{}]", configuration.name);
+        assert_eq!(configuration.check(&outcome), Ok(()), "{name} [{}]", configuration.name);
         outputs.push(outcome.output);
     }
     assert!(outputs.windows(2).all(|pair| pair[0] == pair[1]), "{name}: {outputs:?}");
