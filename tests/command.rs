@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use common::{Outcome, finish, scaly};
+use scaly_tracer::log::Abort;
+use scaly_tracer::parameters::Parameters;
 
 /// A folder of this test's own, gone at its end.
 struct Scratch(PathBuf);
@@ -60,6 +62,33 @@ fn misuse_is_one_line_and_status_2() {
     refused(&["--regions=maybe", "x.scaly"], 2, "none of pool, guard");
     refused(&["--memory-limit", "lots", "x.scaly"], 2, "is no size");
     refused(&["--strict", "x.scaly"], 2, "belongs to 'scaly check'");
+}
+
+#[test]
+fn misuse_of_the_options_about_native_code() {
+    for (arguments, message) in [
+        (&["--jit"][..], "--jit: a value is missing"),
+        (&["--jit", "x.scaly"], "there is no parameter 'x.scaly'"),
+        (&["--jit=hto=1", "x.scaly"], "there is no parameter 'hto'"),
+        (&["--jit=hot", "x.scaly"], "'hot' is not of the form NAME=VALUE"),
+        (&["--jit=hot=", "x.scaly"], "hot: '' is no number"),
+        (&["--jit=hot=-1", "x.scaly"], "hot: '-1' is no number"),
+        (&["--jit=hot=0", "x.scaly"], "hot: 0 is out of range, 1 to 1000000000 (back edges)"),
+        (&["--jit=hot=1,hot=1", "x.scaly"], "hot is set twice"),
+        (&["--jit=hot=1", "--jit=off", "x.scaly"], "'off' goes with nothing else"),
+        (&["--preset=fast", "x.scaly"], "'fast' is none of dev, prod"),
+        (&["--preset=dev", "--preset=dev", "x.scaly"], "--preset: given twice"),
+        (&["--trace-log=json:", "x.scaly"], "a file is missing: json:FILE"),
+        (&["--trace-log=out.json", "x.scaly"], "'out.json' is none of"),
+        (&["--trace-log", "--trace-log=ir", "x.scaly"], "--trace-log: given twice"),
+        (&["--stats=xml", "x.scaly"], "'xml' is not known"),
+        (&["--stats", "--oracle", "x.scaly"], "--stats belongs to an ordinary run"),
+        (&["check", "--jit=off", "x.scaly"], "--jit belongs to running a program"),
+        (&["--trace-log", "dump", "x.scaly"], "--trace-log belongs to running a program"),
+    ] {
+        refused(arguments, 2, message);
+    }
+    assert!(call(&["--jit=hto=1", "x.scaly"], "").error.ends_with("help: did you mean 'hot'?\n"));
 }
 
 #[test]
@@ -171,6 +200,73 @@ fn help_and_version() {
     }
     assert_eq!(call(&["--version"], "").output, concat!("scaly ", env!("CARGO_PKG_VERSION"), "\n"));
     assert!(call(&["--version", "--verbose"], "").output.contains("tiers"));
+}
+
+#[test]
+fn every_parameter_is_listed() {
+    let got = call(&["--jit", "help"], "");
+    assert_eq!((got.status, got.error.as_str()), (Some(0), ""));
+    for row in Parameters::TABLE {
+        let line = got.output.lines().find(|line| line.split_whitespace().next() == Some(row.name));
+        assert!(line.is_some_and(|line| line.contains(&row.default.to_string())), "{}", row.name);
+    }
+    assert!(got.output.lines().all(|line| line.len() <= 110), "lines a terminal shows whole");
+}
+
+#[test]
+fn the_manual_of_the_log_knows_every_reason() {
+    let manual = fs::read_to_string(common::root().join("docs/trace-log.md")).expect("the manual");
+    for reason in Abort::ALL {
+        assert!(manual.contains(&format!("| `{}` | {} |", reason.name(), reason.text())), "{reason:?}");
+    }
+}
+
+#[test]
+fn a_trace_log_changes_nothing_but_the_log() {
+    let scratch = Scratch::new("log");
+    let program = scratch.file("sum.scaly", "var s 0\nfor i in 1000: set s: s + i\nprint s\n");
+    let file = scratch.0.join("log.json").display().to_string();
+    for options in [&["--trace-log"][..], &["--trace-log=ir,asm"], &["--jit=off", "--trace-log"], &["--preset=dev"]] {
+        let got = call(&[options, &[&program]].concat(), "");
+        assert_eq!((got.status, got.output.as_str()), (Some(0), "499500\n"), "{options:?}: {}", got.error);
+        assert!(options[0] != "--preset=dev" || got.error.is_empty(), "{}", got.error);
+        assert!(options[0] != "--jit=off" || got.error.is_empty(), "{}", got.error);
+    }
+    let got = call(&[&format!("--trace-log=json:{file}"), &program], "");
+    assert_eq!((got.output.as_str(), got.error.as_str()), ("499500\n", ""));
+    let log = fs::read_to_string(&file).expect("a log");
+    assert!(log.starts_with("{\"v\":1,\"event\":\"header\",\"scaly\":"), "{log}");
+    let text = format!("--trace-log=text:{file}");
+    assert_eq!(call(&[&text, &program], "").error, "");
+    assert!(!fs::read_to_string(&file).expect("a log").contains("header"), "a log replaces the one before");
+}
+
+#[test]
+fn a_trace_log_that_cannot_be_written() {
+    let scratch = Scratch::new("unwritable");
+    let program = scratch.file("loud.scaly", "print \"runs\"\n");
+    let folder = scratch.0.display().to_string();
+    refused(&[&format!("--trace-log=json:{folder}"), &program], 1, "Is a directory");
+    refused(&[&format!("--trace-log=text:{folder}/no/log"), &program], 1, "No such file or directory");
+    refused(&[&format!("--trace-log=text:{program}"), &program], 2, "that file is the program");
+    assert_eq!(fs::read_to_string(&program).expect("the program"), "print \"runs\"\n");
+    let got = call(&["--trace-log=json:/dev/full", &program], "");
+    assert_eq!((got.status, got.output.as_str()), (Some(0), "runs\n"));
+    assert_eq!(got.error, "scaly: the trace log /dev/full ends here: No space left on device\n");
+}
+
+#[test]
+fn statistics_stand_at_the_end() {
+    let program = "var s 0\nfor i in 1000: set s: s + i\nlet a [s][1]";
+    let got = call(&["--stats", "-e", program], "");
+    assert_eq!(got.status, Some(1));
+    let (error, figures) = got.error.split_once("[stats]").expect("statistics");
+    assert!(error.contains("index 1 is out of range") && figures.contains(" -e:2 | for i in 1000"), "{}", got.error);
+    let interpreted = call(&["--stats", "--jit=off", "-e", program], "").error;
+    assert!(interpreted.contains(" 0.00 % native (0 native, 999 interpreted)"), "{interpreted}");
+    let json = call(&["--stats=json", "-e", "print 1"], "");
+    assert!(json.error.starts_with("{\"v\":1,\"event\":\"statistics\",") && json.error.lines().count() == 1);
+    assert_eq!(json.output, "1\n");
 }
 
 #[test]

@@ -1,3 +1,20 @@
 //! Native code for traces: registers, x86-64 emission, code memory, exits and linking, listings.
+//!
+//! [`X64`] is the backend of the trace compiler on x86-64. [`allocate`] gives each value of a trace a home, [`emit`]
+//! makes the code, [`memory`] holds it. How native code is entered and left is in [`emit`] and [`enter`].
 
+mod allocate;
+mod context;
+mod emit;
+mod enter;
+mod exits;
+mod features;
+pub mod listing;
 pub mod memory;
+pub mod observers;
+mod options;
+mod x64;
+
+pub use features::Features;
+pub use options::Options;
+pub use x64::X64;

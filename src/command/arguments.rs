@@ -318,7 +318,7 @@ pub fn near(word: &str, known: impl Iterator<Item = &'static str>) -> Option<&'s
     known
         .map(|known| (strsim::damerau_levenshtein(known, word), known))
         .min()
-        .filter(|&(distance, _)| distance <= 2 && word.len() > 3)
+        .filter(|&(distance, _)| distance <= 2 && word.len() > 1 + distance)
         .map(|(_, known)| known)
 }
 

@@ -37,7 +37,7 @@ pub fn version(verbose: bool) -> String {
     let mut text = concat!("scaly ", env!("CARGO_PKG_VERSION"), "\n").to_string();
     if verbose {
         text += &format!("target: {} {}\n", std::env::consts::ARCH, std::env::consts::OS);
-        text += "tiers: 0 (bytecode interpreter)\n";
+        text += "tiers: 0 (bytecode interpreter), 1 (native traces)\n";
     }
     text
 }
@@ -61,7 +61,7 @@ Options:
   --copies               copy values where they could be viewed or moved, for finding errors
                          in Scaly itself
   --jit NAME=VALUE,…     set parameters of the trace compiler; --jit help lists them, --jit off turns it off
-  --preset dev|prod      which values they begin with: dev compiles sooner, for short runs; prod is the default
+  --preset dev|prod      the values they begin with: dev compiles sooner, for short runs; prod is the default
   --trace-log[=WORDS]    tell what the trace compiler does, a line an event, on standard error; WORDS, with
                          commas between them: text:FILE or json:FILE to write a file, ir and asm to show
                          each trace and its machine code

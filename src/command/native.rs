@@ -215,6 +215,7 @@ mod tests {
     fn unknown_parameters_come_with_the_nearest_one() {
         let help = |name: &str| NativeWords::default().jit(name).unwrap_err().help().unwrap();
         assert_eq!(help("hot_exits=1"), "did you mean 'hot_exit'?");
+        assert_eq!(help("hto=1"), "did you mean 'hot'?");
         assert_eq!(help("max_trcae"), "did you mean 'max_trace'?");
         assert_eq!(help("warmth=1"), "scaly --jit help lists the parameters");
     }

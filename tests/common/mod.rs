@@ -17,10 +17,24 @@ pub struct Configuration {
 
 /// Every language test runs in each of these.
 pub const CONFIGURATIONS: &[Configuration] = &[
-    Configuration { name: "interpreter", options: &[] },
-    Configuration { name: "guard", options: &["--regions=guard"] },
+    Configuration { name: "interpreter", options: &["--jit", "off"] },
+    Configuration { name: "default", options: &[] },
+    // Everything is recorded at once.
+    Configuration { name: "traces", options: &["--jit", "hot=1,hot_function=1,hot_exit=1"] },
+    // Limits so small that recordings abort, trees stay small, and calls are real ones.
+    Configuration {
+        name: "tiny",
+        options: &["--jit", "hot=2,hot_function=2,hot_exit=2,max_trace=120,max_side_traces=3,inline_depth=1,unroll=1"],
+    },
+    Configuration {
+        name: "registers",
+        options: &["--jit", "hot=1,hot_function=2,hot_exit=1,random_registers=7,forced_exits=3", "--regions=guard"],
+    },
     // Views and moves are a matter of speed only.
-    Configuration { name: "copies", options: &["--regions=guard", "--copies"] },
+    Configuration {
+        name: "copies",
+        options: &["--regions=guard", "--copies", "--jit", "hot=2,hot_function=3,hot_exit=1"],
+    },
 ];
 
 /// Longer than any test takes on a busy machine; a test that hits it hangs.

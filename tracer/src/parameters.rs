@@ -100,9 +100,9 @@ parameters! {
     attempts: "recordings" = 6, dev 6, 1 to 1000,
         "Aborted recordings of a place until it is blacklisted.", UNMEASURED;
     blacklist: "times" = 64, dev 64, 2 to 1_000_000,
-        "How much longer a blacklisted place waits for its next attempt; doubled by each that fails.", UNMEASURED;
+        "What being blacklisted multiplies the threshold of a place by, each time.", UNMEASURED;
     max_trace: "instructions" = 4000, dev 2000, 1 to 1_000_000,
-        "Bytecode instructions recorded for one trace.", UNMEASURED;
+        "Instructions of the IR recorded for one trace.", UNMEASURED;
     max_exits: "exits" = 500, dev 500, 1 to 65_535,
         "Exits of one trace.", UNMEASURED;
     max_side_traces: "traces" = 100, dev 100, 0 to 10_000,

@@ -1,9 +1,14 @@
-//! One file in memory, mapped twice.
+//! The same memory at two places.
+//!
+//! It is shared memory without a name, mapped once by the usual call and once more by `mremap` with an old size of 0,
+//! which leaves the old mapping as it is. The first view is executable from the start and the second gives that up to
+//! become writable, because hardened systems refuse the opposite (systemd's `MemoryDenyWriteExecute`, `PR_SET_MDWE`).
+//!
+//! Rejected: a file of `memfd_create`, which can be mapped twice without a trick. perf takes it for a library, looks for
+//! symbols in `memfd:…` and not in its map (dotnet/runtime#97765); this memory it takes for a JIT's.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::fd::{AsRawFd, FromRawFd};
 use std::ptr::{self, NonNull};
 
 use super::{Error, Step};
@@ -14,21 +19,16 @@ pub(super) const PAGE: usize = 4096;
 /// Two views of the same bytes. They end with this.
 #[derive(Debug)]
 pub(super) struct DualMap {
-    file: File,
-    writable: View,
     executable: View,
+    writable: View,
 }
 
 impl DualMap {
     /// Views of `bytes` bytes, a positive multiple of [`PAGE`], of which none is committed.
     pub(super) fn new(bytes: usize, refuse: Option<Step>) -> Result<DualMap, Error> {
-        let file = step(Step::Create, refuse, create)?;
-        step(Step::Size, refuse, || resize(&file, bytes))?;
-        let read_write = libc::PROT_READ | libc::PROT_WRITE;
-        let read_execute = libc::PROT_READ | libc::PROT_EXEC;
-        let writable = step(Step::MapWritable, refuse, || View::new(&file, bytes, read_write))?;
-        let executable = step(Step::MapExecutable, refuse, || View::new(&file, bytes, read_execute))?;
-        Ok(DualMap { file, writable, executable })
+        let executable = step(Step::MapExecutable, refuse, || View::executable(bytes))?;
+        let writable = step(Step::MapWritable, refuse, || executable.writable())?;
+        Ok(DualMap { executable, writable })
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -44,19 +44,14 @@ impl DualMap {
         self.executable.base.as_ptr() as usize
     }
 
-    /// By which `/proc/self/maps` names the file.
-    #[cfg(test)]
-    pub(super) fn inode(&self) -> u64 {
-        std::os::unix::fs::MetadataExt::ino(&self.file.metadata().unwrap())
-    }
-
-    /// Gets memory for a part of the views, whole pages. Without this a touch would raise SIGBUS where there is none.
+    /// Gets memory for a part of the views, whole pages. Without this a touch would raise SIGBUS where there is none; so
+    /// it does on kernels before 5.14, which cannot be asked.
     pub(super) fn commit(&self, part: Range<usize>) -> io::Result<()> {
-        // SAFETY: concerns only the file, which is ours; the part lies within its size.
-        let failed = unsafe {
-            libc::posix_fallocate(self.file.as_raw_fd(), part.start as libc::off_t, part.len() as libc::off_t)
-        };
-        if failed == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(failed)) }
+        let address = self.writable.base.as_ptr().wrapping_add(part.start).cast();
+        // SAFETY: a part of the writable view, of which nothing but its being there changes.
+        let failed = unsafe { libc::madvise(address, part.len(), libc::MADV_POPULATE_WRITE) } != 0;
+        let error = io::Error::last_os_error();
+        if failed && error.raw_os_error() != Some(libc::EINVAL) { Err(error) } else { Ok(()) }
     }
 }
 
@@ -70,43 +65,6 @@ fn step<T>(step: Step, refuse: Option<Step>, run: impl FnOnce() -> io::Result<T>
     result.map_err(|source| Error::Refused { step, source })
 }
 
-/// An empty file that has no name.
-#[cfg(all(any(target_os = "linux", target_os = "android"), target_arch = "x86_64"))]
-fn create() -> io::Result<File> {
-    // A system can be set up to give out only files that `execve` does not run, which these need not be; kernels before
-    // 6.3 do not know the flag.
-    const NOEXEC_SEAL: libc::c_uint = 8;
-    let open = |flags: libc::c_uint| {
-        // SAFETY: the name is a C string, the flags ask for a new descriptor only.
-        unsafe { libc::memfd_create(c"scaly-code".as_ptr(), flags) }
-    };
-    let mut descriptor = open(libc::MFD_CLOEXEC | NOEXEC_SEAL);
-    if descriptor < 0 && io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL) {
-        descriptor = open(libc::MFD_CLOEXEC);
-    }
-    if descriptor < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: a descriptor that was just made and that nobody else knows.
-    Ok(unsafe { File::from_raw_fd(descriptor) })
-}
-
-#[cfg(not(all(any(target_os = "linux", target_os = "android"), target_arch = "x86_64")))]
-fn create() -> io::Result<File> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
-fn resize(file: &File, bytes: usize) -> io::Result<()> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the limit is written to a local.
-    let known = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) } == 0;
-    // The call itself would end the process with SIGXFSZ.
-    if known && limit.rlim_cur < bytes as libc::rlim_t {
-        return Err(io::Error::from_raw_os_error(libc::EFBIG));
-    }
-    file.set_len(bytes as u64)
-}
-
 #[derive(Debug)]
 struct View {
     base: NonNull<u8>,
@@ -118,10 +76,28 @@ unsafe impl Send for View {}
 // SAFETY: as above; `&View` gives nothing but the address.
 unsafe impl Sync for View {}
 
+#[cfg(all(any(target_os = "linux", target_os = "android"), target_arch = "x86_64"))]
 impl View {
-    fn new(file: &File, bytes: usize, protection: libc::c_int) -> io::Result<View> {
+    /// Memory that is executed and read.
+    fn executable(bytes: usize) -> io::Result<View> {
+        let protection = libc::PROT_READ | libc::PROT_EXEC;
+        let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
         // SAFETY: a mapping at an address of the kernel's choice touches nothing that exists.
-        let base = unsafe { libc::mmap(ptr::null_mut(), bytes, protection, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+        let base = unsafe { libc::mmap(ptr::null_mut(), bytes, protection, flags, -1, 0) };
+        View::mapped(base, bytes)
+    }
+
+    /// The same memory, read and written.
+    fn writable(&self) -> io::Result<View> {
+        // SAFETY: as above; the mapping that is named stays, as its size is given as 0.
+        let base = unsafe { libc::mremap(self.base.as_ptr().cast(), 0, self.bytes, libc::MREMAP_MAYMOVE) };
+        let view = View::mapped(base, self.bytes)?;
+        // SAFETY: of the new mapping, which only `view` knows.
+        let refused = unsafe { libc::mprotect(base, self.bytes, libc::PROT_READ | libc::PROT_WRITE) } != 0;
+        if refused { Err(io::Error::last_os_error()) } else { Ok(view) }
+    }
+
+    fn mapped(base: *mut libc::c_void, bytes: usize) -> io::Result<View> {
         if base == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
@@ -130,10 +106,22 @@ impl View {
     }
 }
 
+/// Until somebody says how to map, and in `memory::synchronize` how to run what was just written.
+#[cfg(not(all(any(target_os = "linux", target_os = "android"), target_arch = "x86_64")))]
+impl View {
+    fn executable(_bytes: usize) -> io::Result<View> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn writable(&self) -> io::Result<View> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
 impl Drop for View {
     fn drop(&mut self) {
-        // SAFETY: mapped by `new` with this size. Code that is executed past the end of the memory, and pointers into it,
-        // were the caller's to prevent.
+        // SAFETY: mapped with this size. Code that is executed past the end of the memory, and pointers into it, were the
+        // caller's to prevent.
         unsafe {
             libc::munmap(self.base.as_ptr().cast(), self.bytes);
         }

@@ -1,6 +1,6 @@
 //! Code memory: blocks of machine code that are written at one address and executed at another.
 //!
-//! One file in memory is mapped twice, readable and writable, and readable and executable. Code is written through the
+//! The same memory is mapped twice, readable and writable, and readable and executable. Code is written through the
 //! first view at any time, also while other threads execute what lies beside it in the second. An address is always one
 //! of the executable view; that there is another view is known only here.
 //!
@@ -32,7 +32,8 @@ use blocks::Blocks;
 pub use blocks::GRAIN;
 use map::{DualMap, PAGE};
 
-/// Memory is committed in steps of this many bytes: sixteen pages, one system call for some tens of traces.
+/// Memory is committed in steps of this many bytes. Measured: a block of 512 bytes of new memory costs 4 µs in steps of
+/// one page, 2.4 in steps of 16, where the pages themselves are what is left, and no less in larger ones.
 pub const COMMIT_STEP: usize = 64 << 10;
 
 /// No limit is above this many bytes: what a `rel32` reaches in either direction.
@@ -41,14 +42,10 @@ pub const MAX_LIMIT: usize = (1 << 31) - PAGE;
 /// What the system can refuse.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// Making the file in memory.
-    Create,
-    /// Giving it the size of the limit.
-    Size,
-    /// The writable view.
-    MapWritable,
-    /// The executable view.
+    /// Address space whose contents may be executed.
     MapExecutable,
+    /// The same memory at a second place, to write there.
+    MapWritable,
     /// Memory for code.
     Commit,
 }
@@ -56,10 +53,8 @@ pub enum Step {
 impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Step::Create => "creating a file in memory",
-            Step::Size => "sizing it",
-            Step::MapWritable => "mapping it writable",
-            Step::MapExecutable => "mapping it executable",
+            Step::MapExecutable => "mapping executable memory",
+            Step::MapWritable => "mapping it writable a second time",
             Step::Commit => "committing memory",
         })
     }
@@ -209,7 +204,7 @@ impl CodeMemory {
         Ok(())
     }
 
-    /// Where an address lies in the file.
+    /// How far from the beginning an address lies.
     fn offset(&self, address: usize, bytes: usize) -> usize {
         let at = address.wrapping_sub(self.map.executable());
         let inside = at <= self.committed && bytes <= self.committed - at;
@@ -244,6 +239,6 @@ const TRAP: u8 = 0;
 /// x86-64 keeps instruction caches coherent by physical address, so nothing is due. On another architecture this cleans
 /// the data cache and drops the instruction cache for the range, and has the cores that run our threads synchronize
 /// (aarch64: `dc cvau`, `dsb`, `ic ivau`, `dsb`, then `membarrier` with `SYNC_CORE`). Nobody else knows; until it is
-/// written, `map::create` refuses there.
+/// written, nothing is mapped there.
 #[inline]
 fn synchronize(_code: Range<usize>) {}

@@ -36,6 +36,29 @@ impl<F: FnOnce(&mut State)> Driver for Plain<F> {
     }
 }
 
+/// Hands out the state and the first position of a run that executes nothing.
+pub(super) struct Probe<F, R> {
+    body: Option<F>,
+    result: Option<R>,
+}
+
+impl<F: FnOnce(&mut State, Position) -> R, R> Probe<F, R> {
+    pub(super) fn new(body: F) -> Self {
+        Probe { body: Some(body), result: None }
+    }
+
+    pub(super) fn result(self) -> Option<R> {
+        self.result
+    }
+}
+
+impl<F: FnOnce(&mut State, Position) -> R, R> Driver for Probe<F, R> {
+    unsafe fn drive(&mut self, state: &mut State, from: Position) -> Left {
+        self.result = self.body.take().map(|body| body(state, from));
+        Left::Exit
+    }
+}
+
 /// Runs a program in a fiber of its own scheduler until it ends. Output is flushed.
 pub(crate) fn run_with<D: Driver>(
     program: Arc<Program>,

@@ -90,6 +90,19 @@ pub fn run_with_tier(
     fiber::run_with(program, world, options, &mut fiber::Plain(Some(prepare)))
 }
 
+/// Hands out the state of a run that stands at the program's first instruction, and executes nothing: for tests of what
+/// works on states and frames.
+pub fn probe<R>(
+    program: Arc<Program>,
+    world: World,
+    options: Options,
+    body: impl FnOnce(&mut State, Position) -> R,
+) -> Result<Option<R>, RunError> {
+    let mut probe = fiber::Probe::new(body);
+    fiber::run_with(program, world, options, &mut probe)?;
+    Ok(probe.result())
+}
+
 impl Ended {
     /// The exit status of the process.
     pub fn status(&self) -> i32 {

@@ -159,8 +159,11 @@ impl Log {
 impl Inner {
     #[cold]
     fn event(&self, event: &Event<'_>) {
-        self.statistics.lock().unwrap_or_else(PoisonError::into_inner).note(event);
-        if let Some(writer) = &self.writer {
+        let mut statistics = self.statistics.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = statistics.said(event);
+        statistics.note(event);
+        drop(statistics);
+        if let Some(writer) = self.writer.as_ref().filter(|_| !said) {
             writer.write(&writer.resolver().resolve(event));
         }
     }

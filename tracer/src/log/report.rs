@@ -38,6 +38,9 @@ pub struct Report<'a> {
     pub entries: u64,
     pub exits: u64,
     pub code_bytes: u64,
+    /// How often code memory was full, or not to be had.
+    pub code_memory_full: u64,
+    pub code_memory_refused: u64,
     /// Most bytes of data at any moment.
     pub peak_memory: u64,
 }
@@ -90,10 +93,16 @@ impl Compile {
         times.sort_unstable();
         Compile {
             total_us: times.iter().map(|&us| u64::from(us)).sum(),
-            median_us: times.get(times.len() / 2).copied().unwrap_or(0),
+            median_us: median(&times),
             longest_us: times.last().copied().unwrap_or(0),
         }
     }
+}
+
+/// Of sorted times; the mean of the two in the middle where there are two.
+fn median(times: &[u32]) -> u32 {
+    let Some(last) = times.len().checked_sub(1) else { return 0 };
+    times[last / 2].midpoint(times[last.div_ceil(2)])
 }
 
 impl<'a> Report<'a> {
@@ -130,6 +139,8 @@ impl<'a> Report<'a> {
             entries: statistics.entries,
             exits: statistics.exits,
             code_bytes: statistics.code_bytes,
+            code_memory_full: statistics.full,
+            code_memory_refused: statistics.refused,
             peak_memory: finished.peak_memory,
         }
     }
@@ -165,7 +176,7 @@ fn all_loops<'a>(
             standing: standing.name(),
             reason: reason.map(|reason| reason.name()),
             iterations,
-            source: resolver.source(program.loops[id.0 as usize].span),
+            source: resolver.source_of(id),
         }
     };
     ids.map(one).filter(|each| each.iterations.all() > 0).collect()
@@ -184,13 +195,18 @@ impl fmt::Display for Report<'_> {
         line(f, "iterations", share)?;
         self.hottest.iter().try_for_each(|each| line(f, "", format_args!("{each}")))?;
         let (dropped, stable) = (self.dropped, self.stable);
-        line(f, "traces", format_args!("{}; {dropped} dropped, {stable} trees stable", Counts(&self.traces, &kinds)))?;
+        line(f, "traces", format_args!("{}; dropped {dropped}, stable trees {stable}", Counts(&self.traces, &kinds)))?;
         let reasons: Vec<&str> = self.aborts.keys().copied().collect();
         let aborts = Counts(&self.aborts, &reasons);
         line(f, "recordings", format_args!("{}, aborted {aborts}", self.recordings))?;
         let Compile { total_us, median_us, longest_us } = self.compile;
         line(f, "compiling", format_args!("{total_us} µs, {median_us} µs in the median, {longest_us} µs the longest"))?;
-        line(f, "native code", format_args!("{} bytes", Grouped(self.code_bytes)))?;
+        let memory = match (self.code_memory_full, self.code_memory_refused) {
+            (0, 0) => String::new(),
+            (full, 0) => format!("; code memory full: {full}"),
+            (_, refused) => format!("; code memory refused: {refused}"),
+        };
+        line(f, "native code", format_args!("{} bytes{memory}", Grouped(self.code_bytes)))?;
         line(f, "entered", format_args!("{}, left by an exit {}", Grouped(self.entries), Grouped(self.exits)))?;
         line(f, "data", format_args!("{} bytes at most", Grouped(self.peak_memory)))
     }
@@ -204,7 +220,8 @@ impl fmt::Display for HotLoop<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (all, share) = (Grouped(self.iterations.all()).to_string(), self.iterations.native_percent);
         let standing = self.reason.unwrap_or(self.standing);
-        write!(f, "{all:>14} {share:>6.2} % {standing:<11} {} | {}", self.place, self.source)
+        write!(f, "{all:>14} {share:>6.2} % {standing:<11} {}", self.place)?;
+        if self.source.is_empty() { f.write_str(" (generated)") } else { write!(f, " | {}", self.source) }
     }
 }
 

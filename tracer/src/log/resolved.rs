@@ -3,7 +3,7 @@
 //! These types are the schema of the JSON lines; `docs/trace-log.md` describes it. Whoever changes a name or a meaning
 //! here counts [`SCHEMA`] up; a new event or field leaves it.
 
-use scaly_interp::program::{FunctionId, Pc, Program};
+use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::source::{SourceMap, Span};
 use serde::Serialize;
 
@@ -145,6 +145,14 @@ impl<'a> Resolver<'a> {
             Start::Side { exit, of, at } => (None, Some(exit.0), Some(of.0), self.at(at)),
         };
         From { kind: start.kind().name(), id, exit, of, at }
+    }
+
+    /// The first line of a loop; empty for routines that lowering has generated, which have none.
+    pub fn source_of(self, id: LoopId) -> &'a str {
+        let scope = &self.program.loops[id.0 as usize];
+        let users = self.sources.get(scope.span.file).is_none_or(|file| !file.library);
+        let generated = users && self.program.function(scope.function).library;
+        if generated { "" } else { self.source(scope.span) }
     }
 
     /// The text of a span's first line.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use scaly_interp::program::{FunctionId, LoopId};
 
-use super::{Abort, Compiled, Event, Start};
+use super::{Abort, CodeMemory, Compiled, Event, Start};
 
 /// Figures of one run of the tracer.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -22,6 +22,9 @@ pub struct Statistics {
     pub stable: u64,
     pub recordings: u64,
     pub aborts: BTreeMap<Abort, u64>,
+    /// From the events: how often code memory was full, or not to be had.
+    pub full: u64,
+    pub refused: u64,
     /// Put in at the end: by [`LoopId`], back edges that native code counted. Empty if it did not count.
     pub native: Vec<u64>,
     /// Put in at the end: how often the interpreter entered native code, and how often that left by an exit.
@@ -139,11 +142,18 @@ impl Statistics {
                 self.dropped += 1;
                 self.place(start, |place| (place.traces, place.dropped) = (place.traces.saturating_sub(1), true));
             }
-            Event::ExitHot { .. }
-            | Event::Link { .. }
-            | Event::SideTrace { .. }
-            | Event::Specialized { .. }
-            | Event::Memory(_) => {}
+            Event::ExitHot { .. } | Event::Link { .. } | Event::SideTrace { .. } | Event::Specialized { .. } => {}
+            Event::Memory(CodeMemory::Full { .. }) => self.full += 1,
+            Event::Memory(CodeMemory::Refused) => self.refused += 1,
+        }
+    }
+
+    /// Whether an event of its kind has been noted that is worth saying only once.
+    pub(super) fn said(&self, event: &Event<'_>) -> bool {
+        match event {
+            Event::Memory(CodeMemory::Full { .. }) => self.full > 0,
+            Event::Memory(CodeMemory::Refused) => self.refused > 0,
+            _ => false,
         }
     }
 

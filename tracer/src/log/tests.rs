@@ -77,6 +77,8 @@ fn events() -> Vec<Event<'static>> {
         Event::Dropped { trace: tree, start: LOOP, why: Dropped::Room },
         Event::Memory(CodeMemory::Full { used: 1 << 20 }),
         Event::Memory(CodeMemory::Refused),
+        Event::Memory(CodeMemory::Full { used: 1 << 20 }),
+        Event::Memory(CodeMemory::Refused),
     ]
 }
 
@@ -234,6 +236,7 @@ fn a_place_stands_as_its_last_event_left_it() {
 fn the_report_adds_both_parts() {
     let (program, sources) = program();
     let (_, mut statistics) = log(Form::Text, false, &events()[..12]);
+    statistics.full = 2;
     (statistics.native, statistics.entries, statistics.exits, statistics.code_bytes) = (vec![1_999_977], 4, 5, 1234);
     let finished = Finished { ended: Ended::Status(0), loops: vec![23], calls: vec![1, 0], peak_memory: 1 << 20 };
     let report = Report::new(&program, &sources, &statistics, &finished);
@@ -242,10 +245,10 @@ fn the_report_adds_both_parts() {
 [stats] functions   1: 1 blacklisted
 [stats] iterations  2,000,000: 99.99 % native (1,999,977 native, 23 interpreted)
 [stats]                  2,000,000  99.99 % native      loop dir/a \"b\".scaly:2 | repeat {
-[stats] traces      2: 1 loop, 1 side; 0 dropped, 1 trees stable
+[stats] traces      2: 1 loop, 1 side; dropped 0, stable trees 1
 [stats] recordings  2, aborted 1: 1 trace-too-long
 [stats] compiling   420 µs, 210 µs in the median, 210 µs the longest
-[stats] native code 1,234 bytes
+[stats] native code 1,234 bytes; code memory full: 2
 [stats] entered     4, left by an exit 5
 [stats] data        1,048,576 bytes at most
 ";
@@ -254,6 +257,26 @@ fn the_report_adds_both_parts() {
     assert_eq!(json["iterations"]["native_percent"], 99.99);
     assert_eq!(json["hottest"][0]["line"], 2);
     assert_eq!(json["aborts"]["trace-too-long"], 1);
+}
+
+#[test]
+fn the_median_of_compile_times() {
+    let (program, sources) = program();
+    let finished = Finished { ended: Ended::Status(0), loops: Vec::new(), calls: Vec::new(), peak_memory: 0 };
+    for (times, median) in [(&[][..], 0), (&[7], 7), (&[9, 1], 5), (&[3, 1, 2], 2), (&[u32::MAX, u32::MAX], u32::MAX)] {
+        let made = |&microseconds: &u32| Made { kind: TraceKind::Loop, bytes: 1, microseconds };
+        let statistics = Statistics { traces: times.iter().map(made).collect(), ..Statistics::default() };
+        assert_eq!(Report::new(&program, &sources, &statistics, &finished).compile.median_us, median, "{times:?}");
+    }
+}
+
+#[test]
+fn generated_loops_have_no_line_of_their_own() {
+    let (mut program, sources) = program();
+    Arc::get_mut(&mut program).unwrap().functions[0].library = true;
+    let finished = Finished { ended: Ended::Status(0), loops: vec![1], calls: Vec::new(), peak_memory: 0 };
+    let statistics = Statistics::default();
+    assert_eq!(Report::new(&program, &sources, &statistics, &finished).hottest[0].source, "");
 }
 
 #[test]

@@ -1,0 +1,131 @@
+//! What native code reaches through r15: the run's limits, the tables, and how it left.
+//!
+//! ```text
+//! ┌─────────┬──────────────────────────┬─────────────────────┐
+//! │ Context │ entries, one a function  │ counts, one a loop  │
+//! └─────────┴──────────────────────────┴─────────────────────┘
+//! r15       ENTRIES                    counts_offset
+//! ```
+//!
+//! The tables lie behind the fields at fixed distances, so that a native call and a counted back edge are one
+//! instruction.
+
+use std::cell::{RefCell, UnsafeCell};
+use std::mem::offset_of;
+use std::ptr;
+use std::sync::atomic::AtomicU32;
+
+use scaly_interp::interpreter::State;
+
+use crate::exits::Exits;
+
+#[repr(C, align(16))]
+pub struct Context {
+    /// Operands of 16 bytes, which SSE wants aligned.
+    pub sign_f64: [u64; 2],
+    pub magnitude_f64: [u64; 2],
+    pub sign_f32: [u32; 4],
+    pub magnitude_f32: [u32; 4],
+    /// The largest number below a half.
+    pub nearly_half_f64: [u64; 2],
+    pub nearly_half_f32: [u32; 4],
+    pub state: *mut State,
+    pub slots_limit: *mut u64,
+    pub native_limit: usize,
+    /// By trace: where a tree is called.
+    pub trees: *const usize,
+    /// The frame of the root of the tree that left last.
+    pub exit_root: *mut u64,
+    /// The exit that did not expect what a tree inside of it left by, or 0.
+    pub via: u32,
+    /// Not 0: native code leaves at its next poll.
+    pub poll: AtomicU32,
+    /// Polls until one leaves without a reason, where that is asked for.
+    pub countdown: u32,
+    pub random: u32,
+    pub exits: *const RefCell<Exits>,
+}
+
+pub const SIGN_F64: i32 = offset_of!(Context, sign_f64) as i32;
+pub const MAGNITUDE_F64: i32 = offset_of!(Context, magnitude_f64) as i32;
+pub const SIGN_F32: i32 = offset_of!(Context, sign_f32) as i32;
+pub const MAGNITUDE_F32: i32 = offset_of!(Context, magnitude_f32) as i32;
+pub const NEARLY_HALF_F64: i32 = offset_of!(Context, nearly_half_f64) as i32;
+pub const NEARLY_HALF_F32: i32 = offset_of!(Context, nearly_half_f32) as i32;
+pub const STATE: i32 = offset_of!(Context, state) as i32;
+pub const SLOTS_LIMIT: i32 = offset_of!(Context, slots_limit) as i32;
+pub const NATIVE_LIMIT: i32 = offset_of!(Context, native_limit) as i32;
+pub const TREES: i32 = offset_of!(Context, trees) as i32;
+pub const EXIT_ROOT: i32 = offset_of!(Context, exit_root) as i32;
+pub const VIA: i32 = offset_of!(Context, via) as i32;
+pub const POLL: i32 = offset_of!(Context, poll) as i32;
+pub const COUNTDOWN: i32 = offset_of!(Context, countdown) as i32;
+pub const RANDOM: i32 = offset_of!(Context, random) as i32;
+pub const ENTRIES: i32 = size_of::<Context>() as i32;
+
+const UNIT: usize = 16;
+
+/// The context and its tables, at a fixed address.
+pub struct Shared {
+    memory: Box<[UnsafeCell<u128>]>,
+    functions: usize,
+    loops: usize,
+}
+
+impl Shared {
+    pub fn new(functions: usize, loops: usize, exits: *const RefCell<Exits>) -> Shared {
+        let bytes = size_of::<Context>() + 8 * (functions + loops);
+        let memory = (0..bytes.div_ceil(UNIT)).map(|_| UnsafeCell::new(0u128)).collect();
+        let shared = Shared { memory, functions, loops };
+        let context = Context {
+            sign_f64: [1 << 63; 2],
+            magnitude_f64: [i64::MAX as u64; 2],
+            sign_f32: [1 << 31; 4],
+            magnitude_f32: [i32::MAX as u32; 4],
+            nearly_half_f64: [0x3fdf_ffff_ffff_ffff, 0],
+            nearly_half_f32: [0x3eff_ffff, 0, 0, 0],
+            state: ptr::null_mut(),
+            slots_limit: ptr::null_mut(),
+            native_limit: 0,
+            trees: ptr::null(),
+            exit_root: ptr::null_mut(),
+            via: 0,
+            poll: AtomicU32::new(0),
+            countdown: 0,
+            random: 1,
+            exits,
+        };
+        // SAFETY: the memory is large enough for it and aligned to 16.
+        unsafe { shared.context().write(context) };
+        shared
+    }
+
+    pub fn context(&self) -> *mut Context {
+        UnsafeCell::raw_get(self.memory.as_ptr()).cast()
+    }
+
+    /// Where native calls of a function go.
+    pub fn set_entry(&self, function: usize, address: usize) {
+        assert!(function < self.functions);
+        // SAFETY: in the table; nobody keeps a reference into the memory.
+        unsafe { self.table().add(function).write(address as u64) };
+    }
+
+    pub fn count(&self, index: usize) -> u64 {
+        assert!(index < self.loops);
+        // SAFETY: as above.
+        unsafe { self.table().add(self.functions + index).read() }
+    }
+
+    pub fn entry_offset(function: u32) -> i32 {
+        ENTRIES + 8 * function as i32
+    }
+
+    pub fn count_offset(&self, index: u32) -> i32 {
+        ENTRIES + 8 * (self.functions as i32 + index as i32)
+    }
+
+    fn table(&self) -> *mut u64 {
+        self.context().wrapping_add(1).cast()
+    }
+}

@@ -1,0 +1,145 @@
+//! Polls, guards, and where they leave.
+//!
+//! Each snapshot that is used has one stub behind the trace: a jump whose field can be patched in one store, to a side
+//! trace, and what it falls through to without one. The ways out that a tree takes all the time, the ends of its loop,
+//! write the frames themselves; all others go through one routine that reads a table.
+
+use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
+use scaly_tracer::trace::{ExitKind, Inst, Snapshot, SnapshotId};
+
+use super::encode::*;
+use super::operands::{context, slot};
+use super::{Emitter, Stub};
+use crate::context as at;
+use crate::exits::headers;
+
+/// Forced polls leave after 1 to this many, a power of two.
+const MOST_FORCED: i32 = 64;
+
+impl Emitter<'_> {
+    /// Where an instruction leaves.
+    pub fn stub(&mut self, inst: &Inst) -> DynamicLabel {
+        match inst.snapshot {
+            Some(snapshot) => self.stub_of(snapshot),
+            None => unreachable!("{:?} leaves and has no snapshot", inst.op),
+        }
+    }
+
+    pub fn stub_of(&mut self, snapshot: SnapshotId) -> DynamicLabel {
+        let ops = &mut self.ops;
+        *self.stubs[snapshot.index()].get_or_insert_with(|| ops.new_dynamic_label())
+    }
+
+    pub fn guard(&mut self, inst: &Inst, expected: bool) {
+        let flags = self.flags(inst.a);
+        let exit = self.stub(inst);
+        if expected {
+            self.jump_unless(flags, exit);
+        } else {
+            self.jump_if(flags, exit);
+        }
+    }
+
+    pub fn poll(&mut self, inst: &Inst) {
+        let exit = self.stub(inst);
+        if self.target.forced_polls {
+            let from = self.ops.new_dynamic_label();
+            dynasm!(self.ops; .arch x64; dec DWORD [r15 + at::COUNTDOWN]; jz =>from);
+            self.cold.push(super::calls::Cold::Rearm { from, exit });
+        }
+        dynasm!(self.ops; .arch x64; cmp DWORD [r15 + at::POLL], BYTE 0; jne =>exit);
+    }
+
+    /// Draws how many polls go by until the next forced one.
+    pub fn rearm(&mut self, from: DynamicLabel, exit: DynamicLabel) {
+        dynasm!(self.ops
+            ; .arch x64
+            ; =>from
+            ; imul eax, [r15 + at::RANDOM], DWORD 1_664_525
+            ; add eax, DWORD 1_013_904_223
+            ; mov [r15 + at::RANDOM], eax
+            ; shr eax, BYTE 16
+            ; and eax, DWORD MOST_FORCED - 1
+            ; add eax, BYTE 1
+            ; mov [r15 + at::COUNTDOWN], eax
+            ; jmp =>exit
+        );
+    }
+
+    pub fn write_stubs(&mut self) {
+        for index in 0..self.stubs.len() {
+            if let Some(label) = self.stubs[index] {
+                self.write_stub(SnapshotId(index as u32), label);
+            }
+        }
+    }
+
+    fn write_stub(&mut self, id: SnapshotId, label: DynamicLabel) {
+        // Its field is behind one byte of opcode.
+        while self.ops.offset().0 % 4 != 3 {
+            self.ops.push(0xcc);
+        }
+        dynasm!(self.ops; .arch x64; =>label);
+        let field = self.ops.offset().0 + 1;
+        dynasm!(self.ops; .arch x64; jmp >default; default:);
+        let default = self.ops.offset().0;
+        self.written.push(Stub { snapshot: id, field, default });
+        let snapshot = self.trace.snapshot(id);
+        match snapshot.kind {
+            ExitKind::Leave => self.leave(snapshot, id),
+            ExitKind::PassOn(_) => self.pass_on(snapshot, id),
+            ExitKind::Resume | ExitKind::Outcome => {
+                self.constant(RAX, self.exit_number(id));
+                self.jump_outside(self.target.common_exit);
+            }
+        }
+    }
+
+    pub fn exit_number(&self, id: SnapshotId) -> i64 {
+        i64::from(self.first_exit + id.0)
+    }
+
+    /// Writes the frames and returns.
+    pub fn leave(&mut self, snapshot: &Snapshot, id: SnapshotId) {
+        self.write_frames(snapshot);
+        dynasm!(self.ops; .arch x64; mov [r15 + at::EXIT_ROOT], rbx; mov DWORD [r15 + at::VIA], 0);
+        let returned = self.returns.get(id.index()).map_or(self.exit_number(id), |exit| i64::from(exit.0));
+        self.constant(RAX, returned);
+        self.epilogue();
+    }
+
+    /// The frames are written, by the tree that left inside of this one.
+    fn pass_on(&mut self, snapshot: &Snapshot, id: SnapshotId) {
+        let ExitKind::PassOn(value) = snapshot.kind else { unreachable!() };
+        self.load_word(RAX, value);
+        dynasm!(self.ops
+            ; .arch x64
+            ; cmp DWORD [r15 + at::VIA], BYTE 0
+            ; jne >known
+            ; mov DWORD [r15 + at::VIA], DWORD self.exit_number(id) as i32
+            ; known:
+        );
+        self.epilogue();
+    }
+
+    /// Slots and the headers of inlined frames, as a snapshot has them.
+    pub fn write_frames(&mut self, snapshot: &Snapshot) {
+        for &(to, value) in &snapshot.slots {
+            self.store_slot(to, value);
+        }
+        for (frame, caller, back) in headers(snapshot) {
+            if caller == 0 {
+                self.op(STORE64, RBX, slot(frame - 2));
+            } else {
+                self.op(LEA, RAX, slot(caller));
+                self.op(STORE64, RAX, slot(frame - 2));
+            }
+            self.op_imm32(MOV_IMM, 0, slot(frame - 1), back as i32);
+        }
+    }
+
+    pub fn count_loop(&mut self, number: u32) {
+        let at = context(self.target.shared.count_offset(number));
+        self.op(GROUP5, 0, at);
+    }
+}

@@ -1,0 +1,286 @@
+//! Values as operands, and results brought home.
+
+use scaly_tracer::region::{self, Type};
+use scaly_tracer::trace::{Const, Op, Ref};
+
+use super::Emitter;
+use super::encode::*;
+use crate::allocate::{Handling, Home};
+
+/// A word as an operand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Word {
+    Rm(Rm),
+    Constant(i64),
+}
+
+pub const fn spill_offset(number: u32) -> i32 {
+    -8 * (number as i32 + 1)
+}
+
+pub fn spill(number: u32) -> Rm {
+    Rm::Memory(Address::of(RBP, spill_offset(number)))
+}
+
+pub fn context(offset: i32) -> Rm {
+    Rm::Memory(Address::of(R15, offset))
+}
+
+pub fn slot(slot: u32) -> Rm {
+    Rm::Memory(Address::of(RBX, 8 * slot as i32))
+}
+
+pub fn place(home: Home) -> Rm {
+    match home {
+        Home::General(register) | Home::Vector(register) => Rm::Register(register),
+        Home::Spill(number) => spill(number),
+    }
+}
+
+impl Emitter<'_> {
+    pub fn op(&mut self, form: Form, reg: u8, rm: Rm) {
+        let used = encode(&mut self.ops, form, reg, rm, 0);
+        self.pool_uses.extend(used);
+    }
+
+    pub fn op_imm8(&mut self, form: Form, reg: u8, rm: Rm, immediate: i8) {
+        use dynasmrt::DynasmApi;
+        let used = encode(&mut self.ops, form, reg, rm, 1);
+        self.pool_uses.extend(used);
+        self.ops.push_i8(immediate);
+    }
+
+    pub fn op_imm16(&mut self, form: Form, reg: u8, rm: Rm, immediate: i16) {
+        use dynasmrt::DynasmApi;
+        let used = encode(&mut self.ops, form, reg, rm, 2);
+        self.pool_uses.extend(used);
+        self.ops.push_i16(immediate);
+    }
+
+    pub fn op_imm32(&mut self, form: Form, reg: u8, rm: Rm, immediate: i32) {
+        use dynasmrt::DynasmApi;
+        let used = encode(&mut self.ops, form, reg, rm, 4);
+        self.pool_uses.extend(used);
+        self.ops.push_i32(immediate);
+    }
+
+    /// An operation of group 1 (`ADD` … `CMP`) with an immediate.
+    pub fn alu_imm(&mut self, form: Form, rm: Rm, immediate: i32) {
+        match i8::try_from(immediate) {
+            Ok(short) => self.op_imm8(GROUP1_IMM8, form.group1(), rm, short),
+            Err(_) => self.op_imm32(GROUP1_IMM, form.group1(), rm, immediate),
+        }
+    }
+
+    /// The same with any word.
+    pub fn alu(&mut self, form: Form, reg: u8, word: Word) {
+        match word {
+            Word::Rm(rm) => self.op(form, reg, rm),
+            Word::Constant(value) => match i32::try_from(value) {
+                Ok(value) => self.alu_imm(form, Rm::Register(reg), value),
+                Err(_) => unreachable!("a wide constant is loaded first"),
+            },
+        }
+    }
+
+    pub fn home(&self, value: Ref) -> Option<Home> {
+        if value.is_constant() || value.is_none() { None } else { self.homes[value.index()] }
+    }
+
+    pub fn is_folded(&self, value: Ref) -> bool {
+        !value.is_constant() && self.handling[value.index()] == Handling::Deferred
+    }
+
+    fn home_of(&self, value: Ref) -> Home {
+        match self.home(value) {
+            Some(home) => home,
+            None => unreachable!("{value} is read and has no home"),
+        }
+    }
+
+    /// A word; a constant that is no immediate of 32 bits is loaded into `scratch`.
+    pub fn word(&mut self, value: Ref, scratch: u8) -> Word {
+        match self.trace.word(value) {
+            Some(constant) if i32::try_from(constant).is_ok() => Word::Constant(constant),
+            Some(constant) => {
+                self.constant(scratch, constant);
+                Word::Rm(Rm::Register(scratch))
+            }
+            None => Word::Rm(place(self.home_of(value))),
+        }
+    }
+
+    /// A word in a register or in memory.
+    pub fn word_rm(&mut self, value: Ref, scratch: u8) -> Rm {
+        match self.trace.word(value) {
+            Some(constant) => {
+                self.constant(scratch, constant);
+                Rm::Register(scratch)
+            }
+            None => place(self.home_of(value)),
+        }
+    }
+
+    /// A word in a register; one that is not is loaded into `scratch`.
+    pub fn word_reg(&mut self, value: Ref, scratch: u8) -> u8 {
+        match self.word_rm(value, scratch) {
+            Rm::Register(register) => register,
+            memory => {
+                self.op(MOV, scratch, memory);
+                scratch
+            }
+        }
+    }
+
+    pub fn load_word(&mut self, to: u8, value: Ref) {
+        match self.trace.word(value) {
+            Some(constant) => self.constant(to, constant),
+            None => {
+                let from = place(self.home_of(value));
+                if from != Rm::Register(to) {
+                    self.op(MOV, to, from);
+                }
+            }
+        }
+    }
+
+    /// Loads a constant; flags stay.
+    pub fn constant(&mut self, to: u8, value: i64) {
+        use dynasmrt::DynasmApi;
+        if let Ok(value) = u32::try_from(value) {
+            if to >= 8 {
+                self.ops.push(0x41);
+            }
+            self.ops.push(0xb8 | to & 7);
+            self.ops.push_u32(value);
+        } else if let Ok(value) = i32::try_from(value) {
+            self.op_imm32(MOV_IMM, 0, Rm::Register(to), value);
+        } else {
+            self.ops.push(0x48 | to >> 3);
+            self.ops.push(0xb8 | to & 7);
+            self.ops.push_i64(value);
+        }
+    }
+
+    /// The register to compute a word in: its home, unless that is a spill slot, or one of what is read later has it.
+    pub fn work(&self, inst: usize, read_later: &[Ref]) -> u8 {
+        match self.homes[inst] {
+            Some(Home::General(register))
+                if !read_later.iter().any(|&value| self.home(value) == Some(Home::General(register))) =>
+            {
+                register
+            }
+            _ => RAX,
+        }
+    }
+
+    /// Brings a word that was computed in a register home.
+    pub fn word_done(&mut self, inst: usize, register: u8) {
+        match self.homes[inst] {
+            Some(Home::General(home)) if home != register => self.op(MOV, home, Rm::Register(register)),
+            Some(Home::Spill(number)) => self.op(STORE64, register, spill(number)),
+            _ => {}
+        }
+    }
+
+    /// The number of a constant behind the code.
+    pub fn pooled(&mut self, bits: u64) -> Rm {
+        let number = *self.pool_index.entry(bits).or_insert_with(|| {
+            self.pool.push(bits);
+            self.pool.len() as u32 - 1
+        });
+        Rm::Pool(number)
+    }
+
+    /// A double or single in a register or in memory.
+    pub fn float_rm(&mut self, value: Ref) -> Rm {
+        match self.trace.constant(value) {
+            Some(Const::Float(bits)) => self.pooled(bits),
+            Some(Const::Single(bits)) => self.pooled(u64::from(bits)),
+            Some(_) => unreachable!("{value} is no float"),
+            None => place(self.home_of(value)),
+        }
+    }
+
+    pub fn is_single(&self, value: Ref) -> bool {
+        self.trace.ty(value) == Some(Type::Single)
+    }
+
+    /// A double or single in a register; one that is not is loaded into `scratch`.
+    pub fn float_reg(&mut self, value: Ref, scratch: u8) -> u8 {
+        match self.home(value) {
+            Some(Home::Vector(register)) => register,
+            _ => {
+                self.load_float(scratch, value);
+                scratch
+            }
+        }
+    }
+
+    pub fn load_float(&mut self, to: u8, value: Ref) {
+        match self.trace.constant(value) {
+            Some(Const::Float(0) | Const::Single(0)) => self.op(XORPS, to, Rm::Register(to)),
+            _ => match self.float_rm(value) {
+                Rm::Register(from) if from == to => {}
+                Rm::Register(from) => self.op(MOVAPS, to, Rm::Register(from)),
+                memory => self.op(if self.is_single(value) { MOVSS_LOAD } else { MOVSD_LOAD }, to, memory),
+            },
+        }
+    }
+
+    pub fn float_work(&self, inst: usize, read_later: &[Ref]) -> u8 {
+        match self.homes[inst] {
+            Some(Home::Vector(register))
+                if !read_later.iter().any(|&value| self.home(value) == Some(Home::Vector(register))) =>
+            {
+                register
+            }
+            _ => XMM15,
+        }
+    }
+
+    pub fn float_done(&mut self, inst: usize, register: u8) {
+        match self.homes[inst] {
+            Some(Home::Vector(home)) if home != register => self.op(MOVAPS, home, Rm::Register(register)),
+            Some(Home::Spill(number)) => self.op(MOVSD_STORE, register, spill(number)),
+            _ => {}
+        }
+    }
+
+    /// The address of a load or store, from registers; what is not in one is loaded into the scratch registers.
+    pub fn address(&mut self, value: Ref, offset: u32, scratch: [u8; 2]) -> Address {
+        if !self.is_folded(value) {
+            let base = self.word_reg(value, scratch[0]);
+            return match i32::try_from(offset) {
+                Ok(offset) => Address::of(base, offset),
+                Err(_) => {
+                    self.constant(scratch[1], i64::from(offset));
+                    Address { base, index: Some((scratch[1], 0)), displacement: 0 }
+                }
+            };
+        }
+        let inst = *self.trace.inst(value);
+        match inst.op {
+            Op::SlotAddress(slot) => Address::of(RBX, 8 * slot as i32 + offset as i32),
+            Op::Common(region::Op::Element { stride, offset: more }) => {
+                let base = self.word_reg(inst.a, scratch[0]);
+                let displacement = offset as i32 + more as i32;
+                match self.trace.word(inst.b) {
+                    Some(index) => Address::of(base, displacement + index as i32 * stride as i32),
+                    None => {
+                        let index = self.word_reg(inst.b, scratch[1]);
+                        Address { base, index: Some((index, stride.trailing_zeros() as u8)), displacement }
+                    }
+                }
+            }
+            op => unreachable!("{op:?} is no address"),
+        }
+    }
+}
+
+impl Form {
+    /// The number in group 1 of an operation that has one.
+    fn group1(self) -> u8 {
+        self.opcode() >> 3 & 7
+    }
+}
