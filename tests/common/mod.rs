@@ -36,7 +36,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration { name: "interpreter", options: &["--jit", "off"], tier: Tier::Interpreter },
     Configuration { name: "default", options: &[], tier: Tier::Any },
     // Everything is recorded at once.
-    Configuration { name: "traces", options: &["--jit", "hot=1,hot_function=1,hot_exit=1"], tier: Tier::Native },
+    Configuration { name: "traces", options: &["--jit", "hot=1,hot_exit=1"], tier: Tier::Native },
     // Limits so small that recordings abort, trees stay small, and calls are real ones.
     Configuration {
         name: "tiny",
@@ -45,7 +45,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     },
     Configuration {
         name: "registers",
-        options: &["--jit", "hot=1,hot_function=2,hot_exit=1,random_registers=7,forced_exits=3", "--regions=guard"],
+        options: &["--jit", "hot=1,hot_function=1,hot_exit=1,random_registers=7,forced_exits=3", "--regions=guard"],
         tier: Tier::Any,
     },
     // Views and moves are a matter of speed only.
