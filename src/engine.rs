@@ -176,7 +176,9 @@ pub fn run(compiled: &Compiled, arguments: Vec<String>, options: &RunOptions) ->
         let finished = interpreter::run(program, world, limits(options))?;
         return Ok(Ran { finished, statistics: log.statistics().filter(|_| options.statistics) });
     };
-    let tracing = Rc::new(Tracing::new(program.clone(), native_backend(program.clone()), parameters, log.clone()));
+    let listings = options.trace_log.as_ref().is_some_and(|request| request.asm);
+    let backend = native_backend(program.clone(), listings);
+    let tracing = Rc::new(Tracing::new(program.clone(), backend, parameters, log.clone()));
     let tier = tracing.clone();
     let finished = interpreter::run_with_tier(program, world, limits(options), |state| {
         tier.begin(state);
@@ -190,7 +192,7 @@ pub fn run(compiled: &Compiled, arguments: Vec<String>, options: &RunOptions) ->
 }
 
 /// Makes the backend for this machine; none where there is no memory for code.
-fn native_backend(program: Arc<Program>) -> Box<dyn Fn(&Parameters) -> Option<X64>> {
+fn native_backend(program: Arc<Program>, listings: bool) -> Box<dyn Fn(&Parameters) -> Option<X64>> {
     let seed = |seed: u32| (seed != 0).then_some(u64::from(seed));
     Box::new(move |parameters| {
         let options = scaly_asm::Options {
@@ -198,6 +200,7 @@ fn native_backend(program: Arc<Program>) -> Box<dyn Fn(&Parameters) -> Option<X6
             spills: parameters.spills,
             registers: seed(parameters.random_registers),
             forced_polls: seed(parameters.forced_exits),
+            listings,
             ..scaly_asm::Options::default()
         };
         X64::new(program.clone(), options).ok()

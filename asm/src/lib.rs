@@ -4,6 +4,7 @@
 //! makes the code, [`memory`] holds it. How native code is entered and left is in [`emit`] and [`enter`].
 
 mod allocate;
+mod annotate;
 mod context;
 mod emit;
 mod enter;

@@ -4,16 +4,19 @@
 //! and links below it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use rustc_hash::FxHashMap;
 use scaly_interp::interpreter::State;
-use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
+use scaly_interp::program::{FunctionId, LoopId, Program};
 use scaly_interp::tier::Position;
 use scaly_tracer::backend::{Assembled, Backend, Job, Left, Refusal, code};
 use scaly_tracer::trace::{End, ExitId, ExitKind, Ref, Root, Trace, TraceId};
 
+use crate::annotate::notes;
+use crate::listing::{Architecture, Listing, Note};
 use crate::allocate::{self, Allocation, Files, Source};
 use crate::context::{Context, Shared};
 use crate::emit::{self, Code, Place, Target};
@@ -43,7 +46,10 @@ struct Compiled {
     bytes: usize,
     link_entry: usize,
     frame_bytes: u32,
-    marks: Vec<(u32, Pc)>,
+    /// Where its constants begin.
+    data: usize,
+    /// Of its listing, if that was asked for in advance.
+    notes: Vec<Note>,
 }
 
 impl X64 {
@@ -117,7 +123,7 @@ impl X64 {
         }
     }
 
-    fn place(&self, job: Job<'_>, mut code: Code) -> Result<usize, Refusal> {
+    fn place(&self, job: Job<'_>, mut code: Code, notes: Vec<Note>) -> Result<usize, Refusal> {
         let mut memory = self.memory.borrow_mut();
         let block = memory.reserve(code.bytes.len()).map_err(|error| match error {
             Error::NoRoom { .. } => Refusal::NoRoom,
@@ -135,7 +141,8 @@ impl X64 {
             bytes: code.bytes.len(),
             link_entry: address + code.link_entry,
             frame_bytes: code.frame_bytes,
-            marks: code.marks,
+            data: code.data,
+            notes,
         };
         self.traces.borrow_mut().insert(job.id, compiled);
         Ok(address)
@@ -211,7 +218,8 @@ impl Backend for X64 {
         let code = emit::emit(job.trace, &allocation, &target, &place);
         let bytes = code.bytes.len();
         let stubs = code.stubs.clone();
-        let address = self.place(job, code)?;
+        let notes = if self.options.listings { notes(job.trace, &allocation, &code.marks) } else { Vec::new() };
+        let address = self.place(job, code, notes)?;
         self.record_exits(job, &allocation, &stubs, address);
         if !matches!(job.trace.root, Root::Side(_)) {
             self.set_tree(job.id, address);
@@ -282,7 +290,26 @@ impl Backend for X64 {
     fn listing(&self, id: TraceId) -> String {
         let traces = self.traces.borrow();
         let Some(compiled) = traces.get(&id) else { return String::new() };
-        format!("{id}: {} bytes at {:#x}, {} marks", compiled.bytes, compiled.block.address(), compiled.marks.len())
+        let address = compiled.block.address();
+        let mut names = BTreeMap::from([(self.parts.common_exit as u64, "leave".to_string())]);
+        for (id, other) in traces.iter() {
+            names.insert(other.block.address() as u64, id.to_string());
+            if other.link_entry != other.block.address() {
+                names.insert(other.link_entry as u64, format!("{id}.linked"));
+            }
+        }
+        // The jump to a side trace begins a byte before its field.
+        let exits = self.exits.borrow();
+        names.extend(exits.of(id).map(|(id, exit)| (exit.field as u64 - 1, id.to_string())));
+        Listing {
+            architecture: Architecture::X86_64,
+            code: &self.memory.borrow().read(address, compiled.bytes),
+            address: address as u64,
+            data: &[compiled.data..compiled.bytes],
+            notes: &compiled.notes,
+            names: &names,
+        }
+        .text()
     }
 }
 

@@ -5,7 +5,7 @@
 //! write the frames themselves; all others go through one routine that reads a table.
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
-use scaly_tracer::trace::{ExitKind, Inst, Snapshot, SnapshotId};
+use scaly_tracer::trace::{End, ExitKind, Inst, Snapshot, SnapshotId};
 
 use super::encode::*;
 use super::operands::{context, slot};
@@ -30,13 +30,14 @@ impl Emitter<'_> {
         *self.stubs[snapshot.index()].get_or_insert_with(|| ops.new_dynamic_label())
     }
 
-    pub fn guard(&mut self, inst: &Inst, expected: bool) {
+    pub fn guard(&mut self, i: usize, inst: &Inst, expected: bool) {
         let flags = self.flags(inst.a);
+        let holds = if expected { flags } else { flags.negated() };
         let exit = self.stub(inst);
-        if expected {
-            self.jump_unless(flags, exit);
+        if i + 1 == self.trace.insts.len() && matches!(self.trace.end, End::Loop(_)) && self.loop_label.is_some() {
+            self.last_guard = Some((holds, exit));
         } else {
-            self.jump_if(flags, exit);
+            self.jump_unless(holds, exit);
         }
     }
 
