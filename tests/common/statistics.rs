@@ -10,6 +10,10 @@ pub struct Loop {
     /// Back edges.
     pub interpreted: u64,
     pub native: u64,
+    /// Of the interpreted ones, those that ran under a recording.
+    pub recorded: u64,
+    /// Entries of its trace.
+    pub entries: u64,
     pub standing: String,
     /// Why it has no trace, where one was tried.
     pub reason: Option<String>,
@@ -41,6 +45,8 @@ impl Loop {
             name: format!("{}:{} in {} | {}", text("file"), number("line"), text("function"), text("source")),
             interpreted: number("interpreted"),
             native: number("native"),
+            recorded: number("recorded"),
+            entries: number("entries"),
             standing: text("standing").to_string(),
             reason: json["reason"].as_str().map(str::to_string),
         }
@@ -48,15 +54,12 @@ impl Loop {
 
     /// What is wrong with it where every loop is recorded at its first back edge.
     fn stays_behind(&self) -> Option<String> {
-        let iterations = self.interpreted + self.native;
-        // The first back edge is the recording's; what the second one leads to is native, and takes a third one or none.
-        let ran = match iterations {
-            0 | 1 => return None,
-            2 => self.native > 0 || self.standing == "native",
-            _ => self.native > 0,
-        };
-        (!ran && self.reason.is_none()).then(|| {
-            format!("loop {}: {iterations} back edges, none of them native, and no reason ({})", self.name, self.standing)
+        // Before the second one it has a trace, or a reason to have none. What runs while another trace is recorded is
+        // in that one.
+        let left_to_the_interpreter = self.interpreted - self.recorded >= 2 && self.native == 0 && self.entries == 0;
+        (left_to_the_interpreter && self.reason.is_none()).then(|| {
+            let (name, count, standing) = (&self.name, self.interpreted, &self.standing);
+            format!("loop {name}: no native code and no reason in {count} iterations ({standing})")
         })
     }
 }

@@ -65,6 +65,10 @@ pub struct HotLoop<'a> {
     pub reason: Option<&'static str>,
     #[serde(flatten)]
     pub iterations: Iterations,
+    /// Of the interpreted ones: under a recording.
+    pub recorded: u64,
+    /// Of its trace, from the interpreter.
+    pub entries: u64,
     pub source: &'a str,
 }
 
@@ -176,6 +180,8 @@ fn all_loops<'a>(
             standing: standing.name(),
             reason: reason.map(|reason| reason.name()),
             iterations,
+            recorded: count(&statistics.recorded),
+            entries: count(&statistics.entered),
             source: resolver.source_of(id),
         }
     };
