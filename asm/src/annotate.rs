@@ -12,7 +12,8 @@ const GENERAL: [&str; 16] =
 pub fn notes(trace: &Trace, allocation: &Allocation, marks: &[(u32, u32)]) -> Vec<Note> {
     let note = |&(offset, i): &(u32, u32)| {
         let inst = &trace.insts[i as usize];
-        let home = allocation.homes[i as usize].map(|home| format!("{} in {} = ", Ref::instruction(i as usize), name(home)));
+        let home =
+            allocation.homes[i as usize].map(|home| format!("{} in {} = ", Ref::instruction(i as usize), name(home)));
         Note { offset: offset as usize, text: format!("{}{inst} @{}", home.unwrap_or_default(), inst.pc.0) }
     };
     marks.iter().map(note).collect()

@@ -14,8 +14,10 @@ pub mod listing;
 pub mod memory;
 pub mod observers;
 mod options;
+mod watch;
 mod x64;
 
 pub use features::Features;
 pub use options::Options;
+pub use watch::Watch;
 pub use x64::X64;

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
@@ -15,15 +16,16 @@ use scaly_interp::tier::Position;
 use scaly_tracer::backend::{Assembled, Backend, Job, Left, Refusal, code};
 use scaly_tracer::trace::{End, ExitId, ExitKind, Ref, Root, Trace, TraceId};
 
-use crate::annotate::notes;
-use crate::listing::{Architecture, Listing, Note};
 use crate::allocate::{self, Allocation, Files, Source};
+use crate::annotate::notes;
 use crate::context::{Context, Shared};
 use crate::emit::{self, Code, Place, Target};
 use crate::enter::{Parts, Trampoline, shared_code};
 use crate::exits::{Exit, Exits, headers};
+use crate::listing::{Architecture, Listing, Note};
 use crate::memory::{Block, CodeMemory, Error};
 use crate::options::{Options, Random};
+use crate::watch::Watch;
 
 /// Traces on x86-64.
 pub struct X64 {
@@ -36,6 +38,7 @@ pub struct X64 {
     /// By trace: where a tree is called. The context has its address.
     trees: RefCell<Vec<usize>>,
     parts: Parts,
+    watch: Option<Rc<Watch>>,
     random: Cell<Random>,
 }
 
@@ -88,8 +91,15 @@ impl X64 {
             traces: RefCell::default(),
             trees: RefCell::default(),
             parts,
+            watch: None,
             random: Cell::new(Random::new(options.registers.unwrap_or(0))),
         })
+    }
+
+    /// From now on these are told of all code.
+    pub fn watched(mut self, watch: Rc<Watch>) -> X64 {
+        self.watch = Some(watch);
+        self
     }
 
     /// Not 0: native code leaves at its next poll. Whoever sets it also clears it.
@@ -217,10 +227,13 @@ impl Backend for X64 {
         };
         let code = emit::emit(job.trace, &allocation, &target, &place);
         let bytes = code.bytes.len();
-        let stubs = code.stubs.clone();
-        let notes = if self.options.listings { notes(job.trace, &allocation, &code.marks) } else { Vec::new() };
+        let (stubs, marks) = (code.stubs.clone(), code.marks.clone());
+        let notes = if self.options.listings { notes(job.trace, &allocation, &marks) } else { Vec::new() };
         let address = self.place(job, code, notes)?;
         self.record_exits(job, &allocation, &stubs, address);
+        if let Some(watch) = &self.watch {
+            watch.add(job.id, job.trace, address, &self.memory.borrow().read(address, bytes), &marks);
+        }
         if !matches!(job.trace.root, Root::Side(_)) {
             self.set_tree(job.id, address);
         }
@@ -247,6 +260,9 @@ impl Backend for X64 {
     fn free(&self, id: TraceId) {
         let Some(compiled) = self.traces.borrow_mut().remove(&id) else { return };
         self.exits.borrow_mut().forget(id);
+        if let Some(watch) = &self.watch {
+            watch.remove(compiled.block.address());
+        }
         if id.index() < self.trees.borrow().len() {
             self.set_tree(id, self.parts.nothing);
         }
