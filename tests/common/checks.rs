@@ -1,12 +1,18 @@
 //! Checks on the trace log, from the header comment of a trace test. `tests/README.md` describes them.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use super::root;
 
 /// Header words that belong to this.
-pub const WORDS: &[&str] = &["options", "native", "check", "check-not", "loop", "count"];
+pub const WORDS: &[&str] = &["program", "options", "native", "check", "check-not", "loop", "code", "count"];
 
 #[derive(Debug, Default)]
 pub struct Checks {
+    /// Another program than the one that this is the header of, from the root of the repository.
+    pub program: Option<PathBuf>,
     /// Options of the command.
     pub options: Vec<String>,
     /// Least share of native iterations, in percent.
@@ -22,22 +28,37 @@ enum Check {
     Not(Pattern),
     /// What follows counts in the first trace of the loop at this line of the source.
     Loop(u32),
-    /// So many lines of the loop's part of the IR.
+    /// What follows counts in its machine code, as far as it comes from lines of the source with this text.
+    Code(String),
+    /// So many of the instructions that were chosen.
     Count(usize, Pattern),
 }
 
 impl Checks {
     pub fn parse(text: &str) -> Result<Checks, String> {
-        let mut checks = Checks::default();
+        let header = |line: &str| Some(PathBuf::from(line.strip_prefix("; program: ")?));
+        let program = text.lines().map_while(|line| line.starts_with(';').then_some(line)).find_map(header);
+        match &program {
+            None => Checks::of(text, text, None),
+            Some(path) => {
+                let other = fs::read_to_string(root().join(path)).map_err(|e| format!("{}: {e}", path.display()))?;
+                Checks::of(text, &other, program)
+            }
+        }
+    }
+
+    fn of(text: &str, source: &str, program: Option<PathBuf>) -> Result<Checks, String> {
+        let mut checks = Checks { program, ..Checks::default() };
         for line in text.lines().map_while(|line| line.strip_prefix(';')) {
             let Some((word, value)) = line.trim_start().split_once(": ") else { continue };
             let number = |text: &str| text.parse::<u32>().map_err(|_| format!("{word}: {text:?} is no number"));
             match word {
                 "options" => checks.options.extend(value.split_whitespace().map(str::to_string)),
                 "native" => checks.native = Some(f64::from(number(value)?)),
-                "check" => checks.checks.push(Check::Line(Pattern::parse(&lines_for(text, value)?)?)),
-                "check-not" => checks.checks.push(Check::Not(Pattern::parse(&lines_for(text, value)?)?)),
-                "loop" => checks.checks.push(Check::Loop(line_of(text, value)?)),
+                "check" => checks.checks.push(Check::Line(Pattern::parse(&lines_for(source, value)?)?)),
+                "check-not" => checks.checks.push(Check::Not(Pattern::parse(&lines_for(source, value)?)?)),
+                "loop" => checks.checks.push(Check::Loop(line_of(source, value)?)),
+                "code" => checks.checks.push(Check::Code(value.to_string())),
                 "count" => {
                     let (count, pattern) = value.split_once(' ').ok_or(format!("count: {value:?} lacks a pattern"))?;
                     checks.checks.push(Check::Count(number(count)? as usize, Pattern::parse(pattern)?));
@@ -53,13 +74,18 @@ impl Checks {
         self.checks.iter().any(|check| matches!(check, Check::Line(pattern) if pattern.text.contains(text)))
     }
 
+    /// Whether they need machine code in the log.
+    pub fn code(&self) -> bool {
+        self.checks.iter().any(|check| matches!(check, Check::Code(_)))
+    }
+
     pub fn compare(&self, log: &str) -> Result<(), String> {
         let log = Log::parse(log);
         let mut names = Names::new();
         // The first line that has not been passed.
         let mut at = 0;
         let mut refused: Vec<&Pattern> = Vec::new();
-        let mut body: Vec<&str> = Vec::new();
+        let (mut line, mut body) = (0, Vec::new());
         for check in &self.checks {
             match check {
                 Check::Not(pattern) => refused.push(pattern),
@@ -70,7 +96,8 @@ impl Checks {
                     refused.clear();
                     at += found + 1;
                 }
-                Check::Loop(line) => body = log.loop_part(*line)?,
+                Check::Loop(number) => (line, body) = (*number, log.loop_part(*number)?),
+                Check::Code(source) => body = log.loop_code(line, source)?,
                 Check::Count(wanted, pattern) => {
                     let found = body.iter().filter(|line| pattern.find(line, &mut names.clone()));
                     let lines: Vec<&&str> = found.collect();
@@ -116,8 +143,8 @@ impl<'a> Log<'a> {
         Log { lines: text.lines().collect() }
     }
 
-    /// The instructions between the marker and the back edge of the first root trace of the loop at a line.
-    fn loop_part(&self, line: u32) -> Result<Vec<&'a str>, String> {
+    /// The listing of the first root trace of the loop at a line, `ir` or `asm`.
+    fn listing(&self, what: &str, line: u32) -> Result<&[&'a str], String> {
         let place = format!(".scaly:{line}");
         let compiled = |text: &&str| {
             let (trace, rest) = text.strip_prefix("[trace] compiled ")?.split_once(" loop ")?;
@@ -125,15 +152,35 @@ impl<'a> Log<'a> {
             (!before.contains(' ') && after.starts_with([' ', ':'])).then(|| trace.to_string())
         };
         let trace = self.lines.iter().find_map(compiled).ok_or(format!("loop: the one at line {line} has no trace"))?;
-        let heading = format!("[trace] ir {trace}");
-        let start = self.lines.iter().position(|text| *text == heading).ok_or(format!("loop: no IR of {trace}"))?;
+        let heading = format!("[trace] {what} {trace}");
+        let start = self.lines.iter().position(|text| *text == heading).ok_or(format!("no {what} of {trace}"))?;
         let listing = &self.lines[start + 1..];
-        let listing = &listing[..listing.iter().position(|text| !text.starts_with(' ')).unwrap_or(listing.len())];
+        Ok(&listing[..listing.iter().position(|text| !text.starts_with(' ')).unwrap_or(listing.len())])
+    }
+
+    /// The instructions between the marker and the back edge.
+    fn loop_part(&self, line: u32) -> Result<Vec<&'a str>, String> {
+        let listing = self.listing("ir", line)?;
         let find = |word: &str| listing.iter().position(|text| text.trim_start().starts_with(word));
-        let marker = find("loop @").ok_or(format!("loop: {trace} has no loop marker"))?;
-        let end = find("end ").ok_or(format!("loop: {trace} has no end"))?;
+        let marker = find("loop @").ok_or("loop: it has no marker")?;
+        let end = find("end ").ok_or("loop: it has no end")?;
         let instruction = |text: &&&str| !text.trim_start().starts_with(';');
         Ok(listing[marker + 1..end].iter().filter(instruction).copied().collect())
+    }
+
+    /// The machine instructions from there to the first exit that come from lines with this text.
+    fn loop_code(&self, line: u32, source: &str) -> Result<Vec<&'a str>, String> {
+        let listing = self.listing("asm", line)?;
+        let mut lines = listing.iter().map(|text| text.trim_start()).skip_while(|text| !text.starts_with("; loop @"));
+        let (mut inside, mut found) = (false, Vec::new());
+        for text in lines.by_ref().take_while(|text| !text.starts_with("exit")) {
+            match text.strip_prefix("; ") {
+                Some(comment) => inside = comment.split_once(" | ").map_or(inside, |(_, code)| code.contains(source)),
+                None if inside && !text.ends_with(':') => found.push(text),
+                None => {}
+            }
+        }
+        if found.is_empty() { Err(format!("code: nothing comes from {source:?}")) } else { Ok(found) }
     }
 }
 

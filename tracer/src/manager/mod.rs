@@ -244,6 +244,8 @@ impl<B: Backend> Tracing<B> {
             self.log.event(|| Event::ExitHot { exit, of: trace, at: at.pc(), count });
             if trees.trace(tree).sides >= self.parameters.max_side_traces {
                 trees.rest_exit(exit, self.parameters.blacklist);
+                let (at_pc, retry) = (at.pc(), trees.exit(exit).threshold);
+                self.log.event(|| Event::Abort { start, reason: Abort::TooManySideTraces, at: at_pc, retry });
                 return Goes::On(at);
             }
             let place = trees.trace(tree).place;
