@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release -p scaly-fuzz -- --mode run --count 10000
 //!
-//! `--mode parse|text|run|loops`, `--seed N` (the first one), `--count N`, `--seconds N`, `--keep FOLDER` for the small
+//! `--mode parse|text|run|loops|traces`, `--seed N` (the first one), `--count N`, `--seconds N`, `--keep FOLDER` for the small
 //! programs that fail, `--show N` prints the program of a seed and what it must print. Exit status 1 if something failed.
 #![deny(unsafe_code)]
 
@@ -78,11 +78,14 @@ fn act() -> Result<bool, Failure> {
         campaign.corpus = programs("tests/lang".as_ref());
         campaign.corpus.extend(programs("examples".as_ref()));
     }
-    let failures = driver::run(&campaign)?;
-    for (kind, (count, seed)) in &failures {
+    let report = driver::run(&campaign)?;
+    for (kind, (count, seed)) in &report.failures {
         println!("{count:>8} times from seed {seed}: {kind}");
     }
-    Ok(failures.is_empty())
+    if report.idle {
+        println!("native code was hardly entered");
+    }
+    Ok(report.passed())
 }
 
 fn programs(folder: &std::path::Path) -> Vec<PathBuf> {
