@@ -249,6 +249,10 @@ impl Backend for X64 {
         self.memory.borrow().used()
     }
 
+    fn bytes(&self, id: TraceId) -> usize {
+        self.traces.borrow().get(&id).map_or(0, |compiled| compiled.block.bytes())
+    }
+
     fn iterations(&self, id: LoopId) -> u64 {
         self.shared.count(id.0 as usize)
     }

@@ -86,6 +86,9 @@ pub trait Backend {
     /// Bytes of code in use.
     fn used(&self) -> usize;
 
+    /// Those of a trace.
+    fn bytes(&self, id: TraceId) -> usize;
+
     /// How often native code took the back edges of a loop, where traces count them.
     fn iterations(&self, id: LoopId) -> u64;
 

@@ -107,6 +107,7 @@ struct Walk<'a> {
     loop_start: usize,
     has_loop: bool,
     folded: Vec<bool>,
+    left: Vec<bool>,
     handling: Vec<Handling>,
     last: Vec<u32>,
     weight: Vec<u32>,
@@ -118,12 +119,15 @@ impl<'a> Walk<'a> {
     fn new(trace: &'a Trace) -> Walk<'a> {
         let end = trace.insts.len();
         let start = trace.loop_start();
+        let mut left = vec![false; end];
+        trace.phis.iter().for_each(|phi| left[phi.left.index()] = true);
         Walk {
             trace,
             end,
             loop_start: start.unwrap_or(end),
             has_loop: start.is_some(),
             folded: folded_addresses(trace),
+            left,
             handling: vec![Handling::Dead; end],
             last: vec![0; end],
             weight: vec![0; end],
@@ -184,7 +188,9 @@ impl<'a> Walk<'a> {
         }
         let i = value.index();
         let inst = self.trace.insts[i];
-        if self.folded[i] || inst.op.result() == Some(Type::Cond) {
+        let over_marker = i < self.loop_start && at > position(self.loop_start, USE);
+        // The walk is backward: where an instruction is emitted for the loop, uses before the loop find it so.
+        if self.deferrable(i) && self.handling[i] != Handling::Emitted && !(over_marker && self.changes(i)) {
             self.handling[i] = Handling::Deferred;
             self.read(inst.a, at, weight);
             self.read(inst.b, at, weight);
@@ -193,7 +199,20 @@ impl<'a> Walk<'a> {
         self.handling[i] = Handling::Emitted;
         self.last[i] = self.last[i].max(at);
         self.weight[i] += weight;
-        self.carried[i] |= i < self.loop_start && at > position(self.loop_start, USE);
+        self.carried[i] |= over_marker;
+    }
+
+    fn deferrable(&self, i: usize) -> bool {
+        self.folded[i] || self.trace.insts[i].op.result() == Some(Type::Cond)
+    }
+
+    /// Whether computing it in the loop would not give what it is before the loop.
+    fn changes(&self, i: usize) -> bool {
+        let inst = &self.trace.insts[i];
+        [inst.a, inst.b].into_iter().filter(|value| !value.is_none() && !value.is_constant()).any(|value| {
+            let operand = value.index();
+            self.left[operand] || self.deferrable(operand) && self.changes(operand)
+        })
     }
 
     fn units(&self) -> (Vec<Unit>, Vec<Option<u32>>) {

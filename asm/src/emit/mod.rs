@@ -225,7 +225,7 @@ impl Emitter<'_> {
             Common::StoreSingle(offset) => self.store_float(true, a, offset, b),
             Common::Capacity => self.capacity(i, a),
             Common::Compare(_) | Common::FloatCompare(_) | Common::SingleCompare(_) | Common::Not => {
-                unreachable!("conditions are compared where they are used")
+                self.keep_condition(i, inst);
             }
             Common::Const(_)
             | Common::ConstF64(_)

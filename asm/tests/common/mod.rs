@@ -1,6 +1,8 @@
 //! Traces built by hand and run on frames.
 #![allow(dead_code)]
 
+pub mod model;
+
 use std::sync::Arc;
 
 use scaly_asm::{Options, X64};
@@ -9,19 +11,18 @@ use scaly_interp::interpreter::{self, State, World, probe};
 use scaly_interp::program::{LoopId, Pc, Program};
 use scaly_interp::tier::Position;
 use scaly_tracer::backend::{Backend, Job, Left};
-use scaly_tracer::optimize::Builder;
 use scaly_tracer::region::{self, Type};
 use scaly_tracer::trace::{
     Const, End, ExitId, ExitKind, Frame, Inst, Op, Phi, Ref, Root, Slot, Snapshot, SnapshotId, Trace, TraceId,
 };
 
 /// Of the frames that traces run on.
-pub const SLOTS: usize = 200;
+pub const SLOTS: usize = 400;
 
 /// A program with a loop, which nothing runs.
 pub fn program() -> Arc<Program> {
     let listing = "main start
-function start(params 0, results 1, frame 200)
+function start(params 0, results 1, frame 400)
   loop0 open @1..@3
   0: Const s0, 0
   1: AddImm s0, s0, 1
@@ -129,8 +130,4 @@ impl Make {
         self.trace.end = end;
         self.trace
     }
-}
-
-pub fn builder() -> Builder {
-    Builder::new(Root::Loop(LoopId(0)))
 }

@@ -134,6 +134,6 @@ pub struct Compiled {
     pub exits: u32,
     /// Of machine code.
     pub bytes: u32,
-    /// From the first recorded instruction to the code, running the program meanwhile included.
+    /// Of optimizing and assembling; the program runs while it is recorded.
     pub microseconds: u32,
 }

@@ -12,6 +12,7 @@
 //! here. So nothing is borrowed while a program runs, and there is one recording at a time.
 
 mod places;
+mod room;
 mod trees;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -26,8 +27,8 @@ use scaly_interp::tier::{self, Goes, NativeCall, Position, Tier};
 use trees::Trees;
 
 use crate::backend::{Backend, Job, Left, Refusal, code};
-use crate::log::{Abort, CodeMemory, Compiled, Event, Log, SideEnd, Start, Statistics};
-use crate::optimize::{self, Builder};
+use crate::log::{Abort, CodeMemory, Compiled, Dropped, Event, Log, SideEnd, Start, Statistics};
+use crate::optimize::{self, Builder, Finished};
 use crate::parameters::Parameters;
 use crate::recorder::{self, Bounds, Facts, Place, Ran, Recorded, Task};
 use crate::trace::{End, ExitId, ExitKind, Root, TraceId};
@@ -47,6 +48,10 @@ pub struct Tracing<B> {
     trees: RefCell<Trees>,
     /// How often the interpreter entered native code, and how often that left by an exit.
     passes: Cell<(u64, u64)>,
+    /// Runs of native code below one another.
+    depth: Cell<u32>,
+    /// Dropped traces whose code may still be on the native stack.
+    leftover: RefCell<Vec<TraceId>>,
 }
 
 impl<B: Backend> Tracing<B> {
@@ -61,6 +66,8 @@ impl<B: Backend> Tracing<B> {
             parameters,
             log,
             passes: Cell::default(),
+            depth: Cell::new(0),
+            leftover: RefCell::default(),
         }
     }
 
@@ -114,9 +121,11 @@ impl<B: Backend> Tracing<B> {
         }
         let retry = self.places.borrow().get(place).threshold;
         self.set_counter(state, place, retry);
-        if self.places.borrow().recording || !state.native_room() {
+        let dropped = std::mem::take(&mut self.places.borrow_mut().get_mut(place).dropped);
+        if dropped || self.places.borrow().recording || !state.native_room() {
             return Goes::On(at);
         }
+        self.settle();
         if self.backend().is_none() {
             self.set_counter(state, place, u32::MAX);
             return Goes::On(at);
@@ -143,13 +152,20 @@ impl<B: Backend> Tracing<B> {
     }
 
     fn enter(&self, state: &mut State, tree: TraceId, at: Position) -> Goes {
+        if self.trees.borrow_mut().count_entry(tree, self.parameters.stable) {
+            let trees = self.trees.borrow();
+            let (start, traces) = (start_of(trees.trace(tree).place), 1 + trees.trace(tree).sides);
+            self.log.event(|| Event::TreeStable { tree, start, traces });
+        }
         let left = self.run_native(state, tree, at);
         self.left(state, left, at)
     }
 
     fn run_native(&self, state: &mut State, tree: TraceId, at: Position) -> Left {
         let Some(backend) = self.backend() else { return Left::Abandoned };
+        self.depth.set(self.depth.get() + 1);
         let left = backend.enter(tree, state, at);
+        self.depth.set(self.depth.get() - 1);
         let (entries, exits) = self.passes.get();
         self.passes.set((entries + 1, exits + u64::from(matches!(left, Left::Exit { .. }))));
         left
@@ -177,6 +193,9 @@ impl<B: Backend> Tracing<B> {
         if kind == ExitKind::Outcome {
             return tier::stopped_in_routine(state, to);
         }
+        if self.trees.borrow_mut().exit(exit).hoisted && via.is_none() && self.failed_before_loop(state, exit) {
+            return Goes::On(to);
+        }
         match hot {
             Some((taken, passed)) if !self.places.borrow().recording && state.native_room() => {
                 self.hot_exit(state, taken, passed, to)
@@ -185,12 +204,34 @@ impl<B: Backend> Tracing<B> {
         }
     }
 
+    /// A check that was moved before a loop has failed. Where that happens again, the checks go back into the loop: its
+    /// tree is dropped, and recorded anew. True if it was.
+    fn failed_before_loop(&self, state: &mut State, exit: ExitId) -> bool {
+        let tree = {
+            let mut trees = self.trees.borrow_mut();
+            let data = trees.exit(exit);
+            let (trace, again) = (data.trace, data.count >= 2);
+            Some(trees.trace(trace).tree).filter(|_| again)
+        };
+        let Some(tree) = tree.filter(|_| !self.places.borrow().recording) else { return false };
+        let place = self.trees.borrow().trace(tree).place;
+        self.places.borrow_mut().get_mut(place).hoist = false;
+        self.drop_tree(tree, Dropped::Replaced);
+        self.settle();
+        self.places.borrow_mut().get_mut(place).dropped = false;
+        self.set_counter(state, place, 1);
+        true
+    }
+
     /// Grows a side trace from an exit that is taken often.
     fn hot_exit(&self, state: &mut State, exit: ExitId, passed: Option<ExitId>, at: Position) -> Goes {
         let (task, start) = {
             let mut trees = self.trees.borrow_mut();
             let trace = trees.exit(exit).trace;
             let tree = trees.trace(trace).tree;
+            if trees.trace(trace).dropped {
+                return Goes::On(at);
+            }
             let data = trees.exit(exit);
             let (count, snapshot, types) = (data.count, data.snapshot.clone(), data.types.clone());
             let start = Start::Side { exit, of: trace, at: at.pc() };
@@ -218,10 +259,9 @@ impl<B: Backend> Tracing<B> {
         };
         self.log.event(|| Event::Record { start, attempt: self.attempts(&task) + 1 });
         self.places.borrow_mut().recording = true;
-        let began = Instant::now();
         let Recorded { result, pc, goes } = recorder::record(state, at, self.facts.clone(), task.clone(), bounds, self);
         self.places.borrow_mut().recording = false;
-        match result.and_then(|builder| self.compile(builder, &task, start, began)) {
+        match result.and_then(|builder| self.compile(builder, &task, start)) {
             Ok(trace) => self.publish(state, &task, trace),
             Err(abort) => self.aborted(state, &task, start, abort, pc),
         }
@@ -235,9 +275,11 @@ impl<B: Backend> Tracing<B> {
         }
     }
 
-    fn compile(&self, builder: Builder, task: &Task, start: Start, began: Instant) -> Result<TraceId, Abort> {
+    fn compile(&self, builder: Builder, task: &Task, start: Start) -> Result<TraceId, Abort> {
+        let began = Instant::now();
         let before = builder.trace.insts.len() as u32;
-        let trace = optimize::finish(builder, &*self.facts, true).trace;
+        let hoist = self.places.borrow().get(task.place).hoist;
+        let Finished { trace, hoisted } = optimize::finish(builder, &*self.facts, hoist);
         if trace.snapshots.len() > self.parameters.max_exits as usize {
             return Err(Abort::TooManyExits);
         }
@@ -247,20 +289,24 @@ impl<B: Backend> Tracing<B> {
         };
         self.log.ir(id, || trace.to_string());
         let Some(backend) = self.backend() else { return Err(Abort::CodeMemoryRefused) };
-        let assembled =
-            backend.assemble(Job { id, trace: &trace, first_exit, returns: &returns }).map_err(|refusal| {
-                match refusal {
-                    Refusal::NoRoom => self.log.event(|| Event::Memory(CodeMemory::Full { used: backend.used() })),
-                    Refusal::NoMemory => self.log.event(|| Event::Memory(CodeMemory::Refused)),
-                    Refusal::Spills => {}
-                }
-                match refusal {
-                    Refusal::NoRoom => Abort::CodeMemoryFull,
-                    Refusal::NoMemory => Abort::CodeMemoryRefused,
-                    Refusal::Spills => Abort::TooManyValues,
-                }
-            })?;
-        self.trees.borrow_mut().add(&trace, task, self.parameters.hot_exit);
+        let job = Job { id, trace: &trace, first_exit, returns: &returns };
+        let assembled = match backend.assemble(job) {
+            Err(Refusal::NoRoom) => {
+                self.log.event(|| Event::Memory(CodeMemory::Full { used: backend.used() }));
+                self.make_room(backend, &trace, task);
+                backend.assemble(job)
+            }
+            assembled => assembled,
+        };
+        let assembled = assembled.map_err(|refusal| match refusal {
+            Refusal::NoRoom => Abort::CodeMemoryFull,
+            Refusal::NoMemory => {
+                self.log.event(|| Event::Memory(CodeMemory::Refused));
+                Abort::CodeMemoryRefused
+            }
+            Refusal::Spills => Abort::TooManyValues,
+        })?;
+        self.trees.borrow_mut().add(&trace, &hoisted, task, self.parameters.hot_exit);
         self.log.event(|| {
             Event::Compiled(Compiled {
                 trace: id,

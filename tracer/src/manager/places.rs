@@ -15,6 +15,10 @@ pub struct PlaceData {
     pub threshold: u32,
     /// Recordings that came to nothing.
     pub aborts: u32,
+    /// Checks of indices may be moved before the loop: they have not failed there.
+    pub hoist: bool,
+    /// Its tree was dropped: it counts anew before it is recorded again.
+    pub dropped: bool,
 }
 
 #[derive(Debug)]
@@ -29,7 +33,8 @@ pub struct Places {
 
 impl Places {
     pub fn new(program: &Program, parameters: &Parameters) -> Places {
-        let data = |threshold| PlaceData { tree: None, threshold, aborts: 0 };
+        let data =
+            |threshold| PlaceData { tree: None, threshold, aborts: 0, hoist: parameters.hoist != 0, dropped: false };
         Places {
             loops: vec![data(parameters.hot); program.loops.len()],
             functions: vec![data(parameters.hot_function); program.functions.len()],

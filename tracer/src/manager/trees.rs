@@ -6,7 +6,7 @@ use scaly_interp::program::Pc;
 use crate::backend::code::FIRST_EXIT;
 use crate::recorder::{Place, Task};
 use crate::region::Type;
-use crate::trace::{ExitId, ExitKind, Root, Snapshot, SnapshotId, Trace, TraceId};
+use crate::trace::{ExitId, ExitKind, Op, Root, Snapshot, SnapshotId, Trace, TraceId};
 
 #[derive(Clone, Debug)]
 pub struct TraceData {
@@ -18,6 +18,13 @@ pub struct TraceData {
     pub sides: u32,
     /// Of a root: those of them that are loops of their own.
     pub specializations: u32,
+    /// Of a root: entries by the interpreter since the tree last grew, and its uses since room was last made.
+    pub quiet: u32,
+    pub uses: u64,
+    /// The trees that it calls.
+    pub calls: Vec<TraceId>,
+    /// Nothing leads there any more.
+    pub dropped: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -33,6 +40,8 @@ pub struct ExitData {
     pub aborts: u32,
     /// An entry guard of a loop leaves by it.
     pub entry: bool,
+    /// A check that was moved before the loop leaves by it.
+    pub hoisted: bool,
 }
 
 #[derive(Debug, Default)]
@@ -81,9 +90,23 @@ impl Trees {
     }
 
     /// Adds a trace with the next id, and its exits.
-    pub fn add(&mut self, trace: &Trace, task: &Task, threshold: u32) {
+    pub fn add(&mut self, trace: &Trace, hoisted: &[SnapshotId], task: &Task, threshold: u32) {
         let (id, tree, first) = (self.next_id(), self.tree_of(task), self.next_exit());
-        self.traces.push(TraceData { place: task.place, tree, sides: 0, specializations: 1 });
+        let called = trace.insts.iter().filter_map(|inst| match inst.op {
+            Op::CallTree { tree, .. } => Some(tree),
+            _ => None,
+        });
+        self.traces.push(TraceData {
+            place: task.place,
+            tree,
+            sides: 0,
+            specializations: 1,
+            quiet: 0,
+            uses: 1,
+            calls: called.collect(),
+            dropped: false,
+        });
+        self.traces[tree.index()].quiet = 0;
         if tree != id {
             self.traces[tree.index()].sides += 1;
         }
@@ -96,6 +119,7 @@ impl Trees {
         self.exits.extend(trace.snapshots.iter().enumerate().map(|(i, snapshot)| ExitData {
             trace: id,
             entry: entry == Some(i),
+            hoisted: hoisted.iter().any(|id| id.index() == i),
             snapshot: snapshot.clone(),
             types: snapshot.slots.iter().map(|&(_, r)| trace.ty(r).unwrap_or(Type::Word)).collect(),
             count: 0,
@@ -124,5 +148,63 @@ impl Trees {
         let data = self.exit(id);
         data.count = 0;
         data.threshold = data.threshold.saturating_mul(factor);
+    }
+
+    /// Counts an entry of a tree by the interpreter; true when it has become stable.
+    pub fn count_entry(&mut self, tree: TraceId, stable: u32) -> bool {
+        let data = &mut self.traces[tree.index()];
+        data.uses += 1;
+        data.quiet = data.quiet.saturating_add(1);
+        data.quiet == stable
+    }
+
+    /// The traces of a tree that are not dropped.
+    pub fn of_tree(&self, tree: TraceId) -> Vec<TraceId> {
+        let all = (0..self.traces.len() as u32).map(TraceId);
+        all.filter(|&id| self.trace(id).tree == tree && !self.trace(id).dropped).collect()
+    }
+
+    /// A tree and those that call it, directly or through others.
+    pub fn with_callers(&self, tree: TraceId) -> Vec<TraceId> {
+        let mut found = vec![tree];
+        let mut at = 0;
+        while let Some(&called) = found.get(at) {
+            for data in self.traces.iter().filter(|data| !data.dropped && data.calls.contains(&called)) {
+                if !found.contains(&data.tree) {
+                    found.push(data.tree);
+                }
+            }
+            at += 1;
+        }
+        found
+    }
+
+    /// The tree that was used least since room was last made, callers' uses counted as its own; none of `kept`.
+    pub fn least_useful(&self, kept: &[TraceId]) -> Option<TraceId> {
+        let roots = (0..self.traces.len() as u32).map(TraceId).filter(|&id| {
+            let data = self.trace(id);
+            data.tree == id && !data.dropped
+        });
+        let uses = |id: TraceId| self.with_callers(id).iter().map(|&tree| self.trace(tree).uses).sum::<u64>();
+        roots.filter(|&id| self.with_callers(id).iter().all(|tree| !kept.contains(tree))).min_by_key(|&id| uses(id))
+    }
+
+    /// Old uses count for less and less.
+    pub fn fade(&mut self) {
+        self.traces.iter_mut().for_each(|data| data.uses /= 2);
+    }
+
+    /// Marks a trace as dropped.
+    pub fn drop_trace(&mut self, id: TraceId) -> Place {
+        let data = &mut self.traces[id.index()];
+        data.dropped = true;
+        data.place
+    }
+
+    /// Forgets what only a trace with code needs to be known of its exits.
+    pub fn forget_exits(&mut self, id: TraceId) {
+        for data in self.exits.iter_mut().filter(|data| data.trace == id) {
+            (data.types, data.snapshot.slots, data.snapshot.frames) = (Vec::new(), Vec::new(), Vec::new());
+        }
     }
 }

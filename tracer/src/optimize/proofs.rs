@@ -2,12 +2,50 @@
 //!
 //! Words of 8 bits behave as those of 64 if the kinds of integers shrink with them: i32 has 4 bits, i8 one.
 
-use scaly_interp::machine::{IntCompare, IntOp, IntUnary};
+use scaly_interp::machine::{FloatCompare, FloatOp, IntCompare, IntKind, IntOp, IntUnary};
 
-use super::rules::{LETTERS, Rule, Term, commutes, kind_bits, laws, parse};
-use super::{constant, rules};
+use super::constant;
+use super::rules::{LETTERS, RULED, Rule, Term, commutes, kind_bits, op, rule, rules, term};
 use crate::region::{Op, Type};
 use crate::trace::Const;
+
+/// The laws of wraps, which are code: what a narrower or equal wrap drops needs no wrap inside, and a mask is a wrap.
+fn wraps() -> Vec<Rule> {
+    let mut all = Vec::new();
+    let (x, y, c) = (term!(x), term!(y), term!(c));
+    let apply = |op, terms: &[Term]| Term::Op(op, terms.to_vec().leak());
+    let mut add = |left: Term, right: Term| {
+        let law = format!("{left:?} => {right:?}").leak();
+        all.push(Rule { left, right, conditions: &[], law });
+    };
+    for outer in IntKind::ALL {
+        let wrap = |kind, x| apply(Op::IntUnary(IntUnary::Wrap(kind)), &[x]);
+        for inner in IntKind::ALL.into_iter().filter(|&inner| kind_bits(inner) >= kind_bits(outer)) {
+            add(wrap(outer, wrap(inner, x)), wrap(outer, x));
+            for op in [op!(add), op!(and), op!(mul), op!(or), op!(sub), op!(xor)] {
+                // It is in range already.
+                if op == op!(and) && outer == inner && outer.name().starts_with('u') {
+                    continue;
+                }
+                add(wrap(outer, apply(op, &[wrap(inner, x), y])), wrap(outer, apply(op, &[x, y])));
+                add(wrap(outer, apply(op, &[y, wrap(inner, x)])), wrap(outer, apply(op, &[y, x])));
+            }
+            for op in [op!(neg), op!(invert)] {
+                add(wrap(outer, apply(op, &[wrap(inner, x)])), wrap(outer, apply(op, &[x])));
+            }
+        }
+        if outer.name().starts_with('u') {
+            let mask = apply(op!(and), &[c, wrap(outer, term!((-1)))]);
+            add(apply(op!(and), &[wrap(outer, x), c]), apply(op!(and), &[x, mask]));
+        }
+    }
+    all
+}
+
+/// All rules there are.
+pub fn all_rules() -> Vec<Rule> {
+    RULED.iter().flat_map(|&(op, _)| rules(op)).copied().chain(wraps()).collect()
+}
 
 /// The values of one letter, for all of which a term is evaluated at once.
 const LANES: usize = 256;
@@ -124,10 +162,10 @@ fn refuted(rule: &Rule) -> Option<String> {
     let mut used = Vec::new();
     letters(&rule.left, &mut used);
     // The first letter takes all its values at once, the others one after the other.
-    let condition = |letter: usize| LETTERS[letter..].starts_with(['p', 'q']);
+    let condition = |letter: usize| Term::Any(letter) == term!(p);
     let count = |letter: usize| if condition(letter) { 2usize } else { 256 };
     let rounds: usize = used[1..].iter().map(|&letter| count(letter)).product();
-    let mut values = [[0u8; LANES]; LETTERS.len()];
+    let mut values = [[0u8; LANES]; LETTERS];
     values[used[0]] = std::array::from_fn(|i| (i % count(used[0])) as u8);
     for round in 0..rounds {
         let mut rest = round;
@@ -142,7 +180,9 @@ fn refuted(rule: &Rule) -> Option<String> {
         let (left, right) = (evaluate(&rule.left, &values), evaluate(&rule.right, &values));
         let wrong = (0..LANES).find(|&i| left[i] != right[i] && applies.iter().all(|c| c[i] == 1));
         if let Some(i) = wrong {
-            let values = used.iter().map(|&letter| format!("{} = {}", &LETTERS[letter..=letter], values[letter][i]));
+            let values = used
+                .iter()
+                .map(|&letter| format!("{} = {}", ["c", "d", "p", "x", "y", "z"][letter], values[letter][i]));
             return Some(values.collect::<Vec<_>>().join(", "));
         }
     }
@@ -151,22 +191,23 @@ fn refuted(rule: &Rule) -> Option<String> {
 
 #[test]
 fn laws_of_integers_hold_for_all_values() {
-    for law in laws() {
-        let rule = parse(&law);
+    for rule in all_rules() {
         if !any_float(&rule.left) {
-            assert_eq!(refuted(&rule), None, "{law}");
+            assert_eq!(refuted(&rule), None, "{}", rule.law);
         }
     }
 }
 
 #[test]
 fn a_wrong_law_is_refuted() {
-    assert_eq!(refuted(&parse("(add x 1) => x")).as_deref(), Some("x = 0"));
-    assert!(refuted(&parse("(div_s x c) => (shr_s x (ctz c)) if (eq (popcount c) 1) (lt_s 0 c)")).is_some());
-    assert!(refuted(&parse("(rem_s x c) => (and x (sub c 1)) if (eq (popcount c) 1) (lt_s 0 c)")).is_some());
-    assert!(refuted(&parse("(shr_u (shl x c) c) => x")).is_some());
-    assert!(refuted(&parse("(eq (word p) 1) => (not p)")).is_some());
-    assert!(refuted(&parse("(wrap.i16 (wrap.i8 x)) => (wrap.i16 x)")).is_some());
+    assert_eq!(refuted(&rule!((add x 1) => x)).as_deref(), Some("x = 0"));
+    assert!(refuted(&rule!((div_s x c) => (shr_s x (ctz c)) if [(eq (popcount c) 1) (lt_s 0 c)])).is_some());
+    assert!(refuted(&rule!((rem_s x c) => (and x (sub c 1)) if [(eq (popcount c) 1) (lt_s 0 c)])).is_some());
+    assert!(refuted(&rule!((shr_u (shl x c) c) => x)).is_some());
+    assert!(refuted(&rule!((eq (word p) 1) => (not p))).is_some());
+    assert!(refuted_float(&rule!((f64_sub x x) => f64_zero)).is_some());
+    assert!(refuted_float(&rule!((f64_div x c) => (f64_mul x (f64_div f64_one c)))).is_some());
+    assert!(refuted_float(&rule!((f64_min x y) => (f64_min y x))).is_some());
 }
 
 /// Bits of floats at the edges of what there is, and some between.
@@ -229,6 +270,13 @@ fn types(term: &Term, ty: Option<Type>, into: &mut [Option<Type>]) {
     }
 }
 
+/// What each letter of a rule is of.
+pub fn letter_types(rule: &Rule) -> [Option<Type>; LETTERS] {
+    let mut kinds = [None; LETTERS];
+    types(&rule.left, None, &mut kinds);
+    kinds
+}
+
 fn samples(ty: Type) -> Vec<Const> {
     match ty {
         Type::Float => floats().into_iter().map(|x| Const::Float(x.to_bits())).collect(),
@@ -239,11 +287,10 @@ fn samples(ty: Type) -> Vec<Const> {
 }
 
 fn refuted_float(rule: &Rule) -> Option<Vec<Option<Const>>> {
-    let mut kinds = [None; LETTERS.len()];
-    types(&rule.left, None, &mut kinds);
+    let kinds = letter_types(rule);
     let mut used = Vec::new();
     letters(&rule.left, &mut used);
-    let mut tuples = vec![vec![None; LETTERS.len()]];
+    let mut tuples = vec![vec![None; LETTERS]];
     for &letter in &used {
         let samples = samples(kinds[letter].unwrap());
         tuples = tuples.iter().flat_map(|t| samples.iter().map(move |&s| with(t, letter, s))).collect();
@@ -262,36 +309,37 @@ fn with(values: &[Option<Const>], letter: usize, value: Const) -> Vec<Option<Con
 
 #[test]
 fn laws_of_floats_hold_for_values_that_matter() {
-    for law in laws() {
-        let rule = parse(&law);
+    for rule in all_rules() {
         if any_float(&rule.left) {
-            assert_eq!(refuted_float(&rule), None, "{law}");
+            assert_eq!(refuted_float(&rule), None, "{}", rule.law);
         }
     }
-    assert!(refuted_float(&parse("(f64.add x 0.0) => x")).is_some());
-    assert!(refuted_float(&parse("(f64.sub x x) => 0.0")).is_some());
-    assert!(refuted_float(&parse("(f64.div x c) => (f64.mul x (f64.div 1.0 c))")).is_some());
-    assert!(refuted_float(&parse("(f64.min x y) => (f64.min y x)")).is_some());
 }
 
 /// What is exchanged may be: for floats up to NaN bits.
 #[test]
 fn what_commutes_does() {
-    let op = |name: &str| Op::by_name(name).unwrap();
-    for name in ["add", "mul", "and", "or", "xor", "min_s", "max_s", "min_u", "max_u", "mul_high_u", "eq", "ne"] {
-        assert!(commutes(op(name)));
-        assert_eq!(refuted(&parse(&format!("({name} x y) => ({name} y x)"))), None);
+    let exchanged = |op| Rule {
+        left: Term::Op(op, const { &[term!(x), term!(y)] }),
+        right: Term::Op(op, const { &[term!(y), term!(x)] }),
+        conditions: &[],
+        law: "exchanged",
+    };
+    for op in [op!(add), op!(mul), op!(and), op!(or), op!(xor), op!(min_s), op!(max_u), op!(mul_high_u), op!(eq)] {
+        assert!(commutes(op));
+        assert_eq!(refuted(&exchanged(op)), None);
     }
-    for name in ["f64.add", "f64.mul", "f64.eq", "f64.ne", "f32.add", "f32.mul"] {
-        assert!(commutes(op(name)));
-        assert_eq!(refuted_float(&parse(&format!("({name} x y) => ({name} y x)"))), None);
+    for op in [op!(f64_add), op!(f64_mul), op!(f64_eq), op!(f64_ne), op!(f32_add), op!(f32_mul)] {
+        assert!(commutes(op));
+        assert_eq!(refuted_float(&exchanged(op)), None);
     }
-    assert!(!commutes(op("sub")) && !commutes(op("lt_s")) && !commutes(op("f64.min")) && !commutes(op("f64.lt")));
+    assert!(!commutes(op!(sub)) && !commutes(op!(lt_s)) && !commutes(op!(f64_min)));
 }
 
 #[test]
 fn the_table_is_sorted() {
-    let names: Vec<String> =
-        laws().iter().map(|law| law[1..].split([' ', ')']).next().unwrap_or_default().to_string()).collect();
-    assert!(names[..rules::own_laws()].is_sorted());
+    assert!(RULED.is_sorted_by_key(|&(_, name)| name));
+    for &(op, name) in RULED {
+        assert!(rules(op).iter().all(|rule| matches!(rule.left, Term::Op(of, _) if of == op)), "{name}");
+    }
 }

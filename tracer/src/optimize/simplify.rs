@@ -1,9 +1,10 @@
 //! Matches the rules, and does what they cannot say: operands with numbers of their own (offsets, types), ranges.
 
 use scaly_interp::interpreter::int_bytes;
-use scaly_interp::machine::{IntMemory, IntOp, IntUnary};
+use scaly_interp::machine::{IntKind, IntMemory, IntOp, IntUnary};
 use scaly_interp::program::Pc;
 
+use super::range::Range;
 use super::rules::{self, Rule, Term, commutes, kind_bits};
 use super::{Builder, frame};
 use crate::region::{self, Op, Type};
@@ -13,7 +14,7 @@ use crate::trace::{self, Const, Ref};
 pub const MAX_OFFSET: i64 = i32::MAX as i64;
 
 /// What the letters of a rule stand for.
-type Bindings = [Ref; rules::LETTERS.len()];
+type Bindings = [Ref; rules::LETTERS];
 
 impl Builder {
     /// The operation that computes a value, where it may be looked through: not behind the loop's marker through what
@@ -35,11 +36,16 @@ impl Builder {
             Op::BitsFloat => return Some(self.common(Op::Reread(Type::Float), a, Ref::NONE, pc)),
             Op::BitsSingle => return Some(self.common(Op::Reread(Type::Single), a, Ref::NONE, pc)),
             Op::Element { stride, offset } => return self.element(stride, offset, a, b, pc),
-            Op::IntUnary(IntUnary::Wrap(kind)) if self.range(a).fits(kind) => return Some(a),
+            Op::IntUnary(IntUnary::Wrap(kind)) => return self.wrap_less(kind, a, pc),
             Op::CondWord | Op::Not => {
                 if let Some(known) = self.known(a) {
                     let known = self.constant(Const::Cond(known));
                     return Some(self.common(op, known, Ref::NONE, pc));
+                }
+            }
+            Op::Int(IntOp::And) => {
+                if let Some(masked) = self.mask_only(a, b, pc) {
+                    return Some(masked);
                 }
             }
             Op::Compare(_) => {
@@ -59,14 +65,14 @@ impl Builder {
 
     fn matches_rule(&mut self, rule: &Rule, op: Op, a: Ref, b: Ref) -> Option<Bindings> {
         let Term::Op(_, terms) = &rule.left else { return None };
-        let bindings = self.match_operands(op, terms, a, b, [Ref::NONE; rules::LETTERS.len()])?;
+        let bindings = self.match_operands(op, terms, a, b, [Ref::NONE; rules::LETTERS])?;
         rule.conditions.iter().all(|condition| self.holds(condition, &bindings)).then_some(bindings)
     }
 
     fn match_operands(&self, op: Op, terms: &[Term], a: Ref, b: Ref, bindings: Bindings) -> Option<Bindings> {
-        match terms {
-            [one] => self.match_term(one, a, bindings),
-            [left, right] => {
+        match *terms {
+            [ref one] => self.match_term(one, a, bindings),
+            [ref left, ref right] => {
                 let both = |a, b| self.match_term(right, b, self.match_term(left, a, bindings)?);
                 both(a, b).or_else(|| if commutes(op) { both(b, a) } else { None })
             }
@@ -133,6 +139,46 @@ impl Builder {
                 let b = terms.get(1).map_or(Ref::NONE, |term| self.build(term, bindings, pc));
                 self.common(*op, a, b, pc)
             }
+        }
+    }
+
+    /// A wrap needs none inside that is as wide or wider, and none at all of what is in range.
+    fn wrap_less(&mut self, kind: IntKind, a: Ref, pc: Pc) -> Option<Ref> {
+        if self.range(a).fits(kind) {
+            return Some(a);
+        }
+        let outer = Op::IntUnary(IntUnary::Wrap(kind));
+        let (op, left, right) = self.look(a)?;
+        let (less, other) = (self.unwrapped(kind, left), self.unwrapped(kind, right));
+        match op {
+            Op::IntUnary(IntUnary::Wrap(inner)) if kind_bits(inner) >= kind_bits(kind) => {
+                return Some(self.common(outer, left, Ref::NONE, pc));
+            }
+            Op::IntUnary(IntUnary::Neg | IntUnary::Not) => {}
+            Op::Int(IntOp::Add | IntOp::And | IntOp::Mul | IntOp::Or | IntOp::Sub | IntOp::Xor) => {}
+            _ => return None,
+        }
+        if less == left && other == right {
+            return None;
+        }
+        let inner = self.common(op, less, other, pc);
+        Some(self.common(outer, inner, Ref::NONE, pc))
+    }
+
+    /// Of an unsigned wrap and a mask one mask.
+    fn mask_only(&mut self, a: Ref, b: Ref, pc: Pc) -> Option<Ref> {
+        let mask = self.trace.word(b)?;
+        let (Op::IntUnary(IntUnary::Wrap(kind)), from, _) = self.look(a)? else { return None };
+        let kept = Range::of_kind(kind);
+        let mask = self.word(mask & kept.high);
+        (kept.low == 0).then(|| self.common(Op::Int(IntOp::And), from, mask, pc))
+    }
+
+    /// A value whose low bits are the same.
+    fn unwrapped(&self, kind: IntKind, r: Ref) -> Ref {
+        match self.look(r) {
+            Some((Op::IntUnary(IntUnary::Wrap(inner)), from, _)) if kind_bits(inner) >= kind_bits(kind) => from,
+            _ => r,
         }
     }
 
@@ -250,22 +296,11 @@ impl Builder {
 mod tests {
     use scaly_interp::program::LoopId;
 
-    use super::super::rules::{LETTERS, laws, parse};
+    use super::super::proofs::{all_rules, letter_types};
+    use super::super::rules::LETTERS;
     use super::super::testing::*;
     use super::*;
     use crate::trace::Root;
-
-    /// What each letter of a law is of.
-    fn types(term: &Term, ty: Option<Type>, into: &mut [Option<Type>]) {
-        match term {
-            Term::Any(letter) | Term::AnyConst(letter) => into[*letter] = into[*letter].or(ty),
-            Term::Op(op, terms) => {
-                let (operands, _) = op.shape().unwrap();
-                terms.iter().zip(operands).for_each(|(term, &ty)| types(term, Some(ty), into));
-            }
-            _ => {}
-        }
-    }
 
     /// A value for a letter that no rule knows anything of, but whether it is negative.
     fn value(b: &mut Builder, slot: u32, ty: Type, natural: bool) -> Ref {
@@ -287,10 +322,9 @@ mod tests {
 
     /// Both sides of a law, with these constants.
     fn sides(rule: &Rule, constants: [i64; 2]) -> Option<(Ref, Ref, Builder)> {
-        let mut kinds = [None; LETTERS.len()];
-        types(&rule.left, None, &mut kinds);
+        let kinds = letter_types(rule);
         let mut b = Builder::new(Root::Loop(LoopId(0)));
-        let mut bindings = [Ref::NONE; LETTERS.len()];
+        let mut bindings = [Ref::NONE; LETTERS];
         let natural = rule.conditions.iter().any(|condition| matches!(condition, Term::NonNegative(_)));
         for (letter, ty) in kinds.into_iter().enumerate() {
             let Some(ty) = ty else { continue };
@@ -310,8 +344,8 @@ mod tests {
 
     #[test]
     fn each_law_is_applied() {
-        for law in laws() {
-            let rule = parse(&law);
+        for rule in all_rules() {
+            let law = rule.law;
             let some = [[3, 5], [8, 3], [-8, 61], [4, 1], [64, 65], [65, 64], [40, 40], [-8, 3]];
             let applied = some.into_iter().find_map(|constants| sides(&rule, constants));
             let Some((left, right, b)) = applied else { panic!("no constants for {law}") };
