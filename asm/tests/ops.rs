@@ -193,8 +193,7 @@ fn operations() -> Vec<Common> {
 }
 
 fn comparisons() -> Vec<Common> {
-    let ints =
-        [IntCompare::Eq, IntCompare::Ne, IntCompare::LtS, IntCompare::LeS, IntCompare::LtU, IntCompare::LeU];
+    let ints = [IntCompare::Eq, IntCompare::Ne, IntCompare::LtS, IntCompare::LeS, IntCompare::LtU, IntCompare::LeU];
     let floats = [FloatCompare::Eq, FloatCompare::Ne, FloatCompare::Lt, FloatCompare::Le];
     let mut all = ints.map(Common::Compare).to_vec();
     all.extend(floats.map(Common::FloatCompare));

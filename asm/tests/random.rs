@@ -11,9 +11,7 @@ use scaly_interp::program::{FunctionId, LoopId, Pc};
 use scaly_interp::tier::Position;
 use scaly_tracer::backend::{Backend, Left, code};
 use scaly_tracer::region::{Op as Common, Type};
-use scaly_tracer::trace::{
-    Const, End, ExitId, ExitKind, Frame, Op, Ref, Root, Slot, SnapshotId, Trace, TraceId,
-};
+use scaly_tracer::trace::{Const, End, ExitId, ExitKind, Frame, Op, Ref, Root, Slot, SnapshotId, Trace, TraceId};
 
 struct Random(u64);
 
@@ -154,8 +152,14 @@ impl<'a> Generator<'a> {
         ];
         let unary = [IntUnary::Neg, IntUnary::Not, IntUnary::AbsS, IntUnary::PopCount, IntUnary::Wrap(IntKind::I32)];
         let float = [FloatOp::Add, FloatOp::Sub, FloatOp::Mul, FloatOp::Div, FloatOp::Min, FloatOp::Max];
-        let float_unary =
-            [FloatUnary::Neg, FloatUnary::Abs, FloatUnary::Sqrt, FloatUnary::Floor, FloatUnary::Ceil, FloatUnary::Round];
+        let float_unary = [
+            FloatUnary::Neg,
+            FloatUnary::Abs,
+            FloatUnary::Sqrt,
+            FloatUnary::Floor,
+            FloatUnary::Ceil,
+            FloatUnary::Round,
+        ];
         let compare =
             [IntCompare::Eq, IntCompare::Ne, IntCompare::LtS, IntCompare::LeS, IntCompare::LtU, IntCompare::LeU];
         let float_compare = [FloatCompare::Eq, FloatCompare::Ne, FloatCompare::Lt, FloatCompare::Le];
@@ -490,7 +494,8 @@ impl Case<'_> {
         let addresses = model.as_ptr() as u64..model.as_ptr().wrapping_add(SLOTS) as u64;
         for (slot, (&found, &expected)) in real.iter().zip(&model).enumerate() {
             let expected = if addresses.contains(&expected) { expected.wrapping_add(shift) } else { expected };
-            let nan = |bits: u64| f64::from_bits(bits).is_nan() || bits >> 32 == 0 && f32::from_bits(bits as u32).is_nan();
+            let nan =
+                |bits: u64| f64::from_bits(bits).is_nan() || bits >> 32 == 0 && f32::from_bits(bits as u32).is_nan();
             assert!(
                 found == expected || nan(found) && nan(expected),
                 "seed {seed}, slot {slot}: {found:#x}, not {expected:#x}"
@@ -521,7 +526,13 @@ fn check(seeds: std::ops::Range<u64>, options: impl Fn(u64) -> Options) -> usize
 
 #[test]
 fn random_traces_do_what_the_model_does() {
-    let ended = check(std::env::var("SEED").map_or(0..400, |s| { let (a, b) = s.split_once("..").unwrap(); a.parse().unwrap()..b.parse().unwrap() }), |_| Options { spills: 2000, ..Options::default() });
+    let ended = check(
+        std::env::var("SEED").map_or(0..400, |s| {
+            let (a, b) = s.split_once("..").unwrap();
+            a.parse().unwrap()..b.parse().unwrap()
+        }),
+        |_| Options { spills: 2000, ..Options::default() },
+    );
     assert!(ended > 1200, "{ended} of 2400 runs came to an end");
 }
 
@@ -533,6 +544,12 @@ fn so_they_do_with_other_registers_or_none() {
         features: if seed.is_multiple_of(2) { Features::BASELINE } else { Features::detected() },
         ..Options::default()
     };
-    let ended = check(std::env::var("SEED2").map_or(1000..1600, |s| { let (a, b) = s.split_once("..").unwrap(); a.parse().unwrap()..b.parse().unwrap() }), options);
+    let ended = check(
+        std::env::var("SEED2").map_or(1000..1600, |s| {
+            let (a, b) = s.split_once("..").unwrap();
+            a.parse().unwrap()..b.parse().unwrap()
+        }),
+        options,
+    );
     assert!(ended > 1800, "{ended} of 3600 runs came to an end");
 }

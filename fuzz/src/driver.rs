@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::check::{self, Expected, Failure, Verdict};
 use crate::choice::Choices;
+use crate::evaluate::Limits;
 use crate::generate::{Sample, Style, sample};
 use crate::print::print;
 use crate::traces::{self, Tally};
@@ -70,13 +71,26 @@ pub struct Campaign {
     pub corpus: Vec<PathBuf>,
 }
 
-fn style(seed: u64) -> Style {
-    Style { loops: seed.is_multiple_of(4), faults: seed.is_multiple_of(3) }
+fn style(mode: Mode, seed: u64) -> Style {
+    Style {
+        loops: seed.is_multiple_of(4),
+        faults: seed.is_multiple_of(3),
+        hot: mode == Mode::Traces && !seed.is_multiple_of(5),
+    }
+}
+
+/// What the model may do for a program.
+fn limits(mode: Mode) -> Limits {
+    match mode {
+        // Only to know that it ends soon.
+        Mode::Traces => Limits { steps: 20_000, depth: 1000 },
+        _ => generate::LIMITS,
+    }
 }
 
 /// The program of a seed, if the model accepts it.
-pub fn generated(seed: u64) -> Option<Sample> {
-    sample(Choices::seeded(seed), style(seed)).ok()
+pub fn generated(mode: Mode, seed: u64) -> Option<Sample> {
+    sample(Choices::seeded(seed), style(mode, seed), limits(mode)).ok()
 }
 
 /// The text that a seed tests in text mode.
@@ -85,7 +99,7 @@ fn disturbed(seed: u64, corpus: &[PathBuf]) -> String {
     let text = if !corpus.is_empty() && choices.chance(60) {
         std::fs::read_to_string(choices.pick(corpus)).unwrap_or_default()
     } else {
-        print(&generate::program(Choices::seeded(seed), style(seed)))
+        print(&generate::program(Choices::seeded(seed), style(Mode::Text, seed)))
     };
     garbage::mutate(&text, &mut choices)
 }
@@ -105,17 +119,18 @@ pub fn child(mode: Mode, first: u64, end: u64, corpus: &[PathBuf]) -> io::Result
         }
         writeln!(out, "seed {seed}")?;
         out.flush()?;
-        let verdict = check::guarded(|| match mode {
-            Mode::Text => check::survives_checking(&disturbed(seed, corpus)),
-            Mode::Parse => generated(seed).map_or(Verdict::Pass, |s| check::parses(&print(&s.tree))),
-            Mode::Run => {
-                generated(seed).map_or(Verdict::Pass, |s| check::runs(&print(&s.tree), &expected(&s.expected)))
-            }
-            Mode::Loops => {
-                generated(seed).map_or(Verdict::Pass, |s| loops::judged(&print(&s.tree), &expected(&s.expected)))
-            }
-            Mode::Traces => generated(seed).map_or(Verdict::Pass, |s| traces::agree(&print(&s.tree), seed, &mut tally)),
-        });
+        let verdict =
+            check::guarded(|| match mode {
+                Mode::Text => check::survives_checking(&disturbed(seed, corpus)),
+                Mode::Parse => generated(mode, seed).map_or(Verdict::Pass, |s| check::parses(&print(&s.tree))),
+                Mode::Run => generated(mode, seed)
+                    .map_or(Verdict::Pass, |s| check::runs(&print(&s.tree), &expected(&s.expected))),
+                Mode::Loops => generated(mode, seed)
+                    .map_or(Verdict::Pass, |s| loops::judged(&print(&s.tree), &expected(&s.expected))),
+                Mode::Traces => {
+                    generated(mode, seed).map_or(Verdict::Pass, |s| traces::agree(&print(&s.tree), seed, &mut tally))
+                }
+            });
         if let Verdict::Fail(Failure { kind, .. }) = verdict {
             writeln!(out, "fail {kind}")?;
             out.flush()?;
@@ -251,7 +266,7 @@ fn minimize(campaign: &Campaign, seed: u64, kind: &str) -> io::Result<PathBuf> {
         });
         (text, Wanted::Nothing)
     } else {
-        let Some(sample) = generated(seed) else { return Ok(path) };
+        let Some(sample) = generated(mode, seed) else { return Ok(path) };
         let small = reduce::reduce(&sample.tree, tries, &mut |tree| {
             let Some((text, wanted)) = described(mode, seed, tree) else { return false };
             verdict(mode, &trial, &text, &wanted).is_ok_and(|(found, _)| found == kind)
@@ -298,7 +313,7 @@ impl Wanted {
 }
 
 fn described(mode: Mode, seed: u64, tree: &Program) -> Option<(String, Wanted)> {
-    let outcome = evaluate::evaluate(tree, generate::STEPS).ok()?;
+    let outcome = evaluate::evaluate(tree, limits(mode)).ok()?;
     let wanted = if mode == Mode::Traces { Wanted::Agreement(seed) } else { Wanted::Outcome(expected(&outcome)) };
     Some((print(tree), wanted))
 }

@@ -274,12 +274,5 @@ pub fn common(op: Common, a: u64, b: u64) -> u64 {
     }
 }
 
-pub const MEMORIES: [IntMemory; 7] = [
-    IntMemory::I8,
-    IntMemory::U8,
-    IntMemory::I16,
-    IntMemory::U16,
-    IntMemory::I32,
-    IntMemory::U32,
-    IntMemory::I64,
-];
+pub const MEMORIES: [IntMemory; 7] =
+    [IntMemory::I8, IntMemory::U8, IntMemory::I16, IntMemory::U16, IntMemory::I32, IntMemory::U32, IntMemory::I64];
