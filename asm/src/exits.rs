@@ -43,6 +43,12 @@ impl Exits {
         self.exits[id.index()] = Some(Box::new(exit));
     }
 
+    /// Those of a trace.
+    pub fn of(&self, trace: TraceId) -> impl Iterator<Item = (ExitId, &Exit)> {
+        let all = self.exits.iter().enumerate().filter_map(|(id, exit)| Some((ExitId(id as u32), exit.as_deref()?)));
+        all.filter(move |(_, exit)| exit.trace == trace)
+    }
+
     pub fn forget(&mut self, trace: TraceId) {
         for exit in &mut self.exits {
             if exit.as_ref().is_some_and(|exit| exit.trace == trace) {

@@ -4,6 +4,8 @@
 //! an inherited one stays where the parent had it. Where no register is left, what costs least to keep in memory for its
 //! length is spilled, back to its beginning: its home never changes.
 
+use scaly_interp::machine::{FloatOp, IntOp};
+use scaly_tracer::region::Op as Common;
 use scaly_tracer::trace::{Op, Ref, Trace};
 
 use super::lifetimes::{Clobber, Lifetimes, Unit};
@@ -94,6 +96,8 @@ impl Scan<'_> {
         if let Some(hint) = self.hint(unit, free) {
             return hint;
         }
+        let others = free & !self.second_operand(unit);
+        let free = if others != 0 { others } else { free };
         let order = if unit.vector { &self.files.vector } else { &self.files.general };
         match order.iter().find(|&&r| free & 1 << r != 0) {
             Some(&register) => register,
@@ -108,14 +112,27 @@ impl Scan<'_> {
             let (file, register) = register(Some(*home))?;
             return (file == usize::from(unit.vector) && free & 1 << register != 0).then_some(register);
         }
-        [inst.a, inst.b].into_iter().find_map(|operand| {
-            if operand.is_none() || operand.is_constant() {
-                return None;
-            }
-            let home = self.lifetimes.unit[operand.index()].and_then(|u| self.homes[u as usize]);
-            let (file, register) = register(home)?;
+        let operands = [Some(inst.a), commutes(inst.op).then_some(inst.b)];
+        operands.into_iter().flatten().find_map(|operand| {
+            let (file, register) = self.register_of(operand)?;
             (file == usize::from(unit.vector) && free & 1 << register != 0).then_some(register)
         })
+    }
+
+    /// The register, by bit, that must not be overwritten before it is read, so that another one saves moves.
+    fn second_operand(&self, unit: &Unit) -> u16 {
+        let inst = self.trace.inst(Ref::instruction(unit.first));
+        match self.register_of(inst.b) {
+            Some((file, register)) if file == usize::from(unit.vector) => 1 << register,
+            _ => 0,
+        }
+    }
+
+    fn register_of(&self, value: Ref) -> Option<(usize, u8)> {
+        if value.is_none() || value.is_constant() {
+            return None;
+        }
+        register(self.lifetimes.unit[value.index()].and_then(|u| self.homes[u as usize]))
     }
 
     fn take(&mut self, unit: usize, register: u8) {
@@ -162,6 +179,16 @@ impl Scan<'_> {
             self.homes[i] = Some(Home::Spill(slots.take(unit, wanted)));
         }
         slots.busy_until.len() as u32
+    }
+}
+
+/// Whether the operands may be exchanged, or the second is not needed any more when the result is written.
+fn commutes(op: Op) -> bool {
+    let Op::Common(op) = op else { return false };
+    match op {
+        Common::Int(op) => !matches!(op, IntOp::Sub),
+        Common::Float(op) | Common::Single(op) => matches!(op, FloatOp::Add | FloatOp::Mul),
+        _ => true,
     }
 }
 

@@ -21,7 +21,7 @@ pub enum Flags {
 }
 
 impl Flags {
-    fn negated(self) -> Flags {
+    pub fn negated(self) -> Flags {
         match self {
             Flags::Constant(value) => Flags::Constant(!value),
             Flags::Code(code) => Flags::Code(code.negated()),

@@ -1,6 +1,6 @@
 //! How a trace begins and ends, and moves that happen at once.
 
-use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
+use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use scaly_tracer::region::Type;
 use scaly_tracer::trace::{Const, End, Op, Root};
 
@@ -46,16 +46,13 @@ impl Emitter<'_> {
                 moves.push((home, self.inherited[index as usize].at));
             }
         }
-        self.parallel(moves);
+        self.parallel(order(moves));
     }
 
     pub fn end(&mut self) {
         match self.trace.end {
             End::Loop(snapshot) => match self.loop_label {
-                Some(label) => {
-                    self.back_edge();
-                    dynasm!(self.ops; .arch x64; jmp =>label);
-                }
+                Some(label) => self.back_edge(label),
                 None => {
                     self.write_frames(self.trace.snapshot(snapshot));
                     let entry = self.own_entry;
@@ -74,7 +71,25 @@ impl Emitter<'_> {
         }
     }
 
-    fn back_edge(&mut self) {
+    /// Where the last thing in the loop is a guard and nothing moves, the guard's jump is the back edge.
+    fn back_edge(&mut self, label: DynamicLabel) {
+        let moves = order(self.phi_moves());
+        match self.last_guard.take() {
+            Some((flags, exit)) if moves.is_empty() => {
+                self.jump_if(flags, label);
+                dynasm!(self.ops; .arch x64; jmp =>exit);
+            }
+            guard => {
+                if let Some((flags, exit)) = guard {
+                    self.jump_unless(flags, exit);
+                }
+                self.parallel(moves);
+                dynasm!(self.ops; .arch x64; jmp =>label);
+            }
+        }
+    }
+
+    fn phi_moves(&self) -> Vec<(Home, Source)> {
         let mut moves = Vec::new();
         for phi in &self.trace.phis {
             let Some(left) = self.home(phi.left) else { continue };
@@ -87,7 +102,7 @@ impl Emitter<'_> {
             };
             moves.push((left, right));
         }
-        self.parallel(moves);
+        moves
     }
 
     pub fn epilogue(&mut self) {
@@ -101,10 +116,10 @@ impl Emitter<'_> {
         self.ops.push_i32(0);
     }
 
-    fn parallel(&mut self, moves: Vec<(Home, Source)>) {
+    fn parallel(&mut self, steps: Vec<Step>) {
         let mut aside = RAX;
         let mut aside_vector = false;
-        for step in order(moves) {
+        for step in steps {
             match step {
                 Step::SetAside(Home::Vector(register)) => {
                     (aside, aside_vector) = (XMM15, true);

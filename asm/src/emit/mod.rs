@@ -36,7 +36,7 @@ mod operands;
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use rustc_hash::FxHashMap;
-use scaly_interp::program::{Pc, Program};
+use scaly_interp::program::Program;
 use scaly_tracer::region;
 use scaly_tracer::trace::{ExitId, Inst, Op, SnapshotId, Trace};
 
@@ -44,6 +44,7 @@ use crate::allocate::{Allocation, Handling, Home, Left};
 use crate::context::{SLOTS_LIMIT, Shared};
 use crate::features::Features;
 use calls::Cold;
+use compare::Flags;
 pub use encode::Assembler;
 use encode::PoolUse;
 
@@ -87,8 +88,10 @@ pub struct Code {
     pub outside: Vec<(usize, usize)>,
     pub link_entry: usize,
     pub frame_bytes: u32,
-    /// Where the code of an instruction of the bytecode begins.
-    pub marks: Vec<(u32, Pc)>,
+    /// Where the constants behind the code begin.
+    pub data: usize,
+    /// Where the code of an instruction begins, by its index.
+    pub marks: Vec<(u32, u32)>,
 }
 
 pub struct Emitter<'a> {
@@ -106,6 +109,8 @@ pub struct Emitter<'a> {
     link_entry: usize,
     own_entry: DynamicLabel,
     loop_label: Option<DynamicLabel>,
+    /// The guard that ends the loop: when it holds, and where it leaves.
+    last_guard: Option<(Flags, DynamicLabel)>,
     abandon: Option<DynamicLabel>,
     /// By snapshot.
     stubs: Vec<Option<DynamicLabel>>,
@@ -115,7 +120,7 @@ pub struct Emitter<'a> {
     pool_index: FxHashMap<u64, u32>,
     pool_uses: Vec<PoolUse>,
     outside: Vec<(usize, usize)>,
-    marks: Vec<(u32, Pc)>,
+    marks: Vec<(u32, u32)>,
 }
 
 pub fn emit(trace: &Trace, allocation: &Allocation, target: &Target<'_>, place: &Place<'_>) -> Code {
@@ -137,6 +142,7 @@ pub fn emit(trace: &Trace, allocation: &Allocation, target: &Target<'_>, place: 
         link_entry: 0,
         own_entry,
         loop_label: None,
+        last_guard: None,
         abandon: None,
         stubs: vec![None; trace.snapshots.len()],
         written: Vec::new(),
@@ -155,7 +161,7 @@ impl Emitter<'_> {
         self.begin();
         for (i, inst) in self.trace.insts.iter().enumerate() {
             if self.handling[i] == Handling::Emitted || inst.op == Op::Loop {
-                self.mark(inst.pc);
+                self.marks.push((self.ops.offset().0 as u32, i as u32));
                 self.inst(i, inst);
             }
         }
@@ -163,12 +169,6 @@ impl Emitter<'_> {
         self.write_cold();
         self.write_stubs();
         self.finish()
-    }
-
-    fn mark(&mut self, pc: Pc) {
-        if self.marks.last().is_none_or(|&(_, last)| last != pc) {
-            self.marks.push((self.ops.offset().0 as u32, pc));
-        }
     }
 
     fn inst(&mut self, i: usize, inst: &Inst) {
@@ -187,7 +187,7 @@ impl Emitter<'_> {
                 self.word_done(i, work);
             }
             Op::Inherit { .. } => {}
-            Op::Guard { expected } => self.guard(inst, expected),
+            Op::Guard { expected } => self.guard(i, inst, expected),
             Op::Routine { routine, slot } => self.routine(inst, routine, slot),
             Op::CallTree { tree, slot } => self.call_tree(i, tree, slot),
             Op::CallFunction { function, slot } => self.call_function(inst, function, slot),
@@ -263,7 +263,9 @@ impl Emitter<'_> {
     }
 
     fn finish(mut self) -> Code {
-        self.ops.align(8, 0xcc);
+        if !self.pool.is_empty() {
+            self.ops.align(8, 0xcc);
+        }
         let pool = self.ops.offset().0;
         for bits in &self.pool {
             self.ops.push_u64(*bits);
@@ -282,6 +284,7 @@ impl Emitter<'_> {
             outside: self.outside,
             link_entry: self.link_entry,
             frame_bytes: self.frame_bytes,
+            data: pool,
             marks: self.marks,
         }
     }

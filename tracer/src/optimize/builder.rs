@@ -137,6 +137,11 @@ impl Builder {
         value
     }
 
+    /// What has been computed from an instruction on is not found again: it is none of the iteration's.
+    pub(super) fn forget_computed_from(&mut self, first: usize) {
+        self.computed.retain(|_, value| value.index() < first);
+    }
+
     /// Whether an instruction stands before the loop's marker, we are behind it, and it gives another value in each
     /// iteration.
     pub(super) fn varies(&self, r: Ref) -> bool {

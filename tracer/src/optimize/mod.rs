@@ -3,6 +3,7 @@
 //! Forward, while recording, in [`Builder::emit`]: folding, common subexpressions, forwarding of loads, guards that are
 //! known to hold. Behind the recording, in [`finish`]: peeling, bounds checks, dead code, snapshots.
 
+mod bounds;
 mod builder;
 mod constant;
 mod dead;
@@ -11,6 +12,7 @@ mod entry;
 mod evaluate;
 mod facts;
 mod frame;
+mod induction;
 mod linear;
 mod memory;
 mod peel;
@@ -25,8 +27,8 @@ mod simplify;
 #[cfg(test)]
 mod testing;
 
+use bounds::Hoisted;
 pub use builder::Builder;
-use rustc_hash::FxHashSet;
 use scaly_interp::program::Pc;
 
 use crate::trace::{SnapshotId, Trace};
@@ -48,22 +50,26 @@ pub struct Finished {
 }
 
 /// All that is done once a trace is complete. `hoist`: checks of indices may be moved before the loop.
-pub fn finish(mut builder: Builder, live: &dyn Liveness, _hoist: bool) -> Finished {
+pub fn finish(mut builder: Builder, live: &dyn Liveness, hoist: bool) -> Finished {
     check(&builder.trace, "recording");
     builder = entry::hoist(builder);
     check(&builder.trace, "moving the entry guards");
-    let hoisted: Vec<SnapshotId> = Vec::new();
+    let mut hoisted = Hoisted::default();
     if builder.peelable() {
         let recorded = builder.trace.insts.len();
-        builder.variant = peel::variant(&builder.trace);
-        builder.peel(live, recorded, &FxHashSet::default());
+        let variant = peel::variant(&builder.trace);
+        if hoist {
+            hoisted = bounds::hoist(&mut builder, &variant);
+        }
+        builder.variant = variant;
+        builder.peel(live, recorded, &hoisted.hold);
         check(&builder.trace, "peeling");
     }
     shrink::shrink(&mut builder.trace, live);
-    let apart: Vec<SnapshotId> = hoisted.iter().copied().chain(builder.trace.entry).collect();
+    let apart: Vec<SnapshotId> = hoisted.exit.into_iter().chain(builder.trace.entry).collect();
     let (trace, snapshots) = dead::sweep(&builder.trace, &builder.dropped, &apart);
     check(&trace, "sweeping");
-    let hoisted = hoisted.iter().filter_map(|id| snapshots.get(id).copied()).collect();
+    let hoisted = hoisted.exit.iter().filter_map(|id| snapshots.get(id).copied()).collect();
     Finished { trace, hoisted }
 }
 

@@ -21,6 +21,8 @@ enum Step {
     Unary(IntUnary, Slot, Slot),
     Compare(IntCompare, Slot, Slot, Slot),
     Branch(IntCompare, Slot, Slot),
+    /// Index, length.
+    Check(Slot, Slot),
     BranchImm(IntCompare, Slot, i64),
     Move(Slot, Slot),
     Const(Slot, i64),
@@ -35,8 +37,38 @@ enum Step {
     Tree,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+/// What makes it a loop: slot 10 counts, slot 11 has the trips or the limit. Nothing else writes them then.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    Any,
+    Counted,
+    /// A guard at the begin of each iteration.
+    While(IntCompare, i64),
+    /// At its end.
+    Repeat(IntCompare, i64),
+    /// The guard compares the limit with the counter.
+    Down(IntCompare, i64),
+}
+
+fn shapes() -> impl Strategy<Value = Shape> {
+    use IntCompare::{LeS, LeU, LtS, LtU};
+    let up = || (select(&[LtS, LeS, LtU, LeU][..]), select(&[1i64, 2, 5][..]));
+    prop_oneof![
+        Just(Shape::Any),
+        Just(Shape::Counted),
+        up().prop_map(|(op, step)| Shape::While(op, step)),
+        up().prop_map(|(op, step)| Shape::Repeat(op, step)),
+        up().prop_map(|(op, step)| Shape::Down(op, -step)),
+    ]
+}
+
+fn shaped_steps() -> impl Strategy<Value = (Shape, Vec<Step>)> {
+    shapes().prop_flat_map(|shape| (Just(shape), steps(matches!(shape, Shape::Any))))
+}
+
+fn steps(any: bool) -> impl Strategy<Value = Vec<Step>> {
     let word = || select(&[0u32, 1, 2, 3, 10, 11, 12, 13][..]);
+    let target = move || select(if any { &[0u32, 1, 2, 3, 10, 11][..] } else { &[0u32, 1, 2, 3][..] });
     let float = || 4u32..7;
     let array = || 8u32..10;
     // Few, so that accesses meet.
@@ -62,19 +94,26 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     };
     let floats = || select(&[FloatOp::Add, FloatOp::Mul, FloatOp::Min, FloatOp::Max][..]);
     let moved = || prop_oneof![word(), 7u32..8];
+    let moved_to = || prop_oneof![target(), 7u32..8];
+    let length = || select(&[12u32, 13, 13, 11][..]);
     let routine = select(&[Routine::ArrayRepeat, Routine::MemoryEqual, Routine::Alloc, Routine::ConsolePrint][..]);
     let step = prop_oneof![
-        4 => (ints(), word(), word(), word()).prop_map(|(op, d, a, b)| Step::Int(op, d, a, b)),
-        6 => (ints(), word(), word(), number()).prop_map(|(op, d, a, c)| Step::IntImm(op, d, a, c)),
-        2 => (unary(), word(), word()).prop_map(|(op, d, a)| Step::Unary(op, d, a)),
-        2 => (compares(), word(), word(), word()).prop_map(|(op, d, a, b)| Step::Compare(op, d, a, b)),
+        4 => (ints(), target(), word(), word()).prop_map(|(op, d, a, b)| Step::Int(op, d, a, b)),
+        6 => (ints(), target(), word(), number()).prop_map(|(op, d, a, c)| Step::IntImm(op, d, a, c)),
+        2 => (unary(), target(), word()).prop_map(|(op, d, a)| Step::Unary(op, d, a)),
+        2 => (compares(), target(), word(), word()).prop_map(|(op, d, a, b)| Step::Compare(op, d, a, b)),
         3 => (compares(), word(), word()).prop_map(|(op, a, b)| Step::Branch(op, a, b)),
+        4 => (word(), length()).prop_map(|(i, n)| Step::Check(i, n)),
+        3 => select(&[Step::Check(10, 13), Step::Check(10, 12)][..]),
+        3 => (0u32..4, select(&[-2i64, -1, 1, 3][..])).prop_map(|(d, c)| Step::IntImm(IntOp::Add, d, 10, c)),
+        2 => (0u32..4, select(&[-1i64, 2, 3][..])).prop_map(|(d, c)| Step::IntImm(IntOp::Mul, d, 10, c)),
+        2 => (0u32..4, 0u32..4).prop_map(|(d, a)| Step::Int(IntOp::Add, d, 10, a)),
         3 => (compares(), word(), number()).prop_map(|(op, a, c)| Step::BranchImm(op, a, c)),
-        2 => (moved(), moved()).prop_map(|(d, a)| Step::Move(d, a)),
-        1 => (word(), number()).prop_map(|(d, c)| Step::Const(d, c)),
+        2 => (moved_to(), moved()).prop_map(|(d, a)| Step::Move(d, a)),
+        1 => (target(), number()).prop_map(|(d, c)| Step::Const(d, c)),
         3 => (floats(), float(), float(), float()).prop_map(|(op, d, a, b)| Step::Float(op, d, a, b)),
         1 => (float(), word()).prop_map(|(d, a)| Step::FromInt(d, a)),
-        4 => (memory(), word(), array(), index(), offset()).prop_map(|(k, d, b, i, o)| Step::Load(k, d, b, i, o)),
+        4 => (memory(), target(), array(), index(), offset()).prop_map(|(k, d, b, i, o)| Step::Load(k, d, b, i, o)),
         4 => (memory(), array(), index(), offset(), word()).prop_map(|(k, b, i, o, v)| Step::Store(k, b, i, o, v)),
         2 => (7u32..8, array(), index(), offset()).prop_map(|(d, b, i, o)| Step::LoadFloat(d, b, i, o)),
         2 => (array(), index(), offset(), 4u32..8).prop_map(|(b, i, o, v)| Step::StoreFloat(b, i, o, v)),
@@ -82,7 +121,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (routine, word()).prop_map(|(r, a)| Step::Routine(r, a)),
         1 => Just(Step::Tree),
     ];
-    prop::collection::vec(step, 1..24)
+    prop::collection::vec(step, 1..16)
 }
 
 #[derive(Clone, Copy)]
@@ -240,6 +279,10 @@ impl Recording {
                 let (a, b) = (self.word(a), self.word(b));
                 self.guard(op, a, b);
             }
+            Step::Check(index, length) => {
+                let (a, b) = (self.word(index), self.word(length));
+                self.guard(IntCompare::LtU, a, b);
+            }
             Step::BranchImm(op, a, c) => {
                 let (a, b) = (self.word(a), self.constant(Const::Word(c)));
                 self.guard(op, a, b);
@@ -351,6 +394,21 @@ impl Recording {
     }
 }
 
+/// The instructions of a loop of a shape.
+fn whole(shape: Shape, steps: &[Step]) -> Vec<Step> {
+    let count = |step| Step::IntImm(IntOp::Add, 10, 10, step);
+    let (before, behind) = match shape {
+        Shape::Any => (vec![], vec![]),
+        Shape::Counted => {
+            (vec![], vec![Step::BranchImm(IntCompare::Ne, 11, 0), Step::IntImm(IntOp::Sub, 11, 11, 1), count(1)])
+        }
+        Shape::While(op, step) => (vec![Step::Branch(op, 10, 11)], vec![count(step)]),
+        Shape::Repeat(op, step) => (vec![], vec![count(step), Step::Branch(op, 10, 11)]),
+        Shape::Down(op, step) => (vec![Step::Branch(op, 11, 10)], vec![count(step)]),
+    };
+    before.into_iter().chain(steps.iter().copied()).chain(behind).collect()
+}
+
 fn recorded(steps: &[Step], world: &World) -> Trace {
     let mut recording = Recording::new(world.clone());
     for (i, &step) in steps.iter().enumerate() {
@@ -364,21 +422,30 @@ fn worlds() -> impl Strategy<Value = World> {
     let word = || select(&[0u64, 1, 2, 3, 7, 100, u64::MAX, 1 << 63][..]);
     let float = || select(&[1.0f64, 2.5, 0.5][..]);
     let near = select(&[0x1000u64, 0x1008, 0x1004, 0x9000][..]);
-    (prop::collection::vec(word(), SLOTS), prop::collection::vec(float(), 3), near).prop_map(|(words, floats, near)| {
+    let count = || prop_oneof![8 => 0u64..12, 1 => select(&[u64::MAX, 1 << 63, (1 << 63) - 2][..])];
+    let counts = (count(), count(), count(), count());
+    let parts = (prop::collection::vec(word(), SLOTS), prop::collection::vec(float(), 3), near, counts);
+    parts.prop_map(|(words, floats, near, counts)| {
         let mut slots: [u64; SLOTS] = words.try_into().unwrap();
         for (slot, float) in slots[4..7].iter_mut().zip(floats) {
             *slot = float.to_bits();
         }
         (slots[8], slots[9]) = (0x1000, near);
+        (slots[10], slots[11], slots[12], slots[13]) = counts;
         World::new(slots)
     })
 }
 
 /// Everything that goes on behind an exit sees the same.
 fn same(raw: &Trace, finished: &Trace, world: &World, budget: u32) -> Result<(), TestCaseError> {
-    let (there, mut optimized) = run(finished, world.clone(), budget);
-    // A poll, and a check that was hoisted, leave at the header.
-    let budget = if there.pc == Pc(0) { there.iterations } else { budget };
+    let (mut there, mut optimized) = run(finished, world.clone(), budget);
+    // A poll, and a check that was hoisted, leave at the header; the latter when the first iteration is complete.
+    let budget = if there.pc == Pc(0) {
+        there.iterations = there.iterations.max(1);
+        there.iterations
+    } else {
+        budget
+    };
     let (here, mut plain) = run(raw, world.clone(), budget);
     prop_assert_eq!((here.pc, here.kind, here.iterations), (there.pc, there.kind, there.iterations));
     // The header of the call's frame and what lies behind its result is garbage.
@@ -395,7 +462,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 4000, max_shrink_iters: 20000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn random_loops_do_the_same(steps in steps(), world in worlds(), budget in 1u32..7) {
+    fn random_loops_do_the_same((shape, steps) in shaped_steps(), world in worlds(), budget in 1u32..12) {
+        let steps = whole(shape, &steps);
         let raw = recorded(&steps, &world);
         let finished = finish(record(&raw), &AllLive, true).trace;
         prop_assert_eq!(finished.verify(), Ok(()));

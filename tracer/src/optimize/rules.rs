@@ -46,184 +46,67 @@ pub struct Rule {
 pub const LETTERS: usize = 6;
 
 /// An operation by its name, `.` written `_`.
+#[rustfmt::skip]
 macro_rules! op {
-    (abs_s) => {
-        Op::IntUnary(IntUnary::AbsS)
-    };
-    (add) => {
-        Op::Int(IntOp::Add)
-    };
-    (and) => {
-        Op::Int(IntOp::And)
-    };
-    (ctz) => {
-        Op::IntUnary(IntUnary::TrailingZeros)
-    };
-    (div_s) => {
-        Op::Int(IntOp::DivS)
-    };
-    (div_u) => {
-        Op::Int(IntOp::DivU)
-    };
-    (eq) => {
-        Op::Compare(IntCompare::Eq)
-    };
-    (f32_abs) => {
-        Op::SingleUnary(FloatUnary::Abs)
-    };
-    (f32_add) => {
-        Op::Single(FloatOp::Add)
-    };
-    (f32_div) => {
-        Op::Single(FloatOp::Div)
-    };
-    (f32_eq) => {
-        Op::SingleCompare(FloatCompare::Eq)
-    };
-    (f32_from_f64) => {
-        Op::FloatToSingle
-    };
-    (f32_max) => {
-        Op::Single(FloatOp::Max)
-    };
-    (f32_min) => {
-        Op::Single(FloatOp::Min)
-    };
-    (f32_mul) => {
-        Op::Single(FloatOp::Mul)
-    };
-    (f32_ne) => {
-        Op::SingleCompare(FloatCompare::Ne)
-    };
-    (f32_neg) => {
-        Op::SingleUnary(FloatUnary::Neg)
-    };
-    (f32_sub) => {
-        Op::Single(FloatOp::Sub)
-    };
-    (f64_abs) => {
-        Op::FloatUnary(FloatUnary::Abs)
-    };
-    (f64_add) => {
-        Op::Float(FloatOp::Add)
-    };
-    (f64_bits) => {
-        Op::FloatBits
-    };
-    (f64_ceil) => {
-        Op::FloatUnary(FloatUnary::Ceil)
-    };
-    (f64_div) => {
-        Op::Float(FloatOp::Div)
-    };
-    (f64_eq) => {
-        Op::FloatCompare(FloatCompare::Eq)
-    };
-    (f64_floor) => {
-        Op::FloatUnary(FloatUnary::Floor)
-    };
-    (f64_from_f32) => {
-        Op::SingleToFloat
-    };
-    (f64_from_s) => {
-        Op::IntToFloat(true)
-    };
-    (f64_max) => {
-        Op::Float(FloatOp::Max)
-    };
-    (f64_min) => {
-        Op::Float(FloatOp::Min)
-    };
-    (f64_mul) => {
-        Op::Float(FloatOp::Mul)
-    };
-    (f64_ne) => {
-        Op::FloatCompare(FloatCompare::Ne)
-    };
-    (f64_neg) => {
-        Op::FloatUnary(FloatUnary::Neg)
-    };
-    (f64_round) => {
-        Op::FloatUnary(FloatUnary::Round)
-    };
-    (f64_sub) => {
-        Op::Float(FloatOp::Sub)
-    };
-    (f64_trunc) => {
-        Op::FloatUnary(FloatUnary::Trunc)
-    };
-    (invert) => {
-        Op::IntUnary(IntUnary::Not)
-    };
-    (le_s) => {
-        Op::Compare(IntCompare::LeS)
-    };
-    (le_u) => {
-        Op::Compare(IntCompare::LeU)
-    };
-    (lt_s) => {
-        Op::Compare(IntCompare::LtS)
-    };
-    (lt_u) => {
-        Op::Compare(IntCompare::LtU)
-    };
-    (max_s) => {
-        Op::Int(IntOp::MaxS)
-    };
-    (max_u) => {
-        Op::Int(IntOp::MaxU)
-    };
-    (min_s) => {
-        Op::Int(IntOp::MinS)
-    };
-    (min_u) => {
-        Op::Int(IntOp::MinU)
-    };
-    (mul) => {
-        Op::Int(IntOp::Mul)
-    };
-    (mul_high_u) => {
-        Op::Int(IntOp::MulHighU)
-    };
-    (ne) => {
-        Op::Compare(IntCompare::Ne)
-    };
-    (neg) => {
-        Op::IntUnary(IntUnary::Neg)
-    };
-    (not) => {
-        Op::Not
-    };
-    (or) => {
-        Op::Int(IntOp::Or)
-    };
-    (popcount) => {
-        Op::IntUnary(IntUnary::PopCount)
-    };
-    (rem_s) => {
-        Op::Int(IntOp::RemS)
-    };
-    (rem_u) => {
-        Op::Int(IntOp::RemU)
-    };
-    (shl) => {
-        Op::Int(IntOp::Shl)
-    };
-    (shr_s) => {
-        Op::Int(IntOp::ShrS)
-    };
-    (shr_u) => {
-        Op::Int(IntOp::ShrU)
-    };
-    (sub) => {
-        Op::Int(IntOp::Sub)
-    };
-    (word) => {
-        Op::CondWord
-    };
-    (xor) => {
-        Op::Int(IntOp::Xor)
-    };
+    (abs_s) => { Op::IntUnary(IntUnary::AbsS) };
+    (add) => { Op::Int(IntOp::Add) };
+    (and) => { Op::Int(IntOp::And) };
+    (ctz) => { Op::IntUnary(IntUnary::TrailingZeros) };
+    (div_s) => { Op::Int(IntOp::DivS) };
+    (div_u) => { Op::Int(IntOp::DivU) };
+    (eq) => { Op::Compare(IntCompare::Eq) };
+    (f32_abs) => { Op::SingleUnary(FloatUnary::Abs) };
+    (f32_add) => { Op::Single(FloatOp::Add) };
+    (f32_div) => { Op::Single(FloatOp::Div) };
+    (f32_eq) => { Op::SingleCompare(FloatCompare::Eq) };
+    (f32_from_f64) => { Op::FloatToSingle };
+    (f32_max) => { Op::Single(FloatOp::Max) };
+    (f32_min) => { Op::Single(FloatOp::Min) };
+    (f32_mul) => { Op::Single(FloatOp::Mul) };
+    (f32_ne) => { Op::SingleCompare(FloatCompare::Ne) };
+    (f32_neg) => { Op::SingleUnary(FloatUnary::Neg) };
+    (f32_sub) => { Op::Single(FloatOp::Sub) };
+    (f64_abs) => { Op::FloatUnary(FloatUnary::Abs) };
+    (f64_add) => { Op::Float(FloatOp::Add) };
+    (f64_bits) => { Op::FloatBits };
+    (f64_ceil) => { Op::FloatUnary(FloatUnary::Ceil) };
+    (f64_div) => { Op::Float(FloatOp::Div) };
+    (f64_eq) => { Op::FloatCompare(FloatCompare::Eq) };
+    (f64_floor) => { Op::FloatUnary(FloatUnary::Floor) };
+    (f64_from_f32) => { Op::SingleToFloat };
+    (f64_from_s) => { Op::IntToFloat(true) };
+    (f64_max) => { Op::Float(FloatOp::Max) };
+    (f64_min) => { Op::Float(FloatOp::Min) };
+    (f64_mul) => { Op::Float(FloatOp::Mul) };
+    (f64_ne) => { Op::FloatCompare(FloatCompare::Ne) };
+    (f64_neg) => { Op::FloatUnary(FloatUnary::Neg) };
+    (f64_round) => { Op::FloatUnary(FloatUnary::Round) };
+    (f64_sub) => { Op::Float(FloatOp::Sub) };
+    (f64_trunc) => { Op::FloatUnary(FloatUnary::Trunc) };
+    (invert) => { Op::IntUnary(IntUnary::Not) };
+    (le_s) => { Op::Compare(IntCompare::LeS) };
+    (le_u) => { Op::Compare(IntCompare::LeU) };
+    (lt_s) => { Op::Compare(IntCompare::LtS) };
+    (lt_u) => { Op::Compare(IntCompare::LtU) };
+    (max_s) => { Op::Int(IntOp::MaxS) };
+    (max_u) => { Op::Int(IntOp::MaxU) };
+    (min_s) => { Op::Int(IntOp::MinS) };
+    (min_u) => { Op::Int(IntOp::MinU) };
+    (mul) => { Op::Int(IntOp::Mul) };
+    (mul_high_u) => { Op::Int(IntOp::MulHighU) };
+    (ne) => { Op::Compare(IntCompare::Ne) };
+    (neg) => { Op::IntUnary(IntUnary::Neg) };
+    (not) => { Op::Not };
+    (or) => { Op::Int(IntOp::Or) };
+    (popcount) => { Op::IntUnary(IntUnary::PopCount) };
+    (rem_s) => { Op::Int(IntOp::RemS) };
+    (rem_u) => { Op::Int(IntOp::RemU) };
+    (shl) => { Op::Int(IntOp::Shl) };
+    (shr_s) => { Op::Int(IntOp::ShrS) };
+    (shr_u) => { Op::Int(IntOp::ShrU) };
+    (sub) => { Op::Int(IntOp::Sub) };
+    (word) => { Op::CondWord };
+    (xor) => { Op::Int(IntOp::Xor) };
 }
 
 macro_rules! term {
@@ -411,6 +294,7 @@ table! {
     le_u {
         (le_u x x) => true;
         (le_u x 0) => (eq x 0);
+        (le_u x (-1)) => true;
         (le_u 0 x) => true;
     }
     lt_s {
@@ -421,6 +305,7 @@ table! {
         (lt_u x 0) => false;
         (lt_u x 1) => (eq x 0);
         (lt_u 0 x) => (ne x 0);
+        (lt_u (-1) x) => false;
     }
     max_s {
         (max_s x x) => x;
