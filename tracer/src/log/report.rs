@@ -12,7 +12,7 @@ use super::resolved::{From, Resolver};
 use super::statistics::{Standing, Statistics, TraceKind};
 use super::{SCHEMA, Start};
 
-/// Loops that are listed one by one.
+/// Loops that are listed one by one in words.
 const HOTTEST: usize = 10;
 
 /// What a run came to. As JSON it is one line with the version of the trace log's schema.
@@ -26,6 +26,7 @@ pub struct Report<'a> {
     pub functions: BTreeMap<&'static str, u64>,
     /// Of all loops.
     pub iterations: Iterations,
+    /// The loops that ran, the hottest first.
     pub hottest: Vec<HotLoop<'a>>,
     /// Made, by kind.
     pub traces: BTreeMap<&'static str, u64>,
@@ -64,6 +65,10 @@ pub struct HotLoop<'a> {
     pub reason: Option<&'static str>,
     #[serde(flatten)]
     pub iterations: Iterations,
+    /// Of the interpreted ones: under a recording.
+    pub recorded: u64,
+    /// Of its trace, from the interpreter.
+    pub entries: u64,
     pub source: &'a str,
 }
 
@@ -122,7 +127,6 @@ impl<'a> Report<'a> {
         let sum = |part: fn(&Iterations) -> u64| loops.iter().map(|each| part(&each.iterations)).sum();
         let iterations = Iterations::of(sum(|i| i.interpreted), sum(|i| i.native));
         loops.sort_by_key(|each| (std::cmp::Reverse(each.iterations.all()), each.place.id));
-        loops.truncate(HOTTEST);
         Report {
             v: SCHEMA,
             event: "statistics",
@@ -176,6 +180,8 @@ fn all_loops<'a>(
             standing: standing.name(),
             reason: reason.map(|reason| reason.name()),
             iterations,
+            recorded: count(&statistics.recorded),
+            entries: count(&statistics.entered),
             source: resolver.source_of(id),
         }
     };
@@ -193,7 +199,7 @@ impl fmt::Display for Report<'_> {
         let (native, interpreted) = (Grouped(native), Grouped(interpreted));
         let share = format_args!("{all}: {native_percent:.2} % native ({native} native, {interpreted} interpreted)");
         line(f, "iterations", share)?;
-        self.hottest.iter().try_for_each(|each| line(f, "", format_args!("{each}")))?;
+        self.hottest.iter().take(HOTTEST).try_for_each(|each| line(f, "", format_args!("{each}")))?;
         let (dropped, stable) = (self.dropped, self.stable);
         line(f, "traces", format_args!("{}; dropped {dropped}, stable trees {stable}", Counts(&self.traces, &kinds)))?;
         let reasons: Vec<&str> = self.aborts.keys().copied().collect();

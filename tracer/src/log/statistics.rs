@@ -27,6 +27,10 @@ pub struct Statistics {
     pub refused: u64,
     /// Put in at the end: by [`LoopId`], back edges that native code counted. Empty if it did not count.
     pub native: Vec<u64>,
+    /// Put in at the end: by [`LoopId`], how often the interpreter entered the loop's tree, and back edges that it took
+    /// under a recording, of whatever.
+    pub entered: Vec<u64>,
+    pub recorded: Vec<u64>,
     /// Put in at the end: how often the interpreter entered native code, and how often that left by an exit.
     pub entries: u64,
     pub exits: u64,

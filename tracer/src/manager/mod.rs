@@ -85,6 +85,10 @@ impl<B: Backend> Tracing<B> {
     /// Puts what is counted here into statistics.
     pub fn count_into(&self, statistics: &mut Statistics) {
         (statistics.entries, statistics.exits) = self.passes.get();
+        let loops = (0..self.facts.program.loops.len() as u32).map(|i| Place::Loop(LoopId(i)));
+        let places = self.places.borrow();
+        (statistics.entered, statistics.recorded) =
+            loops.map(|place| places.get(place)).map(|data| (data.entries, data.recorded)).unzip();
         if let Some(Some(backend)) = self.backend.get() {
             statistics.code_bytes = backend.used() as u64;
             let loops = 0..self.facts.program.loops.len() as u32;
@@ -166,6 +170,8 @@ impl<B: Backend> Tracing<B> {
         self.depth.set(self.depth.get() + 1);
         let left = backend.enter(tree, state, at);
         self.depth.set(self.depth.get() - 1);
+        let place = self.trees.borrow().trace(tree).place;
+        self.places.borrow_mut().get_mut(place).entries += 1;
         let (entries, exits) = self.passes.get();
         self.passes.set((entries + 1, exits + u64::from(matches!(left, Left::Exit { .. }))));
         left
@@ -238,6 +244,8 @@ impl<B: Backend> Tracing<B> {
             self.log.event(|| Event::ExitHot { exit, of: trace, at: at.pc(), count });
             if trees.trace(tree).sides >= self.parameters.max_side_traces {
                 trees.rest_exit(exit, self.parameters.blacklist);
+                let (at_pc, retry) = (at.pc(), trees.exit(exit).threshold);
+                self.log.event(|| Event::Abort { start, reason: Abort::TooManySideTraces, at: at_pc, retry });
                 return Goes::On(at);
             }
             let place = trees.trace(tree).place;
@@ -419,6 +427,10 @@ impl<B: Backend> Tier for Tracing<B> {
 impl<B: Backend> recorder::Trees for Tracing<B> {
     fn tree_of(&self, id: LoopId) -> Option<TraceId> {
         self.places.borrow().get(Place::Loop(id)).tree
+    }
+
+    fn back_edge(&self, id: LoopId) {
+        self.places.borrow_mut().get_mut(Place::Loop(id)).recorded += 1;
     }
 
     fn run(&self, state: &mut State, tree: TraceId, at: Position) -> Ran {
