@@ -176,8 +176,13 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 
 /// Runs a program with standard input and output.
 pub fn run(compiled: &Compiled, arguments: Vec<String>, options: &RunOptions) -> Result<Ran, Unrun> {
+    run_in(compiled, World::standard(arguments), options)
+}
+
+/// Runs a program in a world of its own.
+pub fn run_in(compiled: &Compiled, world: World, options: &RunOptions) -> Result<Ran, Unrun> {
     let log = Rc::new(open_log(compiled, options)?);
-    let (program, world) = (compiled.program.clone(), World::standard(arguments));
+    let program = compiled.program.clone();
     let Some(parameters) = options.jit else {
         let finished = interpreter::run(program, world, limits(options))?;
         return Ok(Ran { finished, statistics: log.statistics().filter(|_| options.statistics) });

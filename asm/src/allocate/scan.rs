@@ -6,7 +6,7 @@
 
 use scaly_interp::machine::{FloatOp, IntOp};
 use scaly_tracer::region::Op as Common;
-use scaly_tracer::trace::{Op, Ref, Trace};
+use scaly_tracer::trace::{Inst, Op, Ref, Trace};
 
 use super::lifetimes::{Clobber, Lifetimes, Unit};
 use super::{Files, Home, Left, Source};
@@ -112,8 +112,8 @@ impl Scan<'_> {
             let (file, register) = register(Some(*home))?;
             return (file == usize::from(unit.vector) && free & 1 << register != 0).then_some(register);
         }
-        let operands = [Some(inst.a), commutes(inst.op).then_some(inst.b)];
-        operands.into_iter().flatten().find_map(|operand| {
+        let (first, second) = operands(inst);
+        [Some(first), commutes(inst.op).then_some(second)].into_iter().flatten().find_map(|operand| {
             let (file, register) = self.register_of(operand)?;
             (file == usize::from(unit.vector) && free & 1 << register != 0).then_some(register)
         })
@@ -122,7 +122,7 @@ impl Scan<'_> {
     /// The register, by bit, that must not be overwritten before it is read, so that another one saves moves.
     fn second_operand(&self, unit: &Unit) -> u16 {
         let inst = self.trace.inst(Ref::instruction(unit.first));
-        match self.register_of(inst.b) {
+        match self.register_of(operands(inst).1) {
             Some((file, register)) if file == usize::from(unit.vector) => 1 << register,
             _ => 0,
         }
@@ -179,6 +179,16 @@ impl Scan<'_> {
             self.homes[i] = Some(Home::Spill(slots.take(unit, wanted)));
         }
         slots.busy_until.len() as u32
+    }
+}
+
+/// The operand that is overwritten by a two-operand instruction, and the other.
+fn operands(inst: &Inst) -> (Ref, Ref) {
+    match inst.op {
+        Op::Common(Common::Float(FloatOp::Min | FloatOp::Max) | Common::Single(FloatOp::Min | FloatOp::Max)) => {
+            (inst.b, inst.a)
+        }
+        _ => (inst.a, inst.b),
     }
 }
 

@@ -23,13 +23,15 @@ pub const SLOTS: usize = 400;
 pub fn program() -> Arc<Program> {
     let listing = "main start
 function start(params 0, results 1, frame 400)
-  loop0 open @1..@3
+  loop0 open @1..@4
   0: Const s0, 0
   1: AddImm s0, s0, 1
-  2: Loop loop0 -> @1
-  3: Return1 s0
+  2: JGeSImm s0, 1000 -> @4
+  3: Loop loop0 -> @1
+  4: Const s0, 0
+  5: Return1 s0
 function callee(params 1, results 1, frame 40)
-  4: Return1 s0
+  6: Return1 s0
 ";
     Arc::new(parse(listing).unwrap_or_else(|error| panic!("{error}")))
 }
