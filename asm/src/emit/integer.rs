@@ -6,7 +6,7 @@ use scaly_tracer::trace::Ref;
 
 use super::Emitter;
 use super::encode::*;
-use super::operands::{Word, place};
+use super::operands::{Word, spill};
 use crate::allocate::Home;
 
 impl Emitter<'_> {
@@ -48,8 +48,8 @@ impl Emitter<'_> {
         }
         if at_home(self, a)
             && form != IMUL
-            && let Some(home @ Home::Spill(_)) = self.homes[i]
-            && self.in_memory(form, place(home), b)
+            && let Some(Home::Spill(number)) = self.homes[i]
+            && self.in_memory(form, spill(number), b)
         {
             return;
         }
@@ -91,10 +91,10 @@ impl Emitter<'_> {
             self.op(LEA, work, Rm::Memory(Address::of(from, constant)));
             return self.word_done(i, work);
         }
-        if let Some(home @ Home::Spill(_)) = self.homes[i]
+        if let Some(home @ Home::Spill(number)) = self.homes[i]
             && self.home(a) == Some(home)
         {
-            return self.alu_imm(ADD, place(home), constant);
+            return self.alu_imm(ADD, spill(number), constant);
         }
         let work = self.work(i, &[]);
         self.load_word(work, a);
@@ -439,16 +439,17 @@ impl Emitter<'_> {
         let swap = a.is_constant() && !b.is_constant();
         let (a, b) = if swap { (b, a) } else { (a, b) };
         let right = self.word(b, RCX);
-        match (self.home(a), right) {
-            (Some(Home::General(register)), Word::Constant(0)) => self.op(TEST, register, Rm::Register(register)),
-            (Some(home), Word::Constant(constant)) => self.alu_imm(CMP, place(home), constant as i32),
-            (Some(home @ Home::Spill(_)), Word::Rm(Rm::Register(register))) => {
-                self.op(CMP.to_memory(), register, place(home));
-            }
-            _ => {
-                let left = self.word_reg(a, RAX);
-                self.alu(CMP, left, right);
-            }
+        let left = match right {
+            Word::Rm(Rm::Register(_)) | Word::Constant(_) => self.word_rm(a, RAX),
+            // One operand in memory is all that an instruction can have.
+            Word::Rm(_) => Rm::Register(self.word_reg(a, RAX)),
+        };
+        match (left, right) {
+            (Rm::Register(register), Word::Constant(0)) => self.op(TEST, register, left),
+            (_, Word::Constant(constant)) => self.alu_imm(CMP, left, constant as i32),
+            (Rm::Register(register), Word::Rm(right)) => self.op(CMP, register, right),
+            (memory, Word::Rm(Rm::Register(register))) => self.op(CMP.to_memory(), register, memory),
+            (_, Word::Rm(_)) => unreachable!("one of the two is in a register"),
         }
         swap
     }
