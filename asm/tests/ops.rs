@@ -342,6 +342,28 @@ fn operations_give_what_the_interpreter_gives() {
 }
 
 #[test]
+fn constants_divide() {
+    with_run(Options::default(), |run| {
+        let mut divisors: Vec<u64> = (0..140).collect();
+        divisors.extend([641, 1000, 1_000_000, 6_700_417, 1_000_000_007, 1_000_000_000_000, 0x5555_5555_5555_5555]);
+        divisors.extend((1..64).flat_map(|shift| [(1 << shift) - 1, 1 << shift, (1 << shift) + 1]));
+        divisors.extend(divisors.clone().iter().map(|d| d.wrapping_neg()));
+        for divisor in divisors {
+            let mut numbers: Vec<u64> = WORDS.iter().map(|&n| n as u64).collect();
+            for factor in [1, 3, u64::MAX / divisor.max(1), (1 << 63) / divisor.max(1)] {
+                numbers.extend((0..3).map(|near| factor.wrapping_mul(divisor).wrapping_add(near).wrapping_sub(1)));
+            }
+            for op in [IntOp::DivS, IntOp::DivU, IntOp::RemS, IntOp::RemU] {
+                for moved in [false, true] {
+                    let shape = Shape { constants: [None, Some(divisor)], kept: moved, twice: false, moved };
+                    run.check(Common::Int(op), shape, &numbers, &[divisor]);
+                }
+            }
+        }
+    });
+}
+
+#[test]
 fn so_they_do_on_every_processor() {
     check_all(Options { features: Features::BASELINE, ..Options::default() });
 }

@@ -26,11 +26,13 @@
 mod calls;
 mod compare;
 mod convert;
+mod divide;
 mod encode;
 mod ends;
 mod exits;
 mod float;
 mod integer;
+mod magic;
 mod memory;
 mod operands;
 
