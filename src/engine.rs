@@ -5,7 +5,8 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use scaly_asm::X64;
+use scaly_asm::observers::{self, Observers};
+use scaly_asm::{Watch, X64};
 use scaly_interp::dump::Printer;
 use scaly_interp::interpreter::{self, Finished, RunError, World};
 use scaly_interp::oracle::{self, Report};
@@ -51,6 +52,8 @@ pub struct RunOptions {
     pub trace_log: Option<log::Request>,
     /// Whether a run gives statistics.
     pub statistics: bool,
+    /// Who is told of native code.
+    pub observers: observers::Options,
 }
 
 impl Default for RunOptions {
@@ -62,6 +65,7 @@ impl Default for RunOptions {
             jit: Some(Parameters::default()),
             trace_log: None,
             statistics: false,
+            observers: observers::Options::default(),
         }
     }
 }
@@ -71,6 +75,8 @@ impl Default for RunOptions {
 pub enum Unrun {
     #[error(transparent)]
     Log(#[from] log::OpenError),
+    #[error(transparent)]
+    Observer(#[from] observers::Error),
     #[error(transparent)]
     Program(#[from] RunError),
 }
@@ -170,13 +176,21 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
 
 /// Runs a program with standard input and output.
 pub fn run(compiled: &Compiled, arguments: Vec<String>, options: &RunOptions) -> Result<Ran, Unrun> {
+    run_in(compiled, World::standard(arguments), options)
+}
+
+/// Runs a program in a world of its own.
+pub fn run_in(compiled: &Compiled, world: World, options: &RunOptions) -> Result<Ran, Unrun> {
     let log = Rc::new(open_log(compiled, options)?);
-    let (program, world) = (compiled.program.clone(), World::standard(arguments));
+    let program = compiled.program.clone();
     let Some(parameters) = options.jit else {
         let finished = interpreter::run(program, world, limits(options))?;
         return Ok(Ran { finished, statistics: log.statistics().filter(|_| options.statistics) });
     };
-    let tracing = Rc::new(Tracing::new(program.clone(), native_backend(program.clone()), parameters, log.clone()));
+    let watch = open_observers(compiled, options)?;
+    let listings = options.trace_log.as_ref().is_some_and(|request| request.asm);
+    let backend = native_backend(program.clone(), listings, watch);
+    let tracing = Rc::new(Tracing::new(program.clone(), backend, parameters, log.clone()));
     let tier = tracing.clone();
     let finished = interpreter::run_with_tier(program, world, limits(options), |state| {
         tier.begin(state);
@@ -190,7 +204,11 @@ pub fn run(compiled: &Compiled, arguments: Vec<String>, options: &RunOptions) ->
 }
 
 /// Makes the backend for this machine; none where there is no memory for code.
-fn native_backend(program: Arc<Program>) -> Box<dyn Fn(&Parameters) -> Option<X64>> {
+fn native_backend(
+    program: Arc<Program>,
+    listings: bool,
+    watch: Option<Rc<Watch>>,
+) -> Box<dyn Fn(&Parameters) -> Option<X64>> {
     let seed = |seed: u32| (seed != 0).then_some(u64::from(seed));
     Box::new(move |parameters| {
         let options = scaly_asm::Options {
@@ -198,10 +216,26 @@ fn native_backend(program: Arc<Program>) -> Box<dyn Fn(&Parameters) -> Option<X6
             spills: parameters.spills,
             registers: seed(parameters.random_registers),
             forced_polls: seed(parameters.forced_exits),
+            listings,
             ..scaly_asm::Options::default()
         };
-        X64::new(program.clone(), options).ok()
+        let backend = X64::new(program.clone(), options).ok()?;
+        Some(match &watch {
+            Some(watch) => backend.watched(watch.clone()),
+            None => backend,
+        })
     })
+}
+
+fn open_observers(compiled: &Compiled, options: &RunOptions) -> Result<Option<Rc<Watch>>, observers::Error> {
+    let (observers, errors) = Observers::open(&options.observers);
+    if let Some(error) = errors.into_iter().next() {
+        return Err(error);
+    }
+    // One that is lost later is no reason to end the program.
+    let lost = |error: &observers::Error| eprintln!("scaly: {error}; it is not written any more");
+    let watch = || Rc::new(Watch::new(observers, compiled.program.clone(), compiled.sources.clone(), lost));
+    Ok((options.observers != observers::Options::default()).then(watch))
 }
 
 fn open_log(compiled: &Compiled, options: &RunOptions) -> Result<Log, log::OpenError> {

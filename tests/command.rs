@@ -255,6 +255,38 @@ fn a_trace_log_that_cannot_be_written() {
     assert_eq!(got.error, "scaly: the trace log /dev/full ends here: No space left on device\n");
 }
 
+/// Has a trace and a side trace.
+const LOUD: &str = "var s 0\nfor i in 2000 { if i % 2 = 0: set s: s + i }\nprint s\n";
+
+#[test]
+fn a_trace_log_on_a_full_disk_or_a_closed_pipe() {
+    let full = || File::options().write(true).open("/dev/full").expect("/dev/full");
+    let closed = || {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        writer
+    };
+    for options in [&["--trace-log"][..], &["--trace-log=ir,asm", "--stats"], &["--trace-log", "--jit=hot=1"]] {
+        for stderr in [Stdio::from(full()), Stdio::from(closed())] {
+            let mut command = scaly();
+            let command = command.args(options).args(["-e", LOUD]).stdin(Stdio::null()).stderr(stderr);
+            let output = command.output().expect("the command ends");
+            assert_eq!(output.status.code(), Some(0), "{options:?}: {:?}", output.status);
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "999000\n", "{options:?}");
+        }
+    }
+    // In the middle: whoever reads has seen enough.
+    let mut command = scaly();
+    command.args(["--trace-log=ir", "--jit=hot=1,hot_exit=1", "-e", LOUD]).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts");
+    let mut pipe = child.stderr.take().expect("a pipe");
+    let mut some = [0; 16];
+    pipe.read_exact(&mut some).expect("a part of the log");
+    drop(pipe);
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).as_ref()), (Some(0), "999000\n"));
+}
+
 #[test]
 fn statistics_stand_at_the_end() {
     let program = "var s 0\nfor i in 1000: set s: s + i\nlet a [s][1]";

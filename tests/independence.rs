@@ -22,7 +22,7 @@ use scaly_interp::program::LoopId;
 use scaly_runtime::console::{Input, Output};
 use scaly_tracer::explain::Judge;
 use scaly_tracer::independence::{Verdict, holds};
-use scaly_tracer::limits::Limits;
+use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::Region;
 
 #[derive(Default, Debug)]
@@ -43,7 +43,7 @@ struct Tally {
 impl Tally {
     fn add(&mut self, name: &str, compiled: &Compiled, arguments: Vec<String>) {
         let program = &compiled.program;
-        let mut judge = Judge::new(program, Limits::default());
+        let mut judge = Judge::new(program, Parameters::default());
         let ids = (0..program.loops.len() as u32).map(LoopId);
         let judged: Vec<(Option<Region>, Verdict)> = ids
             .map(|id| {

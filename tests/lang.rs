@@ -30,5 +30,7 @@ fn check(path: &Path, configuration: Configuration) -> Result<(), String> {
     let text = fs::read_to_string(path).map_err(|e| e.to_string())?;
     let expected = Expectation::parse(&text)?;
     let got = run(path, configuration, &expected.arguments, &expected.stdin)?;
-    expected.compare(&got)
+    expected.compare(&got)?;
+    // A program with errors does not run.
+    if expected.errors.is_empty() { configuration.check(&got) } else { Ok(()) }
 }

@@ -19,16 +19,9 @@ use scaly_interp::interpreter::State;
 
 use crate::exits::Exits;
 
+// What code names most comes first: a displacement below 128 is one byte.
 #[repr(C, align(16))]
 pub struct Context {
-    /// Operands of 16 bytes, which SSE wants aligned.
-    pub sign_f64: [u64; 2],
-    pub magnitude_f64: [u64; 2],
-    pub sign_f32: [u32; 4],
-    pub magnitude_f32: [u32; 4],
-    /// The largest number below a half.
-    pub nearly_half_f64: [u64; 2],
-    pub nearly_half_f32: [u32; 4],
     pub state: *mut State,
     pub slots_limit: *mut u64,
     pub native_limit: usize,
@@ -44,6 +37,14 @@ pub struct Context {
     pub countdown: u32,
     pub random: u32,
     pub exits: *const RefCell<Exits>,
+    /// Operands of 16 bytes, which SSE wants aligned.
+    pub sign_f64: [u64; 2],
+    pub magnitude_f64: [u64; 2],
+    pub sign_f32: [u32; 4],
+    pub magnitude_f32: [u32; 4],
+    /// The largest number below a half.
+    pub nearly_half_f64: [u64; 2],
+    pub nearly_half_f32: [u32; 4],
 }
 
 pub const SIGN_F64: i32 = offset_of!(Context, sign_f64) as i32;
@@ -78,12 +79,6 @@ impl Shared {
         let memory = (0..bytes.div_ceil(UNIT)).map(|_| UnsafeCell::new(0u128)).collect();
         let shared = Shared { memory, functions, loops };
         let context = Context {
-            sign_f64: [1 << 63; 2],
-            magnitude_f64: [i64::MAX as u64; 2],
-            sign_f32: [1 << 31; 4],
-            magnitude_f32: [i32::MAX as u32; 4],
-            nearly_half_f64: [0x3fdf_ffff_ffff_ffff, 0],
-            nearly_half_f32: [0x3eff_ffff, 0, 0, 0],
             state: ptr::null_mut(),
             slots_limit: ptr::null_mut(),
             native_limit: 0,
@@ -94,6 +89,12 @@ impl Shared {
             countdown: 0,
             random: 1,
             exits,
+            sign_f64: [1 << 63; 2],
+            magnitude_f64: [i64::MAX as u64; 2],
+            sign_f32: [1 << 31; 4],
+            magnitude_f32: [i32::MAX as u32; 4],
+            nearly_half_f64: [0x3fdf_ffff_ffff_ffff, 0],
+            nearly_half_f32: [0x3eff_ffff, 0, 0, 0],
         };
         // SAFETY: the memory is large enough for it and aligned to 16.
         unsafe { shared.context().write(context) };

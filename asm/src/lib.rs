@@ -4,6 +4,7 @@
 //! makes the code, [`memory`] holds it. How native code is entered and left is in [`emit`] and [`enter`].
 
 mod allocate;
+mod annotate;
 mod context;
 mod emit;
 mod enter;
@@ -13,8 +14,10 @@ pub mod listing;
 pub mod memory;
 pub mod observers;
 mod options;
+mod watch;
 mod x64;
 
 pub use features::Features;
 pub use options::Options;
+pub use watch::Watch;
 pub use x64::X64;

@@ -15,6 +15,8 @@ pub struct Options {
     /// Polls leave now and then without a reason, drawn with this seed. For the fuzzer.
     pub forced_polls: Option<u64>,
     pub features: Features,
+    /// Keep what listings say between the lines.
+    pub listings: bool,
 }
 
 impl Default for Options {
@@ -25,6 +27,7 @@ impl Default for Options {
             registers: None,
             forced_polls: None,
             features: Features::detected(),
+            listings: false,
         }
     }
 }

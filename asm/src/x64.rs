@@ -4,23 +4,28 @@
 //! and links below it.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use rustc_hash::FxHashMap;
 use scaly_interp::interpreter::State;
-use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
+use scaly_interp::program::{FunctionId, LoopId, Program};
 use scaly_interp::tier::Position;
 use scaly_tracer::backend::{Assembled, Backend, Job, Left, Refusal, code};
 use scaly_tracer::trace::{End, ExitId, ExitKind, Ref, Root, Trace, TraceId};
 
 use crate::allocate::{self, Allocation, Files, Source};
+use crate::annotate::notes;
 use crate::context::{Context, Shared};
 use crate::emit::{self, Code, Place, Target};
 use crate::enter::{Parts, Trampoline, shared_code};
 use crate::exits::{Exit, Exits, headers};
+use crate::listing::{Architecture, Listing, Note};
 use crate::memory::{Block, CodeMemory, Error};
 use crate::options::{Options, Random};
+use crate::watch::Watch;
 
 /// Traces on x86-64.
 pub struct X64 {
@@ -33,6 +38,7 @@ pub struct X64 {
     /// By trace: where a tree is called. The context has its address.
     trees: RefCell<Vec<usize>>,
     parts: Parts,
+    watch: Option<Rc<Watch>>,
     random: Cell<Random>,
 }
 
@@ -43,7 +49,10 @@ struct Compiled {
     bytes: usize,
     link_entry: usize,
     frame_bytes: u32,
-    marks: Vec<(u32, Pc)>,
+    /// Where its constants begin.
+    data: usize,
+    /// Of its listing, if that was asked for in advance.
+    notes: Vec<Note>,
 }
 
 impl X64 {
@@ -82,8 +91,15 @@ impl X64 {
             traces: RefCell::default(),
             trees: RefCell::default(),
             parts,
+            watch: None,
             random: Cell::new(Random::new(options.registers.unwrap_or(0))),
         })
+    }
+
+    /// From now on these are told of all code.
+    pub fn watched(mut self, watch: Rc<Watch>) -> X64 {
+        self.watch = Some(watch);
+        self
     }
 
     /// Not 0: native code leaves at its next poll. Whoever sets it also clears it.
@@ -117,7 +133,7 @@ impl X64 {
         }
     }
 
-    fn place(&self, job: Job<'_>, mut code: Code) -> Result<usize, Refusal> {
+    fn place(&self, job: Job<'_>, mut code: Code, notes: Vec<Note>) -> Result<usize, Refusal> {
         let mut memory = self.memory.borrow_mut();
         let block = memory.reserve(code.bytes.len()).map_err(|error| match error {
             Error::NoRoom { .. } => Refusal::NoRoom,
@@ -135,7 +151,8 @@ impl X64 {
             bytes: code.bytes.len(),
             link_entry: address + code.link_entry,
             frame_bytes: code.frame_bytes,
-            marks: code.marks,
+            data: code.data,
+            notes,
         };
         self.traces.borrow_mut().insert(job.id, compiled);
         Ok(address)
@@ -210,9 +227,13 @@ impl Backend for X64 {
         };
         let code = emit::emit(job.trace, &allocation, &target, &place);
         let bytes = code.bytes.len();
-        let stubs = code.stubs.clone();
-        let address = self.place(job, code)?;
+        let (stubs, marks) = (code.stubs.clone(), code.marks.clone());
+        let notes = if self.options.listings { notes(job.trace, &allocation, &marks) } else { Vec::new() };
+        let address = self.place(job, code, notes)?;
         self.record_exits(job, &allocation, &stubs, address);
+        if let Some(watch) = &self.watch {
+            watch.add(job.id, job.trace, address, &self.memory.borrow().read(address, bytes), &marks);
+        }
         if !matches!(job.trace.root, Root::Side(_)) {
             self.set_tree(job.id, address);
         }
@@ -239,6 +260,9 @@ impl Backend for X64 {
     fn free(&self, id: TraceId) {
         let Some(compiled) = self.traces.borrow_mut().remove(&id) else { return };
         self.exits.borrow_mut().forget(id);
+        if let Some(watch) = &self.watch {
+            watch.remove(compiled.block.address());
+        }
         if id.index() < self.trees.borrow().len() {
             self.set_tree(id, self.parts.nothing);
         }
@@ -282,7 +306,26 @@ impl Backend for X64 {
     fn listing(&self, id: TraceId) -> String {
         let traces = self.traces.borrow();
         let Some(compiled) = traces.get(&id) else { return String::new() };
-        format!("{id}: {} bytes at {:#x}, {} marks", compiled.bytes, compiled.block.address(), compiled.marks.len())
+        let address = compiled.block.address();
+        let mut names = BTreeMap::from([(self.parts.common_exit as u64, "leave".to_string())]);
+        for (id, other) in traces.iter() {
+            names.insert(other.block.address() as u64, id.to_string());
+            if other.link_entry != other.block.address() {
+                names.insert(other.link_entry as u64, format!("{id}.linked"));
+            }
+        }
+        // The jump to a side trace begins a byte before its field.
+        let exits = self.exits.borrow();
+        names.extend(exits.of(id).map(|(id, exit)| (exit.field as u64 - 1, id.to_string())));
+        Listing {
+            architecture: Architecture::X86_64,
+            code: &self.memory.borrow().read(address, compiled.bytes),
+            address: address as u64,
+            data: &[compiled.data..compiled.bytes],
+            notes: &compiled.notes,
+            names: &names,
+        }
+        .text()
     }
 }
 

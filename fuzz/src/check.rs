@@ -68,7 +68,7 @@ fn sources(text: &str) -> SourceMap {
     sources
 }
 
-fn refused(sources: &SourceMap, diagnostics: &[Diagnostic]) -> Verdict {
+pub fn refused(sources: &SourceMap, diagnostics: &[Diagnostic]) -> Verdict {
     let first = &diagnostics[0];
     let text: Vec<String> = diagnostics.iter().map(|d| d.render(sources, false)).collect();
     Verdict::fail(format!("refused: {}", shape(&first.message)), text.join("\n"))
@@ -160,7 +160,7 @@ fn kind(fault: Fault) -> Fault {
     }
 }
 
-fn difference(expected: &str, output: &str) -> String {
+pub fn difference(expected: &str, output: &str) -> String {
     let (mut wanted, mut got) = (expected.lines(), output.lines());
     for number in 1.. {
         match (wanted.next(), got.next()) {

@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 
 use crate::check::{self, Expected, Failure, Verdict};
 use crate::choice::Choices;
+use crate::evaluate::Limits;
 use crate::generate::{Sample, Style, sample};
 use crate::print::print;
+use crate::traces::{self, Tally};
 use crate::tree::Program;
 use crate::{evaluate, garbage, generate, loops, reduce};
 
@@ -28,11 +30,13 @@ pub enum Mode {
     Run,
     /// Verdicts on loops agree with the dependence oracle.
     Loops,
+    /// Native traces do what the interpreter does.
+    Traces,
 }
 
 impl Mode {
     pub fn by_name(name: &str) -> Option<Mode> {
-        [Mode::Parse, Mode::Text, Mode::Run, Mode::Loops].into_iter().find(|m| m.name() == name)
+        [Mode::Parse, Mode::Text, Mode::Run, Mode::Loops, Mode::Traces].into_iter().find(|m| m.name() == name)
     }
 
     pub fn name(self) -> &'static str {
@@ -41,6 +45,7 @@ impl Mode {
             Mode::Text => "text",
             Mode::Run => "run",
             Mode::Loops => "loops",
+            Mode::Traces => "traces",
         }
     }
 }
@@ -50,6 +55,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// How often a failing sample is tried in a smaller form.
 const TRIES: usize = 3000;
+
+/// Seeds between two reports of what was counted.
+const BATCH: u64 = 64;
 
 /// What to run.
 #[derive(Clone, Debug)]
@@ -63,13 +71,26 @@ pub struct Campaign {
     pub corpus: Vec<PathBuf>,
 }
 
-fn style(seed: u64) -> Style {
-    Style { loops: seed.is_multiple_of(4), faults: seed.is_multiple_of(3) }
+fn style(mode: Mode, seed: u64) -> Style {
+    Style {
+        loops: seed.is_multiple_of(4),
+        faults: seed.is_multiple_of(3),
+        hot: mode == Mode::Traces && !seed.is_multiple_of(5),
+    }
+}
+
+/// What the model may do for a program.
+fn limits(mode: Mode) -> Limits {
+    match mode {
+        // Only to know that it ends soon.
+        Mode::Traces => Limits { steps: 20_000, depth: 1000 },
+        _ => generate::LIMITS,
+    }
 }
 
 /// The program of a seed, if the model accepts it.
-pub fn generated(seed: u64) -> Option<Sample> {
-    sample(Choices::seeded(seed), style(seed)).ok()
+pub fn generated(mode: Mode, seed: u64) -> Option<Sample> {
+    sample(Choices::seeded(seed), style(mode, seed), limits(mode)).ok()
 }
 
 /// The text that a seed tests in text mode.
@@ -78,7 +99,7 @@ fn disturbed(seed: u64, corpus: &[PathBuf]) -> String {
     let text = if !corpus.is_empty() && choices.chance(60) {
         std::fs::read_to_string(choices.pick(corpus)).unwrap_or_default()
     } else {
-        print(&generate::program(Choices::seeded(seed), style(seed)))
+        print(&generate::program(Choices::seeded(seed), style(Mode::Text, seed)))
     };
     garbage::mutate(&text, &mut choices)
 }
@@ -90,40 +111,48 @@ fn expected(sample: &evaluate::Outcome) -> Expected {
 /// In the child: tests one seed after the other, and says so.
 pub fn child(mode: Mode, first: u64, end: u64, corpus: &[PathBuf]) -> io::Result<()> {
     let mut out = io::stdout();
+    let mut tally = Tally::default();
     for seed in first..end {
+        if mode == Mode::Traces && seed.is_multiple_of(BATCH) {
+            writeln!(out, "tally {tally}")?;
+            tally = Tally::default();
+        }
         writeln!(out, "seed {seed}")?;
         out.flush()?;
-        let verdict = check::guarded(|| match mode {
-            Mode::Text => check::survives_checking(&disturbed(seed, corpus)),
-            Mode::Parse => generated(seed).map_or(Verdict::Pass, |s| check::parses(&print(&s.tree))),
-            Mode::Run => {
-                generated(seed).map_or(Verdict::Pass, |s| check::runs(&print(&s.tree), &expected(&s.expected)))
-            }
-            Mode::Loops => {
-                generated(seed).map_or(Verdict::Pass, |s| loops::judged(&print(&s.tree), &expected(&s.expected)))
-            }
-        });
+        let verdict =
+            check::guarded(|| match mode {
+                Mode::Text => check::survives_checking(&disturbed(seed, corpus)),
+                Mode::Parse => generated(mode, seed).map_or(Verdict::Pass, |s| check::parses(&print(&s.tree))),
+                Mode::Run => generated(mode, seed)
+                    .map_or(Verdict::Pass, |s| check::runs(&print(&s.tree), &expected(&s.expected))),
+                Mode::Loops => generated(mode, seed)
+                    .map_or(Verdict::Pass, |s| loops::judged(&print(&s.tree), &expected(&s.expected))),
+                Mode::Traces => {
+                    generated(mode, seed).map_or(Verdict::Pass, |s| traces::agree(&print(&s.tree), seed, &mut tally))
+                }
+            });
         if let Verdict::Fail(Failure { kind, .. }) = verdict {
             writeln!(out, "fail {kind}")?;
             out.flush()?;
         }
     }
-    writeln!(out, "done")
+    writeln!(out, "tally {tally}\ndone")
 }
 
 /// In a child of its own: tests one file against the expectation beside it, and tells all.
 pub fn one(mode: Mode, file: &Path) -> io::Result<()> {
     let text = std::fs::read_to_string(file)?;
+    let wanted = std::fs::read_to_string(file.with_extension("expected")).unwrap_or_default();
     let verdict = check::guarded(|| match mode {
         Mode::Text => check::survives_checking(&text),
         Mode::Parse => check::parses(&text),
         Mode::Run | Mode::Loops => {
-            let wanted = std::fs::read_to_string(file.with_extension("expected")).unwrap_or_default();
             let (fault, output) = wanted.split_once('\n').unwrap_or(("", ""));
             let fault = scaly_interp::machine::Fault::ALL.into_iter().find(|f| format!("{f:?}") == fault);
             let expected = Expected { output: output.to_string(), fault };
             if mode == Mode::Run { check::runs(&text, &expected) } else { loops::judged(&text, &expected) }
         }
+        Mode::Traces => traces::agree(&text, wanted.trim().parse().unwrap_or(0), &mut Tally::default()),
     });
     match verdict {
         Verdict::Pass => println!("pass"),
@@ -140,10 +169,26 @@ fn limited(arguments: &[&str]) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Runs a campaign; the kinds of failures, how often each came, and the first seed.
-pub fn run(campaign: &Campaign) -> io::Result<BTreeMap<String, (u64, u64)>> {
+/// What a campaign came to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Report {
+    /// The kinds of failures, how often each came, and the first seed.
+    pub failures: BTreeMap<String, (u64, u64)>,
+    /// Whether native code ran where it was to be tested.
+    pub idle: bool,
+}
+
+impl Report {
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty() && !self.idle
+    }
+}
+
+/// Runs a campaign.
+pub fn run(campaign: &Campaign) -> io::Result<Report> {
     let start = Instant::now();
     let mut failures = BTreeMap::new();
+    let mut tally = Tally::default();
     let mut seed = campaign.seeds.start;
     let mut tested = 0;
     while seed < campaign.seeds.end && campaign.time.is_none_or(|t| start.elapsed() < t) {
@@ -171,6 +216,7 @@ pub fn run(campaign: &Campaign) -> io::Result<BTreeMap<String, (u64, u64)>> {
                         at = number.parse().unwrap_or(at);
                         tested += 1;
                     }
+                    Some(("tally", counts)) => tally.read(counts),
                     Some(("fail", kind)) => failed(campaign, &mut failures, at, kind)?,
                     _ => {
                         seed = campaign.seeds.end;
@@ -189,7 +235,10 @@ pub fn run(campaign: &Campaign) -> io::Result<BTreeMap<String, (u64, u64)>> {
         process.wait()?;
     }
     println!("{} seeds, {:.0} s", tested, start.elapsed().as_secs_f64());
-    Ok(failures)
+    if campaign.mode == Mode::Traces {
+        println!("{}", tally.report(start.elapsed().as_secs_f64()));
+    }
+    Ok(Report { failures, idle: !tally.enters() })
 }
 
 fn failed(campaign: &Campaign, failures: &mut BTreeMap<String, (u64, u64)>, seed: u64, kind: &str) -> io::Result<()> {
@@ -213,52 +262,72 @@ fn minimize(campaign: &Campaign, seed: u64, kind: &str) -> io::Result<PathBuf> {
     let tries = if kind == "hangs" { 100 } else { TRIES };
     let (text, wanted) = if mode == Mode::Text {
         let text = reduce::reduce_text(&disturbed(seed, &campaign.corpus), tries, &mut |text| {
-            verdict(mode, &trial, text, None).is_ok_and(|(found, _)| found == kind)
+            verdict(mode, &trial, text, &Wanted::Nothing).is_ok_and(|(found, _)| found == kind)
         });
-        (text, None)
+        (text, Wanted::Nothing)
     } else {
-        let Some(sample) = generated(seed) else { return Ok(path) };
+        let Some(sample) = generated(mode, seed) else { return Ok(path) };
         let small = reduce::reduce(&sample.tree, tries, &mut |tree| {
-            let Some((text, expected)) = described(tree) else { return false };
-            verdict(mode, &trial, &text, Some(&expected)).is_ok_and(|(found, _)| found == kind)
+            let Some((text, wanted)) = described(mode, seed, tree) else { return false };
+            verdict(mode, &trial, &text, &wanted).is_ok_and(|(found, _)| found == kind)
         });
-        described(&small).map_or((print(&small), None), |(text, expected)| (text, Some(expected)))
+        described(mode, seed, &small).unwrap_or_else(|| (print(&small), Wanted::Nothing))
     };
-    let (_, detail) = verdict(mode, &trial, &text, wanted.as_ref())?;
+    let (_, detail) = verdict(mode, &trial, &text, &wanted)?;
     for line in text.lines().take(40) {
         println!("    {line}");
     }
     for line in detail.lines().take(20) {
         println!("  > {line}");
     }
-    std::fs::write(&path, header(wanted.as_ref(), seed, kind) + &text)?;
+    let mut header = format!("; Found by the fuzzer with seed {seed}: {}.\n", kind.replace(':', ","));
+    match &wanted {
+        Wanted::Nothing => {}
+        Wanted::Outcome(expected) => header += &output_lines(&expected.output),
+        Wanted::Agreement(seed) => header += &traces::header(&text, *seed),
+    }
+    std::fs::write(&path, header + "\n" + &text)?;
     Ok(path)
 }
 
-fn described(tree: &Program) -> Option<(String, Expected)> {
-    let outcome = evaluate::evaluate(tree, generate::STEPS).ok()?;
-    Some((print(tree), expected(&outcome)))
+/// What a text is tested against.
+enum Wanted {
+    Nothing,
+    Outcome(Expected),
+    /// Of all ways to run it that come of this seed.
+    Agreement(u64),
 }
 
-/// The header comment of a language test.
-fn header(expected: Option<&Expected>, seed: u64, kind: &str) -> String {
-    let mut text = format!("; Found by the fuzzer with seed {seed}: {}.\n", kind.replace(':', ","));
-    if let Some(expected) = expected.filter(|e| !e.output.is_empty()) {
-        text += "; output:\n";
-        for line in expected.output.lines() {
-            text += &format!("; | {line}\n");
+impl Wanted {
+    /// As it stands in the file beside the program.
+    fn text(&self) -> String {
+        match self {
+            Wanted::Nothing => String::new(),
+            Wanted::Outcome(expected) => {
+                let fault = expected.fault.map_or("-".to_string(), |f| format!("{f:?}"));
+                format!("{fault}\n{}", expected.output)
+            }
+            Wanted::Agreement(seed) => seed.to_string(),
         }
     }
-    text + "\n"
+}
+
+fn described(mode: Mode, seed: u64, tree: &Program) -> Option<(String, Wanted)> {
+    let outcome = evaluate::evaluate(tree, limits(mode)).ok()?;
+    let wanted = if mode == Mode::Traces { Wanted::Agreement(seed) } else { Wanted::Outcome(expected(&outcome)) };
+    Some((print(tree), wanted))
+}
+
+/// Output in the header comment of a language test.
+pub fn output_lines(output: &str) -> String {
+    let lines: String = output.lines().map(|line| format!("; | {line}\n")).collect();
+    if lines.is_empty() { lines } else { format!("; output:\n{lines}") }
 }
 
 /// What a child says of a text: the kind of its failure, empty if it passes, and details.
-fn verdict(mode: Mode, file: &Path, text: &str, expected: Option<&Expected>) -> io::Result<(String, String)> {
+fn verdict(mode: Mode, file: &Path, text: &str, wanted: &Wanted) -> io::Result<(String, String)> {
     std::fs::write(file, text)?;
-    if let Some(expected) = expected {
-        let fault = expected.fault.map_or("-".to_string(), |f| format!("{f:?}"));
-        std::fs::write(file.with_extension("expected"), format!("{fault}\n{}", expected.output))?;
-    }
+    std::fs::write(file.with_extension("expected"), wanted.text())?;
     let file = file.display().to_string();
     let mut process = limited(&["--one", mode.name(), &file])?.stdout(Stdio::piped()).spawn()?;
     let output = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;

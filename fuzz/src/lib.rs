@@ -12,6 +12,7 @@ pub mod mutation;
 pub mod print;
 pub mod program;
 pub mod reduce;
+pub mod traces;
 pub mod tree;
 pub mod typing;
 pub mod value;

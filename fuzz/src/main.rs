@@ -2,8 +2,8 @@
 //!
 //!     cargo run --release -p scaly-fuzz -- --mode run --count 10000
 //!
-//! `--mode parse|text|run|loops`, `--seed N` (the first one), `--count N`, `--seconds N`, `--keep FOLDER` for the small
-//! programs that fail, `--show N` prints the program of a seed and what it must print. Exit status 1 if something failed.
+//! `--mode parse|text|run|loops|traces`, `--seed N` (the first one), `--count N`, `--seconds N`, `--keep FOLDER` for the small
+//! programs that fail, `--show MODE N` prints the program of a seed and what it must print. Exit status 1 if something failed.
 #![deny(unsafe_code)]
 
 use std::path::PathBuf;
@@ -15,8 +15,12 @@ use scaly_fuzz::print::print;
 
 type Failure = Box<dyn std::error::Error>;
 
+/// Bytes of stack for the model, which nests as deep as the program that it runs.
+const STACK: usize = 256 << 20;
+
 fn main() -> ExitCode {
-    match act() {
+    let acting = std::thread::Builder::new().stack_size(STACK).spawn(|| act().map_err(|e| e.to_string()));
+    match acting.map_err(|e| e.to_string()).and_then(|acting| acting.join().unwrap_or(Err("it panicked".to_string()))) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -42,8 +46,8 @@ fn act() -> Result<bool, Failure> {
             driver::one(mode(name)?, file.as_ref())?;
             return Ok(true);
         }
-        [word, seed] if word == "--show" => {
-            let sample = driver::generated(seed.parse()?).ok_or("this seed gives no program")?;
+        [word, name, seed] if word == "--show" => {
+            let sample = driver::generated(mode(name)?, seed.parse()?).ok_or("this seed gives no program")?;
             println!("{}\n; {:?}", print(&sample.tree), sample.expected.fault);
             for line in sample.expected.output.lines() {
                 println!("; | {line}");
@@ -78,11 +82,14 @@ fn act() -> Result<bool, Failure> {
         campaign.corpus = programs("tests/lang".as_ref());
         campaign.corpus.extend(programs("examples".as_ref()));
     }
-    let failures = driver::run(&campaign)?;
-    for (kind, (count, seed)) in &failures {
+    let report = driver::run(&campaign)?;
+    for (kind, (count, seed)) in &report.failures {
         println!("{count:>8} times from seed {seed}: {kind}");
     }
-    Ok(failures.is_empty())
+    if report.idle {
+        println!("native code was hardly entered");
+    }
+    Ok(report.passed())
 }
 
 fn programs(folder: &std::path::Path) -> Vec<PathBuf> {

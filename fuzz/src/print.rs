@@ -65,6 +65,11 @@ impl Printer<'_> {
             Type::Struct(number) => format!("S{number}"),
             Type::Union(number) => format!("U{number}"),
             Type::Slice(element) => format!("Slice[{}]", self.ty(element)),
+            Type::Lambda(params, result) => {
+                let params: Vec<String> = params.iter().map(|ty| self.ty(ty)).collect();
+                format!("function({}) returns {}", list(&params), self.ty(result))
+            }
+            Type::Builder => "StringBuilder".to_string(),
         }
     }
 
@@ -190,9 +195,13 @@ impl Printer<'_> {
                     (true, 0) => "mutable",
                     (true, _) => "var",
                 };
-                let ty = if *annotated { format!(": {}", self.ty(ty)) } else { String::new() };
-                let value = value.as_ref().map_or(String::new(), |v| format!(" = {}", self.expr(v, LOOSEST)));
-                self.line(&format!("{word} v{var}{ty}{value}"));
+                let annotation = if *annotated { format!(": {}", self.ty(ty)) } else { String::new() };
+                let value = match value {
+                    Some(value) => format!(" = {}", self.expr(value, LOOSEST)),
+                    None if *ty == Type::Builder => " = StringBuilder()".to_string(),
+                    None => String::new(),
+                };
+                self.line(&format!("{word} v{var}{annotation}{value}"));
             }
             Statement::Assign { place, value, spelling } => {
                 let (place, value) = (self.place(place), self.expr(value, LOOSEST));
@@ -217,8 +226,8 @@ impl Printer<'_> {
                     self.line("}");
                 }
             }
-            Statement::While { fuel, condition, body, label } => {
-                self.line(&format!("var v{fuel} = 8"));
+            Statement::While { fuel, most, condition, body, label } => {
+                self.line(&format!("var v{fuel} = {most}"));
                 let condition = self.expr(condition, 21);
                 self.line(&format!("while v{fuel} > 0 and {condition}{} {{", Self::label(label)));
                 self.depth += 1;
@@ -236,8 +245,8 @@ impl Printer<'_> {
                 self.depth -= 1;
                 self.line("}");
             }
-            Statement::Repeat { fuel, body, label } => {
-                self.line(&format!("var v{fuel} = 8"));
+            Statement::Repeat { fuel, most, body, label } => {
+                self.line(&format!("var v{fuel} = {most}"));
                 self.line(&format!("repeat{} {{", Self::label(label)));
                 self.depth += 1;
                 self.line(&format!("if v{fuel} <= 0: break"));
@@ -354,6 +363,10 @@ impl Printer<'_> {
             Statement::MapSet(place, key, value) => {
                 let (key, value) = (self.expr(key, LOOSEST), self.expr(value, LOOSEST));
                 let text = format!("{}.set({key}, {value})", self.place(place));
+                self.line(&text);
+            }
+            Statement::Append(place, value) => {
+                let text = format!("{}.append({})", self.place(place), self.expr(value, LOOSEST));
                 self.line(&text);
             }
             Statement::MapRemove(var, place, key) => {
@@ -540,6 +553,12 @@ impl Printer<'_> {
                 let body = self.expr(body, LOOSEST);
                 primary(format!("{array}.fold({start}, \\v{accumulator} v{var}: {body})"))
             }
+            Expr::Lambda(params, body) => {
+                let params: Vec<String> = params.iter().map(|(var, _)| format!("v{var}")).collect();
+                (format!("\\{}: {}", params.join(" "), self.expr(body, LOOSEST)), LOOSEST)
+            }
+            Expr::Routine(number) => primary(format!("r{number}")),
+            Expr::Apply(function, args) => primary(format!("{}({})", self.expr(function, PRIMARY), self.args(args))),
             Expr::Format(parts, tail) => {
                 let mut text = String::new();
                 let mut args = Vec::new();

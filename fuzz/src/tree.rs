@@ -23,6 +23,10 @@ pub enum Type {
     Union(usize),
     /// Of parameters only.
     Slice(Box<Type>),
+    /// Of variables and parameters: a function value.
+    Lambda(Vec<Type>, Box<Type>),
+    /// Of variables only: a `StringBuilder`.
+    Builder,
 }
 
 pub const INT: Type = Type::Int(IntKind::I64);
@@ -153,6 +157,12 @@ pub enum Expr {
     Filter(Box<Expr>, Var, Box<Expr>),
     /// `a.fold(start, \accumulator v: e)`
     Fold(Box<Expr>, Box<Expr>, Var, Var, Box<Expr>),
+    /// `\v1 v2: e`, a function value where the context gives the type.
+    Lambda(Vec<(Var, Type)>, Box<Expr>),
+    /// A routine as a value.
+    Routine(usize),
+    /// A function value called.
+    Apply(Box<Expr>, Vec<Expr>),
     /// `format("…{}…", …)`: what stands before each value, the values, what stands behind.
     Format(Vec<(String, Expr)>, String),
 }
@@ -212,9 +222,10 @@ pub enum Statement {
         value: Expr,
     },
     If(Expr, Block, Block),
-    /// `while fuel > 0 and condition { fuel -= 1 … }`
+    /// `while fuel > 0 and condition { fuel -= 1 … }`; `most` is what fuel begins with.
     While {
         fuel: Var,
+        most: i64,
         condition: Expr,
         body: Block,
         label: Option<u32>,
@@ -229,6 +240,7 @@ pub enum Statement {
     /// `repeat { if fuel <= 0: break fuel -= 1 … }`
     Repeat {
         fuel: Var,
+        most: i64,
         body: Block,
         label: Option<u32>,
     },
@@ -267,6 +279,8 @@ pub enum Statement {
     Sort(Place),
     Reverse(Place),
     MapSet(Place, Expr, Expr),
+    /// `b.append(e)`
+    Append(Place, Expr),
     /// `let v = m.remove(k)`
     MapRemove(Var, Place, Expr),
     Block(Block),

@@ -226,6 +226,10 @@ impl Typing<'_> {
                 self.want(key, &k)?;
                 self.want(value, &v)?;
             }
+            Statement::Append(place, value) => {
+                (self.place(place)? == Type::Builder).then_some(())?;
+                self.of(value)?;
+            }
             Statement::MapRemove(var, place, key) => {
                 let Type::Map(k, _) = self.place(place)? else { return None };
                 self.want(key, &k)?;
@@ -251,7 +255,7 @@ impl Typing<'_> {
             Rem | Shl | Shr => matches!(ty, Type::Int(_)),
             And | Or | Xor => matches!(ty, Type::Int(_) | Type::Bool),
             Lt | Le | Gt | Ge => number || *ty == Type::Char,
-            Eq | Ne => !matches!(ty, Type::Map(..) | Type::Slice(_)),
+            Eq | Ne => !matches!(ty, Type::Map(..) | Type::Slice(_) | Type::Lambda(..) | Type::Builder),
             Both | Either => *ty == Type::Bool,
         };
         let gives = match op {
@@ -381,6 +385,21 @@ impl Typing<'_> {
                 self.want(body, &ty)?;
                 ty
             }
+            Expr::Lambda(params, body) => {
+                self.vars.extend(params.iter().cloned());
+                Type::Lambda(params.iter().map(|(_, ty)| ty.clone()).collect(), Box::new(self.of(body)?))
+            }
+            Expr::Routine(number) => {
+                let routine = self.program.routines.get(*number)?;
+                let params = routine.params.iter().map(|p| p.ty.clone()).collect();
+                Type::Lambda(params, Box::new(routine.result.clone()?))
+            }
+            Expr::Apply(function, args) => {
+                let Type::Lambda(params, result) = self.of(function)? else { return None };
+                (params.len() == args.len()).then_some(())?;
+                params.iter().zip(args).try_for_each(|(ty, arg)| self.want(arg, ty))?;
+                *result
+            }
             Expr::Format(parts, _) => {
                 for (_, value) in parts {
                     self.of(value)?;
@@ -453,7 +472,10 @@ mod tests {
     #[test]
     fn what_is_generated_is_well_typed() {
         for seed in 0..500 {
-            let tree = program(Choices::seeded(seed), Style { loops: seed % 4 == 0, faults: seed % 3 == 0 });
+            let tree = program(
+                Choices::seeded(seed),
+                Style { loops: seed % 4 == 0, faults: seed % 3 == 0, hot: seed % 5 == 1 },
+            );
             assert!(well_typed(&tree), "seed {seed}\n{}", print(&tree));
         }
     }

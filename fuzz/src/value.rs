@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::rc::Rc;
 
 use crate::print::{bits, escaped, variant_name};
-use crate::tree::IntKind;
+use crate::tree::{Expr, IntKind, Var};
 
 #[derive(Clone, Debug)]
 pub enum Value {
@@ -23,6 +23,14 @@ pub enum Value {
     Struct(usize, Vec<Value>),
     Union(usize, usize, Vec<Value>),
     View(View),
+    Lambda(Rc<Closure>),
+}
+
+/// A function value: a routine, or parameters, a body, and what it captured.
+#[derive(Clone, Debug)]
+pub enum Closure {
+    Routine(usize),
+    Lambda { params: Vec<Var>, body: Expr, captured: Vec<(Var, Value)> },
 }
 
 /// Elements `low` to before `low + length` of the array at a path in a cell.
@@ -117,7 +125,7 @@ impl Value {
                 }
                 out.push('}');
             }
-            Value::Map(_) | Value::View(_) => *out += "?",
+            Value::Map(_) | Value::View(_) | Value::Lambda(_) => *out += "?",
         }
     }
 }

@@ -66,6 +66,7 @@ fn own(statement: &mut Statement) -> Vec<&mut Expr> {
         Statement::Assign { place, value, .. }
         | Statement::Update { place, value, .. }
         | Statement::Push(place, value)
+        | Statement::Append(place, value)
         | Statement::Remove(_, place, value)
         | Statement::MapRemove(_, place, value) => of_place(place).chain([value]).collect(),
         Statement::Insert(place, a, b) | Statement::Swap(place, a, b) | Statement::MapSet(place, a, b) => {
@@ -100,6 +101,8 @@ pub fn children(expr: &mut Expr) -> Vec<&mut Expr> {
         | Expr::Filter(a, _, b) => {
             vec![a, b]
         }
+        Expr::Lambda(_, body) => vec![body],
+        Expr::Apply(function, args) => [&mut **function].into_iter().chain(args).collect(),
         Expr::If(a, b, c) | Expr::Fold(a, b, _, _, c) => vec![a, b, c],
         Expr::Choose(subject, arms) => {
             [&mut **subject].into_iter().chain(arms.iter_mut().map(|(_, value)| value)).collect()
@@ -119,6 +122,7 @@ pub fn children(expr: &mut Expr) -> Vec<&mut Expr> {
         | Expr::Var(_)
         | Expr::Const(_)
         | Expr::None
+        | Expr::Routine(_)
         | Expr::EmptyMap(..) => Vec::new(),
     }
 }

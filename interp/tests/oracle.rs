@@ -149,6 +149,74 @@ fn values_in_slots_are_carried() {
     free("Move s22, s4\nAddImm s23, s22, 1\nAdd s23, s23, s4");
 }
 
+/// A slot carries what is moved into it, whatever that is and however old.
+#[test]
+fn copies_are_carried() {
+    // The counter of the iteration before.
+    carried("AddImm s22, s20, 1\nMove s20, s4", &[20]);
+    // A value from before the loop: all but the first iteration see it.
+    carried("AddImm s22, s20, 1\nMove s20, s21", &[20]);
+    // On one path only.
+    carried("AddImm s22, s20, 1\nJNeImm s4, 3 -> @on\nMove s20, s21\non: Nop", &[20]);
+    // Of a slot that is carried itself: an induction does not excuse its copy.
+    carried("AddImm s22, s21, 1\nMove s21, s20\nAddImm s20, s20, 1", &[20, 21]);
+    // Hand over hand.
+    carried("AddImm s23, s22, 1\nMove s22, s21\nMove s21, s20\nMove s20, s4", &[20, 21, 22]);
+    // There and back within an iteration.
+    carried("Move s22, s20\nMove s20, s21\nMove s21, s22\nAdd s23, s20, s20", &[20, 21]);
+    // The copy of this iteration is used in this iteration.
+    free("Move s20, s4\nAddImm s22, s20, 1\nMove s20, s21\nAdd s22, s22, s20");
+    // A copy that nobody looks at.
+    free("Move s20, s4\nMove s22, s20");
+}
+
+/// What is set in an inner loop and used in the next iteration of the outer one, or of the inner one.
+#[test]
+fn copies_are_carried_by_the_loop_that_they_cross() {
+    let nest = |inner: &str, before: &str, after: &str| {
+        let listing = format!(
+            "main start
+function start(params 0, results 1, frame 40)
+  loop counted s4..6 @top..@out
+  loop counted s14..16 @each..@done in loop0
+  Const s6, 5
+  Const s20, 0
+  Const s21, 0
+  Const s4, 0
+  ForPrepS s4..6, s6 -> @out
+top:
+  {before}
+  Const s14, 0
+  ForPrepS s14..16, s6 -> @done
+each:
+  {inner}
+  ForLoop s14..16, loop1 -> @each
+done:
+  {after}
+  ForLoop s4..6, loop0 -> @top
+out:
+  Const s0, 0
+  Return1 s0
+"
+        );
+        let loops = report(&listing).loops;
+        let carried = |at: usize| loops[at].carried.keys().copied().collect::<Vec<_>>();
+        (carried(0), carried(1))
+    };
+    // The inner counter, for the outer loop.
+    assert_eq!(nest("Move s20, s14", "AddImm s22, s20, 1", "Nop"), (vec![20], vec![]));
+    // The outer counter: the inner loop's next iteration gets it, and the outer loop's first inner one.
+    assert_eq!(nest("AddImm s22, s20, 1\nMove s20, s4", "Nop", "Nop"), (vec![20], vec![20]));
+    // Set anew before the inner loop.
+    assert_eq!(nest("AddImm s22, s20, 1\nMove s20, s4", "Move s20, s6", "Nop"), (vec![], vec![20]));
+    // The inner loop leaves its last value to the same outer iteration.
+    assert_eq!(nest("Move s20, s14", "Nop", "AddImm s22, s20, 1"), (vec![], vec![]));
+    // It lay in s20 while the inner loop went on, and in s21 while the outer one did.
+    assert_eq!(nest("Move s20, s14", "AddImm s22, s21, 1", "Move s21, s20"), (vec![21], vec![]));
+    // The same slot in two runs of the inner loop: each run sets it before it uses it.
+    assert_eq!(nest("AddImm s22, s20, 1\nMove s20, s14", "Const s20, 0", "Nop"), (vec![], vec![20]));
+}
+
 #[test]
 fn input_and_output_order_iterations() {
     let seen = body("Text s22..24, text0\nRuntime s22, ConsolePrint");

@@ -11,6 +11,7 @@ use super::overloads::{Slot, is_constant};
 use super::projection::is_plain;
 use super::types::Context;
 use crate::source::Span;
+use crate::syntax::Symbol;
 use crate::syntax::ast;
 
 impl<'a> Checker<'a> {
@@ -159,15 +160,24 @@ impl<'a> Checker<'a> {
         let vars = candidate.vars.iter().filter_map(|(name, bound)| Some((*name, (*bound)?)));
         let generics = candidate.outer.iter().copied().chain(vars).collect();
         let ctx = Context { space: candidate.space, generics };
-        let mut value = self.expr_elsewhere(default, ty, ctx);
+        let names = candidate.params.iter().map(|p| (p.name, p.span)).collect();
+        let mut value = self.default_elsewhere(default, ty, ctx, names);
         self.taken_in(&mut value, span);
         value
     }
 
-    /// An expression that sees nothing of the routine that it becomes a part of.
-    pub fn expr_elsewhere(&mut self, e: &'a ast::Expr, ty: TypeId, ctx: Context) -> Expr {
+    /// A default, which sees nothing of the routine that it becomes a part of, nor the parameters or fields beside it.
+    pub fn default_elsewhere(
+        &mut self,
+        e: &'a ast::Expr,
+        ty: TypeId,
+        ctx: Context,
+        beside: Vec<(Symbol, Span)>,
+    ) -> Expr {
         let base = self.scopes.hide();
+        let outer = std::mem::replace(&mut self.beside, beside);
         let value = self.within(ctx, |c| c.expr_as(e, ty, None));
+        self.beside = outer;
         self.scopes.show(base);
         value
     }

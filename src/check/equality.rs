@@ -14,19 +14,12 @@ impl<'a> Checker<'a> {
             _ => self.join(l.ty, r.ty),
         };
         let Some(ty) = joined else { return self.no_operator(op, op_span, &l, &r, span) };
-        if let Some(part) = self.incomparable(ty) {
-            let name = self.type_name(ty);
-            let part_name = self.type_name(part);
-            let message = if part == ty {
-                format!("values of type `{name}` cannot be compared")
-            } else {
-                format!("values of type `{name}` cannot be compared: there is a `{part_name}` in them")
-            };
-            self.report(Diagnostic::error(op_span, message).label("functions have no equality"));
+        if self.reports_incomparable(ty, op_span) {
             return self.failed(span);
         }
         let l = self.coerce(l, ty, None);
         let r = self.coerce(r, ty, None);
+        self.note_equals(ty, span);
         let negate = op == BinaryOp::NotEqual;
         // Against a variant without a payload the tag is enough.
         let (l, r) = match (bare_variant(&l), bare_variant(&r)) {
@@ -37,27 +30,45 @@ impl<'a> Checker<'a> {
         Expr::new(ExprKind::Equal { left: Box::new(l), right: Box::new(r), negate }, Types::BOOL, span)
     }
 
+    /// Reports a type whose values have no equality.
+    pub fn reports_incomparable(&mut self, ty: TypeId, op_span: Span) -> bool {
+        let Some(part) = self.incomparable(ty) else { return false };
+        let name = self.type_name(ty);
+        let part_name = self.type_name(part);
+        let message = if part == ty {
+            format!("values of type `{name}` cannot be compared")
+        } else {
+            format!("values of type `{name}` cannot be compared: there is a `{part_name}` in them")
+        };
+        self.report(Diagnostic::error(op_span, message).label("functions have no equality"));
+        true
+    }
+
     /// The part of a type that has no equality.
     pub fn incomparable(&self, ty: TypeId) -> Option<TypeId> {
-        let mut seen = Vec::new();
-        let mut open = vec![ty];
-        while let Some(ty) = open.pop() {
-            match self.out.types.get(ty) {
-                Type::Function { .. } => return Some(ty),
-                Type::Array(t) | Type::Vector(t) | Type::Slice(t) => open.push(*t),
-                Type::Struct(_) | Type::Union(_) if seen.contains(&ty) => {}
-                Type::Struct(s) => {
-                    seen.push(ty);
-                    open.extend(self.out.types.structure(*s).fields.iter().map(|f| f.ty));
-                }
-                Type::Union(u) => {
-                    seen.push(ty);
-                    open.extend(self.out.types.union(*u).variants.iter().flat_map(|v| &v.payload).map(|f| f.ty));
-                }
-                _ => {}
+        self.out.types.parts(ty).into_iter().find(|&part| matches!(self.out.types.get(part), Type::Function { .. }))
+    }
+
+    /// Makes sure that the parts of a type with an `operator =` are compared by it.
+    fn note_equals(&mut self, ty: TypeId, span: Span) {
+        let Some(symbol) = self.interner.find(BinaryOp::Equal.text()) else { return };
+        if !self.compared.insert(ty) {
+            return;
+        }
+        for part in self.out.types.parts(ty) {
+            if !self.is_composite(part) || self.out.equals.contains_key(&part) {
+                continue;
+            }
+            let Some((routines, owner, _)) = self.find_methods(part, symbol) else { continue };
+            let fits = |c: &mut Self, id| {
+                let signature = c.signature(id, &owner);
+                signature.params == [part] && signature.result == Types::BOOL
+            };
+            if let Some(id) = routines.into_iter().find(|&id| fits(self, id)) {
+                let routine = self.instance(id, &owner, span);
+                self.out.equals.insert(part, routine);
             }
         }
-        None
     }
 
     /// `e is V`, `e is null`.

@@ -25,10 +25,11 @@ impl<'a> Checker<'a> {
             let args = self.out.types.structure(structure).arguments.clone();
             let types: Vec<TypeId> = self.out.types.structure(structure).fields.iter().map(|f| f.ty).collect();
             let ctx = self.type_context(owner, &args);
+            let beside = || fields.iter().map(|f| (f.name.symbol, f.name.span)).collect();
             for (i, (field, field_ty)) in fields.iter().zip(types).enumerate() {
                 let Some(default) = &field.default else { continue };
                 set.insert(i as u32);
-                let value = self.expr_elsewhere(default, field_ty, ctx.clone());
+                let value = self.default_elsewhere(default, field_ty, ctx.clone(), beside());
                 if value.ty == Types::ERROR {
                     continue;
                 }

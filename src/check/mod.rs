@@ -132,6 +132,8 @@ pub(crate) struct Checker<'a> {
     alias_depth: u32,
     constant_depth: u32,
     payload_structs: FxHashMap<(hir::UnionId, u32), TypeId>,
+    /// Types whose values are compared somewhere.
+    compared: FxHashSet<TypeId>,
 
     instances: FxHashMap<(declarations::RoutineDeclId, Rc<[TypeId]>), instances::Instance>,
     /// Routines of the compiler for one type: `copy`, `hash`.
@@ -146,6 +148,8 @@ pub(crate) struct Checker<'a> {
     aliases: Vec<hir::Expr>,
     /// Statements that must run before the one that is being checked; none where nothing can be put before it.
     prelude: Option<Vec<hir::Expr>>,
+    /// Parameters or fields beside the one whose default is being checked.
+    beside: Vec<(Symbol, Span)>,
     /// Variables of which a routine has been told that it cannot name them.
     hidden: FxHashSet<(Option<RoutineId>, Symbol)>,
 }
@@ -182,6 +186,7 @@ impl<'a> Checker<'a> {
             alias_depth: 0,
             constant_depth: 0,
             payload_structs: FxHashMap::default(),
+            compared: FxHashSet::default(),
             instances: FxHashMap::default(),
             intrinsics: FxHashMap::default(),
             queue: Vec::new(),
@@ -191,6 +196,7 @@ impl<'a> Checker<'a> {
             frames: Vec::new(),
             aliases: Vec::new(),
             prelude: None,
+            beside: Vec::new(),
             hidden: FxHashSet::default(),
         }
     }

@@ -430,6 +430,12 @@ impl<'a> Checker<'a> {
             );
             return;
         }
+        if let Some(&(_, at)) = self.beside.iter().find(|(name, _)| *name == symbol) {
+            let help = "leave out the default: pass the value, or let a routine with fewer parameters pass it";
+            let diagnostic = Diagnostic::error(span, format!("a default cannot name `{name}`"));
+            self.report(diagnostic.label("it is not known here").secondary(at, "declared beside it").help(help));
+            return;
+        }
         if let Some((at, top)) = self.hidden_variable(symbol) {
             let in_main = self.frames.first().is_some_and(|f| f.kind == super::hir::RoutineKind::Main);
             let diagnostic = if top && in_main {

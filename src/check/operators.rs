@@ -129,6 +129,14 @@ impl<'a> Checker<'a> {
         span: Span,
         hint: Option<TypeId>,
     ) -> Expr {
+        // The collections of the library compare what is in them.
+        let library = |c: &Self| c.declaration(l.ty).is_some_and(|(decl, _)| c.decls.ty(decl).library);
+        if matches!(op, BinaryOp::Equal | BinaryOp::NotEqual)
+            && library(self)
+            && self.reports_incomparable(l.ty, op_span)
+        {
+            return self.failed(span);
+        }
         let mut symbol = self.interner.find(op.text());
         let mut found = symbol.and_then(|s| self.find_methods(l.ty, s));
         let mut negate = false;

@@ -1,6 +1,7 @@
 //! Bodies and statements, and the expressions that are neither a call nor an operation.
 
 use super::Checker;
+use super::assign::after;
 use super::declarations::Declarations;
 use super::hir::{Expr, ExprKind, LocalId, LocalKind, RoutineKind, ShowFormat, ShowPart, Stream, TypeId, Types};
 use super::instances::zero_status;
@@ -203,12 +204,12 @@ impl<'a> Checker<'a> {
         e
     }
 
-    /// Something that is evaluated more than once, or perhaps not at all: nothing can be put before it.
-    pub fn alone<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> R {
-        let outer = self.prelude.take();
-        let result = f(self);
-        self.prelude = outer;
-        result
+    /// A value that is computed more than once, or perhaps not at all: what goes before it is no part of the statement.
+    pub fn alone(&mut self, f: impl FnOnce(&mut Self) -> Expr) -> Expr {
+        let outer = self.prelude.replace(Vec::new());
+        let value = f(self);
+        let before = std::mem::replace(&mut self.prelude, outer).unwrap_or_default();
+        if before.is_empty() { value } else { after(before, value) }
     }
 
     /// `x = e` at the end of a routine with another result than a `bool`: an assignment was meant.

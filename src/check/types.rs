@@ -490,6 +490,14 @@ impl<'a> Checker<'a> {
             self.report(diagnostic);
             return;
         }
+        if let Some((outer, at)) = self.parameter_around(name.symbol) {
+            let diagnostic = Diagnostic::error(name.span, format!("`{text}` is a type parameter of `{outer}`"))
+                .label("not visible in a type inside of it")
+                .secondary(at, "declared here")
+                .help(format!("give the inner type a parameter of its own: `define Inner[{text}](…)`"));
+            self.report(diagnostic);
+            return;
+        }
         if let Some((_, span)) = self.value_named(name.symbol) {
             diagnostic = Diagnostic::error(name.span, format!("`{text}` is no type")).secondary(span, "defined here");
         }
@@ -513,6 +521,22 @@ impl<'a> Checker<'a> {
         };
         let label = if head { "unknown type or namespace" } else { "no type of this name" };
         self.report(diagnostic.label(label).help_near(near));
+    }
+
+    /// The generic type around the current context that has a type parameter of this name.
+    fn parameter_around(&self, name: Symbol) -> Option<(&str, Span)> {
+        let mut at = Some(self.ctx.space);
+        while let Some(id) = at {
+            let space = self.decls.space(id);
+            if let Some(owner) = space.owner
+                && let declared = self.decls.ty(owner)
+                && let Some(generic) = declared.define.generics.iter().find(|g| g.symbol == name)
+            {
+                return Some((self.text(declared.name), generic.span));
+            }
+            at = space.parent;
+        }
+        None
     }
 
     fn visible_types(&self) -> Vec<Symbol> {

@@ -43,10 +43,11 @@ impl<'a> Checker<'a> {
                 let types: Vec<TypeId> = self.out.types.structure(id).fields.iter().map(|f| f.ty).collect();
                 let args = self.out.types.structure(id).arguments.clone();
                 let ctx = self.type_context(decl, &args);
+                let beside = || fields.iter().map(|f| (f.name.symbol, f.name.span)).collect();
                 let mut values = Vec::new();
                 for (field, ty) in fields.iter().zip(types) {
                     values.push(match &field.default {
-                        Some(default) => self.expr_elsewhere(default, ty, ctx.clone()),
+                        Some(default) => self.default_elsewhere(default, ty, ctx.clone(), beside()),
                         None => self.default_of(ty, span)?,
                     });
                 }

@@ -144,6 +144,7 @@ const OPTIONS: &[&str] = &[
     "--help",
     "--jit",
     "--memory-limit",
+    "--observe",
     "--oracle",
     "--preset",
     "--regions",
@@ -209,6 +210,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Mis
             Long("jit") => seen.native.jit(&value("--jit", &mut parser)?)?,
             Long("preset") => seen.native.preset(&value("--preset", &mut parser)?)?,
             Long("trace-log") => seen.native.trace_log(optional("--trace-log", &mut parser)?.as_deref())?,
+            Long("observe") => seen.native.observe(&value("--observe", &mut parser)?)?,
             Long("stats") => seen.native.stats(optional("--stats", &mut parser)?.as_deref())?,
             Value(word) if seen.command.is_none() && command(&word).is_some() => seen.command = command(&word),
             Value(word) => {
@@ -229,6 +231,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Mis
     let (action, rest) = finish(&seen, rest, &mut options)?;
     let native = seen.native.finish()?;
     (options.run.jit, options.run.trace_log) = (native.jit, native.log);
+    options.run.observers = native.observers;
     (options.stats, options.run.statistics) = (native.stats, native.stats.is_some());
     Ok(Arguments { action, source, program_arguments: rest, options })
 }

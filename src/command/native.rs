@@ -1,7 +1,8 @@
-//! The options about native code: `--jit`, `--preset`, `--trace-log`, `--stats`.
+//! The options about native code: `--jit`, `--preset`, `--trace-log`, `--stats`, `--observe`.
 
 use std::path::PathBuf;
 
+use scaly_asm::observers;
 use scaly_tracer::log::{Form, Request};
 use scaly_tracer::parameters::{ParameterError, Parameters, Preset};
 
@@ -17,6 +18,7 @@ pub struct NativeWords {
     pub help: bool,
     log: Option<Request>,
     stats: Option<Form>,
+    observers: Option<observers::Options>,
     /// The first of the options.
     pub given: Option<&'static str>,
 }
@@ -27,6 +29,7 @@ pub struct NativeOptions {
     pub jit: Option<Parameters>,
     pub log: Option<Request>,
     pub stats: Option<Form>,
+    pub observers: observers::Options,
 }
 
 impl NativeWords {
@@ -83,6 +86,24 @@ impl NativeWords {
         once("--stats", &mut self.stats, form)
     }
 
+    pub fn observe(&mut self, words: &str) -> Result<(), Misuse> {
+        let option = "--observe";
+        self.given.get_or_insert(option);
+        let mut options = observers::Options::default();
+        for word in words.split(',') {
+            let twice = match word {
+                "perf-map" => options.perf_map.replace(observers::PERF_MAP_DIRECTORY.into()).is_some(),
+                "jitdump" => options.jitdump.replace(observers::jitdump_directory()).is_some(),
+                "gdb" => std::mem::replace(&mut options.gdb, true),
+                _ => return Err(wrong(option, format!("'{word}' is none of perf-map, jitdump, gdb"))),
+            };
+            if twice {
+                return Err(wrong(option, format!("'{word}' is given twice")));
+            }
+        }
+        once(option, &mut self.observers, options)
+    }
+
     pub fn finish(self) -> Result<NativeOptions, Misuse> {
         let mut parameters = Parameters::preset(self.preset.unwrap_or_default());
         for (text, _) in &self.settings {
@@ -92,7 +113,12 @@ impl NativeWords {
         if self.stats.is_some() {
             parameters.count = 1;
         }
-        Ok(NativeOptions { jit: (!self.off).then_some(parameters), log: self.log, stats: self.stats })
+        Ok(NativeOptions {
+            jit: (!self.off).then_some(parameters),
+            log: self.log,
+            stats: self.stats,
+            observers: self.observers.unwrap_or_default(),
+        })
     }
 }
 
@@ -161,6 +187,7 @@ mod tests {
                 "--jit" => seen.jit(value.unwrap()),
                 "--preset" => seen.preset(value.unwrap()),
                 "--trace-log" => seen.trace_log(value),
+                "--observe" => seen.observe(value.unwrap()),
                 _ => seen.stats(value),
             };
             result.map_err(|misuse| misuse.to_string())?;
@@ -238,6 +265,20 @@ mod tests {
             ("json:a,text:b", "there is one file for the log, not two"),
         ] {
             assert_eq!(log(words).unwrap_err(), format!("--trace-log: {problem}"), "{words}");
+        }
+    }
+
+    #[test]
+    fn observers_are_named() {
+        let got = read(&[("--observe", Some("perf-map,gdb"))]).unwrap().observers;
+        assert_eq!((got.perf_map.as_deref(), got.jitdump, got.gdb), (Some("/tmp".as_ref()), None, true));
+        assert!(read(&[("--observe", Some("jitdump"))]).unwrap().observers.jitdump.is_some());
+        for (words, problem) in [
+            ("", "'' is none of perf-map, jitdump, gdb"),
+            ("perf", "'perf' is none of perf-map, jitdump, gdb"),
+            ("gdb,gdb", "'gdb' is given twice"),
+        ] {
+            assert_eq!(read(&[("--observe", Some(words))]).unwrap_err(), format!("--observe: {problem}"), "{words}");
         }
     }
 

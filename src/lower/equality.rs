@@ -12,7 +12,7 @@ use super::layout::FieldPlace;
 use super::places::Place;
 use super::regions::Want;
 use super::{Heading, Key, Lowering};
-use crate::check::hir::{Expr, Type, TypeId, Types};
+use crate::check::hir::{Expr, RoutineId, Type, TypeId, Types};
 
 /// Structs of up to so many slots are compared in place.
 const INLINE_SLOTS: u32 = 4;
@@ -38,7 +38,7 @@ impl<'h> Body<'_, 'h> {
                 let op = if sense { Opcode::JEq } else { Opcode::JNe };
                 self.code.branch(op, a, b, target, 0);
             }
-            Type::Struct(_) if self.slots(ty) <= INLINE_SLOTS => {
+            Type::Struct(_) if self.slots(ty) <= INLINE_SLOTS && self.own_equality(ty).is_none() => {
                 let layout = self.layout(ty);
                 let different = self.code.label();
                 let unequal = if sense { different } else { target };
@@ -61,7 +61,7 @@ impl<'h> Body<'_, 'h> {
     /// Whether values of the type are compared by a routine.
     fn is_compared_by_call(&mut self, ty: TypeId) -> bool {
         match self.types().get(ty) {
-            Type::Struct(_) => self.slots(ty) > INLINE_SLOTS,
+            Type::Struct(_) => self.slots(ty) > INLINE_SLOTS || self.own_equality(ty).is_some(),
             Type::String | Type::Union(_) | Type::Array(_) | Type::Vector(_) | Type::Slice(_) => true,
             _ => false,
         }
@@ -76,8 +76,17 @@ impl<'h> Body<'_, 'h> {
         if ty == Types::STRING {
             return self.code.runtime(base, Routine::StringEqual);
         }
-        let function = self.m.function(Key::Equal(ty));
+        let key = self.own_equality(ty).map_or(Key::Equal(ty), Key::Routine);
+        let function = self.m.function(key);
         self.code.call(base, function);
+    }
+
+    /// The `operator =` of a type. One that changes what it compares is called where the program says so, not for parts:
+    /// it has another calling convention.
+    fn own_equality(&mut self, ty: TypeId) -> Option<RoutineId> {
+        let routine = *self.hir.equals.get(&ty)?;
+        let signature = self.m.signature(routine);
+        signature.params.iter().all(|p| p.result.is_none() && p.region.is_none()).then_some(routine)
     }
 
     /// As [`Body::equal_slots`], with the values evaluated where the routine that compares them wants them.

@@ -144,9 +144,10 @@ fn after_generics(tokens: &[Token], mut at: usize) -> usize {
 pub(super) fn begins_fields(tokens: &[Token], at: usize) -> bool {
     match tokens[at + 1].kind {
         TokenKind::RightParen | TokenKind::Private | TokenKind::Var | TokenKind::Let | TokenKind::Mutable => true,
-        // `(int x, …`: wrong, but meant so.
+        // `(int x, …`, `P(int x)`: wrong, but meant so.
         TokenKind::Name if tokens[at + 2].kind == TokenKind::Name && !tokens[at + 2].after_break => {
-            tokens[at + 3].kind == TokenKind::Comma
+            let one = tokens[at + 3].kind == TokenKind::RightParen && !tokens[at].after_blank;
+            tokens[at + 3].kind == TokenKind::Comma || one
         }
         kind => kind.is_word() && tokens[at + 2].kind == TokenKind::Colon,
     }

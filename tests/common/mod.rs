@@ -1,39 +1,58 @@
 //! What the test binaries share: finding programs, running the command, reading expectations.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod checks;
 pub mod expectation;
+pub mod statistics;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use statistics::Statistics;
+
 /// One way to run a program: a name and the options that bring it about.
 #[derive(Clone, Copy, Debug)]
 pub struct Configuration {
     pub name: &'static str,
     pub options: &'static [&'static str],
+    pub tier: Tier,
+}
+
+/// What must have run, as the statistics of the run show. They make native code count, so most configurations do without.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tier {
+    /// Not asked.
+    Any,
+    /// No native code.
+    Interpreter,
+    /// Native code in every loop of three or more iterations, or a reason why not.
+    Native,
 }
 
 /// Every language test runs in each of these.
 pub const CONFIGURATIONS: &[Configuration] = &[
-    Configuration { name: "interpreter", options: &["--jit", "off"] },
-    Configuration { name: "default", options: &[] },
+    Configuration { name: "interpreter", options: &["--jit", "off"], tier: Tier::Interpreter },
+    Configuration { name: "default", options: &[], tier: Tier::Any },
     // Everything is recorded at once.
-    Configuration { name: "traces", options: &["--jit", "hot=1,hot_function=1,hot_exit=1"] },
+    Configuration { name: "traces", options: &["--jit", "hot=1,hot_exit=1"], tier: Tier::Native },
     // Limits so small that recordings abort, trees stay small, and calls are real ones.
     Configuration {
         name: "tiny",
         options: &["--jit", "hot=2,hot_function=2,hot_exit=2,max_trace=120,max_side_traces=3,inline_depth=1,unroll=1"],
+        tier: Tier::Any,
     },
     Configuration {
         name: "registers",
-        options: &["--jit", "hot=1,hot_function=2,hot_exit=1,random_registers=7,forced_exits=3", "--regions=guard"],
+        options: &["--jit", "hot=1,hot_function=1,hot_exit=1,random_registers=7,forced_exits=3", "--regions=guard"],
+        tier: Tier::Any,
     },
     // Views and moves are a matter of speed only.
     Configuration {
         name: "copies",
         options: &["--regions=guard", "--copies", "--jit", "hot=2,hot_function=3,hot_exit=1"],
+        tier: Tier::Any,
     },
 ];
 
@@ -46,6 +65,8 @@ pub struct Outcome {
     pub status: Option<i32>,
     pub output: String,
     pub error: String,
+    /// Where they were asked for and the program ran.
+    pub statistics: Option<Statistics>,
 }
 
 pub fn root() -> PathBuf {
@@ -77,11 +98,29 @@ pub fn programs(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+impl Configuration {
+    /// That a program has run on the tier that it was to run on.
+    pub fn check(&self, outcome: &Outcome) -> Result<(), String> {
+        match (self.tier, &outcome.statistics) {
+            (Tier::Any, _) => Ok(()),
+            (_, None) => Err(format!("no statistics on standard error:\n{}", outcome.error)),
+            (Tier::Interpreter, Some(statistics)) => statistics.interpreted_only(),
+            (Tier::Native, Some(statistics)) => statistics.native_everywhere(),
+        }
+    }
+}
+
 /// Runs a program in a configuration.
 pub fn run(path: &Path, configuration: Configuration, arguments: &[String], stdin: &str) -> Result<Outcome, String> {
     let mut command = scaly();
-    command.args(configuration.options).arg(path.strip_prefix(root()).unwrap_or(path)).args(arguments);
-    finish(command, stdin)
+    command.args(configuration.options);
+    if configuration.tier != Tier::Any {
+        command.arg(statistics::OPTION);
+    }
+    command.arg(path.strip_prefix(root()).unwrap_or(path)).args(arguments);
+    let mut outcome = finish(command, stdin)?;
+    outcome.statistics = statistics::take(&mut outcome.error);
+    Ok(outcome)
 }
 
 /// Runs a command to its end, or kills it at the limit.
@@ -112,5 +151,6 @@ pub fn finish(mut command: Command, stdin: &str) -> Result<Outcome, String> {
         status: output.status.code(),
         output: String::from_utf8_lossy(&output.stdout).into_owned(),
         error: String::from_utf8_lossy(&output.stderr).into_owned(),
+        statistics: None,
     })
 }

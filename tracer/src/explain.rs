@@ -188,7 +188,11 @@ impl LoopReport {
                     if !reduction.along.is_empty() {
                         text.push_str(&format!(", with {}", counted(reduction.along.len(), "value")));
                     }
-                    notes.push(plain(text));
+                    // Once for a variable of several slots.
+                    let note = plain(text);
+                    if notes.last() != Some(&note) {
+                        notes.push(note);
+                    }
                 }
                 let mut names: Vec<&str> = found.copied_out.iter().map(|c| c.name.as_str()).collect();
                 names.dedup();

@@ -4,9 +4,11 @@
 //! an inherited one stays where the parent had it. Where no register is left, what costs least to keep in memory for its
 //! length is spilled, back to its beginning: its home never changes.
 
-use scaly_tracer::trace::{Op, Ref, Trace};
+use scaly_interp::machine::{FloatOp, IntOp};
+use scaly_tracer::region::Op as Common;
+use scaly_tracer::trace::{Inst, Op, Ref, Trace};
 
-use super::lifetimes::{Clobber, Lifetimes, Unit};
+use super::lifetimes::{Clobber, Lifetimes, Unit, at_hand};
 use super::{Files, Home, Left, Source};
 
 /// What a life is longer than it is when costs are compared, in positions: of lives that are all short the reads alone
@@ -29,7 +31,11 @@ pub fn scan(trace: &Trace, lifetimes: &Lifetimes, inherited: &[Left], files: &Fi
         scan.place(unit);
     }
     let spills = scan.spill_slots();
-    let homes = lifetimes.unit.iter().map(|unit| unit.and_then(|u| scan.homes[u as usize])).collect();
+    let home = |(unit, inst): (&Option<u32>, &Inst)| match unit {
+        Some(unit) => scan.homes[*unit as usize],
+        None => at_hand(inst.op),
+    };
+    let homes = lifetimes.unit.iter().zip(&trace.insts).map(home).collect();
     (homes, spills)
 }
 
@@ -54,6 +60,10 @@ struct Scan<'a> {
 impl Scan<'_> {
     fn place(&mut self, unit: usize) {
         let this = self.lifetimes.units[unit];
+        if this.once && this.slot.is_some() {
+            // A load that its only reader does itself.
+            return;
+        }
         self.expire(this.start);
         let file = usize::from(this.vector);
         let allowed = self.allowed(&this);
@@ -94,6 +104,8 @@ impl Scan<'_> {
         if let Some(hint) = self.hint(unit, free) {
             return hint;
         }
+        let others = free & !self.second_operand(unit);
+        let free = if others != 0 { others } else { free };
         let order = if unit.vector { &self.files.vector } else { &self.files.general };
         match order.iter().find(|&&r| free & 1 << r != 0) {
             Some(&register) => register,
@@ -108,14 +120,27 @@ impl Scan<'_> {
             let (file, register) = register(Some(*home))?;
             return (file == usize::from(unit.vector) && free & 1 << register != 0).then_some(register);
         }
-        [inst.a, inst.b].into_iter().find_map(|operand| {
-            if operand.is_none() || operand.is_constant() {
-                return None;
-            }
-            let home = self.lifetimes.unit[operand.index()].and_then(|u| self.homes[u as usize]);
-            let (file, register) = register(home)?;
+        let (first, second) = operands(inst);
+        [Some(first), commutes(inst.op).then_some(second)].into_iter().flatten().find_map(|operand| {
+            let (file, register) = self.register_of(operand)?;
             (file == usize::from(unit.vector) && free & 1 << register != 0).then_some(register)
         })
+    }
+
+    /// The register, by bit, that must not be overwritten before it is read, so that another one saves moves.
+    fn second_operand(&self, unit: &Unit) -> u16 {
+        let inst = self.trace.inst(Ref::instruction(unit.first));
+        match self.register_of(operands(inst).1) {
+            Some((file, register)) if file == usize::from(unit.vector) => 1 << register,
+            _ => 0,
+        }
+    }
+
+    fn register_of(&self, value: Ref) -> Option<(usize, u8)> {
+        if value.is_none() || value.is_constant() {
+            return None;
+        }
+        register(self.lifetimes.unit[value.index()].and_then(|u| self.homes[u as usize]))
     }
 
     fn take(&mut self, unit: usize, register: u8) {
@@ -151,6 +176,10 @@ impl Scan<'_> {
             if self.homes[i].is_some() {
                 continue;
             }
+            if let Some(slot) = unit.slot {
+                self.homes[i] = Some(Home::Slot(slot));
+                continue;
+            }
             let inst = self.trace.inst(Ref::instruction(unit.first));
             let wanted = match inst.op {
                 Op::Inherit { index, .. } => match self.inherited.get(index as usize) {
@@ -165,11 +194,31 @@ impl Scan<'_> {
     }
 }
 
+/// The operand that is overwritten by a two-operand instruction, and the other.
+fn operands(inst: &Inst) -> (Ref, Ref) {
+    match inst.op {
+        Op::Common(Common::Float(FloatOp::Min | FloatOp::Max) | Common::Single(FloatOp::Min | FloatOp::Max)) => {
+            (inst.b, inst.a)
+        }
+        _ => (inst.a, inst.b),
+    }
+}
+
+/// Whether the operands may be exchanged, or the second is not needed any more when the result is written.
+fn commutes(op: Op) -> bool {
+    let Op::Common(op) = op else { return false };
+    match op {
+        Common::Int(op) => !matches!(op, IntOp::Sub),
+        Common::Float(op) | Common::Single(op) => matches!(op, FloatOp::Add | FloatOp::Mul),
+        _ => true,
+    }
+}
+
 fn register(home: Option<Home>) -> Option<(usize, u8)> {
     match home? {
         Home::General(register) => Some((0, register)),
         Home::Vector(register) => Some((1, register)),
-        Home::Spill(_) => None,
+        Home::Spill(_) | Home::Slot(_) | Home::SlotAddress(_) | Home::StackLimit => None,
     }
 }
 

@@ -13,7 +13,7 @@ use scaly_tracer::trace::{Inst, Slot, TraceId};
 
 use super::Emitter;
 use super::encode::*;
-use super::operands::context;
+use super::operands::{context, slot as slot_operand};
 use crate::context as at;
 use crate::context::Shared;
 
@@ -27,15 +27,8 @@ pub enum Cold {
 
 impl Emitter<'_> {
     pub fn routine(&mut self, inst: &Inst, routine: Routine, slot: Slot) {
-        let call = tier::call_routine as *const () as i64;
-        dynasm!(self.ops
-            ; .arch x64
-            ; lea rdx, [rbx + 8 * slot as i32]
-            ; mov rdi, [r15 + at::STATE]
-            ; mov esi, DWORD routine as i32
-            ; mov rax, QWORD call
-            ; call rax
-        );
+        self.op(LEA, RDX, slot_operand(slot));
+        self.call_helper(tier::call_routine as *const (), routine as i64);
         if tier::ROUTINE_DONE == 0 {
             dynasm!(self.ops; .arch x64; test al, al);
         } else {
@@ -47,15 +40,26 @@ impl Emitter<'_> {
 
     pub fn call_tree(&mut self, i: usize, tree: TraceId, slot: Slot) {
         self.move_base(slot as i32);
-        dynasm!(self.ops; .arch x64; mov rax, [r15 + at::TREES]; call QWORD [rax + 8 * tree.0 as i32]);
+        self.op(MOV, RAX, context(at::TREES));
+        self.op(GROUP5.narrow(), 2, Rm::Memory(Address::of(RAX, 8 * tree.0 as i32)));
         self.move_base(-(slot as i32));
         let abandon = self.abandon();
-        dynasm!(self.ops; .arch x64; cmp eax, code::ABANDONED as i32; je =>abandon);
+        self.op_imm8(GROUP1_IMM8.narrow(), 7, Rm::Register(RAX), code::ABANDONED as i8);
+        dynasm!(self.ops; .arch x64; je =>abandon);
         // The status is 32 bits wide, the word has zeros above.
         if self.homes[i].is_some() {
-            self.op(MOV32, RAX, Rm::Register(RAX));
-            self.word_done(i, RAX);
+            let work = self.work(i, &[]);
+            self.op(MOV32, work, Rm::Register(RAX));
+            self.word_done(i, work);
         }
+    }
+
+    /// Calls a function of ours with the state and a number; eax has its answer.
+    fn call_helper(&mut self, helper: *const (), number: i64) {
+        self.op(MOV, RDI, context(at::STATE));
+        self.constant(RSI, number);
+        self.constant(RAX, helper as i64);
+        self.op(GROUP5.narrow(), 2, Rm::Register(RAX));
     }
 
     /// Adds slots to the base; flags stay.
@@ -83,26 +87,13 @@ impl Emitter<'_> {
     }
 
     pub fn finish_call(&mut self, function: FunctionId, slot: Slot, from: DynamicLabel, back: DynamicLabel) {
-        let finish = tier::finish_call as *const () as i64;
         let abandon = self.abandon();
-        dynasm!(self.ops
-            ; .arch x64
-            ; =>from
-            ; cmp eax, code::ABANDONED as i32
-            ; je =>abandon
-            ; mov rdi, [r15 + at::STATE]
-            ; mov esi, DWORD function.0 as i32
-            ; lea rdx, [rbx + 8 * slot as i32]
-            ; mov ecx, eax
-            ; mov r8, [r15 + at::EXIT_ROOT]
-            ; mov r9d, [r15 + at::VIA]
-            ; mov rax, QWORD finish
-            ; call rax
-            ; test al, al
-            ; jnz =>back
-            ; mov eax, DWORD code::ABANDONED as i32
-            ; jmp =>abandon
-        );
+        dynasm!(self.ops; .arch x64; =>from; cmp eax, code::ABANDONED as i32; je =>abandon; mov ecx, eax);
+        self.op(LEA, RDX, slot_operand(slot));
+        self.op(MOV, 8, context(at::EXIT_ROOT));
+        self.op(MOV32, 9, context(at::VIA));
+        self.call_helper(tier::finish_call as *const (), i64::from(function.0));
+        dynasm!(self.ops; .arch x64; test al, al; jnz =>back; mov eax, DWORD code::ABANDONED as i32; jmp =>abandon);
     }
 
     /// Where the status in eax, which says that a callee did not come back, is handed on.

@@ -1,12 +1,14 @@
-//! Conditions, where they are used: by a guard as a jump, by `CondWord` as a word.
+//! Conditions, where they are used: by a guard as a jump, by `CondWord` as a word. One that cannot wait until there is
+//! kept as a word.
 
 use dynasmrt::{DynamicLabel, DynasmLabelApi, dynasm};
 use scaly_interp::machine::{FloatCompare, IntCompare};
 use scaly_tracer::region;
-use scaly_tracer::trace::{Const, Op, Ref};
+use scaly_tracer::trace::{Const, Inst, Op, Ref};
 
 use super::Emitter;
 use super::encode::*;
+use super::operands::place;
 
 /// A condition in the flags.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,7 +21,7 @@ pub enum Flags {
 }
 
 impl Flags {
-    fn negated(self) -> Flags {
+    pub fn negated(self) -> Flags {
         match self {
             Flags::Constant(value) => Flags::Constant(!value),
             Flags::Code(code) => Flags::Code(code.negated()),
@@ -36,7 +38,14 @@ impl Emitter<'_> {
             Some(_) => unreachable!("{cond} is no condition"),
             None => {}
         }
-        let inst = *self.trace.inst(cond);
+        if let Some(kept) = self.home(cond).and_then(place) {
+            self.alu_imm(CMP, kept, 0);
+            return Flags::Code(Code::NotEqual);
+        }
+        self.compared(self.trace.inst(cond))
+    }
+
+    fn compared(&mut self, inst: &Inst) -> Flags {
         match inst.op {
             Op::Common(region::Op::Not) => self.flags(inst.a).negated(),
             Op::Common(region::Op::Compare(op)) => self.compare_ints(op, inst.a, inst.b),
@@ -108,6 +117,16 @@ impl Emitter<'_> {
 
     pub fn cond_word(&mut self, i: usize, cond: Ref) {
         let flags = self.flags(cond);
+        self.flags_word(i, flags);
+    }
+
+    /// A condition that is kept.
+    pub fn keep_condition(&mut self, i: usize, inst: &Inst) {
+        let flags = self.compared(inst);
+        self.flags_word(i, flags);
+    }
+
+    fn flags_word(&mut self, i: usize, flags: Flags) {
         let work = self.work(i, &[]);
         match flags {
             Flags::Constant(value) => self.constant(work, i64::from(value)),

@@ -5,13 +5,15 @@
 //! write the frames themselves; all others go through one routine that reads a table.
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
-use scaly_tracer::trace::{ExitKind, Inst, Snapshot, SnapshotId};
+use scaly_tracer::trace::{End, ExitKind, Inst, Snapshot, SnapshotId};
 
 use super::encode::*;
-use super::operands::{context, slot};
+use super::operands::context;
 use super::{Emitter, Stub};
 use crate::context as at;
-use crate::exits::headers;
+
+/// `cmp` in group 1.
+const CMP_NUMBER: u8 = 7;
 
 /// Forced polls leave after 1 to this many, a power of two.
 const MOST_FORCED: i32 = 64;
@@ -30,13 +32,14 @@ impl Emitter<'_> {
         *self.stubs[snapshot.index()].get_or_insert_with(|| ops.new_dynamic_label())
     }
 
-    pub fn guard(&mut self, inst: &Inst, expected: bool) {
+    pub fn guard(&mut self, i: usize, inst: &Inst, expected: bool) {
         let flags = self.flags(inst.a);
+        let holds = if expected { flags } else { flags.negated() };
         let exit = self.stub(inst);
-        if expected {
-            self.jump_unless(flags, exit);
+        if i + 1 == self.trace.insts.len() && matches!(self.trace.end, End::Loop(_)) && self.loop_label.is_some() {
+            self.last_guard = Some((holds, exit));
         } else {
-            self.jump_if(flags, exit);
+            self.jump_unless(holds, exit);
         }
     }
 
@@ -44,10 +47,12 @@ impl Emitter<'_> {
         let exit = self.stub(inst);
         if self.target.forced_polls {
             let from = self.ops.new_dynamic_label();
-            dynasm!(self.ops; .arch x64; dec DWORD [r15 + at::COUNTDOWN]; jz =>from);
+            self.op(GROUP5.narrow(), 1, context(at::COUNTDOWN));
+            dynasm!(self.ops; .arch x64; jz =>from);
             self.cold.push(super::calls::Cold::Rearm { from, exit });
         }
-        dynasm!(self.ops; .arch x64; cmp DWORD [r15 + at::POLL], BYTE 0; jne =>exit);
+        self.op_imm8(GROUP1_IMM8.narrow(), CMP_NUMBER, context(at::POLL), 0);
+        dynasm!(self.ops; .arch x64; jne =>exit);
     }
 
     /// Draws how many polls go by until the next forced one.
@@ -102,7 +107,8 @@ impl Emitter<'_> {
     /// Writes the frames and returns.
     pub fn leave(&mut self, snapshot: &Snapshot, id: SnapshotId) {
         self.write_frames(snapshot);
-        dynasm!(self.ops; .arch x64; mov [r15 + at::EXIT_ROOT], rbx; mov DWORD [r15 + at::VIA], 0);
+        self.op(STORE64, RBX, context(at::EXIT_ROOT));
+        self.op_imm32(STORE32_IMM, 0, context(at::VIA), 0);
         let returned = self.returns.get(id.index()).map_or(self.exit_number(id), |exit| i64::from(exit.0));
         self.constant(RAX, returned);
         self.epilogue();
@@ -112,30 +118,11 @@ impl Emitter<'_> {
     fn pass_on(&mut self, snapshot: &Snapshot, id: SnapshotId) {
         let ExitKind::PassOn(value) = snapshot.kind else { unreachable!() };
         self.load_word(RAX, value);
-        dynasm!(self.ops
-            ; .arch x64
-            ; cmp DWORD [r15 + at::VIA], BYTE 0
-            ; jne >known
-            ; mov DWORD [r15 + at::VIA], DWORD self.exit_number(id) as i32
-            ; known:
-        );
+        self.op_imm8(GROUP1_IMM8.narrow(), CMP_NUMBER, context(at::VIA), 0);
+        dynasm!(self.ops; .arch x64; jne >known);
+        self.op_imm32(STORE32_IMM, 0, context(at::VIA), self.exit_number(id) as i32);
+        dynasm!(self.ops; .arch x64; known:);
         self.epilogue();
-    }
-
-    /// Slots and the headers of inlined frames, as a snapshot has them.
-    pub fn write_frames(&mut self, snapshot: &Snapshot) {
-        for &(to, value) in &snapshot.slots {
-            self.store_slot(to, value);
-        }
-        for (frame, caller, back) in headers(snapshot) {
-            if caller == 0 {
-                self.op(STORE64, RBX, slot(frame - 2));
-            } else {
-                self.op(LEA, RAX, slot(caller));
-                self.op(STORE64, RAX, slot(frame - 2));
-            }
-            self.op_imm32(MOV_IMM, 0, slot(frame - 1), back as i32);
-        }
     }
 
     pub fn count_loop(&mut self, number: u32) {

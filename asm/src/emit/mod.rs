@@ -26,24 +26,27 @@
 mod calls;
 mod compare;
 mod convert;
+mod divide;
 mod encode;
 mod ends;
 mod exits;
 mod float;
 mod integer;
+mod magic;
 mod memory;
 mod operands;
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use rustc_hash::FxHashMap;
-use scaly_interp::program::{Pc, Program};
+use scaly_interp::program::Program;
 use scaly_tracer::region;
 use scaly_tracer::trace::{ExitId, Inst, Op, SnapshotId, Trace};
 
 use crate::allocate::{Allocation, Handling, Home, Left};
-use crate::context::{SLOTS_LIMIT, Shared};
+use crate::context::Shared;
 use crate::features::Features;
 use calls::Cold;
+use compare::Flags;
 pub use encode::Assembler;
 use encode::PoolUse;
 
@@ -87,8 +90,10 @@ pub struct Code {
     pub outside: Vec<(usize, usize)>,
     pub link_entry: usize,
     pub frame_bytes: u32,
-    /// Where the code of an instruction of the bytecode begins.
-    pub marks: Vec<(u32, Pc)>,
+    /// Where the constants behind the code begin.
+    pub data: usize,
+    /// Where the code of an instruction begins, by its index.
+    pub marks: Vec<(u32, u32)>,
 }
 
 pub struct Emitter<'a> {
@@ -106,6 +111,8 @@ pub struct Emitter<'a> {
     link_entry: usize,
     own_entry: DynamicLabel,
     loop_label: Option<DynamicLabel>,
+    /// The guard that ends the loop: when it holds, and where it leaves.
+    last_guard: Option<(Flags, DynamicLabel)>,
     abandon: Option<DynamicLabel>,
     /// By snapshot.
     stubs: Vec<Option<DynamicLabel>>,
@@ -115,7 +122,7 @@ pub struct Emitter<'a> {
     pool_index: FxHashMap<u64, u32>,
     pool_uses: Vec<PoolUse>,
     outside: Vec<(usize, usize)>,
-    marks: Vec<(u32, Pc)>,
+    marks: Vec<(u32, u32)>,
 }
 
 pub fn emit(trace: &Trace, allocation: &Allocation, target: &Target<'_>, place: &Place<'_>) -> Code {
@@ -137,6 +144,7 @@ pub fn emit(trace: &Trace, allocation: &Allocation, target: &Target<'_>, place: 
         link_entry: 0,
         own_entry,
         loop_label: None,
+        last_guard: None,
         abandon: None,
         stubs: vec![None; trace.snapshots.len()],
         written: Vec::new(),
@@ -155,7 +163,7 @@ impl Emitter<'_> {
         self.begin();
         for (i, inst) in self.trace.insts.iter().enumerate() {
             if self.handling[i] == Handling::Emitted || inst.op == Op::Loop {
-                self.mark(inst.pc);
+                self.marks.push((self.ops.offset().0 as u32, i as u32));
                 self.inst(i, inst);
             }
         }
@@ -165,29 +173,16 @@ impl Emitter<'_> {
         self.finish()
     }
 
-    fn mark(&mut self, pc: Pc) {
-        if self.marks.last().is_none_or(|&(_, last)| last != pc) {
-            self.marks.push((self.ops.offset().0 as u32, pc));
-        }
-    }
-
     fn inst(&mut self, i: usize, inst: &Inst) {
         match inst.op {
             Op::Common(op) => self.common(i, inst, op),
             Op::Slot { slot, ty, .. } => self.load_slot(i, slot, ty),
             Op::StoreSlot(slot) => self.store_slot(slot, inst.a),
-            Op::SlotAddress(slot) => {
-                let work = self.work(i, &[]);
-                self.op(encode::LEA, work, operands::slot(slot));
-                self.word_done(i, work);
-            }
-            Op::StackLimit => {
-                let work = self.work(i, &[]);
-                self.op(encode::MOV, work, operands::context(SLOTS_LIMIT));
-                self.word_done(i, work);
-            }
+            // At hand, unless they change in a loop.
+            Op::SlotAddress(slot) => self.keep_at_hand(i, Home::SlotAddress(slot)),
+            Op::StackLimit => self.keep_at_hand(i, Home::StackLimit),
             Op::Inherit { .. } => {}
-            Op::Guard { expected } => self.guard(inst, expected),
+            Op::Guard { expected } => self.guard(i, inst, expected),
             Op::Routine { routine, slot } => self.routine(inst, routine, slot),
             Op::CallTree { tree, slot } => self.call_tree(i, tree, slot),
             Op::CallFunction { function, slot } => self.call_function(inst, function, slot),
@@ -195,6 +190,12 @@ impl Emitter<'_> {
             Op::Count(id) => self.count_loop(id.0),
             Op::Loop => self.loop_head(),
         }
+    }
+
+    fn keep_at_hand(&mut self, i: usize, home: Home) {
+        let work = self.work(i, &[]);
+        self.load_home(work, home);
+        self.word_done(i, work);
     }
 
     fn common(&mut self, i: usize, inst: &Inst, op: region::Op) {
@@ -225,7 +226,7 @@ impl Emitter<'_> {
             Common::StoreSingle(offset) => self.store_float(true, a, offset, b),
             Common::Capacity => self.capacity(i, a),
             Common::Compare(_) | Common::FloatCompare(_) | Common::SingleCompare(_) | Common::Not => {
-                unreachable!("conditions are compared where they are used")
+                self.keep_condition(i, inst);
             }
             Common::Const(_)
             | Common::ConstF64(_)
@@ -263,7 +264,9 @@ impl Emitter<'_> {
     }
 
     fn finish(mut self) -> Code {
-        self.ops.align(8, 0xcc);
+        if !self.pool.is_empty() {
+            self.ops.align(8, 0xcc);
+        }
         let pool = self.ops.offset().0;
         for bits in &self.pool {
             self.ops.push_u64(*bits);
@@ -282,6 +285,7 @@ impl Emitter<'_> {
             outside: self.outside,
             link_entry: self.link_entry,
             frame_bytes: self.frame_bytes,
+            data: pool,
             marks: self.marks,
         }
     }

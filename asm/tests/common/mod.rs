@@ -1,6 +1,8 @@
 //! Traces built by hand and run on frames.
 #![allow(dead_code)]
 
+pub mod model;
+
 use std::sync::Arc;
 
 use scaly_asm::{Options, X64};
@@ -9,26 +11,27 @@ use scaly_interp::interpreter::{self, State, World, probe};
 use scaly_interp::program::{LoopId, Pc, Program};
 use scaly_interp::tier::Position;
 use scaly_tracer::backend::{Backend, Job, Left};
-use scaly_tracer::optimize::Builder;
 use scaly_tracer::region::{self, Type};
 use scaly_tracer::trace::{
     Const, End, ExitId, ExitKind, Frame, Inst, Op, Phi, Ref, Root, Slot, Snapshot, SnapshotId, Trace, TraceId,
 };
 
 /// Of the frames that traces run on.
-pub const SLOTS: usize = 200;
+pub const SLOTS: usize = 400;
 
 /// A program with a loop, which nothing runs.
 pub fn program() -> Arc<Program> {
     let listing = "main start
-function start(params 0, results 1, frame 200)
-  loop0 open @1..@3
+function start(params 0, results 1, frame 400)
+  loop0 open @1..@4
   0: Const s0, 0
   1: AddImm s0, s0, 1
-  2: Loop loop0 -> @1
-  3: Return1 s0
+  2: JGeSImm s0, 1000 -> @4
+  3: Loop loop0 -> @1
+  4: Const s0, 0
+  5: Return1 s0
 function callee(params 1, results 1, frame 40)
-  4: Return1 s0
+  6: Return1 s0
 ";
     Arc::new(parse(listing).unwrap_or_else(|error| panic!("{error}")))
 }
@@ -129,8 +132,4 @@ impl Make {
         self.trace.end = end;
         self.trace
     }
-}
-
-pub fn builder() -> Builder {
-    Builder::new(Root::Loop(LoopId(0)))
 }

@@ -1,8 +1,11 @@
 //! Expressions: operands from left to right, calls with their effects where they stand.
 
+use std::rc::Rc;
+
 use super::{Flow, Frame, MAX_SIZE, MAX_TEXT, Model, Refused, Result, Stop, arithmetic, broken};
 use crate::tree::*;
-use crate::value::{Value, wrap};
+use crate::value::{Closure, Value, wrap};
+use crate::visit;
 
 impl Model<'_> {
     pub(super) fn int(&mut self, frame: &mut Frame, expr: &Expr) -> Result<i128> {
@@ -136,6 +139,16 @@ impl Model<'_> {
                 }
                 result
             }
+            Expr::Lambda(params, body) => {
+                let captured = self.captured(frame, body)?;
+                let params = params.iter().map(|(var, _)| *var).collect();
+                Value::Lambda(Rc::new(Closure::Lambda { params, body: (**body).clone(), captured }))
+            }
+            Expr::Routine(number) => Value::Lambda(Rc::new(Closure::Routine(*number))),
+            Expr::Apply(function, args) => {
+                let Value::Lambda(closure) = self.value(frame, function)? else { return broken("a function") };
+                return self.apply(frame, &closure, args);
+            }
             Expr::Format(parts, tail) => {
                 let mut text = String::new();
                 for (before, value) in parts {
@@ -145,6 +158,45 @@ impl Model<'_> {
                 Value::Text((text + tail).into())
             }
         })
+    }
+
+    /// The variables that a lambda's body names, as they are now.
+    fn captured(&mut self, frame: &Frame, body: &Expr) -> Result<Vec<(Var, Value)>> {
+        let mut captured = Vec::new();
+        let mut left = vec![body.clone()];
+        while let Some(mut expr) = left.pop() {
+            if let Expr::Var(var) = expr
+                && let Some(location) = frame.variables.get(&var)
+            {
+                captured.push((var, self.at(location)?.clone()));
+            }
+            left.extend(visit::children(&mut expr).into_iter().map(|child| child.clone()));
+        }
+        Ok(captured)
+    }
+
+    fn apply(&mut self, frame: &mut Frame, closure: &Closure, args: &[Expr]) -> Result<Value> {
+        match closure {
+            Closure::Routine(number) => match self.call(frame, *number, args)? {
+                Some(value) => Ok(value),
+                None => broken("a value is wanted"),
+            },
+            Closure::Lambda { params, body, captured } => {
+                let args = self.values(frame, args)?;
+                if args.len() != params.len() {
+                    return broken("arguments");
+                }
+                self.deeper()?;
+                let (mut inner, height) = (Frame::default(), self.cells.len());
+                for (var, value) in captured.iter().cloned().chain(params.iter().copied().zip(args)) {
+                    self.bind(&mut inner, var, value)?;
+                }
+                let value = self.value(&mut inner, body)?;
+                self.depth -= 1;
+                self.cells.truncate(height);
+                Ok(value)
+            }
+        }
     }
 
     fn subject(&mut self, frame: &mut Frame, array: &Expr) -> Result<Vec<Value>> {

@@ -32,9 +32,25 @@ pub enum Refused {
     Broken(&'static str),
 }
 
-/// Runs a tree for at most so many steps.
-pub fn evaluate(program: &Program, steps: u64) -> Result<Outcome, Refused> {
-    let mut model = Model { program, constants: Vec::new(), cells: Vec::new(), output: String::new(), steps, depth: 0 };
+/// What the model does before it refuses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    pub steps: u64,
+    /// Calls in one another; the host's stack has to hold them.
+    pub depth: usize,
+}
+
+/// Runs a tree within limits.
+pub fn evaluate(program: &Program, limits: Limits) -> Result<Outcome, Refused> {
+    let mut model = Model {
+        program,
+        constants: Vec::new(),
+        cells: Vec::new(),
+        output: String::new(),
+        steps: limits.steps,
+        depth: 0,
+        limits,
+    };
     let mut frame = Frame::default();
     for (_, value) in &program.constants {
         match model.value(&mut frame, value) {
@@ -50,7 +66,6 @@ pub fn evaluate(program: &Program, steps: u64) -> Result<Outcome, Refused> {
     Ok(Outcome { output: model.output, fault })
 }
 
-const MAX_DEPTH: usize = 40;
 const MAX_OUTPUT: usize = 200_000;
 const MAX_SIZE: usize = 20_000;
 const MAX_TEXT: usize = 4_000;
@@ -100,6 +115,7 @@ struct Model<'a> {
     output: String,
     steps: u64,
     depth: usize,
+    limits: Limits,
 }
 
 impl<'a> Model<'a> {
@@ -111,6 +127,12 @@ impl<'a> Model<'a> {
             }
             None => Err(Stop::Refused(Refused::TooMuch)),
         }
+    }
+
+    /// One call more around what is evaluated.
+    fn deeper(&mut self) -> Result<()> {
+        self.depth += 1;
+        if self.depth > self.limits.depth { Err(Stop::Refused(Refused::TooMuch)) } else { Ok(()) }
     }
 
     /// Binds a variable to a value of its own. A loop's iterations use one cell.
@@ -228,9 +250,7 @@ impl<'a> Model<'a> {
         if args.len() != routine.params.len() {
             return broken("arguments");
         }
-        if self.depth >= MAX_DEPTH {
-            return Err(Stop::Refused(Refused::TooMuch));
-        }
+        self.deeper()?;
         let mut inner = Frame::default();
         let mut values = Vec::new();
         for (param, arg) in routine.params.iter().zip(args) {
@@ -249,7 +269,6 @@ impl<'a> Model<'a> {
         for (var, value) in values {
             self.bind(&mut inner, var, value)?;
         }
-        self.depth += 1;
         let flow = self.block(&mut inner, &routine.body)?;
         self.depth -= 1;
         self.cells.truncate(height);

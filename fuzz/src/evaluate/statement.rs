@@ -3,7 +3,7 @@
 use scaly_interp::machine::Fault;
 
 use super::expression::matches;
-use super::{Flow, Frame, MAX_OUTPUT, MAX_SIZE, Model, Refused, Result, Stop, arithmetic, broken, in_range};
+use super::{Flow, Frame, MAX_OUTPUT, MAX_SIZE, MAX_TEXT, Model, Refused, Result, Stop, arithmetic, broken, in_range};
 use crate::tree::*;
 use crate::value::Value;
 
@@ -93,8 +93,8 @@ impl Model<'_> {
                 let side = if self.truth(frame, condition)? { then } else { otherwise };
                 return self.block(frame, side);
             }
-            Statement::While { fuel, condition, body, label } => {
-                self.bind(frame, *fuel, Value::Int(8, IntKind::I64))?;
+            Statement::While { fuel, most, condition, body, label } => {
+                self.bind(frame, *fuel, Value::Int(i128::from(*most), IntKind::I64))?;
                 loop {
                     // Fuel is read first, then the condition, then fuel is taken.
                     let location = self.variable(frame, *fuel)?;
@@ -124,8 +124,8 @@ impl Model<'_> {
                     arithmetic::binary(Binary::Add, self.at(&location)?, &Value::Int(i128::from(*step), IntKind::I64))?;
                 *self.at_mut(&location)? = next;
             },
-            Statement::Repeat { fuel, body, label } => {
-                self.bind(frame, *fuel, Value::Int(8, IntKind::I64))?;
+            Statement::Repeat { fuel, most, body, label } => {
+                self.bind(frame, *fuel, Value::Int(i128::from(*most), IntKind::I64))?;
                 while self.burn(frame, *fuel)? {
                     iterate!(self, frame, body, *label);
                 }
@@ -248,6 +248,17 @@ impl Model<'_> {
                     None => entries.push((key, value)),
                 }
             }
+            Statement::Append(place, value) => {
+                let shown = self.value(frame, value)?.show();
+                let location = self.locate(frame, place)?;
+                match self.at_mut(&location)? {
+                    Value::Text(text) if text.len() + shown.len() <= MAX_TEXT => {
+                        *text = format!("{text}{shown}").into();
+                    }
+                    Value::Text(_) => return Err(Stop::Refused(Refused::TooMuch)),
+                    _ => return broken("append"),
+                }
+            }
             Statement::MapRemove(var, place, key) => {
                 let key = self.value(frame, key)?;
                 let entries = self.map(frame, place)?;
@@ -324,7 +335,7 @@ impl Model<'_> {
             Type::F64 => Value::F64(0.0),
             Type::F32 => Value::F32(0.0),
             Type::Bool => Value::Bool(false),
-            Type::Text => Value::Text("".into()),
+            Type::Text | Type::Builder => Value::Text("".into()),
             Type::Array(_) => Value::Array(Vec::new()),
             Type::Option(_) => Value::Option(None),
             Type::Map(..) => Value::Map(Vec::new()),
@@ -333,7 +344,7 @@ impl Model<'_> {
                     self.program.structs[*number].fields.iter().map(|ty| self.zero(ty)).collect();
                 Value::Struct(*number, fields?)
             }
-            Type::Char | Type::Union(_) | Type::Slice(_) => return broken("no zero"),
+            Type::Char | Type::Union(_) | Type::Slice(_) | Type::Lambda(..) => return broken("no zero"),
         })
     }
 }

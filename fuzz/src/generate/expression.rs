@@ -23,6 +23,7 @@ pub(super) fn self_typed(expr: &Expr) -> bool {
             _ => self_typed(a) && self_typed(b),
         },
         Expr::Unary(_, a) => self_typed(a),
+        Expr::Lambda(..) => false,
         _ => true,
     }
 }
@@ -91,6 +92,7 @@ impl Generator {
                 }
             }
             Type::Map(key, value) => Expr::EmptyMap((**key).clone(), (**value).clone()),
+            Type::Lambda(params, result) => self.lambda(params, result, false),
             Type::Struct(number) => {
                 let fields = self.program.structs[*number].fields.clone();
                 Expr::Struct(*number, fields.iter().map(|f| self.arg(f, depth + 1)).collect())
@@ -112,6 +114,16 @@ impl Generator {
 
     /// An expression of a type; deeper ones are simpler.
     pub(super) fn expr(&mut self, ty: &Type, depth: usize) -> Expr {
+        if let Type::Lambda(params, result) = ty {
+            let known = self.choices.chance(30).then(|| self.readable(ty)).flatten();
+            return known.unwrap_or_else(|| self.lambda(params, result, true));
+        }
+        if self.style.hot
+            && self.choices.chance(6)
+            && let Some(call) = self.applied(ty, depth)
+        {
+            return call;
+        }
         if depth > 5 || (depth > 1 && self.choices.chance(12 * depth)) {
             return match self.choices.chance(60).then(|| self.readable(ty)).flatten() {
                 Some(place) => place,

@@ -134,14 +134,14 @@ impl Generator {
             let step = self.choices.within(1, 3);
             let zero = self.int(0);
             body.push(Statement::Let { var: i.var, ty: INT, mutable: true, annotated: false, value: Some(zero) });
-            self.loops.push(Around { label: None, continues: false });
+            self.loops.push(Around { label: None, continues: false, counter: None });
             let ingredients = self.ingredients(stage, &index);
             self.loops.pop();
             let end = self.int(stage.length as i64);
             body.push(Statement::Counted { var: i.var, end, step, body: ingredients });
             return;
         }
-        self.loops.push(Around { label: None, continues: true });
+        self.loops.push(Around { label: None, continues: true, counter: None });
         let ingredients = self.ingredients(stage, &index);
         self.loops.pop();
         let low = self.choices.chance(40).then(|| self.int(1));

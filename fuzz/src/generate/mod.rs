@@ -5,14 +5,16 @@
 //! where none is wanted, is then found out by the model; what does not is thrown away.
 
 mod expression;
+mod hot;
 mod loops;
 mod places;
+mod recursion;
 mod routine;
 mod statement;
 mod types;
 
 use crate::choice::Choices;
-use crate::evaluate::{Outcome, Refused, evaluate};
+use crate::evaluate::{Limits, Outcome, Refused, evaluate};
 use crate::tree::*;
 
 /// What kind of programs are wanted.
@@ -22,6 +24,8 @@ pub struct Style {
     pub loops: bool,
     /// A runtime error may end the program.
     pub faults: bool,
+    /// Made for a trace compiler: loops that iterate often and take many paths.
+    pub hot: bool,
 }
 
 /// A program and what it must do.
@@ -31,13 +35,13 @@ pub struct Sample {
     pub expected: Outcome,
 }
 
-/// Steps of the model that a sample may take.
-pub const STEPS: u64 = 300_000;
+/// What the model may do for a sample.
+pub const LIMITS: Limits = Limits { steps: 300_000, depth: 40 };
 
 /// A program of these choices, if it is one to test.
-pub fn sample(choices: Choices, style: Style) -> Result<Sample, Refused> {
+pub fn sample(choices: Choices, style: Style, limits: Limits) -> Result<Sample, Refused> {
     let tree = program(choices, style);
-    let expected = evaluate(&tree, STEPS)?;
+    let expected = evaluate(&tree, limits)?;
     if expected.fault.is_some() && !style.faults {
         return Err(Refused::Broken("a runtime error"));
     }
@@ -95,6 +99,8 @@ struct Around {
     label: Option<u32>,
     /// `continue` does not skip a counter's step.
     continues: bool,
+    /// What counts its iterations, up or down.
+    counter: Option<Var>,
 }
 
 struct Generator {
@@ -183,9 +189,12 @@ impl Generator {
             };
             self.program.constants.push((ty, value));
         }
-        let routines = self.choices.below(6);
+        let routines = self.choices.below(if self.style.hot { 3 } else { 6 });
         for _ in 0..routines {
             self.routine();
+        }
+        if self.style.hot {
+            self.hot_routines();
         }
     }
 
@@ -196,7 +205,9 @@ impl Generator {
             let statement = self.declaration();
             body.push(statement);
         }
-        if self.style.loops {
+        if self.style.hot {
+            self.hot_main(&mut body);
+        } else if self.style.loops {
             for _ in 0..2 + self.choices.below(4) {
                 self.loop_sample(&mut body);
             }
@@ -223,6 +234,14 @@ impl Generator {
                     label: None,
                 });
             }
+            Type::Builder => {
+                let text = Expr::Library(Library::ToString, vec![Expr::Var(known.var)]);
+                body.push(Statement::Print(vec![text]));
+            }
+            Type::Lambda(params, _) => {
+                let args = params.clone().iter().map(|ty| self.literal(ty)).collect();
+                body.push(Statement::Print(vec![Expr::Apply(Box::new(Expr::Var(known.var)), args)]));
+            }
             Type::F64 => {
                 let bits = Expr::Unary(Unary::Bits, Box::new(Expr::Var(known.var)));
                 body.push(Statement::Print(vec![Expr::Var(known.var), bits]));
@@ -239,8 +258,8 @@ mod tests {
 
     #[test]
     fn most_seeds_give_programs_that_end() {
-        for style in [Style::default(), Style { loops: true, faults: false }] {
-            let good = (0..300).filter(|&seed| sample(Choices::seeded(seed), style).is_ok()).count();
+        for style in [Style::default(), Style { loops: true, ..Style::default() }] {
+            let good = (0..300).filter(|&seed| sample(Choices::seeded(seed), style, LIMITS).is_ok()).count();
             assert!(good > 200, "{good} of 300 in {style:?}");
         }
     }
@@ -248,8 +267,8 @@ mod tests {
     #[test]
     fn no_tree_names_what_does_not_exist() {
         for seed in 0..500 {
-            let style = Style { loops: seed % 2 == 0, faults: true };
-            if let Err(Refused::Broken(what)) = sample(Choices::seeded(seed), style) {
+            let style = Style { loops: seed % 2 == 0, faults: true, hot: seed % 5 == 1 };
+            if let Err(Refused::Broken(what)) = sample(Choices::seeded(seed), style, LIMITS) {
                 panic!("seed {seed}: {what}\n{}", print(&program(Choices::seeded(seed), style)));
             }
         }

@@ -30,18 +30,7 @@ impl Generator {
 
         let outer = std::mem::take(&mut self.scope);
         let loops = std::mem::take(&mut self.loops);
-        for param in &routine.params {
-            self.scope.push(Known {
-                var: param.var,
-                ty: param.ty.clone(),
-                mutable: matches!(param.passing, Passing::InPlace | Passing::WrittenView),
-                frozen: if param.passing == Passing::WrittenView { Frozen::Shape } else { Frozen::No },
-                length: None,
-                below: None,
-                indexes: None,
-                reserved: matches!(param.passing, Passing::Value | Passing::View),
-            });
-        }
+        self.enter(&routine.params);
         self.result = Some(routine.result.clone());
         self.budget = 2 + self.choices.below(10);
         let mut body = Vec::new();
@@ -113,13 +102,16 @@ impl Generator {
             let passing = if written { Passing::WrittenView } else { Passing::View };
             return Param { var, ty: Type::Slice(Box::new(element)), passing };
         }
+        if self.style.hot && self.choices.chance(10) {
+            return Param { var, ty: self.lambda_type(), passing: Passing::Value };
+        }
         let ty = self.variable_type();
         let passing = if procedure && self.choices.chance(40) { Passing::InPlace } else { Passing::Value };
         Param { var, ty, passing }
     }
 
     /// Makes true what the parameters' passing says: each one passed in place is changed.
-    fn write_params(&mut self, params: &[Param], body: &mut Block) {
+    pub(super) fn write_params(&mut self, params: &[Param], body: &mut Block) {
         for param in params {
             match param.passing {
                 Passing::InPlace => {
@@ -200,7 +192,7 @@ impl Generator {
                     let own = routine.params[at].var;
                     Expr::Binary(Binary::Sub, Box::new(Expr::Var(own)), Box::new(self.int(1)))
                 } else {
-                    let n = self.choices.within(0, 5);
+                    let n = self.recursion_depth();
                     self.int(n)
                 };
                 args.push(arg);
@@ -209,6 +201,11 @@ impl Generator {
             let arg = match param.passing {
                 Passing::Value if at == 0 && routine.method_of.is_some() => match self.readable(&param.ty) {
                     Some(place) => place,
+                    None => self.literal(&param.ty),
+                },
+                // One made right here would view what it captures.
+                Passing::Value if matches!(param.ty, Type::Lambda(..)) => match self.readable(&param.ty) {
+                    Some(known) => known,
                     None => self.literal(&param.ty),
                 },
                 Passing::Value => self.arg(&param.ty, depth + 2),

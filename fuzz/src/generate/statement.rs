@@ -32,7 +32,7 @@ impl Generator {
     }
 
     fn looped(&mut self, label: Option<u32>, continues: bool, depth: usize) -> Block {
-        self.loops.push(Around { label, continues });
+        self.loops.push(Around { label, continues, counter: None });
         let body = self.body(depth);
         self.loops.pop();
         body
@@ -44,7 +44,7 @@ impl Generator {
         self.declare_with(ty, mutable)
     }
 
-    fn declare_with(&mut self, ty: Type, mutable: bool) -> Statement {
+    pub(super) fn declare_with(&mut self, ty: Type, mutable: bool) -> Statement {
         let mut known = self.declare(ty.clone(), mutable);
         let value = match &ty {
             // Arrays that nothing reshapes are what loops index.
@@ -66,7 +66,10 @@ impl Generator {
         Statement::Let { var, ty, mutable, annotated, value }
     }
 
-    fn statement(&mut self, body: &mut Block, depth: usize) {
+    pub(super) fn statement(&mut self, body: &mut Block, depth: usize) {
+        if self.style.hot && self.choices.chance(35) {
+            return self.hot_statement(body, depth);
+        }
         let deep = depth >= 4;
         let nested = |weight: usize| if deep { 0 } else { weight };
         match self.choices.weighted(&[
@@ -108,7 +111,7 @@ impl Generator {
                 let label = self.label();
                 let condition = self.expr(&Type::Bool, 2);
                 let inner = self.looped(label, true, depth);
-                body.push(Statement::While { fuel: var, condition, body: inner, label });
+                body.push(Statement::While { fuel: var, most: 8, condition, body: inner, label });
             }
             6 => {
                 let mut fuel = self.declare(INT, false);
@@ -117,7 +120,7 @@ impl Generator {
                 self.scope.push(fuel);
                 let label = self.label();
                 let inner = self.looped(label, true, depth);
-                body.push(Statement::Repeat { fuel: var, body: inner, label });
+                body.push(Statement::Repeat { fuel: var, most: 8, body: inner, label });
             }
             7 => self.each(body, depth),
             8 => self.choose_statement(body, depth),
@@ -159,7 +162,7 @@ impl Generator {
         self.choices.chance(20).then(|| self.fresh())
     }
 
-    fn assignment(&mut self, body: &mut Block) {
+    pub(super) fn assignment(&mut self, body: &mut Block) {
         let ty = self.assignable_type();
         let Some(found) = self.writable(&ty) else { return };
         let value = self.arg(&ty, 1);
@@ -187,7 +190,7 @@ impl Generator {
         if matches!(ty, Type::Slice(_)) { ty.element().cloned().unwrap_or(INT) } else { ty }
     }
 
-    fn update(&mut self, body: &mut Block) {
+    pub(super) fn update(&mut self, body: &mut Block) {
         use Binary::*;
         let mut ty = self.assignable_type();
         if !matches!(ty, Type::Int(_) | Type::F64 | Type::F32 | Type::Text) {
@@ -244,7 +247,7 @@ impl Generator {
         body.push(Statement::Range { var, kind, low, high, closed, body: inner, label });
     }
 
-    fn each(&mut self, body: &mut Block, depth: usize) {
+    pub(super) fn each(&mut self, body: &mut Block, depth: usize) {
         let label = self.label();
         let subjects: Vec<Known> = self
             .scope
@@ -276,7 +279,7 @@ impl Generator {
         body.push(Statement::Each { var, value, of: Expr::Var(subject.var), body: inner, label });
     }
 
-    fn choose_statement(&mut self, body: &mut Block, depth: usize) {
+    pub(super) fn choose_statement(&mut self, body: &mut Block, depth: usize) {
         let subjects: Vec<Known> =
             self.scope.iter().filter(|k| matches!(k.ty, Type::Option(_) | Type::Union(_))).cloned().collect();
         if subjects.is_empty() {
@@ -297,7 +300,7 @@ impl Generator {
         body.push(Statement::Choose(Expr::Var(subject.var), arms, otherwise));
     }
 
-    fn collection(&mut self, body: &mut Block) {
+    pub(super) fn collection(&mut self, body: &mut Block) {
         let candidates: Vec<Known> = self
             .scope
             .iter()
@@ -368,7 +371,7 @@ impl Generator {
         }
     }
 
-    fn call_statement(&mut self, body: &mut Block) {
+    pub(super) fn call_statement(&mut self, body: &mut Block) {
         let candidates: Vec<usize> =
             (0..self.program.routines.len()).filter(|&r| self.effectful(r) && self.finished(r)).collect();
         if candidates.is_empty() {
@@ -400,7 +403,14 @@ impl Generator {
     /// `break`, `continue` or `return`, behind a condition.
     fn leave(&mut self, body: &mut Block) {
         let condition = self.expr(&Type::Bool, 2);
-        let statement = match (self.loops.is_empty(), self.choices.below(3)) {
+        if let Some(statement) = self.leaving() {
+            body.push(Statement::If(condition, vec![statement], Vec::new()));
+        }
+    }
+
+    /// A statement that leaves a loop, or the routine.
+    pub(super) fn leaving(&mut self) -> Option<Statement> {
+        Some(match (self.loops.is_empty(), self.choices.below(3)) {
             (false, 0 | 1) => {
                 let around = *self.choices.pick(&self.loops.clone());
                 let innermost = self.loops.last().copied();
@@ -417,9 +427,8 @@ impl Generator {
             _ => match self.result.clone() {
                 Some(Some(ty)) => Statement::Return(Some(self.arg(&ty, 2))),
                 Some(None) => Statement::Return(None),
-                None => return,
+                None => return None,
             },
-        };
-        body.push(Statement::If(condition, vec![statement], Vec::new()));
+        })
     }
 }

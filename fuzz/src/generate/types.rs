@@ -83,7 +83,7 @@ impl Generator {
     /// May be declared without a value.
     pub(super) fn has_zero(&self, ty: &Type) -> bool {
         match ty {
-            Type::Char | Type::Union(_) | Type::Slice(_) => false,
+            Type::Char | Type::Union(_) | Type::Slice(_) | Type::Lambda(..) => false,
             Type::Struct(number) => self.program.structs[*number].fields.iter().all(|f| self.has_zero(f)),
             _ => true,
         }

@@ -1,9 +1,9 @@
 //! What the active loops have done, and the decision whether an access conflicts.
 
-use std::ops::Range;
+use std::rc::Rc;
 
 use super::report::{Conflict, ConflictKind, Place, Seen};
-use super::shadow::{Memory, SlotValue, Time};
+use super::shadow::{Carrier, Memory, SlotValue, Time};
 use crate::program::{LoopId, LoopKind, Pc, Program};
 
 /// A run of a loop that goes on.
@@ -15,8 +15,6 @@ struct Active {
     /// When the current iteration began.
     current: Time,
     iteration: u64,
-    /// Slots of the counter, on the stack; empty if there is none.
-    counter: Range<usize>,
     accepted: bool,
 }
 
@@ -128,17 +126,13 @@ impl Log {
         let known = chain.iter().position(|&id| Some(id) == self.innermost()).unwrap_or(chain.len());
         for &id in chain[..known].iter().rev() {
             let accepted = accepts(id);
-            self.enter(program, id, accepted);
+            self.enter(id, accepted);
         }
     }
 
-    fn enter(&mut self, program: &Program, id: LoopId, accepted: bool) {
-        let counter = match program.loops[id.0 as usize].kind {
-            LoopKind::Counted { counter } => self.base + counter as usize..self.base + counter as usize + 2,
-            LoopKind::Open => 0..0,
-        };
+    fn enter(&mut self, id: LoopId, accepted: bool) {
         let (entered, current) = (self.tick(), self.tick());
-        self.active.push(Active { id, base: self.base, entered, current, iteration: 0, counter, accepted });
+        self.active.push(Active { id, base: self.base, entered, current, iteration: 0, accepted });
         let seen = self.seen(self.active.len() - 1);
         seen.runs += 1;
         seen.iterations += 1;
@@ -170,6 +164,11 @@ impl Log {
         let seen = self.seen(self.active.len() - 1);
         seen.iterations += 1;
         seen.longest = seen.longest.max(count);
+        if let LoopKind::Counted { counter } = program.loops[id.0 as usize].kind {
+            // Its new value is of the iteration that begins: each knows its number.
+            self.set_slot(counter);
+            self.set_slot(counter + 1);
+        }
     }
 
     /// The current frame returns: its loops end.
@@ -183,24 +182,32 @@ impl Log {
     #[inline]
     pub fn use_slot(&mut self, slot: u16) {
         let index = self.base + slot as usize;
-        let value = self.slots[index];
-        // Of the innermost loop's current iteration, or from before the outermost loop: the common cases.
-        let Some(last) = self.active.last() else { return };
-        if value.made >= last.current || value.made < self.active[0].entered {
+        let value = &self.slots[index];
+        let (Some(first), Some(last)) = (self.active.first(), self.active.last()) else { return };
+        // Put here in the innermost loop's current iteration, or before the outermost loop: the common cases.
+        if value.carriers.is_none() && (value.placed >= last.current || value.placed < first.entered) {
             return;
         }
-        for at in 0..self.active.len() {
+        let value = value.clone();
+        let held = held(&self.active, &value, index);
+        for carrier in value.carriers.iter().flat_map(|carriers| carriers.iter()).chain([&held]) {
+            self.carry(carrier, value.maker);
+        }
+    }
+
+    /// A value that a slot carried is used.
+    fn carry(&mut self, carrier: &Carrier, maker: Pc) {
+        for at in 0..self.active.len().min(DEPTHS) {
             let active = &self.active[at];
-            let carried = active.entered <= value.made && value.made < active.current;
-            let home = value.home as usize;
-            if !carried || active.counter.contains(&home) || home < active.base {
+            let home = carrier.slot as usize;
+            if carrier.across >> at & 1 == 0 || carrier.placed < active.entered || home < active.base {
                 continue;
             }
             let slot = (home - active.base) as u16;
             let conflict = Conflict {
                 kind: ConflictKind::ReadAfterWrite,
                 place: Place::Slot(slot),
-                earlier: value.maker,
+                earlier: maker,
                 later: self.pc,
                 iteration: active.iteration,
             };
@@ -212,19 +219,27 @@ impl Log {
     #[inline]
     pub fn set_slot(&mut self, slot: u16) {
         let index = self.base + slot as usize;
-        self.slots[index] = SlotValue { made: self.now, home: index as u32, maker: self.pc };
+        self.slots[index] = SlotValue { placed: self.now, maker: self.pc, carriers: None };
     }
 
     /// Slots get the values of others, by index on the stack; the ranges may overlap.
     pub fn move_slots(&mut self, to: usize, from: usize, count: usize) {
-        self.slots.copy_within(from..from + count, to);
-        let fresh = self.active.last().map_or(0, |active| active.current);
-        for index in to..to + count {
-            // A value of this iteration is at home here: the next iteration will find it here.
-            if self.slots[index].made >= fresh {
-                self.slots[index].home = index as u32;
-            }
+        if to <= from {
+            (0..count).for_each(|k| self.move_slot(to + k, from + k));
+        } else {
+            (0..count).rev().for_each(|k| self.move_slot(to + k, from + k));
         }
+    }
+
+    fn move_slot(&mut self, to: usize, from: usize) {
+        let mut value = self.slots[from].clone();
+        let stale = self.active.last().is_some_and(|last| value.placed < last.current);
+        if stale || value.carriers.is_some() {
+            let held = held(&self.active, &value, from);
+            value.carriers = carriers(&self.active, value.carriers, held);
+        }
+        value.placed = self.now;
+        self.slots[to] = value;
     }
 
     pub fn load(&mut self, address: u64, bytes: u64) {
@@ -336,4 +351,45 @@ fn earlier_readers(active: &[Active], read: Time, before: u64) -> u64 {
         }
     }
     bits
+}
+
+/// Where a value has been since it was put into the slot that it is in.
+fn held(active: &[Active], value: &SlotValue, index: usize) -> Carrier {
+    let mut across = 0;
+    for (at, each) in active.iter().enumerate().take(DEPTHS) {
+        if each.entered <= value.placed && value.placed < each.current {
+            across |= 1 << at;
+        }
+    }
+    Carrier { slot: index as u32, placed: value.placed, across }
+}
+
+/// What has carried a value, with one more; what is of loops that have ended is left out.
+fn carriers(active: &[Active], old: Option<Rc<[Carrier]>>, held: Carrier) -> Option<Rc<[Carrier]>> {
+    let good = |carrier: &Carrier| {
+        let entered = active.iter().take(DEPTHS).take_while(|each| each.entered <= carrier.placed).count();
+        carrier.across & low_bits(entered)
+    };
+    let mut all: Vec<Carrier> = Vec::new();
+    for carrier in old.iter().flat_map(|old| old.iter()).chain([&held]) {
+        let across = good(carrier);
+        match all.iter_mut().find(|known| known.slot == carrier.slot) {
+            Some(known) => {
+                known.across |= across;
+                known.placed = known.placed.max(carrier.placed);
+            }
+            None if across != 0 => all.push(Carrier { across, ..*carrier }),
+            None => {}
+        }
+    }
+    match old {
+        _ if all.is_empty() => None,
+        Some(old) if *old == all[..] => Some(old),
+        _ => Some(all.into()),
+    }
+}
+
+/// The lowest `count` bits.
+fn low_bits(count: usize) -> u64 {
+    if count >= 64 { u64::MAX } else { (1 << count) - 1 }
 }

@@ -1,5 +1,7 @@
 //! When each byte of memory and each slot was last touched.
 
+use std::rc::Rc;
+
 use rustc_hash::FxHashMap;
 
 use crate::program::Pc;
@@ -60,12 +62,24 @@ impl Memory {
     }
 }
 
-/// A slot of the stack: the value in it.
-#[derive(Clone, Copy, Default)]
+/// A slot of the stack: the value in it, and the slots that have carried it there.
+#[derive(Clone, Default)]
 pub(super) struct SlotValue {
-    /// When it was computed; moves keep it.
-    pub made: Time,
-    /// Index on the stack of the slot that held it when the iteration of the last move began, else its own.
-    pub home: u32,
+    /// When it was put here, computed or moved.
+    pub placed: Time,
+    /// What computed it; moves keep it.
     pub maker: Pc,
+    /// Where it lay when an iteration of an active loop ended; none for most values.
+    pub carriers: Option<Rc<[Carrier]>>,
+}
+
+/// A slot that held a value from one iteration into another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Carrier {
+    /// Index on the stack.
+    pub slot: u32,
+    pub placed: Time,
+    /// By depth of the loops that were active when the value was moved on: whether an iteration had ended meanwhile. A
+    /// bit is good as long as that loop is active, that is, if `placed` is not before the loop's entry.
+    pub across: u64,
 }

@@ -29,6 +29,8 @@ pub struct Program {
     pub globals: Vec<Global>,
     /// How values that are walked by positions (`HashMap`, `List` …) are walked: of each such type that is shown somewhere.
     pub walks: FxHashMap<TypeId, Walk>,
+    /// The `operator =` of each type that has one and is a part of something that is compared somewhere.
+    pub equals: FxHashMap<TypeId, RoutineId>,
     /// Runs the statements of the file, or calls `main`; no parameters, gives the exit status as an `int`.
     pub main: RoutineId,
 }

@@ -163,6 +163,29 @@ impl Types {
         self.types.is_empty()
     }
 
+    /// A type and all that is in its values, whatever lies between, each once.
+    pub fn parts(&self, ty: TypeId) -> Vec<TypeId> {
+        let mut parts = vec![ty];
+        let mut seen = 0;
+        while let Some(&part) = parts.get(seen) {
+            seen += 1;
+            let mut add = |ty: TypeId| {
+                if !parts.contains(&ty) {
+                    parts.push(ty);
+                }
+            };
+            match self.get(part) {
+                Type::Array(t) | Type::Vector(t) | Type::Slice(t) => add(*t),
+                Type::Struct(s) => self.structure(*s).fields.iter().for_each(|f| add(f.ty)),
+                Type::Union(u) => {
+                    self.union(*u).variants.iter().flat_map(|v| &v.payload).for_each(|f| add(f.ty));
+                }
+                _ => {}
+            }
+        }
+        parts
+    }
+
     /// A new struct instance, distinct from all others; its fields may be filled in later ([`Types::struct_mut`]).
     pub fn add_struct(&mut self, def: Struct) -> (StructId, TypeId) {
         let id = StructId(self.structs.len() as u32);

@@ -9,8 +9,7 @@ use scaly_interp::bytecode::Opcode;
 use scaly_interp::program::{FunctionId, Program};
 
 use super::flow::FunctionFlow;
-use super::place::Places;
-use crate::effects::Place;
+use super::place::{Place, Places, Source};
 use crate::region::{Inst, Op, Value};
 use crate::walker::Code;
 
@@ -72,6 +71,7 @@ pub struct Summaries {
     of: Vec<Summary>,
     /// Of a function value: of every function whose id the program takes.
     any: Summary,
+    constant_globals: bool,
 }
 
 /// The functions that a function value may be.
@@ -128,7 +128,11 @@ impl Summaries {
             results: vec![Places::default(); f.result_slots.into()],
             ..Summary::default()
         };
-        let mut all = Summaries { of: program.functions.iter().map(blank).collect(), any: Summary::default() };
+        let mut all = Summaries {
+            of: program.functions.iter().map(blank).collect(),
+            any: Summary::default(),
+            constant_globals: false,
+        };
         // Callees tend to stand before their callers; a later change comes back to the callers.
         let mut todo: Vec<usize> = (0..count).rev().collect();
         let mut queued = vec![true; count];
@@ -148,7 +152,18 @@ impl Summaries {
                 }
             }
         }
+        all.constant_globals = (0..count).all(|i| {
+            let straight = || program.loops.iter().all(|l| l.function.0 as usize != i);
+            let entry = i == program.main.0 as usize && straight();
+            entry || all.of[i].writes.iter().all(|place| place.source != Source::Global)
+        });
         all
+    }
+
+    /// Whether no loop runs while the globals, or what they own, are written: at most the main function does, before and
+    /// between its calls. Then what a loop writes is no global, whoever made the slice through which it does.
+    pub fn constant_globals(&self) -> bool {
+        self.constant_globals
     }
 
     pub fn get(&self, function: FunctionId) -> &Summary {

@@ -68,6 +68,8 @@ pub struct Memory<'a, 'b> {
     pub origins: &'b Origins<'b>,
     pub function: &'b Function,
     pub trip: &'b Trip,
+    /// No loop writes what is a global's, see [`Summaries::constant_globals`](crate::effects::Summaries).
+    pub constant_globals: bool,
     pub proof: Proof,
 }
 
@@ -179,6 +181,7 @@ impl Memory<'_, '_> {
     fn may_share(&self, view: Source, other: Source) -> bool {
         matches!(self.kind(view), Some(ParamKind::View | ParamKind::Environment))
             && !matches!(other, Source::Fresh { .. } | Source::Text)
+            && !(self.constant_globals && other == Source::Global)
             && !matches!(self.kind(other), Some(ParamKind::Value | ParamKind::Region))
     }
 

@@ -132,6 +132,7 @@ pub fn decide(context: &Context<'_>) -> Verdict {
             origins: &origins,
             function,
             trip: &trip,
+            constant_globals: context.summaries.constant_globals(),
             proof: Proof::default(),
         };
         refusals.extend(memory.prove(&accesses));

@@ -560,3 +560,82 @@ inner: StoreElemF64 s0..2, s8, s5, *8, +0
     let early = text.replace("  ForLoop s14", "  JEqImm s14, 3 -> @next\n  ForLoop s14");
     assert!(verdict(&early).starts_with("serial: "), "{}", verdict(&early));
 }
+
+/// `a[i] = a[i] * G` where `a` is a slice and `G` a constant of the program.
+#[test]
+fn globals_are_no_slices() {
+    let body = "LoadElemF64 s12, s0..2, s10, *8, +0
+  Global s13, +0
+  LoadF64 s14, s13, +8
+  MulF64 s12, s12, s14
+  StoreElemF64 s0..2, s10, s12, *8, +0";
+    let owned = "Global s13, +0
+  LoadWords s14..16, s13, +0
+  LoadElemF64 s12, s14..16, s10, *8, +0
+  StoreElemF64 s0..2, s10, s12, *8, +0";
+    let unsure = "serial: `a` and the program's globals may be the same memory";
+    for body in [body, owned] {
+        let text = with_params("view", "view", body, "").replace("main f", "main f\nglobals 16");
+        assert_eq!(verdict(&text), "independent: ");
+        // Somebody writes a global, or what it owns.
+        for write in ["StoreF64 s0, s1, +8", "LoadI64 s0, s0, +0\n  StoreF64 s0, s1, +8"] {
+            let other = format!("function g(params 0, results 0, frame 4)\n  Global s0, +0\n  {write}\n  Return\n");
+            assert_eq!(verdict(&format!("{text}\n{other}")), unsure);
+        }
+        // Somebody writes through a slice, and is given a global.
+        let written = "function g(params 2, results 0, frame 4)
+  param s s0..2 view
+  Const s2, 0
+  StoreElemF64 s0..2, s2, s2, *8, +0
+  Return
+function h(params 0, results 0, frame 8)
+  Global s4, +0
+  Const s5, 2
+  Call s4, g
+  Return
+";
+        assert_eq!(verdict(&format!("{text}\n{written}")), unsure);
+        assert_eq!(verdict(&format!("{text}\n{}", written.replace("Call s4, g", "Nop"))), "independent: ");
+    }
+}
+
+/// The main function sets the globals; if loops run in it, they may run meanwhile.
+#[test]
+fn globals_are_set_outside_of_loops() {
+    let text = |set: &str, again: &str| {
+        format!(
+            "
+main start
+globals 16
+function f(params 3, results 0, frame 20)
+  param a s0..2 view
+  param n s2 value
+  Const s10, 0
+  ForPrepS s10..12, s2 -> @out
+loop counted s10..12 @top..@out
+top: Global s13, +0
+  LoadF64 s14, s13, +8
+  StoreElemF64 s0..2, s10, s14, *8, +0
+  ForLoop s10..12, loop0 -> @top
+out: Return
+function start(params 0, results 1, frame 20)
+  Global s1, +0
+  {set}
+  Const s2, 0
+  Const s3, 0
+  Const s4, 0
+again: Call s2, f
+{again}
+  Const s0, 0
+  Return1 s0
+"
+        )
+    };
+    let judged = |text: &str| {
+        let program = parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        Judge::new(&program, Parameters::default()).report(LoopId(0)).verdict.is_independent()
+    };
+    let set = "ConstF64 s2, 1.0\n  StoreF64 s1, s2, +8";
+    assert!(judged(&text(set, "")));
+    assert!(!judged(&text(set, "  loop open @again..@done\n  Loop loop1 -> @again\ndone: Nop")));
+}

@@ -133,7 +133,8 @@ impl Log {
     #[inline]
     pub fn ir(&self, trace: TraceId, text: impl FnOnce() -> String) {
         if let Some(writer) = self.writer().filter(|w| w.request.ir) {
-            writer.ir(trace, &text());
+            let annotated = writer.annotated(text());
+            writer.write(&Resolved::Ir { trace: trace.0, text: &annotated });
         }
     }
 
@@ -141,7 +142,8 @@ impl Log {
     #[inline]
     pub fn asm(&self, trace: TraceId, text: impl FnOnce() -> String) {
         if let Some(writer) = self.writer().filter(|w| w.request.asm) {
-            writer.write(&Resolved::Asm { trace: trace.0, text: &text() });
+            let annotated = writer.annotated(text());
+            writer.write(&Resolved::Asm { trace: trace.0, text: &annotated });
         }
     }
 
@@ -185,12 +187,11 @@ impl Writer {
     }
 
     /// In words with the lines of the source before what comes from them, as JSON as it is.
-    fn ir(&self, trace: TraceId, text: &str) {
-        let annotated = match self.request.form {
-            Form::Text => Some(self.resolver().annotate(text)),
-            Form::Json => None,
-        };
-        self.write(&Resolved::Ir { trace: trace.0, text: annotated.as_deref().unwrap_or(text) });
+    fn annotated(&self, text: String) -> String {
+        match self.request.form {
+            Form::Text => self.resolver().annotate(&text),
+            Form::Json => text,
+        }
     }
 
     fn resolver(&self) -> Resolver<'_> {

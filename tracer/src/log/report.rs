@@ -11,8 +11,9 @@ use serde::Serialize;
 use super::resolved::{From, Resolver};
 use super::statistics::{Standing, Statistics, TraceKind};
 use super::{SCHEMA, Start};
+use crate::manager::Spent;
 
-/// Loops that are listed one by one.
+/// Loops that are listed one by one in words.
 const HOTTEST: usize = 10;
 
 /// What a run came to. As JSON it is one line with the version of the trace log's schema.
@@ -26,6 +27,7 @@ pub struct Report<'a> {
     pub functions: BTreeMap<&'static str, u64>,
     /// Of all loops.
     pub iterations: Iterations,
+    /// The loops that ran, the hottest first.
     pub hottest: Vec<HotLoop<'a>>,
     /// Made, by kind.
     pub traces: BTreeMap<&'static str, u64>,
@@ -35,6 +37,9 @@ pub struct Report<'a> {
     /// By reason.
     pub aborts: BTreeMap<&'static str, u64>,
     pub compile: Compile,
+    /// Wall-clock seconds of the run by who had the worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spent>,
     pub entries: u64,
     pub exits: u64,
     pub code_bytes: u64,
@@ -64,10 +69,14 @@ pub struct HotLoop<'a> {
     pub reason: Option<&'static str>,
     #[serde(flatten)]
     pub iterations: Iterations,
+    /// Of the interpreted ones: under a recording.
+    pub recorded: u64,
+    /// Of its trace, from the interpreter.
+    pub entries: u64,
     pub source: &'a str,
 }
 
-/// Microseconds from the first recorded instruction to the code, the program's own running included.
+/// Microseconds of optimizing and assembling.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Debug)]
 pub struct Compile {
     pub total_us: u64,
@@ -122,7 +131,6 @@ impl<'a> Report<'a> {
         let sum = |part: fn(&Iterations) -> u64| loops.iter().map(|each| part(&each.iterations)).sum();
         let iterations = Iterations::of(sum(|i| i.interpreted), sum(|i| i.native));
         loops.sort_by_key(|each| (std::cmp::Reverse(each.iterations.all()), each.place.id));
-        loops.truncate(HOTTEST);
         Report {
             v: SCHEMA,
             event: "statistics",
@@ -136,6 +144,7 @@ impl<'a> Report<'a> {
             recordings: statistics.recordings,
             aborts: statistics.aborts.iter().map(|(reason, &times)| (reason.name(), times)).collect(),
             compile: Compile::of(statistics.traces.iter().map(|made| made.microseconds).collect()),
+            spent: statistics.spent,
             entries: statistics.entries,
             exits: statistics.exits,
             code_bytes: statistics.code_bytes,
@@ -176,6 +185,8 @@ fn all_loops<'a>(
             standing: standing.name(),
             reason: reason.map(|reason| reason.name()),
             iterations,
+            recorded: count(&statistics.recorded),
+            entries: count(&statistics.entered),
             source: resolver.source_of(id),
         }
     };
@@ -193,7 +204,7 @@ impl fmt::Display for Report<'_> {
         let (native, interpreted) = (Grouped(native), Grouped(interpreted));
         let share = format_args!("{all}: {native_percent:.2} % native ({native} native, {interpreted} interpreted)");
         line(f, "iterations", share)?;
-        self.hottest.iter().try_for_each(|each| line(f, "", format_args!("{each}")))?;
+        self.hottest.iter().take(HOTTEST).try_for_each(|each| line(f, "", format_args!("{each}")))?;
         let (dropped, stable) = (self.dropped, self.stable);
         line(f, "traces", format_args!("{}; dropped {dropped}, stable trees {stable}", Counts(&self.traces, &kinds)))?;
         let reasons: Vec<&str> = self.aborts.keys().copied().collect();
@@ -201,6 +212,15 @@ impl fmt::Display for Report<'_> {
         line(f, "recordings", format_args!("{}, aborted {aborts}", self.recordings))?;
         let Compile { total_us, median_us, longest_us } = self.compile;
         line(f, "compiling", format_args!("{total_us} µs, {median_us} µs in the median, {longest_us} µs the longest"))?;
+        if let Some(Spent { interpreter_s, native_s, recording_s, compiler_s }) = self.spent {
+            let ms = |seconds: f64| seconds * 1e3;
+            let (interpreter, native) = (ms(interpreter_s), ms(native_s));
+            let (recording, compiler) = (ms(recording_s), ms(compiler_s));
+            let text = format!(
+                "{interpreter:.1} ms interpreted, {native:.1} native, {recording:.1} recording, {compiler:.1} compiling"
+            );
+            line(f, "time", format_args!("{text}"))?;
+        }
         let memory = match (self.code_memory_full, self.code_memory_refused) {
             (0, 0) => String::new(),
             (full, 0) => format!("; code memory full: {full}"),

@@ -19,6 +19,9 @@ pub struct PlaceData {
     pub hoist: bool,
     /// Its tree was dropped: it counts anew before it is recorded again.
     pub dropped: bool,
+    /// Times its tree was entered from the interpreter, and back edges of the loop that were recorded: for statistics.
+    pub entries: u64,
+    pub recorded: u64,
 }
 
 #[derive(Debug)]
@@ -33,8 +36,15 @@ pub struct Places {
 
 impl Places {
     pub fn new(program: &Program, parameters: &Parameters) -> Places {
-        let data =
-            |threshold| PlaceData { tree: None, threshold, aborts: 0, hoist: parameters.hoist != 0, dropped: false };
+        let data = |threshold| PlaceData {
+            tree: None,
+            threshold,
+            aborts: 0,
+            hoist: parameters.hoist != 0,
+            dropped: false,
+            entries: 0,
+            recorded: 0,
+        };
         Places {
             loops: vec![data(parameters.hot); program.loops.len()],
             functions: vec![data(parameters.hot_function); program.functions.len()],

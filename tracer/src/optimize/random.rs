@@ -25,6 +25,7 @@ enum Step {
     Check(Slot, Slot),
     BranchImm(IntCompare, Slot, i64),
     Move(Slot, Slot),
+    Swap(Slot, Slot),
     Const(Slot, i64),
     Float(FloatOp, Slot, Slot, Slot),
     FromInt(Slot, Slot),
@@ -113,6 +114,7 @@ fn steps(any: bool) -> impl Strategy<Value = Vec<Step>> {
         2 => (0u32..4, 0u32..4).prop_map(|(d, a)| Step::Int(IntOp::Add, d, 10, a)),
         3 => (compares(), word(), number()).prop_map(|(op, a, c)| Step::BranchImm(op, a, c)),
         2 => (moved_to(), moved()).prop_map(|(d, a)| Step::Move(d, a)),
+        2 => (0u32..4, 0u32..4).prop_map(|(a, b)| Step::Swap(a, b)),
         1 => (target(), number()).prop_map(|(d, c)| Step::Const(d, c)),
         3 => (floats(), float(), float(), float()).prop_map(|(op, d, a, b)| Step::Float(op, d, a, b)),
         1 => (float(), word()).prop_map(|(d, a)| Step::FromInt(d, a)),
@@ -293,6 +295,11 @@ impl Recording {
             Step::Move(d, a) => {
                 let value = self.any(a);
                 self.write(d, value);
+            }
+            Step::Swap(a, b) => {
+                let values = (self.any(a), self.any(b));
+                self.write(b, values.0);
+                self.write(a, values.1);
             }
             Step::Const(d, c) => {
                 let value = self.constant(Const::Word(c));

@@ -1,7 +1,8 @@
 //! Takes out of snapshots what nobody reads.
 //!
 //! That is: slots that are dead where the exit goes on, and slots that memory holds already, as it did at the entry. The
-//! second only of slots that the trace writes nowhere: behind a write memory holds something else.
+//! second only of slots that the trace writes nowhere, behind a write memory holds something else; and of values without
+//! a phi, which stand for what the slot held in the iteration before.
 
 use super::{Liveness, frame};
 use crate::trace::{ExitKind, Op, Ref, Slot, Trace};
@@ -12,7 +13,8 @@ fn unchanged(trace: &Trace, slot: Slot, value: Ref) -> bool {
         return false;
     }
     let here = matches!(trace.inst(value).op, Op::Slot { slot: read, epoch: 0, .. } if read == slot);
-    here && !trace.insts.iter().any(|inst| frame::writes(inst.op).contains(&slot))
+    here && !trace.phis.iter().any(|phi| phi.left == value)
+        && !trace.insts.iter().any(|inst| frame::writes(inst.op).contains(&slot))
 }
 
 pub fn shrink(trace: &mut Trace, live: &dyn Liveness) {
@@ -65,5 +67,28 @@ mod tests {
         let text = "loop0 root\nk0: i64 = 7\nv0: i64 = call.tree trace1 0 @1\nv1: bool = eq v0, k0 @1\n\
             guard v1 true -> snap0 @1\nend return\nsnap0 pass v0 @1 (0 = v0)\n";
         assert_eq!(finished(text, &OnlyLive(&[]), false).trace.to_string(), text);
+    }
+
+    /// Two slots exchange their values, a third counts.
+    const SWAP: &str = "
+        loop0 root
+        k0: i64 = 0
+        k1: i64 = 1
+        v0: i64 = slot 2 @3
+        v1: i64 = slot 3 @3
+        v2: i64 = slot 4 @5
+        v3: bool = ne v2, k0 @5
+        guard v3 true -> snap0 @5
+        v5: i64 = sub v2, k1 @5
+        carried 2 = v1, 3 = v0, 4 = v5
+        end loop snap1
+        snap0 leave @5 (2 = v1, 3 = v0)
+        snap1 resume @3 (2 = v1, 3 = v0, 4 = v5)
+    ";
+
+    #[test]
+    fn what_a_slot_held_an_iteration_before_is_not_in_memory() {
+        let trace = finished(SWAP, &AllLive, false).trace.to_string();
+        assert!(trace.contains("leave @5 (2 = v0, 3 = v1, 4 = v5)"), "{trace}");
     }
 }

@@ -45,6 +45,9 @@ pub trait Trees {
     /// The tree of a loop.
     fn tree_of(&self, id: LoopId) -> Option<TraceId>;
 
+    /// A back edge is taken under the recording.
+    fn back_edge(&self, id: LoopId);
+
     /// Runs it.
     fn run(&self, state: &mut State, tree: TraceId, at: Position) -> Ran;
 }
@@ -465,6 +468,7 @@ impl record::Recorder for Recorder<'_> {
         match next {
             Next::Seq | Next::Jump(_) => After::Follow,
             Next::Loop { id, .. } => {
+                self.trees.back_edge(LoopId(id));
                 if on.bounds.count {
                     on.builder.emit(Op::Count(LoopId(id)), Ref::NONE, Ref::NONE, at.pc());
                 }

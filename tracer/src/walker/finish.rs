@@ -238,6 +238,8 @@ fn settle_types(b: &mut Builder, reached: &[bool]) {
         value.ty.get_or_insert(Type::Word);
     }
     for i in (0..b.blocks.len()).filter(|&i| reached[i]) {
+        // What another block reread is not known in this one.
+        b.open_scope(None, false);
         let mut end = std::mem::replace(&mut b.blocks[i].end, Terminator::Exit(ExitId(0), Vec::new()));
         for edge in end.edges_mut() {
             for (n, arg) in edge.args.iter_mut().enumerate() {

@@ -193,3 +193,33 @@ out: Return1 s2
     assert!(text.contains("exit0 = leave @5 (2)"), "{text}");
     assert!(text.contains("cycle0 = loop0 chain0 block1 open"), "{text}");
 }
+
+/// A slot that holds a word on two of three ways and a float where they meet: each of the two rereads it for itself.
+#[test]
+fn bits_are_reread_on_each_way() {
+    let text = walk(
+        "
+main f
+function f(params 2, results 1, frame 12)
+  Const s3, 0
+  ConstF64 s8, 0.0
+  ForPrepS s3..5, s1 -> @out
+loop counted s3..5 @top..@out
+top: LoadI64 s5, s0, +0
+  AddImm s6, s5, 1
+  StoreI64 s0, s6, +8
+  Move s7, s5
+  JEqImm s3, 4 -> @other
+  JEqImm s3, 3 -> @join
+  ConstF64 s7, 1.0
+  Jump -> @join
+other: StoreI64 s0, s3, +16
+join: AddF64 s8, s8, s7
+  ForLoop s3..5, loop0 -> @top
+out: Move s0, s8
+  Return1 s0
+",
+    )
+    .unwrap();
+    assert_eq!(text.matches("reread").count(), 2, "{text}");
+}

@@ -116,6 +116,11 @@ impl<'a> Collect<'a> {
                 arguments.iter().for_each(|argument| self.visit(argument));
                 self.call(*routine, arguments, e.span);
             }
+            ExprKind::Equal { left, right, .. } => {
+                self.visit(left);
+                self.visit(right);
+                self.compare(left.ty, e.span);
+            }
             ExprKind::CallValue { callee, arguments } => {
                 self.visit(callee);
                 arguments.iter().for_each(|argument| self.visit(argument));
@@ -180,6 +185,19 @@ impl<'a> Collect<'a> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Parts with an `operator =` are compared by it.
+    fn compare(&mut self, ty: TypeId, span: Span) {
+        let program = self.views.program;
+        if program.equals.is_empty() {
+            return;
+        }
+        for part in program.types.parts(ty) {
+            if let Some(&callee) = program.equals.get(&part) {
+                self.graph.effect_edge(callee.0, self.id.0, span);
+            }
         }
     }
 

@@ -1,0 +1,198 @@
+//! Routines that call themselves or one another, and routines around loops.
+
+use super::{Frozen, Generator, Known};
+use crate::tree::*;
+
+fn both(op: Binary, a: Expr, b: Expr) -> Expr {
+    Expr::Binary(op, Box::new(a), Box::new(b))
+}
+
+/// What a routine is made of while its body is.
+struct Draft {
+    number: usize,
+    depth: Var,
+    params: Vec<Param>,
+    result: Type,
+}
+
+impl Generator {
+    pub(super) fn hot_routines(&mut self) {
+        for _ in 0..self.choices.below(3) {
+            match self.choices.weighted(&[(3, 0), (3, 1), (3, 2)]) {
+                0 => self.family(1),
+                1 => self.family(2),
+                _ => self.loop_routine(),
+            }
+        }
+    }
+
+    /// Routines that call one another: one itself, or two in turn.
+    fn family(&mut self, size: usize) {
+        let result = match self.choices.weighted(&[(4, 0), (3, 1), (2, 2)]) {
+            0 => INT,
+            1 => self.scalar_type(),
+            _ => self.value_type(1),
+        };
+        let mut types = Vec::new();
+        for _ in 0..self.choices.below(3) {
+            types.push(match self.choices.weighted(&[(4, 0), (2, 1), (2, 2), (1, 3)]) {
+                0 => (self.scalar_type(), Passing::Value),
+                1 => (Type::Slice(Box::new(self.scalar_type())), Passing::WrittenView),
+                2 => (self.value_type(0), Passing::InPlace),
+                _ => (self.lambda_type(), Passing::Value),
+            });
+        }
+        // A changed parameter is one in every member, since each hands it on.
+        let procedure = types.iter().any(|(_, passing)| *passing != Passing::Value);
+        let mut members = Vec::new();
+        for _ in 0..size {
+            let depth = self.fresh();
+            let mut params = vec![Param { var: depth, ty: INT, passing: Passing::Value }];
+            for (ty, passing) in &types {
+                params.push(Param { var: self.fresh(), ty: ty.clone(), passing: *passing });
+            }
+            let number = self.program.routines.len();
+            self.program.routines.push(Routine {
+                params: params.clone(),
+                result: Some(result.clone()),
+                body: Vec::new(),
+                procedure,
+                method_of: None,
+                operator: None,
+            });
+            self.recursive.push(true);
+            members.push(Draft { number, depth, params, result: result.clone() });
+        }
+        for at in 0..size {
+            let next = members[(at + 1) % size].number;
+            let body = self.member(&members[at], next);
+            self.program.routines[members[at].number].body = body;
+        }
+    }
+
+    fn member(&mut self, draft: &Draft, next: usize) -> Block {
+        let outer = std::mem::take(&mut self.scope);
+        let loops = std::mem::take(&mut self.loops);
+        self.enter(&draft.params);
+        self.result = Some(Some(draft.result.clone()));
+        self.budget = 1 + self.choices.below(5);
+        let mut body = Vec::new();
+        let bottom = self.choices.within(0, 2);
+        let condition = both(Binary::Le, Expr::Var(draft.depth), self.int(bottom));
+        let base = self.arg(&draft.result, 3);
+        body.push(Statement::If(condition, vec![Statement::Return(Some(base))], Vec::new()));
+        self.write_params(&draft.params, &mut body);
+        for _ in 0..self.choices.below(3) {
+            self.hot_statement(&mut body, 3);
+        }
+        let number = matches!(draft.result, Type::Int(_) | Type::F64 | Type::F32);
+        let call = |g: &mut Self, by: i64, number: usize| {
+            let args = draft.params.iter().enumerate().map(|(at, param)| match param.passing {
+                Passing::Value if at == 0 => both(Binary::Sub, Expr::Var(draft.depth), g.int(by)),
+                Passing::Value if matches!(param.ty, Type::Lambda(..)) => Expr::Var(param.var),
+                Passing::Value => g.arg(&param.ty, 3),
+                _ => Expr::Var(param.var),
+            });
+            Expr::Call(number, args.collect())
+        };
+        // The result of the call is kept: what is live over it has to survive.
+        let first = call(self, 1, next);
+        let mut kept = self.declare(draft.result.clone(), true);
+        kept.reserved = true;
+        let ty = draft.result.clone();
+        body.push(Statement::Let { var: kept.var, ty, mutable: false, annotated: false, value: Some(first) });
+        kept.mutable = false;
+        let kept_var = kept.var;
+        self.scope.push(kept);
+        let value = match self.choices.below(4) {
+            0 => Expr::Var(kept_var),
+            1 if number => {
+                // Twice, as fib does.
+                let number = if self.choices.chance(50) { draft.number } else { next };
+                let again = call(self, 2, number);
+                both(*self.choices.pick(&[Binary::Add, Binary::Sub]), Expr::Var(kept_var), again)
+            }
+            _ if number => {
+                let other = self.readable(&draft.result).unwrap_or_else(|| self.literal(&draft.result));
+                both(*self.choices.pick(&[Binary::Sub, Binary::Add, Binary::Mul]), Expr::Var(kept_var), other)
+            }
+            _ => Expr::Var(kept_var),
+        };
+        body.push(Statement::Return(Some(value)));
+        self.result = None;
+        self.scope = outer;
+        self.loops = loops;
+        body
+    }
+
+    /// A routine that is mostly a loop over what it is given.
+    fn loop_routine(&mut self) {
+        let number = self.program.routines.len();
+        let mut params = Vec::new();
+        for _ in 0..1 + self.choices.below(3) {
+            let var = self.fresh();
+            let (ty, passing) = match self.choices.below(5) {
+                0 | 1 => (Type::Slice(Box::new(self.scalar_type())), Passing::WrittenView),
+                2 => (Type::Slice(Box::new(self.scalar_type())), Passing::View),
+                3 => (INT, Passing::Value),
+                _ => (self.value_type(0), Passing::InPlace),
+            };
+            params.push(Param { var, ty, passing });
+        }
+        let result = if self.choices.chance(70) { Some(self.scalar_type()) } else { None };
+        let mut routine =
+            Routine { params, result, body: Vec::new(), procedure: true, method_of: None, operator: None };
+        self.program.routines.push(routine.clone());
+        self.recursive.push(false);
+        let outer = std::mem::take(&mut self.scope);
+        let loops = std::mem::take(&mut self.loops);
+        self.enter(&routine.params);
+        self.result = Some(routine.result.clone());
+        self.budget = 3 + self.choices.below(8);
+        let mut body = Vec::new();
+        for _ in 0..1 + self.choices.below(3) {
+            let ty = self.scalar_type();
+            let statement = self.declare_with(ty, true);
+            body.push(statement);
+        }
+        self.write_params(&routine.params, &mut body);
+        self.hot_loop(&mut body, 1);
+        if let Some(ty) = &routine.result {
+            let value = self.arg(ty, 1);
+            body.push(Statement::Return(Some(value)));
+        }
+        self.result = None;
+        self.scope = outer;
+        self.loops = loops;
+        routine.body = body;
+        self.program.routines[number] = routine;
+    }
+
+    /// Brings parameters into scope.
+    pub(super) fn enter(&mut self, params: &[Param]) {
+        for param in params {
+            self.scope.push(Known {
+                var: param.var,
+                ty: param.ty.clone(),
+                mutable: matches!(param.passing, Passing::InPlace | Passing::WrittenView),
+                frozen: if param.passing == Passing::WrittenView { Frozen::Shape } else { Frozen::No },
+                length: None,
+                below: None,
+                indexes: None,
+                reserved: matches!(param.passing, Passing::Value | Passing::View),
+            });
+        }
+    }
+
+    /// How deep a recursion is begun: mostly so that it ends, or so that a small stack does.
+    pub(super) fn recursion_depth(&mut self) -> i64 {
+        if !self.style.hot {
+            return self.choices.within(0, 5);
+        }
+        match self.choices.weighted(&[(12, 0), (2, 1), (1, 2)]) {
+            0 => self.choices.within(0, 9),
+            1 => self.choices.within(10, 60),
+            _ => self.choices.within(100, 900),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What `--stats=json` says at the end of a run: which tier ran what.
+
+use serde_json::Value;
+
+/// A loop that ran.
+#[derive(Debug)]
+pub struct Loop {
+    /// As the log spells it: `FILE:LINE`, the routine, the line itself.
+    pub name: String,
+    /// Back edges.
+    pub interpreted: u64,
+    pub native: u64,
+    /// Of the interpreted ones, those that ran under a recording.
+    pub recorded: u64,
+    /// Entries of its trace.
+    pub entries: u64,
+    pub standing: String,
+    /// Why it has no trace, where one was tried.
+    pub reason: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct Statistics {
+    pub loops: Vec<Loop>,
+    json: Value,
+}
+
+/// The option that asks for them.
+pub const OPTION: &str = "--stats=json";
+
+/// Takes the statistics off the end of standard error. There are none if the program did not run.
+pub fn take(error: &mut String) -> Option<Statistics> {
+    let start = error.rfind("{\"v\":1,\"event\":\"statistics\",")?;
+    let json: Value = serde_json::from_str(error[start..].trim_end()).ok()?;
+    error.truncate(start);
+    let loops = json["hottest"].as_array()?.iter().map(Loop::of).collect();
+    Some(Statistics { loops, json })
+}
+
+impl Loop {
+    fn of(json: &Value) -> Loop {
+        let text = |key: &str| json[key].as_str().unwrap_or_default();
+        let number = |key: &str| json[key].as_u64().unwrap_or_default();
+        Loop {
+            name: format!("{}:{} in {} | {}", text("file"), number("line"), text("function"), text("source")),
+            interpreted: number("interpreted"),
+            native: number("native"),
+            recorded: number("recorded"),
+            entries: number("entries"),
+            standing: text("standing").to_string(),
+            reason: json["reason"].as_str().map(str::to_string),
+        }
+    }
+
+    /// What is wrong with it where every loop is recorded at its first back edge.
+    fn stays_behind(&self) -> Option<String> {
+        // Before the second one it has a trace, or a reason to have none. What runs while another trace is recorded is
+        // in that one.
+        let left_to_the_interpreter = self.interpreted - self.recorded >= 2 && self.native == 0 && self.entries == 0;
+        (left_to_the_interpreter && self.reason.is_none()).then(|| {
+            let (name, count, standing) = (&self.name, self.interpreted, &self.standing);
+            format!("loop {name}: no native code and no reason in {count} iterations ({standing})")
+        })
+    }
+}
+
+impl Statistics {
+    pub fn number(&self, key: &str) -> u64 {
+        self.json[key].as_u64().unwrap_or_default()
+    }
+
+    /// Traces made.
+    pub fn traces(&self) -> u64 {
+        self.json["traces"].as_object().map_or(0, |kinds| kinds.values().filter_map(Value::as_u64).sum())
+    }
+
+    /// Percent of all iterations that were native.
+    pub fn native_percent(&self) -> f64 {
+        self.json["iterations"]["native_percent"].as_f64().unwrap_or_default()
+    }
+
+    /// Back edges of all loops.
+    pub fn iterations(&self) -> u64 {
+        self.loops.iter().map(|each| each.interpreted + each.native).sum()
+    }
+
+    /// That no native code ran.
+    pub fn interpreted_only(&self) -> Result<(), String> {
+        let native = self.loops.iter().filter(|each| each.native > 0).map(|each| &each.name);
+        let native: Vec<&String> = native.collect();
+        if native.is_empty() && self.traces() + self.number("entries") + self.number("code_bytes") == 0 {
+            return Ok(());
+        }
+        Err(format!("native code in the interpreter's configuration: {native:?} {}", self.json))
+    }
+
+    /// That every loop of three or more iterations has run natively, or says why not.
+    pub fn native_everywhere(&self) -> Result<(), String> {
+        let wrong: Vec<String> = self.loops.iter().filter_map(Loop::stays_behind).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    }
+}
