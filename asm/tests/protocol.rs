@@ -445,7 +445,10 @@ fn traces_that_do_not_fit_are_refused() {
     for _ in 0..2000 {
         long.push(Op::StoreSlot(4), value, Ref::NONE);
     }
-    assert_eq!(refusal(Options { code_bytes: 4096, ..Options::default() }, long.end(End::Return)), Some(Refusal::NoRoom));
+    assert_eq!(
+        refusal(Options { code_bytes: 4096, ..Options::default() }, long.end(End::Return)),
+        Some(Refusal::NoRoom)
+    );
 }
 
 #[test]

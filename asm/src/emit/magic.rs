@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn small_divisors_and_the_numbers_around_their_multiples() {
-        for divisor in (0..2000).chain((1..64).flat_map(|shift| (-3..4).map(move |d| (1i64 << shift).wrapping_add(d)))) {
+        for divisor in (0..2000).chain((1..64).flat_map(|shift| (-3..4).map(move |d| (1i64 << shift).wrapping_add(d))))
+        {
             for divisor in [divisor as u64, (divisor as u64).wrapping_neg()] {
                 for multiple in [0, 1, 2, 1 << 31, 1 << 32, u64::MAX / divisor.max(1), (1 << 63) / divisor.max(1)] {
                     for near in -2..3i64 {

@@ -189,13 +189,21 @@ impl Emitter<'_> {
     /// The register to compute a word in: its home, unless that is a spill slot, or one of what is read later has it.
     pub fn work(&self, inst: usize, read_later: &[Ref]) -> u8 {
         match self.homes[inst] {
-            Some(Home::General(register))
-                if !read_later.iter().any(|&value| self.home(value) == Some(Home::General(register))) =>
-            {
-                register
-            }
+            Some(Home::General(register)) if !read_later.iter().any(|&value| self.reads(value, register)) => register,
             _ => RAX,
         }
+    }
+
+    /// Whether an operand is in a register, or is a load whose address is.
+    fn reads(&self, value: Ref, register: u8) -> bool {
+        if value.is_none() || value.is_constant() {
+            return false;
+        }
+        if self.is_folded(value) {
+            let inst = self.trace.inst(value);
+            return [inst.a, inst.b].iter().any(|&operand| self.reads(operand, register));
+        }
+        self.home(value) == Some(Home::General(register))
     }
 
     /// Brings a word that was computed in a register home.
