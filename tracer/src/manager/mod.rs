@@ -15,6 +15,7 @@ mod clock;
 mod places;
 mod room;
 mod trees;
+mod values;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -34,7 +35,7 @@ use crate::log::{Abort, CodeMemory, Compiled, Dropped, Event, Log, SideEnd, Star
 use crate::optimize::{self, Builder, Finished};
 use crate::parameters::Parameters;
 use crate::recorder::{self, Bounds, Facts, Place, Ran, Recorded, Task};
-use crate::trace::{End, ExitId, ExitKind, Root, TraceId};
+use crate::trace::{End, ExitId, ExitKind, Root, Trace, TraceId};
 
 /// Makes the backend when the first trace is to be assembled, so that a program in which nothing gets hot does not pay
 /// for it.
@@ -261,7 +262,7 @@ impl<B: Backend> Tracing<B> {
                 return Goes::On(at);
             }
             let place = trees.trace(tree).place;
-            let specialization = trees.exit(exit).entry && trees.specialize(tree, self.parameters.specializations);
+            let specialization = trees.exit(exit).entry && trees.may_specialize(tree, self.parameters.specializations);
             let (root, parent) = (Root::Side(exit), Some((snapshot, types)));
             (Task { root, place, tree, parent, passed, specialization }, start)
         };
@@ -352,13 +353,19 @@ impl<B: Backend> Tracing<B> {
         });
         self.log.asm(id, || backend.listing(id));
         if let Root::Side(exit) = task.root {
-            self.told_side(id, task, exit, trace.end);
+            self.told_side(id, task, exit, &trace);
         }
         Ok(id)
     }
 
-    fn told_side(&self, trace: TraceId, task: &Task, exit: ExitId, end: End) {
-        let end = match end {
+    fn told_side(&self, id: TraceId, task: &Task, exit: ExitId, trace: &Trace) {
+        if let (true, Place::Loop(of)) = (task.specialization, task.place) {
+            let values = values::conditions(trace, &self.facts.program, of);
+            let number = self.trees.borrow().trace(task.tree).specializations;
+            let start = Start::Loop(of);
+            self.log.event(|| Event::Specialized { trace: id, start, values: &values, number });
+        }
+        let end = match trace.end {
             End::Loop(_) | End::Link(..) => SideEnd::Loop,
             End::Leave(_) => SideEnd::Leaves,
             End::Return => SideEnd::Returns,
@@ -367,8 +374,8 @@ impl<B: Backend> Tracing<B> {
         let at = trees.exit(exit).snapshot.pc;
         let of = trees.exit(exit).trace;
         let count = trees.trace(task.tree).sides;
-        self.log.event(|| Event::SideTrace { trace, tree: task.tree, exit, at, end, count });
-        self.log.event(|| Event::Link { exit, of, at, to: trace });
+        self.log.event(|| Event::SideTrace { trace: id, tree: task.tree, exit, at, end, count });
+        self.log.event(|| Event::Link { exit, of, at, to: id });
     }
 
     fn publish(&self, state: &mut State, task: &Task, trace: TraceId) {
