@@ -12,6 +12,7 @@ mod emit;
 mod enter;
 mod exits;
 mod features;
+mod inline;
 pub mod listing;
 pub mod memory;
 pub mod observers;

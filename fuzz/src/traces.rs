@@ -145,8 +145,9 @@ impl Tally {
         let share = |part: u64, of: u64| part as f64 * 100.0 / of.max(1) as f64;
         let mut lines = vec![
             format!(
-                "{programs} programs in {seconds:.0} s, {:.0} a second; {} loop three times or more",
+                "{programs} programs, {:.0} a second in {seconds:.0} s, {:.0} a second of processor time; {} loop three times or more",
                 programs as f64 / seconds,
+                programs as f64 * 1e6 / self.get("cpu").max(1) as f64,
                 self.get("looping")
             ),
             format!(

@@ -39,7 +39,7 @@ use crate::trace::{End, ExitId, ExitKind, Root, Trace, TraceId};
 
 /// Makes the backend when the first trace is to be assembled, so that a program in which nothing gets hot does not pay
 /// for it.
-type Make<B> = Box<dyn Fn(&Parameters) -> Option<B>>;
+pub type Make<B> = Box<dyn Fn(&Parameters) -> Option<B>>;
 
 pub struct Tracing<B> {
     facts: Rc<Facts>,
