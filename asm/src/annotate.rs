@@ -23,6 +23,9 @@ fn name(home: Home) -> String {
     match home {
         Home::General(register) => GENERAL[register as usize].to_string(),
         Home::Vector(register) => format!("xmm{register}"),
-        Home::Spill(number) => format!("[rbp-{:#x}]", 8 * (number + 1)),
+        Home::Spill(number) => format!("[rbp - {:#x}]", 8 * (number + 1)),
+        Home::Slot(slot) => format!("slot {slot}"),
+        Home::SlotAddress(slot) => format!("address of slot {slot}"),
+        Home::StackLimit => "context".into(),
     }
 }

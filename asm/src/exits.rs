@@ -106,9 +106,21 @@ pub unsafe extern "C" fn restore(
     let exits: &RefCell<Exits> = unsafe { &*(*context).exits };
     let exits = exits.borrow();
     let exit = exits.get(ExitId(id)).expect("code knows only exits of its trace");
-    for &(slot, left) in &exit.slots {
-        // SAFETY: the places are those of this exit; the slot is in the frames of the root.
-        unsafe { base.add(slot as usize).write(read(left, saved, native)) };
+    let places = Places { saved, native, base, context };
+    // SAFETY: the places are those of this exit.
+    let value = |&(_, left): &(Slot, Left)| unsafe { places.read(left) };
+    if exit.slots.iter().any(|(_, left)| matches!(left.at, Source::Home(Home::Slot(_)))) {
+        // What is written may be read.
+        let values: Vec<u64> = exit.slots.iter().map(value).collect();
+        for (&(slot, _), value) in exit.slots.iter().zip(values) {
+            // SAFETY: the slot is in the frames of the root.
+            unsafe { base.add(slot as usize).write(value) };
+        }
+    } else {
+        for entry in &exit.slots {
+            // SAFETY: as above.
+            unsafe { base.add(entry.0 as usize).write(value(entry)) };
+        }
     }
     for &(frame, caller, back) in &exit.frames {
         // SAFETY: as above; each frame has its header before it.
@@ -126,20 +138,36 @@ pub unsafe extern "C" fn restore(
     id
 }
 
-/// What a slot holds that holds this value.
-unsafe fn read(left: Left, saved: *const Saved, native: *const u64) -> u64 {
-    let bits = match left.at {
-        // SAFETY: by the promise of `restore`.
-        Source::Home(home) => unsafe {
-            match home {
-                Home::General(register) => (*saved).general[register as usize],
-                Home::Vector(register) => (*saved).vector[register as usize],
-                Home::Spill(number) => native.sub(number as usize + 1).read(),
-            }
-        },
-        Source::Constant(constant) => constant_bits(constant),
-    };
-    if left.ty == Type::Single { u64::from(bits as u32) } else { bits }
+/// Where the values of an exit are.
+struct Places {
+    saved: *const Saved,
+    native: *const u64,
+    base: *mut u64,
+    context: *const Context,
+}
+
+impl Places {
+    /// What a slot holds that holds this value.
+    ///
+    /// # Safety
+    /// The places are those of the exit that the value is of.
+    unsafe fn read(&self, left: Left) -> u64 {
+        let bits = match left.at {
+            // SAFETY: by the caller's promise.
+            Source::Home(home) => unsafe {
+                match home {
+                    Home::General(register) => (*self.saved).general[register as usize],
+                    Home::Vector(register) => (*self.saved).vector[register as usize],
+                    Home::Spill(number) => self.native.sub(number as usize + 1).read(),
+                    Home::Slot(slot) => self.base.add(slot as usize).read(),
+                    Home::SlotAddress(slot) => self.base.add(slot as usize) as u64,
+                    Home::StackLimit => (*self.context).slots_limit as u64,
+                }
+            },
+            Source::Constant(constant) => constant_bits(constant),
+        };
+        if left.ty == Type::Single { u64::from(bits as u32) } else { bits }
+    }
 }
 
 pub fn constant_bits(constant: Const) -> u64 {

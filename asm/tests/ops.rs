@@ -223,6 +223,8 @@ struct Shape {
     kept: bool,
     /// Both are the first.
     twice: bool,
+    /// Their slots are written before the operation, so that they cannot stay there.
+    moved: bool,
 }
 
 fn trace(op: Common, shape: Shape) -> Trace {
@@ -235,6 +237,12 @@ fn trace(op: Common, shape: Shape) -> Trace {
             None if i == 1 && shape.twice => operands[0],
             None => make.slot(i as Slot, ty),
         };
+    }
+    if shape.moved {
+        let zero = make.word(0);
+        (0..2).for_each(|slot| {
+            make.push(Op::StoreSlot(slot), zero, Ref::NONE);
+        });
     }
     let mut value = make.common(op, operands[0], operands[1]);
     if result == Some(Type::Cond) {
@@ -309,18 +317,20 @@ fn check_all(options: Options) {
             let types = op.shape().unwrap().0;
             let a = values(types[0]);
             let b = types.get(1).map_or(vec![0], |&ty| values(ty));
-            for kept in [false, true] {
-                let none = Shape { constants: [None; 2], kept, twice: false };
+            for (kept, moved) in [(false, false), (false, true), (true, false), (true, true)] {
+                let none = Shape { constants: [None; 2], kept, twice: false, moved };
                 run.check(op, none, &a, &b);
                 if types.len() == 2 && types[0] == types[1] {
                     run.check(op, Shape { twice: true, ..none }, &a, &[0]);
                 }
             }
-            for &bits in &a {
-                run.check(op, Shape { constants: [Some(bits), None], kept: false, twice: false }, &[bits], &b);
+            for (i, &bits) in a.iter().enumerate() {
+                let shape = Shape { constants: [Some(bits), None], kept: false, twice: false, moved: i % 2 == 0 };
+                run.check(op, shape, &[bits], &b);
             }
-            for &bits in b.iter().filter(|_| types.len() == 2) {
-                run.check(op, Shape { constants: [None, Some(bits)], kept: true, twice: false }, &a, &[bits]);
+            for (i, &bits) in b.iter().enumerate().filter(|_| types.len() == 2) {
+                let shape = Shape { constants: [None, Some(bits)], kept: i % 3 == 0, twice: false, moved: i % 2 == 0 };
+                run.check(op, shape, &a, &[bits]);
             }
         }
     });
@@ -329,6 +339,28 @@ fn check_all(options: Options) {
 #[test]
 fn operations_give_what_the_interpreter_gives() {
     check_all(Options::default());
+}
+
+#[test]
+fn constants_divide() {
+    with_run(Options::default(), |run| {
+        let mut divisors: Vec<u64> = (0..140).collect();
+        divisors.extend([641, 1000, 1_000_000, 6_700_417, 1_000_000_007, 1_000_000_000_000, 0x5555_5555_5555_5555]);
+        divisors.extend((1..64).flat_map(|shift| [(1 << shift) - 1, 1 << shift, (1 << shift) + 1]));
+        divisors.extend(divisors.clone().iter().map(|d| d.wrapping_neg()));
+        for divisor in divisors {
+            let mut numbers: Vec<u64> = WORDS.iter().map(|&n| n as u64).collect();
+            for factor in [1, 3, u64::MAX / divisor.max(1), (1 << 63) / divisor.max(1)] {
+                numbers.extend((0..3).map(|near| factor.wrapping_mul(divisor).wrapping_add(near).wrapping_sub(1)));
+            }
+            for op in [IntOp::DivS, IntOp::DivU, IntOp::RemS, IntOp::RemU] {
+                for moved in [false, true] {
+                    let shape = Shape { constants: [None, Some(divisor)], kept: moved, twice: false, moved };
+                    run.check(Common::Int(op), shape, &numbers, &[divisor]);
+                }
+            }
+        }
+    });
 }
 
 #[test]
@@ -345,7 +377,7 @@ fn so_they_do_with_other_registers_or_none() {
 }
 
 /// A guard on a comparison, which is kept until another operation has changed the flags.
-fn guarded(op: Common, negated: bool, expected: bool, constant_b: Option<u64>) -> Trace {
+fn guarded(op: Common, negated: bool, expected: bool, constant_b: Option<u64>, moved: bool) -> Trace {
     let types = op.shape().unwrap().0;
     let mut make = Make::root();
     let a = make.slot(0, types[0]);
@@ -353,6 +385,11 @@ fn guarded(op: Common, negated: bool, expected: bool, constant_b: Option<u64>) -
         Some(bits) => make.constant(constant(types[1], bits)),
         None => make.slot(1, types[1]),
     };
+    let zero = make.word(0);
+    if moved {
+        make.push(Op::StoreSlot(0), zero, Ref::NONE);
+        make.push(Op::StoreSlot(1), zero, Ref::NONE);
+    }
     let mut cond = make.common(op, a, b);
     if negated {
         cond = make.common(Common::Not, cond, Ref::NONE);
@@ -371,8 +408,8 @@ fn check_guards(options: Options) {
             let all = values(op.shape().unwrap().0[1]);
             for (negated, wanted) in [(false, false), (false, true), (true, false), (true, true)] {
                 let constants = all.iter().map(|&bits| Some(bits)).chain([None]);
-                for constant in constants {
-                    let id = run.assemble(&guarded(op, negated, wanted, constant));
+                for (i, constant) in constants.enumerate() {
+                    let id = run.assemble(&guarded(op, negated, wanted, constant, i % 2 == 0));
                     for &a in &all {
                         for &b in constant.as_ref().map_or(&all[..], std::slice::from_ref) {
                             frame(run.at)[5] = a;

@@ -342,6 +342,10 @@ fn with_routine(routine: Routine) -> Trace {
     let mut make = Make::root();
     let values: Vec<Ref> = (20..30).map(|slot| make.slot(slot, Type::Word)).collect();
     let floats: Vec<Ref> = (30..35).map(|slot| make.slot(slot, Type::Float)).collect();
+    // Else they would stay where they are.
+    (20..35).for_each(|slot| {
+        make.push(Op::StoreSlot(slot), values[0], Ref::NONE);
+    });
     let slots: Vec<(u32, Ref)> = (40..).zip(values.iter().chain(&floats).copied()).collect();
     let outcome = make.snapshot(ExitKind::Outcome, &slots);
     make.push_with(Op::Routine { routine, slot: 10 }, Ref::NONE, Ref::NONE, Some(outcome));
@@ -356,8 +360,8 @@ fn a_routine_leaves_if_it_does_more_than_compute() {
         with_tier(Options { registers, ..Options::default() }, never, |backend, state, at| {
             assemble(backend, TraceId(0), &with_routine(Routine::CheckLength));
             for (length, exit, to) in [(5i64, 17, 60), (-5, 16, 40)] {
+                frame(at).iter_mut().enumerate().for_each(|(i, slot)| *slot = i as u64);
                 frame(at)[10] = length as u64;
-                frame(at).iter_mut().enumerate().skip(20).for_each(|(i, slot)| *slot = i as u64);
                 assert_eq!(exit_of(backend.enter(TraceId(0), state, at)), exit);
                 let expected: Vec<u64> = (20..35).collect();
                 assert_eq!(frame(at)[to..to + 15], expected);
@@ -441,7 +445,10 @@ fn traces_that_do_not_fit_are_refused() {
     for _ in 0..2000 {
         long.push(Op::StoreSlot(4), value, Ref::NONE);
     }
-    assert_eq!(refusal(Options { code_bytes: 4096, ..Options::default() }, long.end(End::Return)), Some(Refusal::NoRoom));
+    assert_eq!(
+        refusal(Options { code_bytes: 4096, ..Options::default() }, long.end(End::Return)),
+        Some(Refusal::NoRoom)
+    );
 }
 
 #[test]

@@ -227,6 +227,11 @@ impl<'a> Generator<'a> {
 
     fn snapshot(&mut self, kind: ExitKind) -> SnapshotId {
         let mut slots = Vec::new();
+        for slot in 0..3 * EACH {
+            if self.random.chance(5) {
+                slots.push((slot as Slot, self.value(TYPES[slot / EACH])));
+            }
+        }
         for slot in WRITTEN..WRITTEN + 20 {
             if self.random.chance(3) {
                 let ty = self.random.pick(&TYPES);
@@ -257,11 +262,20 @@ impl<'a> Generator<'a> {
             match self.random.below(16) {
                 0 => self.guard(),
                 1 | 2 => self.access(),
-                3 => {
+                3 if self.random.chance(2) => {
                     let ty = self.random.pick(&TYPES);
                     let value = self.value(ty);
                     let slot = WRITTEN + self.random.below(20) as Slot;
                     self.make.push(Op::StoreSlot(slot), value, Ref::NONE);
+                }
+                3 => {
+                    let slot = self.random.below(3 * EACH);
+                    let ty = TYPES[slot / EACH];
+                    let value = if self.random.chance(2) { self.value(ty) } else { self.make.slot(slot as Slot, ty) };
+                    if self.random.chance(2) {
+                        self.make.push(Op::StoreSlot(slot as Slot), value, Ref::NONE);
+                    }
+                    self.add(ty, value);
                 }
                 4 if !self.inner.is_empty() => self.call_tree(),
                 5 if self.functions => self.call_function(),
@@ -322,6 +336,7 @@ impl<'a> Generator<'a> {
         for ty in TYPES {
             let lefts = before[file(ty)].iter().filter(|value| !value.is_constant());
             let mut lefts: Vec<Ref> = lefts.copied().collect();
+            lefts.sort_unstable();
             lefts.dedup();
             for left in lefts {
                 if self.random.chance(2) {

@@ -209,8 +209,8 @@ pub fn run(compiled: &Compiled, settings: &Settings) -> Result<(Run, Option<Stat
         memory_limit: Some(program::MEMORY),
         stack_slots: Some(settings.stack_slots),
         jit: settings.jit,
-        trace_log: None,
         statistics: settings.jit.is_some(),
+        ..RunOptions::default()
     };
     let ran = engine::run_in(compiled, caught.world(&[]), &options).map_err(|e| e.to_string())?;
     let output = caught.output().map_err(|e| e.to_string())?;

@@ -91,7 +91,8 @@ impl Checks {
                 Check::Not(pattern) => refused.push(pattern),
                 Check::Line(pattern) => {
                     let found = log.lines[at..].iter().position(|line| pattern.find(line, &mut names));
-                    let found = found.ok_or_else(|| format!("check: nothing behind line {at} matches {:?}", pattern.text))?;
+                    let found =
+                        found.ok_or_else(|| format!("check: nothing behind line {at} matches {:?}", pattern.text))?;
                     none_matches(&log.lines[at..at + found], &refused, &names)?;
                     refused.clear();
                     at += found + 1;
@@ -102,7 +103,11 @@ impl Checks {
                     let found = body.iter().filter(|line| pattern.find(line, &mut names.clone()));
                     let lines: Vec<&&str> = found.collect();
                     if lines.len() != *wanted {
-                        return Err(format!("count: {} instead of {wanted} {:?}: {lines:#?}", lines.len(), pattern.text));
+                        return Err(format!(
+                            "count: {} instead of {wanted} {:?}: {lines:#?}",
+                            lines.len(),
+                            pattern.text
+                        ));
                     }
                 }
             }

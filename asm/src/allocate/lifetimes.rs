@@ -1,14 +1,17 @@
 //! How long each value of a trace is needed, and how much it would cost to keep it in memory.
 //!
 //! Lives are single ranges of positions. A value that is defined before the loop and used in it is needed until the back
-//! edge. Conditions have no home: they are compared where they are used, so their operands live until there; so do the
-//! operands of an address that only loads and stores use, which becomes part of these.
+//! edge. What becomes part of those that use it has no life, but its operands live until there: [`fold`], and conditions,
+//! which are compared where they are used. Not so a condition or address that the loop uses and that was made before it
+//! from a value that changes at the back edge.
 //!
 //! A phi's right is one value with its left where the left is not needed any more when the right is computed: then the
 //! back edge has nothing to move.
 
-use scaly_tracer::region::{self, Type};
-use scaly_tracer::trace::{Effects, End, ExitKind, Inst, Op, Ref, SnapshotId, Trace};
+use scaly_tracer::region::Type;
+use scaly_tracer::trace::{Effects, End, ExitKind, Inst, Op, Ref, Slot, SnapshotId, Trace};
+
+use super::{Home, Left, Source, fold};
 
 /// Positions within an instruction: operands are read, registers are clobbered, what an exit behind that needs is read,
 /// the result is written.
@@ -43,7 +46,11 @@ pub struct Unit {
     pub end: u32,
     /// Its reads and writes.
     pub weight: u32,
+    /// Read at most once for each time that it is defined.
+    pub once: bool,
     pub vector: bool,
+    /// The slot that holds it all its life.
+    pub slot: Option<Slot>,
 }
 
 /// What an instruction does to registers that nobody mentions.
@@ -66,18 +73,14 @@ pub struct Lifetimes {
 }
 
 impl Lifetimes {
-    pub fn of(trace: &Trace) -> Lifetimes {
-        let mut walk = Walk::new(trace);
+    pub fn of(trace: &Trace, inherited: &[Left]) -> Lifetimes {
+        let mut walk = Walk::new(trace, inherited);
         walk.end();
         for i in (0..trace.insts.len()).rev() {
             walk.inst(i);
         }
-        let clobbers = trace
-            .insts
-            .iter()
-            .enumerate()
-            .filter_map(|(i, inst)| clobber(inst.op).map(|kind| (position(i, CLOBBER), kind)));
-        let clobbers = clobbers.collect();
+        let clobber = |(i, inst): (usize, &Inst)| clobber(inst.op).map(|kind| (position(i, CLOBBER), kind));
+        let clobbers = trace.insts.iter().enumerate().filter_map(clobber).collect();
         let (units, unit) = walk.units();
         Lifetimes { handling: walk.handling, units, unit, clobbers }
     }
@@ -100,39 +103,52 @@ fn snapshot_use(op: Op) -> Option<u32> {
     }
 }
 
+/// The home of what is always at hand, and changes in no trace.
+pub fn at_hand(op: Op) -> Option<Home> {
+    match op {
+        Op::SlotAddress(slot) => Some(Home::SlotAddress(slot)),
+        Op::StackLimit => Some(Home::StackLimit),
+        _ => None,
+    }
+}
+
 struct Walk<'a> {
     trace: &'a Trace,
+    inherited: &'a [Left],
     /// Behind the last instruction.
     end: usize,
     loop_start: usize,
-    has_loop: bool,
     folded: Vec<bool>,
     left: Vec<bool>,
     handling: Vec<Handling>,
+    /// The last read, where it is only by being a phi's left that it is needed longer.
     last: Vec<u32>,
     weight: Vec<u32>,
-    /// Defined before the loop, used in it.
+    /// Needed until the back edge.
     carried: Vec<bool>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(trace: &'a Trace) -> Walk<'a> {
+    fn new(trace: &'a Trace, inherited: &'a [Left]) -> Walk<'a> {
         let end = trace.insts.len();
-        let start = trace.loop_start();
         let mut left = vec![false; end];
         trace.phis.iter().for_each(|phi| left[phi.left.index()] = true);
         Walk {
             trace,
+            inherited,
             end,
-            loop_start: start.unwrap_or(end),
-            has_loop: start.is_some(),
-            folded: folded_addresses(trace),
+            loop_start: trace.loop_start().unwrap_or(end),
+            folded: fold::folded(trace),
             left,
             handling: vec![Handling::Dead; end],
             last: vec![0; end],
             weight: vec![0; end],
             carried: vec![false; end],
         }
+    }
+
+    fn has_loop(&self) -> bool {
+        self.loop_start < self.end
     }
 
     fn frequency(&self, inst: usize) -> u32 {
@@ -143,14 +159,15 @@ impl<'a> Walk<'a> {
     fn end(&mut self) {
         let at = position(self.end, USE);
         match self.trace.end {
-            End::Loop(snapshot) if !self.has_loop => self.snapshot(snapshot, at),
+            End::Loop(snapshot) if !self.has_loop() => self.snapshot(snapshot, at),
             End::Link(_, snapshot) | End::Leave(snapshot) => self.snapshot(snapshot, at),
             End::Loop(_) | End::Return => {}
         }
-        if self.has_loop {
+        if self.has_loop() {
             for phi in &self.trace.phis {
                 self.read(phi.right, at, LOOP_WEIGHT);
-                self.read(phi.left, at, 0);
+                self.handling[phi.left.index()] = Handling::Emitted;
+                self.carried[phi.left.index()] = true;
             }
         }
     }
@@ -203,7 +220,8 @@ impl<'a> Walk<'a> {
     }
 
     fn deferrable(&self, i: usize) -> bool {
-        self.folded[i] || self.trace.insts[i].op.result() == Some(Type::Cond)
+        let op = self.trace.insts[i].op;
+        self.folded[i] || op.result() == Some(Type::Cond) || at_hand(op).is_some() && !self.left[i]
     }
 
     /// Whether computing it in the loop would not give what it is before the loop.
@@ -225,145 +243,78 @@ impl<'a> Walk<'a> {
             if self.handling[i] != Handling::Emitted || self.last[i] == 0 {
                 continue;
             }
-            let weight = self.weight[i] + self.frequency(i);
             if let Some(left) = same_as[i]
                 && let Some(u) = unit[left]
             {
                 unit[i] = Some(u);
-                units[u as usize].weight += weight;
+                units[u as usize].weight += self.weight[i] + self.frequency(i);
                 continue;
             }
-            let inst = self.trace.insts[i];
-            let start = if inherited(&i) { 0 } else { position(i, DEFINE) };
-            let end = if self.carried[i] { position(self.end, LATE) } else { self.last[i] };
-            let vector = matches!(inst.op.result(), Some(Type::Float | Type::Single));
             unit[i] = Some(units.len() as u32);
-            units.push(Unit { first: i, start, end, weight, vector });
+            units.push(self.unit(i));
         }
+        self.mark_slots(&mut units);
         (units, unit)
+    }
+
+    fn unit(&self, i: usize) -> Unit {
+        let op = self.trace.insts[i].op;
+        let slot = match op {
+            Op::Slot { slot, .. } => Some(slot),
+            Op::Inherit { index, .. } => match self.inherited.get(index as usize) {
+                Some(Left { at: Source::Home(Home::Slot(slot)), .. }) => Some(*slot),
+                _ => None,
+            },
+            _ => None,
+        };
+        Unit {
+            first: i,
+            start: if matches!(op, Op::Inherit { .. }) { 0 } else { position(i, DEFINE) },
+            end: if self.carried[i] { position(self.end, LATE) } else { self.last[i] },
+            weight: self.weight[i] + self.frequency(i),
+            once: self.weight[i] <= self.frequency(i),
+            vector: matches!(op.result(), Some(Type::Float | Type::Single)),
+            slot: slot.filter(|_| !self.left[i]),
+        }
+    }
+
+    /// Takes the slot from values whose slot is written while they live.
+    fn mark_slots(&self, units: &mut [Unit]) {
+        let mut writes: Vec<(u32, Slot, Slot)> = Vec::new();
+        for (i, inst) in self.trace.insts.iter().enumerate() {
+            match inst.op {
+                Op::StoreSlot(slot) => writes.push((position(i, DEFINE), slot, slot + 1)),
+                Op::Routine { routine, slot } => {
+                    writes.push((position(i, CLOBBER), slot, slot + Slot::from(routine.signature().slots())));
+                }
+                Op::CallTree { slot, .. } | Op::CallFunction { slot, .. } => {
+                    writes.push((position(i, CLOBBER), slot, Slot::MAX));
+                }
+                _ => {}
+            }
+        }
+        for unit in units.iter_mut() {
+            let Some(slot) = unit.slot else { continue };
+            let from = writes.partition_point(|&(at, ..)| at <= unit.start);
+            let during = writes[from..].iter().take_while(|&&(at, ..)| at < unit.end);
+            if during.into_iter().any(|&(_, first, end)| (first..end).contains(&slot)) {
+                unit.slot = None;
+            }
+        }
     }
 
     /// The left that a phi's right shares its home with.
     fn coalesced(&self) -> Vec<Option<usize>> {
         let mut same_as = vec![None; self.end];
-        if !self.has_loop {
-            return same_as;
-        }
-        let back_edge = position(self.end, USE);
-        // A left that is also a right is needed at the back edge itself; its own read there, as a left, does not count.
-        let mut last = self.last.clone();
-        for phi in &self.trace.phis {
-            last[phi.left.index()] = 0;
-        }
-        self.reads_in_loop(&mut last);
-        for phi in &self.trace.phis {
-            if !phi.right.is_constant() && self.trace.phis.iter().any(|other| other.left == phi.right) {
-                last[phi.right.index()] = back_edge;
-            }
-        }
-        for phi in &self.trace.phis {
+        for phi in self.trace.phis.iter().filter(|_| self.has_loop()) {
             let (left, right) = (phi.left.index(), phi.right);
             if right.is_constant() || right.index() <= self.loop_start || same_as[right.index()].is_some() {
                 continue;
             }
-            if last[left] <= position(right.index(), USE) {
+            if self.last[left] <= position(right.index(), USE) {
                 same_as[right.index()] = Some(left);
             }
         }
         same_as
-    }
-
-    /// The last reads of values before the back edge.
-    fn reads_in_loop(&self, last: &mut [u32]) {
-        let mut reads = Reads { walk: self, last };
-        for i in self.loop_start..self.end {
-            let inst = self.trace.insts[i];
-            if self.handling[i] != Handling::Emitted {
-                continue;
-            }
-            reads.read(inst.a, position(i, USE));
-            reads.read(inst.b, position(i, USE));
-            if let (Some(id), Some(within)) = (inst.snapshot, snapshot_use(inst.op)) {
-                let snapshot = self.trace.snapshot(id);
-                for &(_, value) in &snapshot.slots {
-                    reads.read(value, position(i, within));
-                }
-                if let ExitKind::PassOn(value) = snapshot.kind {
-                    reads.read(value, position(i, within));
-                }
-            }
-        }
-    }
-}
-
-struct Reads<'a, 'b> {
-    walk: &'a Walk<'a>,
-    last: &'b mut [u32],
-}
-
-impl Reads<'_, '_> {
-    fn read(&mut self, value: Ref, at: u32) {
-        if value.is_none() || value.is_constant() {
-            return;
-        }
-        let i = value.index();
-        if self.walk.handling[i] == Handling::Deferred {
-            let inst = self.walk.trace.insts[i];
-            self.read(inst.a, at);
-            self.read(inst.b, at);
-        } else {
-            self.last[i] = self.last[i].max(at);
-        }
-    }
-}
-
-/// The largest displacement that an address takes from each of the instructions it is made of.
-const MAX_OFFSET: u32 = 1 << 29;
-
-/// Addresses that are nothing but operands of loads and stores and fit an addressing mode.
-fn folded_addresses(trace: &Trace) -> Vec<bool> {
-    let mut folded: Vec<bool> = trace.insts.iter().map(|inst| foldable(trace, inst)).collect();
-    let keep = |value: Ref, folded: &mut Vec<bool>| {
-        if !value.is_none() && !value.is_constant() {
-            folded[value.index()] = false;
-        }
-    };
-    let mut seen = vec![false; trace.snapshots.len()];
-    for inst in &trace.insts {
-        match inst.op {
-            Op::Common(op) if op.access().is_some_and(|(_, offset)| offset <= MAX_OFFSET) => {}
-            _ => keep(inst.a, &mut folded),
-        }
-        keep(inst.b, &mut folded);
-        if let Some(id) = inst.snapshot {
-            seen[id.index()] = true;
-        }
-    }
-    if let End::Loop(id) | End::Link(_, id) | End::Leave(id) = trace.end {
-        seen[id.index()] = true;
-    }
-    for (snapshot, _) in trace.snapshots.iter().zip(seen).filter(|(_, seen)| *seen) {
-        snapshot.slots.iter().for_each(|&(_, value)| keep(value, &mut folded));
-        if let ExitKind::PassOn(value) = snapshot.kind {
-            keep(value, &mut folded);
-        }
-    }
-    for phi in &trace.phis {
-        keep(phi.left, &mut folded);
-        keep(phi.right, &mut folded);
-    }
-    folded
-}
-
-fn foldable(trace: &Trace, inst: &Inst) -> bool {
-    match inst.op {
-        Op::SlotAddress(slot) => slot <= MAX_OFFSET / 8,
-        Op::Common(region::Op::Element { stride, offset }) if offset <= MAX_OFFSET && !inst.a.is_constant() => {
-            match trace.word(inst.b) {
-                Some(index) => index.checked_mul(i64::from(stride)).is_some_and(|at| at.unsigned_abs() < 1 << 29),
-                None => matches!(stride, 1 | 2 | 4 | 8),
-            }
-        }
-        _ => false,
     }
 }

@@ -10,12 +10,13 @@
 //! Rejected: second-chance allocation with splitting (LuaJIT's reverse allocation, yk's). It gains where a value is idle
 //! for long; a trace's loop is short, and what is idle in it is invariant and comes from memory at its use.
 
+mod fold;
 mod lifetimes;
 pub mod moves;
 mod scan;
 
 use scaly_tracer::region::Type;
-use scaly_tracer::trace::{Const, Trace};
+use scaly_tracer::trace::{Const, Slot, Trace};
 
 pub use lifetimes::{Handling, Lifetimes};
 
@@ -26,6 +27,12 @@ pub enum Home {
     Vector(u8),
     /// In the native frame, 8 bytes at `rbp - 8 * (number + 1)`.
     Spill(u32),
+    /// In this slot, where it came from.
+    Slot(Slot),
+    /// Nowhere: it is the address of this slot.
+    SlotAddress(Slot),
+    /// In the context.
+    StackLimit,
 }
 
 /// Where a value is to be found.
@@ -72,7 +79,7 @@ pub fn allocate(
     files: &Files,
     most_spills: u32,
 ) -> Result<Allocation, TooManySpills> {
-    let lifetimes = Lifetimes::of(trace);
+    let lifetimes = Lifetimes::of(trace, inherited);
     let (homes, spills) = scan::scan(trace, &lifetimes, inherited, files);
     if spills > most_spills {
         return Err(TooManySpills);

@@ -8,7 +8,7 @@ use scaly_interp::machine::{FloatOp, IntOp};
 use scaly_tracer::region::Op as Common;
 use scaly_tracer::trace::{Inst, Op, Ref, Trace};
 
-use super::lifetimes::{Clobber, Lifetimes, Unit};
+use super::lifetimes::{Clobber, Lifetimes, Unit, at_hand};
 use super::{Files, Home, Left, Source};
 
 /// What a life is longer than it is when costs are compared, in positions: of lives that are all short the reads alone
@@ -31,7 +31,11 @@ pub fn scan(trace: &Trace, lifetimes: &Lifetimes, inherited: &[Left], files: &Fi
         scan.place(unit);
     }
     let spills = scan.spill_slots();
-    let homes = lifetimes.unit.iter().map(|unit| unit.and_then(|u| scan.homes[u as usize])).collect();
+    let home = |(unit, inst): (&Option<u32>, &Inst)| match unit {
+        Some(unit) => scan.homes[*unit as usize],
+        None => at_hand(inst.op),
+    };
+    let homes = lifetimes.unit.iter().zip(&trace.insts).map(home).collect();
     (homes, spills)
 }
 
@@ -56,6 +60,10 @@ struct Scan<'a> {
 impl Scan<'_> {
     fn place(&mut self, unit: usize) {
         let this = self.lifetimes.units[unit];
+        if this.once && this.slot.is_some() {
+            // A load that its only reader does itself.
+            return;
+        }
         self.expire(this.start);
         let file = usize::from(this.vector);
         let allowed = self.allowed(&this);
@@ -168,6 +176,10 @@ impl Scan<'_> {
             if self.homes[i].is_some() {
                 continue;
             }
+            if let Some(slot) = unit.slot {
+                self.homes[i] = Some(Home::Slot(slot));
+                continue;
+            }
             let inst = self.trace.inst(Ref::instruction(unit.first));
             let wanted = match inst.op {
                 Op::Inherit { index, .. } => match self.inherited.get(index as usize) {
@@ -206,7 +218,7 @@ fn register(home: Option<Home>) -> Option<(usize, u8)> {
     match home? {
         Home::General(register) => Some((0, register)),
         Home::Vector(register) => Some((1, register)),
-        Home::Spill(_) => None,
+        Home::Spill(_) | Home::Slot(_) | Home::SlotAddress(_) | Home::StackLimit => None,
     }
 }
 

@@ -38,8 +38,8 @@ impl Emitter<'_> {
             Some(_) => unreachable!("{cond} is no condition"),
             None => {}
         }
-        if let Some(home) = self.home(cond) {
-            self.alu_imm(CMP, place(home), 0);
+        if let Some(kept) = self.home(cond).and_then(place) {
+            self.alu_imm(CMP, kept, 0);
             return Flags::Code(Code::NotEqual);
         }
         self.compared(self.trace.inst(cond))

@@ -2,14 +2,14 @@
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use scaly_tracer::region::Type;
-use scaly_tracer::trace::{Const, End, Op, Root};
+use scaly_tracer::trace::{Const, End, Op, Ref, Root, Slot, Snapshot};
 
 use super::Emitter;
 use super::encode::*;
-use super::operands::{place, spill};
+use super::operands::{place, slot, spill};
 use crate::allocate::moves::{From, Step, order};
 use crate::allocate::{Home, Source};
-use crate::exits::constant_bits;
+use crate::exits::{constant_bits, headers};
 
 impl Emitter<'_> {
     /// Bytes below rbp.
@@ -42,8 +42,9 @@ impl Emitter<'_> {
         let mut moves = Vec::new();
         for (i, inst) in self.trace.insts.iter().enumerate() {
             let Op::Inherit { index, .. } = inst.op else { continue };
-            if let Some(home) = self.homes[i] {
-                moves.push((home, self.inherited[index as usize].at));
+            match self.homes[i] {
+                None | Some(Home::Slot(_)) => {}
+                Some(home) => moves.push((home, self.inherited[index as usize].at)),
             }
         }
         self.parallel(order(moves));
@@ -117,20 +118,14 @@ impl Emitter<'_> {
     }
 
     fn parallel(&mut self, steps: Vec<Step>) {
-        let mut aside = RAX;
-        let mut aside_vector = false;
+        let mut aside = Home::General(RAX);
         for step in steps {
             match step {
-                Step::SetAside(Home::Vector(register)) => {
-                    (aside, aside_vector) = (XMM15, true);
-                    self.op(MOVAPS, XMM15, Rm::Register(register));
-                }
                 Step::SetAside(home) => {
-                    (aside, aside_vector) = (RAX, false);
-                    self.op(MOV, RAX, place(home));
+                    aside = if matches!(home, Home::Vector(_)) { Home::Vector(XMM15) } else { Home::General(RAX) };
+                    self.move_home(aside, home);
                 }
-                Step::Move { to, from: From::Aside } if aside_vector => self.move_home(to, Home::Vector(aside)),
-                Step::Move { to, from: From::Aside } => self.move_home(to, Home::General(aside)),
+                Step::Move { to, from: From::Aside } => self.move_home(to, aside),
                 Step::Move { to, from: From::Source(Source::Home(from)) } => self.move_home(to, from),
                 Step::Move { to, from: From::Source(Source::Constant(constant)) } => self.move_constant(to, constant),
             }
@@ -139,17 +134,20 @@ impl Emitter<'_> {
 
     fn move_home(&mut self, to: Home, from: Home) {
         match (to, from) {
-            (Home::General(to), Home::General(_) | Home::Spill(_)) => self.op(MOV, to, place(from)),
-            (Home::General(to), Home::Vector(from)) => self.op(MOVQ_FROM, from, Rm::Register(to)),
+            (Home::General(to), _) => self.load_home(to, from),
+            (Home::Vector(to), Home::Vector(from)) => self.op(MOVAPS, to, Rm::Register(from)),
             (Home::Vector(to), Home::General(from)) => self.op(MOVQ_TO, to, Rm::Register(from)),
-            (Home::Vector(to), Home::Vector(_)) => self.op(MOVAPS, to, place(from)),
-            (Home::Vector(to), Home::Spill(_)) => self.op(MOVSD_LOAD, to, place(from)),
+            (Home::Vector(to), _) => match place(from) {
+                Some(memory) => self.op(MOVSD_LOAD, to, memory),
+                None => unreachable!("an address is no float"),
+            },
             (Home::Spill(to), Home::General(from)) => self.op(STORE64, from, spill(to)),
             (Home::Spill(to), Home::Vector(from)) => self.op(MOVSD_STORE, from, spill(to)),
-            (Home::Spill(to), Home::Spill(_)) => {
-                self.op(MOV, RCX, place(from));
+            (Home::Spill(to), _) => {
+                self.load_home(RCX, from);
                 self.op(STORE64, RCX, spill(to));
             }
+            (Home::Slot(_) | Home::SlotAddress(_) | Home::StackLimit, _) => unreachable!("{to:?} is there already"),
         }
     }
 
@@ -162,13 +160,54 @@ impl Emitter<'_> {
                 let pooled = self.pooled(bits);
                 self.op(if constant.ty() == Type::Single { MOVSS_LOAD } else { MOVSD_LOAD }, register, pooled);
             }
-            Home::Spill(number) => match i32::try_from(bits as i64) {
-                Ok(short) => self.op_imm32(MOV_IMM, 0, spill(number), short),
-                Err(_) => {
-                    self.constant(RCX, bits as i64);
-                    self.op(STORE64, RCX, spill(number));
+            Home::Spill(number) => self.store_bits(spill(number), bits),
+            Home::Slot(_) | Home::SlotAddress(_) | Home::StackLimit => unreachable!("{to:?} is there already"),
+        }
+    }
+
+    /// Slots and the headers of inlined frames, as a snapshot has them.
+    pub fn write_frames(&mut self, snapshot: &Snapshot) {
+        let in_slot = |&(_, value): &(Slot, Ref)| matches!(self.home(value), Some(Home::Slot(_)));
+        if snapshot.slots.iter().any(in_slot) {
+            self.exchange_slots(&snapshot.slots);
+        } else {
+            for &(to, value) in &snapshot.slots {
+                self.store_slot(to, value);
+            }
+        }
+        for (frame, caller, back) in headers(snapshot) {
+            self.store_home(frame - 2, Home::SlotAddress(caller), None);
+            self.op_imm32(MOV_IMM, 0, slot(frame - 1), back as i32);
+        }
+    }
+
+    /// Writes slots with values of which some are in slots.
+    fn exchange_slots(&mut self, slots: &[(Slot, Ref)]) {
+        let moves = slots.iter().map(|&(to, value)| {
+            let from = match self.trace.constant(value) {
+                Some(constant) => Source::Constant(constant),
+                None => Source::Home(self.home_of(value)),
+            };
+            (Home::Slot(to), from)
+        });
+        for step in order(moves.collect::<Vec<_>>()) {
+            match step {
+                Step::SetAside(home) => self.load_home(RAX, home),
+                Step::Move { to: Home::Slot(to), from } => {
+                    let ty = slots.iter().find(|&&(slot, _)| slot == to).and_then(|&(_, value)| self.trace.ty(value));
+                    match from {
+                        From::Source(Source::Constant(constant)) => self.store_bits(slot(to), constant_bits(constant)),
+                        From::Source(Source::Home(from)) => self.store_home(to, from, ty),
+                        From::Aside => {
+                            if ty == Some(Type::Single) {
+                                self.op(MOV32, RAX, Rm::Register(RAX));
+                            }
+                            self.op(STORE64, RAX, slot(to));
+                        }
+                    }
                 }
-            },
+                Step::Move { to, .. } => unreachable!("{to:?} is no slot"),
+            }
         }
     }
 }

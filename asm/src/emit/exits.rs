@@ -8,10 +8,9 @@ use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use scaly_tracer::trace::{End, ExitKind, Inst, Snapshot, SnapshotId};
 
 use super::encode::*;
-use super::operands::{context, slot};
+use super::operands::context;
 use super::{Emitter, Stub};
 use crate::context as at;
-use crate::exits::headers;
 
 /// `cmp` in group 1.
 const CMP_NUMBER: u8 = 7;
@@ -124,22 +123,6 @@ impl Emitter<'_> {
         self.op_imm32(STORE32_IMM, 0, context(at::VIA), self.exit_number(id) as i32);
         dynasm!(self.ops; .arch x64; known:);
         self.epilogue();
-    }
-
-    /// Slots and the headers of inlined frames, as a snapshot has them.
-    pub fn write_frames(&mut self, snapshot: &Snapshot) {
-        for &(to, value) in &snapshot.slots {
-            self.store_slot(to, value);
-        }
-        for (frame, caller, back) in headers(snapshot) {
-            if caller == 0 {
-                self.op(STORE64, RBX, slot(frame - 2));
-            } else {
-                self.op(LEA, RAX, slot(caller));
-                self.op(STORE64, RAX, slot(frame - 2));
-            }
-            self.op_imm32(MOV_IMM, 0, slot(frame - 1), back as i32);
-        }
     }
 
     pub fn count_loop(&mut self, number: u32) {

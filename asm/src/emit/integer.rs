@@ -6,7 +6,7 @@ use scaly_tracer::trace::Ref;
 
 use super::Emitter;
 use super::encode::*;
-use super::operands::{Word, place};
+use super::operands::{Word, spill};
 use crate::allocate::Home;
 
 impl Emitter<'_> {
@@ -48,8 +48,8 @@ impl Emitter<'_> {
         }
         if at_home(self, a)
             && form != IMUL
-            && let Some(home @ Home::Spill(_)) = self.homes[i]
-            && self.in_memory(form, place(home), b)
+            && let Some(Home::Spill(number)) = self.homes[i]
+            && self.in_memory(form, spill(number), b)
         {
             return;
         }
@@ -91,10 +91,10 @@ impl Emitter<'_> {
             self.op(LEA, work, Rm::Memory(Address::of(from, constant)));
             return self.word_done(i, work);
         }
-        if let Some(home @ Home::Spill(_)) = self.homes[i]
+        if let Some(home @ Home::Spill(number)) = self.homes[i]
             && self.home(a) == Some(home)
         {
-            return self.alu_imm(ADD, place(home), constant);
+            return self.alu_imm(ADD, spill(number), constant);
         }
         let work = self.work(i, &[]);
         self.load_word(work, a);
@@ -166,103 +166,6 @@ impl Emitter<'_> {
         self.load_word(work, a);
         self.op(CMP, work, other);
         self.op(CMOV.plus(code as u8), work, other);
-        self.word_done(i, work);
-    }
-
-    /// Division traps for 0, which gives 0 here, and for the most negative number by -1, which wraps.
-    fn divide_signed(&mut self, i: usize, remainder: bool, a: Ref, b: Ref) {
-        let result = if remainder { RDX } else { RAX };
-        match self.trace.word(b) {
-            Some(0) => self.constant(result, 0),
-            Some(1 | -1) if remainder => self.constant(result, 0),
-            Some(divisor @ (1 | -1)) => {
-                self.load_word(RAX, a);
-                if divisor == -1 {
-                    self.op(GROUP3, 3, Rm::Register(RAX));
-                }
-            }
-            Some(_) => {
-                let by = self.word_rm(b, RCX);
-                self.load_word(RAX, a);
-                dynasm!(self.ops; .arch x64; cqo);
-                self.op(GROUP3, 7, by);
-            }
-            None => self.divide_checked(a, b, remainder),
-        }
-        self.word_done(i, result);
-    }
-
-    fn divide_checked(&mut self, a: Ref, b: Ref, remainder: bool) {
-        self.load_word(RCX, b);
-        self.load_word(RAX, a);
-        // 0 and -1 become 1 and 0.
-        dynasm!(self.ops
-            ; .arch x64
-            ; lea rdx, [rcx + 1]
-            ; cmp rdx, BYTE 1
-            ; jbe >special
-            ; cqo
-            ; idiv rcx
-            ; jmp >done
-            ; special:
-        );
-        if remainder {
-            dynasm!(self.ops; .arch x64; xor edx, edx);
-        } else {
-            // a * b: 0 for 0, -a for -1.
-            dynasm!(self.ops; .arch x64; imul rax, rcx);
-        }
-        dynasm!(self.ops; .arch x64; done:);
-    }
-
-    fn divide_unsigned(&mut self, i: usize, remainder: bool, a: Ref, b: Ref) {
-        let result = if remainder { RDX } else { RAX };
-        match self.trace.word(b) {
-            Some(0) => self.constant(result, 0),
-            Some(divisor) if divisor & divisor.wrapping_sub(1) == 0 => {
-                return self.divide_by_power(i, remainder, a, divisor);
-            }
-            Some(_) => {
-                let by = self.word_rm(b, RCX);
-                self.load_word(RAX, a);
-                dynasm!(self.ops; .arch x64; xor edx, edx);
-                self.op(GROUP3, 6, by);
-            }
-            None => {
-                self.load_word(RCX, b);
-                self.load_word(RAX, a);
-                dynasm!(self.ops
-                    ; .arch x64
-                    ; xor edx, edx
-                    ; test rcx, rcx
-                    ; jz >zero
-                    ; div rcx
-                    ; jmp >done
-                    ; zero:
-                    ; xor eax, eax
-                    ; done:
-                );
-            }
-        }
-        self.word_done(i, result);
-    }
-
-    fn divide_by_power(&mut self, i: usize, remainder: bool, a: Ref, divisor: i64) {
-        let work = self.work(i, &[]);
-        if !remainder {
-            self.load_word(work, a);
-            self.shift_by(5, work, divisor.trailing_zeros() as u8);
-        } else {
-            let mask = divisor.wrapping_sub(1);
-            if i32::try_from(mask).is_err() {
-                self.constant(RCX, mask);
-            }
-            self.load_word(work, a);
-            match i32::try_from(mask) {
-                Ok(mask) => self.alu_imm(AND, Rm::Register(work), mask),
-                Err(_) => self.op(AND, work, Rm::Register(RCX)),
-            }
-        }
         self.word_done(i, work);
     }
 
@@ -439,16 +342,17 @@ impl Emitter<'_> {
         let swap = a.is_constant() && !b.is_constant();
         let (a, b) = if swap { (b, a) } else { (a, b) };
         let right = self.word(b, RCX);
-        match (self.home(a), right) {
-            (Some(Home::General(register)), Word::Constant(0)) => self.op(TEST, register, Rm::Register(register)),
-            (Some(home), Word::Constant(constant)) => self.alu_imm(CMP, place(home), constant as i32),
-            (Some(home @ Home::Spill(_)), Word::Rm(Rm::Register(register))) => {
-                self.op(CMP.to_memory(), register, place(home));
-            }
-            _ => {
-                let left = self.word_reg(a, RAX);
-                self.alu(CMP, left, right);
-            }
+        let left = match right {
+            Word::Rm(Rm::Register(_)) | Word::Constant(_) => self.word_rm(a, RAX),
+            // One operand in memory is all that an instruction can have.
+            Word::Rm(_) => Rm::Register(self.word_reg(a, RAX)),
+        };
+        match (left, right) {
+            (Rm::Register(register), Word::Constant(0)) => self.op(TEST, register, left),
+            (_, Word::Constant(constant)) => self.alu_imm(CMP, left, constant as i32),
+            (Rm::Register(register), Word::Rm(right)) => self.op(CMP, register, right),
+            (memory, Word::Rm(Rm::Register(register))) => self.op(CMP.to_memory(), register, memory),
+            (_, Word::Rm(_)) => unreachable!("one of the two is in a register"),
         }
         swap
     }

@@ -4,11 +4,11 @@ use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
 use scaly_interp::machine::IntMemory;
 use scaly_runtime::memory::BLOCK_HEADER;
 use scaly_tracer::region::Type;
-use scaly_tracer::trace::{Const, Ref, Slot};
+use scaly_tracer::trace::{Ref, Slot};
 
 use super::Emitter;
 use super::encode::*;
-use super::operands::slot;
+use super::operands::{place, slot};
 use crate::allocate::Home;
 use crate::exits::constant_bits;
 
@@ -65,6 +65,9 @@ impl Emitter<'_> {
     }
 
     pub fn load_slot(&mut self, i: usize, from: Slot, ty: Type) {
+        if self.homes[i].is_none_or(|home| matches!(home, Home::Slot(_))) {
+            return;
+        }
         match ty {
             Type::Word | Type::Cond => {
                 let work = self.work(i, &[]);
@@ -79,47 +82,36 @@ impl Emitter<'_> {
         }
     }
 
-    /// What the slot holds then is the value's 64 bits, a single's with zeros above. Flags stay.
+    /// What the slot holds then is the value's 64 bits, a single's with zeros above. Flags and rax stay.
     pub fn store_slot(&mut self, to: Slot, value: Ref) {
-        if let Some(constant) = self.trace.constant(value) {
-            return self.store_constant(slot(to), constant);
+        match self.trace.constant(value) {
+            Some(constant) => self.store_bits(slot(to), constant_bits(constant)),
+            None => self.store_home(to, self.home_of(value), self.trace.ty(value)),
         }
-        let ty = self.trace.ty(value);
-        match (self.home(value), ty) {
-            (Some(Home::Vector(register)), Some(Type::Single)) => {
-                self.op(MOVD_FROM, register, Rm::Register(RAX));
-                self.op(STORE64, RAX, slot(to));
-            }
-            (Some(Home::Vector(register)), _) => self.op(MOVSD_STORE, register, slot(to)),
-            (Some(Home::Spill(number)), Some(Type::Single)) => {
-                self.op(MOV32, RAX, super::operands::spill(number));
-                self.op(STORE64, RAX, slot(to));
-            }
+    }
+
+    pub fn store_home(&mut self, to: Slot, from: Home, ty: Option<Type>) {
+        match from {
+            Home::General(register) => self.op(STORE64, register, slot(to)),
+            Home::SlotAddress(0) => self.op(STORE64, RBX, slot(to)),
+            Home::Vector(register) if ty != Some(Type::Single) => self.op(MOVSD_STORE, register, slot(to)),
             _ => {
-                let register = self.word_like_reg(value);
-                self.op(STORE64, register, slot(to));
+                match (from, place(from)) {
+                    (Home::Vector(register), _) => self.op(MOVD_FROM, register, Rm::Register(RCX)),
+                    (_, Some(memory)) if ty == Some(Type::Single) => self.op(MOV32, RCX, memory),
+                    _ => self.load_home(RCX, from),
+                }
+                self.op(STORE64, RCX, slot(to));
             }
         }
     }
 
-    fn word_like_reg(&mut self, value: Ref) -> u8 {
-        match self.home(value) {
-            Some(Home::General(register)) => register,
-            Some(Home::Spill(number)) => {
-                self.op(MOV, RAX, super::operands::spill(number));
-                RAX
-            }
-            home => unreachable!("{value} in {home:?} is no word"),
-        }
-    }
-
-    fn store_constant(&mut self, to: Rm, constant: Const) {
-        let bits = constant_bits(constant) as i64;
-        match i32::try_from(bits) {
+    pub fn store_bits(&mut self, to: Rm, bits: u64) {
+        match i32::try_from(bits as i64) {
             Ok(short) => self.op_imm32(MOV_IMM, 0, to, short),
             Err(_) => {
-                self.constant(RAX, bits);
-                self.op(STORE64, RAX, to);
+                self.constant(RCX, bits as i64);
+                self.op(STORE64, RCX, to);
             }
         }
     }

@@ -26,11 +26,13 @@
 mod calls;
 mod compare;
 mod convert;
+mod divide;
 mod encode;
 mod ends;
 mod exits;
 mod float;
 mod integer;
+mod magic;
 mod memory;
 mod operands;
 
@@ -41,7 +43,7 @@ use scaly_tracer::region;
 use scaly_tracer::trace::{ExitId, Inst, Op, SnapshotId, Trace};
 
 use crate::allocate::{Allocation, Handling, Home, Left};
-use crate::context::{SLOTS_LIMIT, Shared};
+use crate::context::Shared;
 use crate::features::Features;
 use calls::Cold;
 use compare::Flags;
@@ -176,16 +178,9 @@ impl Emitter<'_> {
             Op::Common(op) => self.common(i, inst, op),
             Op::Slot { slot, ty, .. } => self.load_slot(i, slot, ty),
             Op::StoreSlot(slot) => self.store_slot(slot, inst.a),
-            Op::SlotAddress(slot) => {
-                let work = self.work(i, &[]);
-                self.op(encode::LEA, work, operands::slot(slot));
-                self.word_done(i, work);
-            }
-            Op::StackLimit => {
-                let work = self.work(i, &[]);
-                self.op(encode::MOV, work, operands::context(SLOTS_LIMIT));
-                self.word_done(i, work);
-            }
+            // At hand, unless they change in a loop.
+            Op::SlotAddress(slot) => self.keep_at_hand(i, Home::SlotAddress(slot)),
+            Op::StackLimit => self.keep_at_hand(i, Home::StackLimit),
             Op::Inherit { .. } => {}
             Op::Guard { expected } => self.guard(i, inst, expected),
             Op::Routine { routine, slot } => self.routine(inst, routine, slot),
@@ -195,6 +190,12 @@ impl Emitter<'_> {
             Op::Count(id) => self.count_loop(id.0),
             Op::Loop => self.loop_head(),
         }
+    }
+
+    fn keep_at_hand(&mut self, i: usize, home: Home) {
+        let work = self.work(i, &[]);
+        self.load_home(work, home);
+        self.word_done(i, work);
     }
 
     fn common(&mut self, i: usize, inst: &Inst, op: region::Op) {

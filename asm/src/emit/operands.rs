@@ -6,6 +6,7 @@ use scaly_tracer::trace::{Const, Op, Ref};
 use super::Emitter;
 use super::encode::*;
 use crate::allocate::{Handling, Home};
+use crate::context::SLOTS_LIMIT;
 
 /// A word as an operand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -30,11 +31,16 @@ pub fn slot(slot: u32) -> Rm {
     Rm::Memory(Address::of(RBX, 8 * slot as i32))
 }
 
-pub fn place(home: Home) -> Rm {
-    match home {
+/// The operand that a home is. The address of a slot is none, but for the base itself.
+pub fn place(home: Home) -> Option<Rm> {
+    Some(match home {
         Home::General(register) | Home::Vector(register) => Rm::Register(register),
         Home::Spill(number) => spill(number),
-    }
+        Home::Slot(number) => slot(number),
+        Home::SlotAddress(0) => Rm::Register(RBX),
+        Home::SlotAddress(_) => return None,
+        Home::StackLimit => context(SLOTS_LIMIT),
+    })
 }
 
 impl Emitter<'_> {
@@ -87,11 +93,14 @@ impl Emitter<'_> {
         if value.is_constant() || value.is_none() { None } else { self.homes[value.index()] }
     }
 
+    /// Whether it is part of those that use it.
     pub fn is_folded(&self, value: Ref) -> bool {
-        !value.is_constant() && self.handling[value.index()] == Handling::Deferred
+        !value.is_constant()
+            && self.handling[value.index()] == Handling::Deferred
+            && self.homes[value.index()].is_none()
     }
 
-    fn home_of(&self, value: Ref) -> Home {
+    pub fn home_of(&self, value: Ref) -> Home {
         match self.home(value) {
             Some(home) => home,
             None => unreachable!("{value} is read and has no home"),
@@ -102,23 +111,34 @@ impl Emitter<'_> {
     pub fn word(&mut self, value: Ref, scratch: u8) -> Word {
         match self.trace.word(value) {
             Some(constant) if i32::try_from(constant).is_ok() => Word::Constant(constant),
-            Some(constant) => {
-                self.constant(scratch, constant);
-                Word::Rm(Rm::Register(scratch))
-            }
-            None => Word::Rm(place(self.home_of(value))),
+            _ => Word::Rm(self.word_rm(value, scratch)),
         }
     }
 
-    /// A word in a register or in memory.
+    /// A word in a register or in memory. The address of a load that is part of its reader takes rdx too.
     pub fn word_rm(&mut self, value: Ref, scratch: u8) -> Rm {
-        match self.trace.word(value) {
-            Some(constant) => {
-                self.constant(scratch, constant);
-                Rm::Register(scratch)
-            }
-            None => place(self.home_of(value)),
+        if let Some(constant) = self.trace.word(value) {
+            self.constant(scratch, constant);
+            return Rm::Register(scratch);
         }
+        if self.is_folded(value) {
+            return self.folded_load(value, scratch);
+        }
+        let home = self.home_of(value);
+        place(home).unwrap_or_else(|| {
+            self.load_home(scratch, home);
+            Rm::Register(scratch)
+        })
+    }
+
+    fn folded_load(&mut self, value: Ref, scratch: u8) -> Rm {
+        let inst = *self.trace.inst(value);
+        let Op::Common(region::Op::LoadInt(_, offset) | region::Op::LoadFloat(offset) | region::Op::LoadSingle(offset)) =
+            inst.op
+        else {
+            unreachable!("{value} is part of its readers and no load")
+        };
+        Rm::Memory(self.address(inst.a, offset, [scratch, RDX]))
     }
 
     /// A word in a register; one that is not is loaded into `scratch`.
@@ -133,14 +153,18 @@ impl Emitter<'_> {
     }
 
     pub fn load_word(&mut self, to: u8, value: Ref) {
-        match self.trace.word(value) {
-            Some(constant) => self.constant(to, constant),
-            None => {
-                let from = place(self.home_of(value));
-                if from != Rm::Register(to) {
-                    self.op(MOV, to, from);
-                }
-            }
+        match self.word_rm(value, to) {
+            Rm::Register(from) if from == to => {}
+            from => self.op(MOV, to, from),
+        }
+    }
+
+    pub fn load_home(&mut self, to: u8, home: Home) {
+        match (home, place(home)) {
+            (Home::Vector(from), _) => self.op(MOVQ_FROM, from, Rm::Register(to)),
+            (_, Some(from)) => self.op(MOV, to, from),
+            (Home::SlotAddress(number), None) => self.op(LEA, to, slot(number)),
+            (home, None) => unreachable!("{home:?} is an operand"),
         }
     }
 
@@ -165,13 +189,21 @@ impl Emitter<'_> {
     /// The register to compute a word in: its home, unless that is a spill slot, or one of what is read later has it.
     pub fn work(&self, inst: usize, read_later: &[Ref]) -> u8 {
         match self.homes[inst] {
-            Some(Home::General(register))
-                if !read_later.iter().any(|&value| self.home(value) == Some(Home::General(register))) =>
-            {
-                register
-            }
+            Some(Home::General(register)) if !read_later.iter().any(|&value| self.reads(value, register)) => register,
             _ => RAX,
         }
+    }
+
+    /// Whether an operand is in a register, or is a load whose address is.
+    fn reads(&self, value: Ref, register: u8) -> bool {
+        if value.is_none() || value.is_constant() {
+            return false;
+        }
+        if self.is_folded(value) {
+            let inst = self.trace.inst(value);
+            return [inst.a, inst.b].iter().any(|&operand| self.reads(operand, register));
+        }
+        self.home(value) == Some(Home::General(register))
     }
 
     /// Brings a word that was computed in a register home.
@@ -198,7 +230,11 @@ impl Emitter<'_> {
             Some(Const::Float(bits)) => self.pooled(bits),
             Some(Const::Single(bits)) => self.pooled(u64::from(bits)),
             Some(_) => unreachable!("{value} is no float"),
-            None => place(self.home_of(value)),
+            None if self.is_folded(value) => self.folded_load(value, RAX),
+            None => match place(self.home_of(value)) {
+                Some(rm) => rm,
+                None => unreachable!("{value} is no float"),
+            },
         }
     }
 
@@ -250,30 +286,35 @@ impl Emitter<'_> {
     /// The address of a load or store, from registers; what is not in one is loaded into the scratch registers.
     pub fn address(&mut self, value: Ref, offset: u32, scratch: [u8; 2]) -> Address {
         if !self.is_folded(value) {
-            let base = self.word_reg(value, scratch[0]);
-            return match i32::try_from(offset) {
-                Ok(offset) => Address::of(base, offset),
+            let (base, more) = self.base(value, scratch[0]);
+            return match i32::try_from(i64::from(offset) + i64::from(more)) {
+                Ok(displacement) => Address::of(base, displacement),
                 Err(_) => {
                     self.constant(scratch[1], i64::from(offset));
-                    Address { base, index: Some((scratch[1], 0)), displacement: 0 }
+                    Address { base, index: Some((scratch[1], 0)), displacement: more }
                 }
             };
         }
         let inst = *self.trace.inst(value);
-        match inst.op {
-            Op::SlotAddress(slot) => Address::of(RBX, 8 * slot as i32 + offset as i32),
-            Op::Common(region::Op::Element { stride, offset: more }) => {
-                let base = self.word_reg(inst.a, scratch[0]);
-                let displacement = offset as i32 + more as i32;
-                match self.trace.word(inst.b) {
-                    Some(index) => Address::of(base, displacement + index as i32 * stride as i32),
-                    None => {
-                        let index = self.word_reg(inst.b, scratch[1]);
-                        Address { base, index: Some((index, stride.trailing_zeros() as u8)), displacement }
-                    }
-                }
+        let Op::Common(region::Op::Element { stride, offset: element }) = inst.op else {
+            unreachable!("{value} is no address")
+        };
+        let (base, more) = self.base(inst.a, scratch[0]);
+        let displacement = offset as i32 + element as i32 + more;
+        match self.trace.word(inst.b) {
+            Some(index) => Address::of(base, displacement + index as i32 * stride as i32),
+            None => {
+                let index = self.word_reg(inst.b, scratch[1]);
+                Address { base, index: Some((index, stride.trailing_zeros() as u8)), displacement }
             }
-            op => unreachable!("{op:?} is no address"),
+        }
+    }
+
+    /// A word as a register and a displacement.
+    fn base(&mut self, value: Ref, scratch: u8) -> (u8, i32) {
+        match self.home(value) {
+            Some(Home::SlotAddress(slot)) => (RBX, 8 * slot as i32),
+            _ => (self.word_reg(value, scratch), 0),
         }
     }
 }

@@ -108,7 +108,8 @@ impl Generator {
             0 => Expr::Var(kept_var),
             1 if number => {
                 // Twice, as fib does.
-                let again = call(self, 2, if self.choices.chance(50) { draft.number } else { next });
+                let number = if self.choices.chance(50) { draft.number } else { next };
+                let again = call(self, 2, number);
                 both(*self.choices.pick(&[Binary::Add, Binary::Sub]), Expr::Var(kept_var), again)
             }
             _ if number => {

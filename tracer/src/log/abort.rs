@@ -14,8 +14,6 @@ pub enum Concern {
     Parameters,
     /// Who runs the machine.
     Machine,
-    /// Us: a fault in the trace compiler.
-    Us,
 }
 
 macro_rules! aborts {
@@ -76,35 +74,15 @@ aborts! {
     /// By an exit that is not the end of the loop.
     InnerLoopLeftEarly: "inner-loop-left-early", Nobody, "an inner loop was left in the middle, on its way to a trace of that path",
         None;
-    /// The header of the recorded loop, in a call that it makes.
-    SameLoopInside: "same-loop-inside", Nobody, "a call in the loop runs the same loop again; the inner run comes first",
-        None;
     LeftLoop: "left-loop", Nobody, "the loop ended before it came round; the recording began in its last iteration",
-        None;
-    /// A guard that is known to fail in every iteration but the recorded one.
-    PathNotRepeated: "path-not-repeated", Nobody, "the recorded iteration takes a path that the next one cannot take",
         None;
     ProgramEnded: "program-ended", Nobody, "the program ended or failed while it was recorded",
         None;
-    Waited: "waited", Program, "the program had to wait for input or output",
-        Some("a loop around input and output runs as fast as these; compute in loops of their own");
     /// Neither inlined, as it is recursive or too deep, nor a native call.
     RecursionWaits: "recursion-waits", Program, "a recursive call may wait for input or output, so it cannot be a native call",
         Some("take input and output out of the recursive function");
-    RecordingElsewhere: "recording-elsewhere", Nobody, "another worker is recording",
-        None;
-    Interrupted: "interrupted", Nobody, "the scheduler took the worker away",
-        None;
-    /// The tree that a side trace would have belonged to, or that it called.
-    TreeDropped: "tree-dropped", Nobody, "the tree that it builds on was dropped meanwhile",
-        None;
-    NativeStack: "native-stack", Nobody, "calls are nested too deeply for native code to go on from here",
-        None;
     CodeMemoryFull: "code-memory-full", Parameters, "the code memory is full, and nothing in it could be dropped",
         Some("raise code_memory");
     CodeMemoryRefused: "code-memory-refused", Machine, "the system gives no memory for machine code",
         Some("look for limits on memory or on executable mappings (ulimit -v, containers, SELinux)");
-    /// The verifier found something that must not be.
-    Invalid: "invalid", Us, "the trace compiler has contradicted itself, which is a fault in it",
-        Some("the result is right all the same; please report the program");
 }

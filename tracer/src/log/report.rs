@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::resolved::{From, Resolver};
 use super::statistics::{Standing, Statistics, TraceKind};
 use super::{SCHEMA, Start};
+use crate::manager::Spent;
 
 /// Loops that are listed one by one in words.
 const HOTTEST: usize = 10;
@@ -36,6 +37,9 @@ pub struct Report<'a> {
     /// By reason.
     pub aborts: BTreeMap<&'static str, u64>,
     pub compile: Compile,
+    /// Wall-clock seconds of the run by who had the worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spent: Option<Spent>,
     pub entries: u64,
     pub exits: u64,
     pub code_bytes: u64,
@@ -72,7 +76,7 @@ pub struct HotLoop<'a> {
     pub source: &'a str,
 }
 
-/// Microseconds from the first recorded instruction to the code, the program's own running included.
+/// Microseconds of optimizing and assembling.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Debug)]
 pub struct Compile {
     pub total_us: u64,
@@ -140,6 +144,7 @@ impl<'a> Report<'a> {
             recordings: statistics.recordings,
             aborts: statistics.aborts.iter().map(|(reason, &times)| (reason.name(), times)).collect(),
             compile: Compile::of(statistics.traces.iter().map(|made| made.microseconds).collect()),
+            spent: statistics.spent,
             entries: statistics.entries,
             exits: statistics.exits,
             code_bytes: statistics.code_bytes,
@@ -207,6 +212,15 @@ impl fmt::Display for Report<'_> {
         line(f, "recordings", format_args!("{}, aborted {aborts}", self.recordings))?;
         let Compile { total_us, median_us, longest_us } = self.compile;
         line(f, "compiling", format_args!("{total_us} µs, {median_us} µs in the median, {longest_us} µs the longest"))?;
+        if let Some(Spent { interpreter_s, native_s, recording_s, compiler_s }) = self.spent {
+            let ms = |seconds: f64| seconds * 1e3;
+            let (interpreter, native) = (ms(interpreter_s), ms(native_s));
+            let (recording, compiler) = (ms(recording_s), ms(compiler_s));
+            let text = format!(
+                "{interpreter:.1} ms interpreted, {native:.1} native, {recording:.1} recording, {compiler:.1} compiling"
+            );
+            line(f, "time", format_args!("{text}"))?;
+        }
         let memory = match (self.code_memory_full, self.code_memory_refused) {
             (0, 0) => String::new(),
             (full, 0) => format!("; code memory full: {full}"),

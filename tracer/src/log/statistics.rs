@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use scaly_interp::program::{FunctionId, LoopId};
 
 use super::{Abort, CodeMemory, Compiled, Event, Start};
+use crate::manager::Spent;
 
 /// Figures of one run of the tracer.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -34,6 +35,8 @@ pub struct Statistics {
     /// Put in at the end: how often the interpreter entered native code, and how often that left by an exit.
     pub entries: u64,
     pub exits: u64,
+    /// Put in at the end: where the time went, if it was measured.
+    pub spent: Option<Spent>,
     /// Put in at the end: machine code in use, in bytes.
     pub code_bytes: u64,
 }

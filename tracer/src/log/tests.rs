@@ -66,7 +66,12 @@ fn events() -> Vec<Event<'static>> {
         Event::Record { start: LOOP, attempt: 1 },
         Event::Abort { start: LOOP, reason: Abort::TraceTooLong, at, retry: 112 },
         Event::Record { start: LOOP, attempt: 2 },
-        Event::Blacklisted { start: Start::Function(FunctionId(1)), attempts: 6, reason: Abort::Waited, retry: 7168 },
+        Event::Blacklisted {
+            start: Start::Function(FunctionId(1)),
+            attempts: 6,
+            reason: Abort::RecursionWaits,
+            retry: 7168,
+        },
         compiled(LOOP),
         Event::ExitHot { exit, of, at, count: 10 },
         compiled(SIDE),
@@ -119,8 +124,8 @@ fn an_event_is_a_line_in_words() {
 [trace] abort loop {name}:2: at {name}:3: one pass takes more instructions than a trace may have (move a part of it into \
 a function of its own, or raise max_trace); again after 112 back edges
 [trace] record loop {name}:2, attempt 2
-[trace] blacklisted function {name}:5 in f for 7168 calls after 6 attempts: the program had to wait for input or output \
-(a loop around input and output runs as fast as these; compute in loops of their own)
+[trace] blacklisted function {name}:5 in f for 7168 calls after 6 attempts: a recursive call may wait for input or \
+output, so it cannot be a native call (take input and output out of the recursive function)
 [trace] compiled trace3 loop {name}:2: 80 -> 45 instructions, 5 exits, 312 bytes, 210 µs
 [trace] exit-hot exit7 of trace3 at {name}:3 after 10 exits
 [trace] compiled trace3 side {name}:3 from exit7 of trace3: 80 -> 45 instructions, 5 exits, 312 bytes, 210 µs

@@ -11,6 +11,7 @@
 //! Native code is entered again below itself: it calls functions that are not native yet, whose interpreter comes back
 //! here. So nothing is borrowed while a program runs, and there is one recording at a time.
 
+mod clock;
 mod places;
 mod room;
 mod trees;
@@ -20,6 +21,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use clock::Spent;
+use clock::{Clock, Running};
 use places::Places;
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
@@ -52,6 +55,7 @@ pub struct Tracing<B> {
     depth: Cell<u32>,
     /// Dropped traces whose code may still be on the native stack.
     leftover: RefCell<Vec<TraceId>>,
+    clock: Clock,
 }
 
 impl<B: Backend> Tracing<B> {
@@ -68,6 +72,7 @@ impl<B: Backend> Tracing<B> {
             passes: Cell::default(),
             depth: Cell::new(0),
             leftover: RefCell::default(),
+            clock: Clock::new(),
         }
     }
 
@@ -85,6 +90,7 @@ impl<B: Backend> Tracing<B> {
     /// Puts what is counted here into statistics.
     pub fn count_into(&self, statistics: &mut Statistics) {
         (statistics.entries, statistics.exits) = self.passes.get();
+        statistics.spent = self.clock.spent();
         let loops = (0..self.facts.program.loops.len() as u32).map(|i| Place::Loop(LoopId(i)));
         let places = self.places.borrow();
         (statistics.entered, statistics.recorded) =
@@ -99,6 +105,9 @@ impl<B: Backend> Tracing<B> {
     /// Sets the counters of a run that begins.
     pub fn begin(&self, state: &mut State) {
         let program = &self.facts.program;
+        if self.parameters.count != 0 {
+            self.clock.start();
+        }
         (0..program.loops.len() as u32).for_each(|i| state.set_loop_counter(LoopId(i), self.parameters.hot));
         let hot = self.parameters.hot_function;
         (0..program.functions.len() as u32).for_each(|i| state.set_function_counter(FunctionId(i), hot));
@@ -168,7 +177,9 @@ impl<B: Backend> Tracing<B> {
     fn run_native(&self, state: &mut State, tree: TraceId, at: Position) -> Left {
         let Some(backend) = self.backend() else { return Left::Abandoned };
         self.depth.set(self.depth.get() + 1);
+        let before = self.clock.switch(Running::Native);
         let left = backend.enter(tree, state, at);
+        self.clock.switch(before);
         self.depth.set(self.depth.get() - 1);
         let place = self.trees.borrow().trace(tree).place;
         self.places.borrow_mut().get_mut(place).entries += 1;
@@ -267,7 +278,9 @@ impl<B: Backend> Tracing<B> {
         };
         self.log.event(|| Event::Record { start, attempt: self.attempts(&task) + 1 });
         self.places.borrow_mut().recording = true;
+        let before = self.clock.switch(Running::Recording);
         let Recorded { result, pc, goes } = recorder::record(state, at, self.facts.clone(), task.clone(), bounds, self);
+        self.clock.switch(before);
         self.places.borrow_mut().recording = false;
         match result.and_then(|builder| self.compile(builder, &task, start)) {
             Ok(trace) => self.publish(state, &task, trace),
@@ -284,7 +297,13 @@ impl<B: Backend> Tracing<B> {
     }
 
     fn compile(&self, builder: Builder, task: &Task, start: Start) -> Result<TraceId, Abort> {
-        let began = Instant::now();
+        let (began, before) = (Instant::now(), self.clock.switch(Running::Compiler));
+        let made = self.assemble(builder, task, start, began);
+        self.clock.switch(before);
+        made
+    }
+
+    fn assemble(&self, builder: Builder, task: &Task, start: Start, began: Instant) -> Result<TraceId, Abort> {
         let before = builder.trace.insts.len() as u32;
         let hoist = self.places.borrow().get(task.place).hoist;
         let Finished { trace, hoisted } = optimize::finish(builder, &*self.facts, hoist);
@@ -411,6 +430,7 @@ impl<B: Backend> Tier for Tracing<B> {
 
     fn finish_call(&self, state: &mut State, call: NativeCall) -> bool {
         tier::mark_nested(call.frame);
+        let before = self.clock.switch(Running::Interpreter);
         let goes = match call.code {
             code::INTERPRET if state.count_call(call.function) => self.hot_function(state, call.function, call.frame),
             code::INTERPRET => Goes::On(call.frame),
@@ -420,7 +440,9 @@ impl<B: Backend> Tier for Tracing<B> {
                 self.left(state, left, call.frame)
             }
         };
-        tier::run_nested(state, call.frame, goes)
+        let returned = tier::run_nested(state, call.frame, goes);
+        self.clock.switch(before);
+        returned
     }
 }
 

@@ -1,0 +1,80 @@
+//! Where a run's time goes, for statistics.
+//!
+//! One tier runs at a time on a worker, so one moment, when it last changed, is enough.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+/// Who runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Running {
+    Interpreter,
+    Native,
+    /// The program, under a recording.
+    Recording,
+    /// Optimizing and assembling.
+    Compiler,
+}
+
+/// Seconds by who ran.
+#[derive(Clone, Copy, PartialEq, Debug, Default, serde::Serialize)]
+pub struct Spent {
+    pub interpreter_s: f64,
+    pub native_s: f64,
+    pub recording_s: f64,
+    pub compiler_s: f64,
+}
+
+/// Counts only if it was started: reading the time costs as much as a short run of native code.
+#[derive(Debug)]
+pub struct Clock {
+    now: Cell<Option<(Running, Instant)>>,
+    spent: Cell<[Duration; 4]>,
+}
+
+impl Clock {
+    pub fn new() -> Clock {
+        Clock { now: Cell::new(None), spent: Cell::default() }
+    }
+
+    /// From now on the interpreter runs.
+    pub fn start(&self) {
+        self.now.set(Some((Running::Interpreter, Instant::now())));
+    }
+
+    /// From now on another runs. Returns who ran until now, to be restored.
+    pub fn switch(&self, to: Running) -> Running {
+        let Some((from, since)) = self.now.get() else { return to };
+        let now = Instant::now();
+        let mut spent = self.spent.get();
+        spent[from as usize] += now - since;
+        self.spent.set(spent);
+        self.now.set(Some((to, now)));
+        from
+    }
+
+    /// None if it was not started.
+    pub fn spent(&self) -> Option<Spent> {
+        let (running, _) = self.now.get()?;
+        self.switch(running);
+        let [interpreter_s, native_s, recording_s, compiler_s] = self.spent.get().map(|spent| spent.as_secs_f64());
+        Some(Spent { interpreter_s, native_s, recording_s, compiler_s })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_to_who_runs() {
+        let clock = Clock::new();
+        assert_eq!((clock.switch(Running::Native), clock.spent()), (Running::Native, None));
+        clock.start();
+        assert_eq!(clock.switch(Running::Native), Running::Interpreter);
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(clock.switch(Running::Interpreter), Running::Native);
+        let spent = clock.spent().unwrap();
+        assert!(spent.native_s >= 0.02 && spent.recording_s == 0.0, "{spent:?}");
+    }
+}
