@@ -45,7 +45,8 @@ fn shortest<const N: usize>(mut sides: [&mut dyn FnMut(); N]) -> [f64; N] {
 }
 
 fn row(what: &str, nanoseconds: f64, goal: Option<f64>) {
-    let goal = goal.map_or(String::new(), |goal| format!("  goal {goal:.0}{}", if nanoseconds < goal { "" } else { ", missed" }));
+    let goal = goal
+        .map_or(String::new(), |goal| format!("  goal {goal:.0}{}", if nanoseconds < goal { "" } else { ", missed" }));
     println!("{what:<64} {nanoseconds:7.2} ns{goal}");
 }
 
@@ -73,7 +74,12 @@ fn leaves(count: usize, kind: &str) -> Trace {
     if kind == "resume" {
         let _ = writeln!(text, "v{c}: bool = eq v0, k0 @1\nguard v{c} true -> snap0 @1");
     }
-    let _ = writeln!(text, "end {}\nsnap0 {kind} @1 ({})", if kind == "resume" { "return" } else { "leave snap0" }, listed(count));
+    let _ = writeln!(
+        text,
+        "end {}\nsnap0 {kind} @1 ({})",
+        if kind == "resume" { "return" } else { "leave snap0" },
+        listed(count)
+    );
     trace(&text)
 }
 
@@ -85,8 +91,10 @@ fn exits() {
             assemble(backend, compiled, &leaves(count, "leave"));
             frame(at)[0] = 1;
             let state = std::cell::RefCell::new(state);
-            let enter = |id| for _ in 0..ENTRIES {
-                backend.enter(id, &mut state.borrow_mut(), at);
+            let enter = |id| {
+                for _ in 0..ENTRIES {
+                    backend.enter(id, &mut state.borrow_mut(), at);
+                }
             };
             let [out, back] = shortest([&mut || enter(generic), &mut || enter(compiled)]);
             let each = |seconds: f64| seconds / ENTRIES as f64 * 1e9;
@@ -96,14 +104,14 @@ fn exits() {
     }
 }
 
-/// A program whose only loop leaves native code by a guard, where slot 1 says so, or ends.
+/// A program whose only loop leaves native code by a guard when slot 1 has come to 0, or ends when slot 0 has.
 fn looping(count: usize) -> Arc<Program> {
     let mut text = String::from("main start\nfunction start(params 0, results 1, frame 40)\n  loop0 open @top..@out\n");
-    text += "  Const s0, 1\ntop: AddImm s0, s0, -1\n";
+    text += "  Const s0, 1\ntop: AddImm s0, s0, -1\n  AddImm s1, s1, -1\n";
     for i in 0..count {
         let _ = writeln!(text, "  AddImm s{0}, s{0}, 1", i + 2);
     }
-    text += "  JNeImm s1, 0 -> @back\n  JEqImm s0, 0 -> @out\nback: Loop loop0 -> @top\nout: Return1 s0\n";
+    text += "  JEqImm s1, 0 -> @back\n  JEqImm s0, 0 -> @out\nback: Loop loop0 -> @top\nout: Return1 s0\n";
     Arc::new(parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}")))
 }
 
@@ -125,26 +133,43 @@ fn whole_exits() {
         let body = |state: &mut State, at: Position| {
             tier.begin(state);
             let (header, id) = (at.at(Pc(1), 0), LoopId(0));
-            frame(at)[0] = 5;
+            frame(at)[..2].copy_from_slice(&[5, 100]);
             tier.hot_loop(state, id, header);
             let state = std::cell::RefCell::new(state);
-            let enter = |leave: u64| for _ in 0..ENTRIES {
-                frame(at)[..2].copy_from_slice(&[1, leave]);
-                let Goes::On(to) = tier.hot_loop(&mut state.borrow_mut(), id, header) else { unreachable!() };
-                debug_assert!(to.pc().0 > 1);
+            let enter = |first: u64, to: Pc| {
+                for _ in 0..ENTRIES {
+                    frame(at)[..2].copy_from_slice(&[1, first]);
+                    match tier.hot_loop(&mut state.borrow_mut(), id, header) {
+                        Goes::On(at) => assert_eq!(at.pc(), to),
+                        Goes::Stopped => unreachable!(),
+                    }
+                }
             };
-            let [out, back] = shortest([&mut || enter(1), &mut || enter(0)]);
+            let back_edge = Pc(count as u32 + 5);
+            let out = Pc(back_edge.0 + 1);
+            let [out, back] = shortest([&mut || enter(1, back_edge), &mut || enter(100, out)]);
             let each = |seconds: f64| seconds / ENTRIES as f64 * 1e9;
             row(&format!("whole: enter, leave where the loop ends, {count} slots"), each(back), None);
-            row(&format!("whole: exit, what a guard's costs more than that, {count} slots"), each(out - back), Some(50.0));
+            row(
+                &format!("whole: exit, what a guard's costs more than that, {count} slots"),
+                each(out - back),
+                Some(50.0),
+            );
         };
         probe(program.clone(), World::standard(Vec::new()), interpreter::Options::default(), body).unwrap();
     }
 }
 
-/// A loop that counts slot 0 down, and does something else in each iteration, which is given as lines of a trace.
-/// `v0` is what is left, `snap1` resumes at the header.
+/// A loop that counts slot 0 down, and does something else in each iteration, which is given as lines of a trace:
+/// `v0` is what is left, `snap2` resumes at the header. Some additions beside it give each iteration a length of its own;
+/// a loop of two instructions has moods.
 fn counting(body: &str, epochs: u32, snapshots: &str) -> Trace {
+    let (mut sums, mut next, mut phis) = (String::new(), String::new(), String::new());
+    for i in 0..4 {
+        let _ = writeln!(sums, "v1{i}: i64 = slot {} @1", i + 1);
+        let _ = writeln!(next, "v2{i}: i64 = add v1{i}, k1 @1\nv3{i}: i64 = add v2{i}, k1 @1");
+        let _ = writeln!(phis, "phi v1{i}, v3{i}");
+    }
     let epochs = if epochs > 0 { format!("epochs {epochs}\n") } else { String::new() };
     trace(&format!(
         "loop0 root
@@ -152,12 +177,12 @@ k0: i64 = 0
 k1: i64 = -1
 k2: i64 = {inner}
 v0: i64 = slot 0 @1
-loop @1
+{sums}loop @1
 v1: bool = ne v0, k0 @1
 guard v1 true -> snap0 @1
-{body}v2: i64 = add v0, k1 @1
+{body}{next}v2: i64 = add v0, k1 @1
 phi v0, v2
-{epochs}end loop snap1
+{phis}{epochs}end loop snap1
 snap0 leave @3 (0 = v0)
 snap1 resume @1 (0 = v2)
 snap2 resume @1 (0 = v0)
@@ -204,7 +229,7 @@ fn in_loops() {
         backend.publish(FunctionId(1), Some(TraceId(11)));
         assemble(backend, TraceId(0), &counting("", 0, ""));
         let rows = [
-            ("poll, in a loop of one addition", POLL, 0, ""),
+            ("poll", POLL, 0, ""),
             ("stack check of an inlined call", ROOM, 0, ""),
             ("call of an inner tree that leaves at once", TREE, 1, "snap3 pass v3 @1 ()\n"),
             ("call of a function that returns its argument", CALL, 1, ""),
@@ -219,7 +244,10 @@ fn in_loops() {
 
 /// A loop of variables that are each one more in the next iteration, and of a guard that holds always or never.
 fn guarded(count: usize, holds: bool) -> Trace {
-    let mut text = format!("loop0 root\nk0: i64 = 0\nk1: i64 = -1\nk2: i64 = 1\nk3: i64 = {}\n", if holds { i64::MIN } else { i64::MAX });
+    let mut text = format!(
+        "loop0 root\nk0: i64 = 0\nk1: i64 = -1\nk2: i64 = 1\nk3: i64 = {}\n",
+        if holds { i64::MIN } else { i64::MAX }
+    );
     let values = |prefix: &str| (0..=count).map(|i| format!("{i} = v{prefix}{i}")).collect::<Vec<_>>().join(", ");
     for i in 0..=count {
         let _ = writeln!(text, "v1{i}: i64 = slot {i} @1");
@@ -307,7 +335,8 @@ fn calls() {
     };
     for native in [true, false] {
         let [many, few] = shortest([&mut || run(&many, native), &mut || run(&few, native)]);
-        let what = if native { "whole: a call of fib, native, inlined in part" } else { "whole: the same in the interpreter" };
+        let what =
+            if native { "whole: a call of fib, native, inlined in part" } else { "whole: the same in the interpreter" };
         row(what, (many - few) / CALLS * 1e9, None);
     }
 }
