@@ -1,6 +1,6 @@
 //! Integer operations: what a two's complement machine does, without its traps.
 
-use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
+use dynasmrt::{DynasmApi, dynasm};
 use scaly_interp::machine::{IntKind, IntOp, IntUnary};
 use scaly_tracer::trace::Ref;
 

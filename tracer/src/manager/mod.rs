@@ -38,7 +38,7 @@ use crate::trace::{End, ExitId, ExitKind, Root, TraceId};
 
 /// Makes the backend when the first trace is to be assembled, so that a program in which nothing gets hot does not pay
 /// for it.
-type Make<B> = Box<dyn Fn(&Parameters) -> Option<B>>;
+pub type Make<B> = Box<dyn Fn(&Parameters) -> Option<B>>;
 
 pub struct Tracing<B> {
     facts: Rc<Facts>,
@@ -171,7 +171,7 @@ impl<B: Backend> Tracing<B> {
             self.log.event(|| Event::TreeStable { tree, start, traces });
         }
         let left = self.run_native(state, tree, at);
-        self.left(state, left, at)
+        self.left(state, left, at, false)
     }
 
     fn run_native(&self, state: &mut State, tree: TraceId, at: Position) -> Left {
@@ -189,7 +189,8 @@ impl<B: Backend> Tracing<B> {
     }
 
     /// Where the interpreter goes on behind native code that ran on the frame at `at`.
-    fn left(&self, state: &mut State, left: Left, at: Position) -> Goes {
+    /// `follow`: its exit is hot, however seldom it was taken.
+    fn left(&self, state: &mut State, left: Left, at: Position, follow: bool) -> Goes {
         let (exit, root, via) = match left {
             Left::Returned => return tier::returned(state, at),
             Left::Abandoned => return Goes::Stopped,
@@ -205,7 +206,7 @@ impl<B: Backend> Tracing<B> {
                 (ExitKind::Leave, None) | (ExitKind::Outcome, _) => None,
                 _ => Some((exit, None)),
             };
-            (kind, to, taken.filter(|&(taken, _)| trees.count_exit(taken)))
+            (kind, to, taken.filter(|&(taken, _)| trees.count_exit(taken) || follow))
         };
         if kind == ExitKind::Outcome {
             return tier::stopped_in_routine(state, to);
@@ -278,13 +279,17 @@ impl<B: Backend> Tracing<B> {
         };
         self.log.event(|| Event::Record { start, attempt: self.attempts(&task) + 1 });
         self.places.borrow_mut().recording = true;
+        let known = self.trees.borrow().next_id();
         let before = self.clock.switch(Running::Recording);
         let Recorded { result, pc, goes } = recorder::record(state, at, self.facts.clone(), task.clone(), bounds, self);
         self.clock.switch(before);
         self.places.borrow_mut().recording = false;
         match result.and_then(|builder| self.compile(builder, &task, start)) {
             Ok(trace) => self.publish(state, &task, trace),
-            Err(abort) => self.aborted(state, &task, start, abort, pc),
+            Err(abort) => {
+                let grown = self.trees.borrow().next_id() != known;
+                self.aborted(state, &task, start, abort, pc, grown);
+            }
         }
         goes
     }
@@ -379,9 +384,15 @@ impl<B: Backend> Tracing<B> {
         }
     }
 
-    /// Tries again later; after several attempts much later.
-    fn aborted(&self, state: &mut State, task: &Task, start: Start, reason: Abort, at: Pc) {
+    /// Tries again later; after several attempts much later. `grown`: at least there are traces now that it can use.
+    fn aborted(&self, state: &mut State, task: &Task, start: Start, reason: Abort, at: Pc, grown: bool) {
         let parameters = &self.parameters;
+        if let (true, Root::Loop(_) | Root::Function(_)) = (grown, task.root) {
+            let retry = self.places.borrow().get(task.place).threshold;
+            self.set_counter(state, task.place, retry);
+            self.log.event(|| Event::Abort { start, reason, at, retry });
+            return;
+        }
         let (retry, attempts) = match task.root {
             Root::Side(exit) => {
                 let mut trees = self.trees.borrow_mut();
@@ -437,7 +448,7 @@ impl<B: Backend> Tier for Tracing<B> {
             exit => {
                 let via = (call.via != 0).then_some(ExitId(call.via));
                 let left = Left::Exit { exit: ExitId(exit), root: call.frame.of_frame(call.root), via };
-                self.left(state, left, call.frame)
+                self.left(state, left, call.frame, false)
             }
         };
         let returned = tier::run_nested(state, call.frame, goes);
@@ -467,6 +478,9 @@ impl<B: Backend> recorder::Trees for Tracing<B> {
                 return Ran::Done(exit, root.at(snapshot.pc, snapshot.base()));
             }
         }
-        Ran::Else(self.left(state, left, at))
+        // The recording has come to nothing. What it needs is a trace of the path that was taken here; left to itself it
+        // may never come: interpreted, the loop is entered behind its first iteration.
+        self.places.borrow_mut().recording = false;
+        Ran::Else(self.left(state, left, at, true))
     }
 }

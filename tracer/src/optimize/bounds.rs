@@ -98,6 +98,9 @@ fn negated(op: IntCompare, a: Ref, b: Ref) -> (IntCompare, Ref, Ref) {
     }
 }
 
+/// What has to hold before the loop.
+type Check = (IntCompare, Ref, Ref);
+
 /// What a guard says of a value that goes up or down: it is below (or above) a limit.
 struct Limit {
     at: usize,
@@ -147,7 +150,7 @@ pub fn hoist(builder: &mut Builder, variant: &[bool]) -> Hoisted {
         hoist.hold.insert(guard.at);
         for check in checks.into_iter().filter(|&check| checked.insert(check)) {
             let exit = *hoisted.exit.get_or_insert_with(|| hoist.builder.snapshot_apart(end));
-            hoist.builder.check_once(check, guard.pc, exit);
+            hoist.check_once(check, exit);
         }
     }
     hoisted.hold = hoist.hold;
@@ -190,7 +193,7 @@ impl Hoist<'_> {
 
     /// Conditions that are enough for a guard to hold in all further iterations. None if none are known, or one does not
     /// hold for sure.
-    fn checks(&mut self, guard: &Guard) -> Option<Vec<Ref>> {
+    fn checks(&mut self, guard: &Guard) -> Option<Vec<Check>> {
         let (index, length) = (guard.a, guard.b);
         if !self.induction.invariant(length) || self.induction.invariant(index) {
             return None;
@@ -206,8 +209,8 @@ impl Hoist<'_> {
     }
 
     /// Without those that hold for sure.
-    fn worthwhile(&self, checks: Vec<Ref>) -> Option<Vec<Ref>> {
-        let known = |check: &Ref| self.builder.known(*check);
+    fn worthwhile(&self, checks: Vec<Check>) -> Option<Vec<Check>> {
+        let known = |&(op, a, b): &Check| self.builder.decided(Op::Compare(op), a, b);
         (!checks.iter().any(|check| known(check) == Some(false)))
             .then(|| checks.into_iter().filter(|check| known(check).is_none()).collect())
     }
@@ -216,42 +219,49 @@ impl Hoist<'_> {
         self.builder.common(Op::Int(op), a, b, self.pc)
     }
 
-    fn compare(&mut self, op: IntCompare, a: Ref, b: Ref) -> Ref {
-        self.builder.common(Op::Compare(op), a, b, self.pc)
+    /// A guard here and now: nothing is assumed of it, since it is not made again in further iterations.
+    fn check_once(&mut self, (op, a, b): Check, exit: SnapshotId) {
+        let cond = self.builder.common(Op::Compare(op), a, b, self.pc);
+        if self.builder.known(cond) == Some(true) {
+            return;
+        }
+        let op = trace::Op::Guard { expected: true };
+        self.builder.pass_memory(op);
+        self.builder.push(Inst { op, a: cond, b: Ref::NONE, snapshot: Some(exit), pc: self.pc });
     }
 
     fn word(&mut self, value: i64) -> Ref {
         self.builder.word(value)
     }
 
-    fn counted(&mut self, index: Ref, length: Ref, step: Step, left: Ref) -> Option<Vec<Ref>> {
+    fn counted(&mut self, index: Ref, length: Ref, step: Step, left: Ref) -> Option<Vec<Check>> {
         use IntCompare::{Eq, LeU, LtU};
         let first = self.induction.next(self.builder, index, self.pc)?;
         let mut checks = Vec::new();
         let fixed = step.fixed();
         if fixed == Some(0) {
-            return Some(vec![self.compare(LtU, first, length)]);
+            return Some(vec![(LtU, first, length)]);
         }
         let down = fixed.is_some_and(|step| step < 0);
         let way = match fixed {
             Some(step) => {
                 let size = step.unsigned_abs();
                 let most = self.word((u64::MAX / size) as i64);
-                checks.push(self.compare(LeU, left, most));
+                checks.push((LeU, left, most));
                 let size = self.word(size as i64);
                 self.int(IntOp::Mul, left, size)
             }
             None => {
                 let size = self.size(step);
                 let (high, zero) = (self.int(IntOp::MulHighU, left, size), self.word(0));
-                checks.push(self.compare(Eq, high, zero));
+                checks.push((Eq, high, zero));
                 self.int(IntOp::Mul, left, size)
             }
         };
         let last = self.int(if down { IntOp::Sub } else { IntOp::Add }, first, way);
         let (low, high) = if down { (last, first) } else { (first, last) };
-        checks.push(self.compare(LeU, low, high));
-        checks.push(self.compare(LtU, high, length));
+        checks.push((LeU, low, high));
+        checks.push((LtU, high, length));
         Some(checks)
     }
 
@@ -268,7 +278,7 @@ impl Hoist<'_> {
         }
     }
 
-    fn limited(&mut self, guard: &Guard) -> Option<Vec<Ref>> {
+    fn limited(&mut self, guard: &Guard) -> Option<Vec<Check>> {
         for i in 0..self.limits.len() {
             let Limit { at, step, .. } = self.limits[i];
             if at == guard.at || self.hold.contains(&at) {
@@ -292,18 +302,18 @@ impl Hoist<'_> {
         (small && distance.parts.iter().all(|part| self.induction.invariant(part.0))).then_some(distance)
     }
 
-    fn below(&mut self, limit: usize, guard: &Guard) -> Option<Vec<Ref>> {
+    fn below(&mut self, limit: usize, guard: &Guard) -> Option<Vec<Check>> {
         use IntCompare::{LeS, LeU};
         let Limit { at, y, limit, step, inclusive, unsigned } = self.limits[limit];
         let distance = self.distance(guard.a, y)?;
         let first = self.induction.next(self.builder, y, self.pc)?;
         let large = self.word(LARGE);
-        let mut checks = vec![self.compare(if unsigned { LeU } else { LeS }, limit, large)];
+        let mut checks = vec![(if unsigned { LeU } else { LeS }, limit, large)];
         // How much the index may be above the limit, and the distance's parts apart.
         let above = distance.constant + if at < guard.at { 0 } else { step } + i64::from(inclusive);
         let (low, high) = if distance.parts.is_empty() {
             let least = self.word(-distance.constant);
-            checks.push(self.compare(LeS, least, first));
+            checks.push((LeS, least, first));
             (None, limit)
         } else {
             let parts = self.sum(&distance.parts);
@@ -315,23 +325,23 @@ impl Hoist<'_> {
         };
         if let Some(low) = low {
             let least = self.word(-distance.constant);
-            checks.push(self.compare(LeS, least, low));
+            checks.push((LeS, least, low));
         }
         let form = Linear::of(self.trace(), high).plus(&Linear::of(self.trace(), guard.b), -1);
         let sure = form.parts.is_empty() && (1 - SMALL..=0).contains(&form.constant.saturating_add(above));
         if !sure {
             let above = self.word(above);
             let most = self.int(IntOp::Add, high, above);
-            checks.push(self.compare(LeS, most, guard.b));
+            checks.push((LeS, most, guard.b));
         }
         Some(checks)
     }
 
     /// Between -2^61 and 2^61.
-    fn moderate(&mut self, value: Ref) -> Ref {
+    fn moderate(&mut self, value: Ref) -> Check {
         let (large, twice) = (self.word(LARGE), self.word(LARGE.wrapping_mul(2)));
         let moved = self.int(IntOp::Add, value, large);
-        self.compare(IntCompare::LeU, moved, twice)
+        (IntCompare::LeU, moved, twice)
     }
 
     fn sum(&mut self, parts: &[(Ref, i64)]) -> Ref {
@@ -345,7 +355,7 @@ impl Hoist<'_> {
     }
 
     /// The index goes down to a limit, a constant apart.
-    fn above(&mut self, limit: usize, guard: &Guard) -> Option<Vec<Ref>> {
+    fn above(&mut self, limit: usize, guard: &Guard) -> Option<Vec<Check>> {
         use IntCompare::{LeS, LtS};
         let Limit { at, y, limit, step, inclusive, .. } = self.limits[limit];
         let distance = self.distance(guard.a, y).filter(|distance| distance.parts.is_empty())?;
@@ -353,10 +363,10 @@ impl Hoist<'_> {
         // The least index is the limit plus this.
         let least = distance.constant + if at < guard.at { 0 } else { step } + i64::from(!inclusive);
         let (least, large) = (self.word(-least), self.word(LARGE));
-        let mut checks = vec![self.compare(LeS, least, limit), self.compare(LeS, first, large)];
+        let mut checks = vec![(LeS, least, limit), (LeS, first, large)];
         let constant = self.word(distance.constant);
         let highest = self.int(IntOp::Add, first, constant);
-        checks.push(self.compare(LtS, highest, guard.b));
+        checks.push((LtS, highest, guard.b));
         Some(checks)
     }
 }
@@ -368,11 +378,141 @@ impl Builder {
         self.trace.snapshots.push(snapshot);
         SnapshotId(self.trace.snapshots.len() as u32 - 1)
     }
+}
 
-    /// A guard here and now: nothing is assumed of it, since it is not made again in further iterations.
-    fn check_once(&mut self, cond: Ref, pc: Pc, exit: SnapshotId) {
-        let op = trace::Op::Guard { expected: true };
-        self.pass_memory(op);
-        self.push(Inst { op, a: cond, b: Ref::NONE, snapshot: Some(exit), pc });
+#[cfg(test)]
+mod tests {
+    use super::super::Finished;
+    use super::super::testing::*;
+    use super::*;
+
+    /// A loop with these instructions between the counter in slot 2 and what ends an iteration; the length of the array
+    /// is in slot 1, another invariant in slot 6.
+    fn looped(between: &str, behind: &str, carried: &str) -> String {
+        format!(
+            "loop0 root
+            k0: i64 = 0
+            k1: i64 = 1
+            k2: i64 = -2
+            v0: i64 = slot 2 @1
+            v1: i64 = slot 1 @1
+            v2: i64 = slot 6 @1
+            {between}
+            {behind}
+            carried {carried}
+            end loop snap0
+            snap0 resume @1 ()"
+        )
+    }
+
+    const TRIPS: &str = "v90: i64 = slot 3 @5
+        v91: bool = ne v90, k0 @5
+        guard v91 true -> snap0 @5
+        v93: i64 = sub v90, k1 @5
+        v94: i64 = add v0, k1 @5";
+
+    fn counted(between: &str) -> Finished {
+        finished(&looped(between, TRIPS, "2 = v94, 3 = v93"), &AllLive, true)
+    }
+
+    /// The instructions of a trace from the recorded back edge to the loop's marker, and whether the loop checks anything
+    /// else than the trips.
+    fn moved(finished: &Finished) -> (Vec<String>, bool) {
+        let text = finished.trace.to_string();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('k')).collect();
+        let from = lines.iter().position(|line| line.contains("@5") && line.contains("= add v0")).unwrap();
+        let marker = lines.iter().position(|line| line.starts_with("loop @")).unwrap();
+        let checks = lines[marker..].iter().filter(|line| line.starts_with("guard")).count() > 1;
+        (lines[from + 1..marker].iter().map(|line| line.replace(" @1", "")).collect(), checks)
+    }
+
+    #[test]
+    fn a_counted_index_is_checked_once() {
+        let found = counted("v5: bool = lt_u v0, v1\nguard v5 true -> snap0");
+        let expected = [
+            "v9: i64 = add v8, v7",
+            "v10: bool = le_u v8, v9",
+            "guard v10 true -> snap1",
+            "v12: bool = lt_u v9, v1",
+            "guard v12 true -> snap1",
+        ];
+        assert_eq!(moved(&found), (expected.map(String::from).to_vec(), false), "{}", found.trace);
+        assert_eq!(found.hoisted, [SnapshotId(1)]);
+    }
+
+    #[test]
+    fn a_scaled_index_must_not_wrap() {
+        let found =
+            counted("v4: i64 = mul v0, v2\nv6: i64 = add v4, v1\nv5: bool = lt_u v6, v1\nguard v5 true -> snap0");
+        let (lines, checks) = moved(&found);
+        assert!(!checks, "{}", found.trace);
+        assert!(lines.iter().any(|line| line.contains("mul_high_u")), "{lines:#?}");
+        let constant =
+            counted("v4: i64 = mul v0, k2\nv6: i64 = add v4, v2\nv5: bool = lt_u v6, v1\nguard v5 true -> snap0");
+        let (lines, checks) = moved(&constant);
+        assert!(!checks, "{}", constant.trace);
+        // Down by 2: left is at most half of all, the last is the lowest.
+        assert!(constant.trace.constants.contains(&trace::Const::Word(i64::MAX)), "{}", constant.trace);
+        assert!(lines.iter().filter(|line| line.starts_with("guard")).count() == 3, "{lines:#?}");
+    }
+
+    #[test]
+    fn what_is_not_known_stays() {
+        let load = counted("v4: i64 = load.i64 v0 + 0\nv5: bool = lt_u v4, v1\nguard v5 true -> snap0");
+        assert!(load.hoisted.is_empty() && moved(&load).1);
+        let length = counted("v4: i64 = load.i64 v0 + 0\nv5: bool = lt_u v0, v4\nguard v5 true -> snap0");
+        assert!(length.hoisted.is_empty() && moved(&length).1);
+        let square = counted("v4: i64 = mul v0, v0\nv5: bool = lt_u v4, v1\nguard v5 true -> snap0");
+        assert!(square.hoisted.is_empty() && moved(&square).1);
+        let text = looped("v5: bool = lt_u v0, v1\nguard v5 true -> snap0", TRIPS, "2 = v94, 3 = v93");
+        assert!(moved(&finished(&text, &AllLive, false)).1);
+    }
+
+    fn open(guard: &str, between: &str, step: &str) -> Finished {
+        let behind = format!("v94: i64 = add v0, {step} @5");
+        finished(&looped(&format!("{guard}\n{between}"), &behind, "2 = v94"), &AllLive, true)
+    }
+
+    const BELOW: &str = "v10: bool = lt_s v0, v2\nguard v10 true -> snap0";
+    const CHECK: &str = "v5: bool = lt_u v0, v1\nguard v5 true -> snap0";
+
+    #[test]
+    fn an_index_below_a_limit_is_checked_once() {
+        let found = open(BELOW, CHECK, "k1");
+        let (lines, checks) = moved(&found);
+        assert!(!checks, "{}", found.trace);
+        let expected = [
+            "v8: bool = le_s v2, k1",
+            "guard v8 true -> snap1",
+            "v10: bool = le_s k2, v7",
+            "guard v10 true -> snap1",
+            "v12: bool = le_s v2, v1",
+            "guard v12 true -> snap1",
+        ];
+        assert_eq!(lines, expected, "{}", found.trace);
+    }
+
+    #[test]
+    fn the_length_as_limit_needs_no_check() {
+        let found = open("v10: bool = lt_s v0, v1\nguard v10 true -> snap0", CHECK, "k1");
+        let (lines, checks) = moved(&found);
+        assert_eq!((lines.iter().filter(|line| line.starts_with("guard")).count(), checks), (2, false), "{lines:#?}");
+    }
+
+    #[test]
+    fn the_wrong_direction_is_no_limit() {
+        assert!(moved(&open(BELOW, CHECK, "k2")).1);
+        let above = "v10: bool = lt_s v2, v0\nguard v10 true -> snap0";
+        assert!(moved(&open(above, CHECK, "k1")).1);
+        assert!(!moved(&open(above, CHECK, "k2")).1);
+    }
+
+    /// Of two arrays without a limit one check stays, the other holds because of it.
+    #[test]
+    fn two_checks_do_not_hold_because_of_each_other() {
+        let found = open(CHECK, "v6: bool = lt_u v0, v2\nguard v6 true -> snap0", "k1");
+        let text = found.trace.to_string();
+        let marker = text.find("\nloop @").unwrap();
+        assert_eq!(text[marker..].matches("\nguard").count(), 1, "{text}");
     }
 }

@@ -214,3 +214,84 @@ pub fn sweep(
     copy.to.entry = trace.entry.map(|id| copy.snapshot(id));
     (copy.to, copy.snapshots)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    #[test]
+    fn what_nothing_needs_goes() {
+        let text = "
+            loop0 root
+            k0: i64 = 1
+            k1: i64 = 2
+            v0: i64 = slot 4 @1
+            v1: i64 = add v0, k0 @1
+            v2: f64 = load.f64 v0 + 8 @1
+            v3: i64 = add v0, k1 @1
+            store.i64 v0 + 0, v3 @1
+            end leave snap1
+            snap0 leave @1 (4 = v1)
+            snap1 leave @2 ()
+        ";
+        let expected = "
+            loop0 root
+            k0: i64 = 2
+            v0: i64 = slot 4 @1
+            v1: i64 = add v0, k0 @1
+            store.i64 v0 + 0, v1 @1
+            end leave snap0
+            snap0 leave @2 ()
+        ";
+        assert_text(&optimized(text), expected);
+    }
+
+    /// Slots 4 and 5 change places, 6 counts them, nobody reads any of the three.
+    #[test]
+    fn phis_that_only_feed_each_other_go() {
+        let text = "
+            loop0 root
+            k0: i64 = 1
+            k1: i64 = 9
+            v0: i64 = slot 4 @1
+            v1: i64 = slot 5 @1
+            v2: i64 = slot 6 @1
+            v3: i64 = add v2, v0 @1
+            v4: i64 = slot 7 @1
+            v5: bool = lt_s v4, k1 @1
+            guard v5 true -> snap0 @1
+            v7: i64 = add v4, k0 @1
+            carried 4 = v1, 5 = v0, 6 = v3, 7 = v7
+            end loop snap1
+            snap0 leave @2 (6 = v2)
+            snap1 resume @1 (4 = v1, 5 = v0, 6 = v3, 7 = v7)
+        ";
+        let phis = |live| finished(text, &OnlyLive(live), false).trace.phis.len();
+        assert_eq!(phis(&[7]), 1);
+        // Which of two values is added changes with each iteration.
+        assert_eq!(phis(&[6, 7]), 4);
+    }
+
+    #[test]
+    fn equal_neighbours_share_a_snapshot_but_not_with_a_poll() {
+        let text = "
+            loop0 root
+            v0: i64 = slot 4 @1
+            v1: i64 = slot 5 @1
+            v2: bool = lt_s v0, v1 @1
+            guard v2 true -> snap0 @1
+            v4: bool = lt_u v0, v1 @1
+            guard v4 true -> snap1 @1
+            poll -> snap2 @1
+            v7: bool = ne v0, v1 @1
+            end leave snap3
+            snap0 resume @1 (4 = v1)
+            snap1 resume @1 (3 = v0, 4 = v1)
+            snap2 resume @1 (4 = v1)
+            snap3 resume @1 (4 = v1)
+        ";
+        let trace = finished(text, &OnlyLive(&[4]), false).trace;
+        let used: Vec<u32> = trace.insts.iter().filter_map(|inst| inst.snapshot).map(|id| id.0).collect();
+        assert_eq!((used, trace.snapshots.len()), (vec![0, 0, 1], 3), "{trace}");
+    }
+}

@@ -164,3 +164,96 @@ impl Builder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    /// How many guards are left of these, of `v0` and `v1`, or of `v0` and a constant.
+    fn left(guards: &str) -> usize {
+        let mut text = String::from(
+            "loop0 root\nk0: i64 = 5\nk1: i64 = 10\nk2: i64 = 0\nv0: i64 = slot 0 @1\nv1: i64 = slot 1 @1\n",
+        );
+        for (i, guard) in guards.split(", ").enumerate() {
+            let (cond, expected) = guard.rsplit_once(' ').unwrap();
+            text +=
+                &format!("v{}: bool = {}\nguard v{} {expected} -> snap0\n", i + 5, cond.replace(" with ", ", "), i + 5);
+        }
+        text += "end leave snap0\nsnap0 resume @1 ()\n";
+        optimized(&text).insts.iter().filter(|inst| matches!(inst.op, trace::Op::Guard { .. })).count()
+    }
+
+    #[test]
+    fn what_was_guarded_holds() {
+        assert_eq!(left("lt_s v0 with v1 true, lt_s v0 with v1 true"), 1);
+        assert_eq!(left("lt_s v0 with v1 true, le_s v1 with v0 false"), 1);
+        assert_eq!(left("lt_s v0 with v1 true, le_s v0 with v1 true"), 1);
+        assert_eq!(left("lt_s v0 with v1 true, ne v0 with v1 true"), 1);
+        assert_eq!(left("lt_s v0 with v1 true, eq v1 with v0 false"), 1);
+        assert_eq!(left("eq v0 with v1 true, le_u v1 with v0 true"), 1);
+        assert_eq!(left("le_s v0 with v1 true, le_s v1 with v0 true, eq v0 with v1 true"), 2);
+        assert_eq!(left("lt_s v0 with k0 true, lt_s v0 with k1 true"), 1);
+        assert_eq!(left("lt_u v0 with k0 true, lt_s v0 with k1 true"), 1);
+        assert_eq!(left("lt_u v0 with k0 true, lt_u v0 with k1 true"), 1);
+        assert_eq!(left("eq v0 with k0 true, lt_s v0 with k1 true"), 1);
+    }
+
+    #[test]
+    fn what_was_not_guarded_may_not_hold() {
+        assert_eq!(left("le_s v0 with v1 true, lt_s v0 with v1 true"), 2);
+        assert_eq!(left("lt_s v0 with v1 true, lt_u v0 with v1 true"), 2);
+        assert_eq!(left("lt_s v0 with k0 true, lt_u v0 with k1 true"), 2);
+        assert_eq!(left("lt_s v0 with k1 true, lt_s v0 with k0 true"), 2);
+        assert_eq!(left("ne v0 with v1 true, lt_s v0 with v1 true"), 2);
+        // Any word but one is below one that is negative, without sign.
+        assert_eq!(left("lt_u v0 with v1 true, le_s v0 with k0 true"), 2);
+        assert_eq!(left("lt_u v0 with v1 true, lt_s v0 with k2 false"), 2);
+    }
+
+    #[test]
+    fn a_guard_that_never_holds_stays() {
+        assert_eq!(left("lt_s v0 with v1 true, lt_s v0 with v1 false"), 2);
+        assert_eq!(left("lt_s v0 with v0 true"), 1);
+    }
+
+    /// Each comparison is its set of orders, both ways round.
+    #[test]
+    fn orders_are_those_for_which_it_holds() {
+        let samples = [(3i64, 3), (1, 2), (-1, 2), (2, -1), (2, 1)];
+        for (bit, (a, b)) in samples.into_iter().enumerate() {
+            use IntCompare::{Eq, LeS, LeU, LtS, LtU, Ne};
+            for op in [Eq, Ne, LtS, LeS, LtU, LeU] {
+                let holds = scaly_interp::interpreter::int_compare(op, a, b);
+                assert_eq!(orders(op) >> bit & 1 == 1, holds, "{op:?} {a} {b}");
+                let back = scaly_interp::interpreter::int_compare(op, b, a);
+                assert_eq!(swapped(orders(op)) >> bit & 1 == 1, back, "{op:?} {b} {a}");
+            }
+        }
+    }
+
+    /// For all ranges and words of few values, where orders could be left out.
+    #[test]
+    fn no_order_of_two_ranges_is_missing() {
+        let values = [i64::MIN, -2, -1, 0, 1, 2, i64::MAX];
+        let ranges: Vec<Range> = values
+            .iter()
+            .flat_map(|&low| values.iter().filter(move |&&high| low <= high).map(move |&high| Range::new(low, high)))
+            .collect();
+        for &a in &ranges {
+            for &b in &ranges {
+                let left = orders_of(a, b);
+                for &x in values.iter().filter(|&&x| a.low <= x && x <= a.high) {
+                    for &y in values.iter().filter(|&&y| b.low <= y && y <= b.high) {
+                        use IntCompare::{Eq, LtS, LtU};
+                        let holds = |op| scaly_interp::interpreter::int_compare(op, x, y);
+                        let equal = if holds(Eq) { EQUAL } else { EVERY & !EQUAL };
+                        let signed = if holds(LtS) { LESS_S } else { EVERY & !LESS_S };
+                        let unsigned = if holds(LtU) { LESS_U } else { EVERY & !LESS_U };
+                        assert_ne!(left & equal & signed & unsigned, 0, "{a:?} {b:?} {x} {y}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -78,3 +78,35 @@ impl Linear {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::parsed;
+    use super::*;
+
+    #[test]
+    fn sums_are_those_of_their_parts() {
+        let trace = parsed(
+            "loop0 root
+            k0: i64 = 3
+            k1: i64 = -5
+            v0: i64 = slot 0 @1
+            v1: i64 = slot 1 @1
+            v2: i64 = mul v0, k0 @1
+            v3: i64 = add v2, k1 @1
+            v4: i64 = sub v1, v3 @1
+            v5: i64 = shl v4, k0 @1
+            v6: i64 = element v0, v5 * 2 + 7 @1
+            v7: i64 = mul v0, v1 @1
+            v8: i64 = neg v7 @1
+            v9: i64 = sub v6, v6 @1
+            end return",
+        );
+        let form = |i: usize| Linear::of(&trace, Ref::instruction(i));
+        let v = Ref::instruction;
+        assert_eq!(form(4), Linear { parts: vec![(v(0), -3), (v(1), 1)], constant: 5 });
+        assert_eq!(form(6), Linear { parts: vec![(v(0), 1 - 48), (v(1), 16)], constant: 87 });
+        assert_eq!(form(8), Linear { parts: vec![(v(7), -1)], constant: 0 });
+        assert_eq!(form(9), Linear::default());
+    }
+}

@@ -239,3 +239,151 @@ impl Builder {
 fn inst(op: Op, a: Ref, b: Ref, pc: Pc) -> Inst {
     Inst { op: trace::Op::Common(op), a, b, snapshot: None, pc }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+
+    /// The lines of what a straight trace becomes, without places and snapshots.
+    fn emitted(text: &str) -> Vec<String> {
+        let head = "loop0 root\nk0: i64 = 3\nk1: f64 = 0x3ff0000000000000\nv0: i64 = slot 0 @1\nv1: i64 = slot 1 @1\n";
+        let trace = finished(&format!("{head}{text}\nend leave snap0\nsnap0 resume @1 (8 = v20, 9 = v21)\n"));
+        let skipped = ["loop0", "k0", "k1", "k2", "v0", "v1", "end", "snap"];
+        let text = trace.to_string();
+        let lines = text.lines().filter(|line| !skipped.iter().any(|&skip| line.starts_with(skip)));
+        lines.map(|line| line.replace(" @1", "")).collect()
+    }
+
+    fn finished(text: &str) -> crate::trace::Trace {
+        super::super::testing::optimized(text)
+    }
+
+    /// Where the two values of the snapshot come from.
+    fn values(text: &str) -> String {
+        let head =
+            "loop0 root\nk0: i64 = 300\nk1: f64 = 0x3ff0000000000000\nv0: i64 = slot 0 @1\nv1: i64 = slot 1 @1\n";
+        let text = format!("{head}{text}\nend leave snap0\nsnap0 resume @1 (8 = v20, 9 = v21)\n");
+        let trace = optimized(&text);
+        let value = |i: usize| {
+            let r = trace.snapshots[0].slots[i].1;
+            match trace.constant(r) {
+                Some(constant) => constant.to_string(),
+                None => trace.inst(r).to_string(),
+            }
+        };
+        format!("{}; {}", value(0), value(1))
+    }
+
+    #[test]
+    fn a_load_gives_what_was_stored_or_loaded() {
+        let found = values(
+            "v2: i64 = element v0, v1 * 8 + 0
+            store.i64 v2 + 8, v1
+            v20: i64 = load.i64 v2 + 8
+            v4: i64 = load.i64 v2 + 16
+            v21: i64 = load.i64 v2 + 16",
+        );
+        assert_eq!(found, "slot 1; load.i64 v2 + 16");
+    }
+
+    #[test]
+    fn a_narrow_load_gives_the_low_bits() {
+        let found = values(
+            "store.i8 v0 + 0, k0
+            v20: i64 = load.u8 v0 + 0
+            store.i16 v0 + 2, v1
+            v21: i64 = load.u16 v0 + 2",
+        );
+        assert_eq!(found, "44; wrap.u16 v1");
+    }
+
+    #[test]
+    fn between_types_it_is_the_same_bits() {
+        let found = values(
+            "store.f64 v0 + 0, k1
+            v20: i64 = load.i64 v0 + 0
+            store.i64 v0 + 8, v1
+            v21: f64 = load.f64 v0 + 8",
+        );
+        assert_eq!(found, "4607182418800017408; slot 1");
+    }
+
+    #[test]
+    fn a_store_may_change_what_is_not_known_to_be_elsewhere() {
+        let found = values(
+            "v3: i64 = load.i64 v0 + 0
+            store.i64 v0 + 8, v1
+            v4: i64 = load.i64 v0 + 0
+            v20: i64 = sub v3, v4
+            v5: i64 = load.i64 v0 + 16
+            store.i8 v0 + 23, v1
+            v6: i64 = load.i64 v0 + 16
+            v21: i64 = sub v5, v6",
+        );
+        assert_eq!(found, "0; sub v3, v5");
+        let elsewhere = "v3: i64 = load.i64 v0 + 0\nstore.i64 v1 + 8, v1\nv20: i64 = load.i64 v0 + 0\n\
+            v21: i64 = sub v3, v20";
+        assert!(values(elsewhere).contains("; sub "));
+    }
+
+    #[test]
+    fn neighbours_of_one_index_do_not_overlap() {
+        let found = values(
+            "v2: i64 = add v1, k0
+            v3: i64 = element v0, v1 * 8 + 0
+            v4: i64 = element v0, v2 * 8 + 0
+            store.i64 v3 + 0, v1
+            store.i64 v4 + 0, v0
+            v20: i64 = load.i64 v3 + 0
+            v21: i64 = load.i64 v4 + 0",
+        );
+        assert_eq!(found, "slot 1; slot 0");
+    }
+
+    #[test]
+    fn routines_change_what_they_write() {
+        let with = |routine: &str| {
+            let text = format!(
+                "v3: i64 = load.i64 v0 + 0\nv4: i64 = capacity v0\nroutine {routine} 30 -> snap0\n\
+                v5: i64 = load.i64 v0 + 0\nv6: i64 = capacity v0\nv20: i64 = sub v5, v3\nv21: i64 = sub v6, v4"
+            );
+            let text = text.replace(" -> snap0", "");
+            values(&text)
+        };
+        for reads in ["MemoryEqual", "Alloc", "ConsolePrint", "TimeNow"] {
+            assert_eq!(with(reads), "0; 0", "{reads}");
+        }
+        for writes in ["MemoryMove", "Free", "BuilderText", "RegionReset", "ArrayGrow"] {
+            assert_ne!(with(writes), "0; 0", "{writes}");
+        }
+    }
+
+    #[test]
+    fn a_store_that_nobody_saw_goes() {
+        let dead = emitted("store.i64 v0 + 0, k0\nstore.i64 v0 + 0, v1\nv20: i64 = neg v0\nv21: i64 = neg v1");
+        assert_eq!(dead[0], "store.i64 v0 + 0, v1");
+        let covered = emitted("store.i8 v0 + 3, k0\nstore.i64 v0 + 0, v1\nv20: i64 = neg v0\nv21: i64 = neg v1");
+        assert_eq!(covered[0], "store.i64 v0 + 0, v1");
+    }
+
+    #[test]
+    fn a_store_that_somebody_may_see_stays() {
+        for between in [
+            "v3: i64 = load.i64 v1 + 0\nstore.i64 v1 + 40, v3",
+            "v3: bool = eq v0, v1\nguard v3 true -> snap0",
+            "routine MemoryEqual 30",
+            "call.tree trace1 0\n".trim_end(),
+        ] {
+            let between = if between.starts_with("call") { "v3: i64 = call.tree trace1 0" } else { between };
+            let between = between.replace("-> snap0", "-> snap1");
+            let text = format!(
+                "loop0 root\nk0: i64 = 3\nv0: i64 = slot 0 @1\nv1: i64 = slot 1 @1\nstore.i64 v0 + 0, k0\n{between}\n\
+                store.i64 v0 + 0, v1\nend leave snap0\nsnap0 resume @1 ()\nsnap1 resume @1 ()\n"
+            );
+            let found = optimized(&text).to_string();
+            assert_eq!(found.matches("store.i64 v0 + 0").count(), 2, "{found}");
+        }
+        let narrower = emitted("store.i64 v0 + 0, k0\nstore.i8 v0 + 0, v1\nv20: i64 = neg v0\nv21: i64 = neg v1");
+        assert_eq!(narrower.iter().filter(|line| line.contains("store")).count(), 2, "{narrower:#?}");
+    }
+}

@@ -444,4 +444,54 @@ mod tests {
         let live = OnlyLive(&[0, 1, 2, 3, 4, 5, 6, 7, 8]);
         assert_text(&finished(NEST, &live, false).trace, expected);
     }
+
+    /// Whether the next value is below the limit is computed as a word; the next iteration branches on it.
+    #[test]
+    fn a_condition_that_varies_is_computed_again() {
+        let text = "
+            loop0 root
+            k0: i64 = 1
+            k1: i64 = 9
+            v0: i64 = slot 2 @3
+            v1: bool = lt_s v0, k1 @3
+            guard v1 true -> snap0 @3
+            v3: i64 = add v0, k0 @4
+            v4: bool = lt_s v3, k1 @4
+            v5: i64 = word v4 @4
+            carried 2 = v3, 3 = v5
+            end loop snap1
+            snap0 resume @3 ()
+            snap1 resume @3 (2 = v3, 3 = v5)
+        ";
+        let found = optimized(text).to_string();
+        let marker = found.find("loop @").unwrap();
+        assert_eq!(found[marker..].matches("lt_s").count(), 2, "{found}");
+    }
+
+    /// What is added to one element is read of the next: the loop loads one, not two.
+    #[test]
+    fn a_neighbours_load_is_carried() {
+        let text = "
+            loop0 root
+            k0: i64 = 1
+            k1: i64 = 9
+            v0: i64 = slot 2 @3
+            v1: i64 = slot 0 @3
+            v2: i64 = element v1, v0 * 8 + 0 @3
+            v3: f64 = load.f64 v2 + 0 @3
+            v4: f64 = load.f64 v2 + 8 @3
+            v5: f64 = f64.add v3, v4 @3
+            v6: bool = lt_s v0, k1 @3
+            guard v6 true -> snap0 @3
+            v8: i64 = add v0, k0 @4
+            carried 2 = v8, 3 = v5
+            end loop snap1
+            snap0 resume @3 (3 = v5)
+            snap1 resume @3 (2 = v8, 3 = v5)
+        ";
+        let found = optimized(text).to_string();
+        let marker = found.find("loop @").unwrap();
+        assert_eq!(found[marker..].matches("load.f64").count(), 1, "{found}");
+        assert!(found.contains("phi v4, v"), "{found}");
+    }
 }

@@ -101,7 +101,7 @@ impl Builder {
             return guarded;
         }
         let computed = match op {
-            Op::Int(op) => self.int_range(op, a, b, depth - 1),
+            Op::Int(op) => of_int(op, self.range_within(a, depth - 1), self.range_within(b, depth - 1)),
             Op::IntUnary(IntUnary::Wrap(kind)) => {
                 let inner = self.range_within(a, depth - 1);
                 if inner.fits(kind) { inner } else { Range::of_kind(kind) }
@@ -117,46 +117,106 @@ impl Builder {
         };
         computed.and(guarded)
     }
+}
 
-    fn int_range(&self, op: IntOp, a: Ref, b: Ref, depth: u32) -> Range {
-        let (a, b) = (self.range_within(a, depth), self.range_within(b, depth));
-        let natural = |range: Range| range.low >= 0;
-        match op {
-            IntOp::Add => a.corners(b, i64::checked_add),
-            IntOp::Sub => a.corners(b, i64::checked_sub),
-            IntOp::Mul => a.corners(b, i64::checked_mul),
-            IntOp::MinS => Range::new(a.low.min(b.low), a.high.min(b.high)),
-            IntOp::MaxS => Range::new(a.low.max(b.low), a.high.max(b.high)),
-            IntOp::And if natural(a) && natural(b) => Range::new(0, a.high.min(b.high)),
-            IntOp::And if natural(b) => Range::new(0, b.high),
-            IntOp::And if natural(a) => Range::new(0, a.high),
-            // No bit above the highest of either.
-            IntOp::Or | IntOp::Xor if natural(a) && natural(b) => {
-                Range::new(0, u64::MAX.checked_shr((a.high | b.high).leading_zeros()).unwrap_or(0) as i64)
-            }
-            IntOp::ShrS => match b.constant().filter(|count| (0..64).contains(count)) {
-                Some(count) => Range::new(a.low >> count, a.high >> count),
-                None => Range::ALL,
-            },
-            IntOp::ShrU => match b.constant().filter(|count| (0..64).contains(count)) {
-                Some(count) if natural(a) => Range::new(a.low >> count, a.high >> count),
-                Some(count) if count > 0 => Range::new(0, (u64::MAX >> count) as i64),
-                _ => Range::ALL,
-            },
-            IntOp::DivS => match b.constant().filter(|&divisor| divisor > 0) {
-                Some(divisor) => Range::new(a.low / divisor, a.high / divisor),
-                None => Range::ALL,
-            },
-            IntOp::RemS => match b.constant().filter(|&divisor| divisor > 0) {
-                Some(divisor) if natural(a) => Range::new(0, a.high.min(divisor - 1)),
-                Some(divisor) => Range::new(1 - divisor, divisor - 1),
-                None => Range::ALL,
-            },
-            IntOp::RemU => match b.constant().filter(|&divisor| divisor > 0) {
-                Some(divisor) => Range::new(0, divisor - 1),
-                None => Range::ALL,
-            },
-            _ => Range::ALL,
+/// Of the results for all operands in two ranges.
+fn of_int(op: IntOp, a: Range, b: Range) -> Range {
+    let natural = |range: Range| range.low >= 0;
+    match op {
+        IntOp::Add => a.corners(b, i64::checked_add),
+        IntOp::Sub => a.corners(b, i64::checked_sub),
+        IntOp::Mul => a.corners(b, i64::checked_mul),
+        IntOp::MinS => Range::new(a.low.min(b.low), a.high.min(b.high)),
+        IntOp::MaxS => Range::new(a.low.max(b.low), a.high.max(b.high)),
+        IntOp::And if natural(a) && natural(b) => Range::new(0, a.high.min(b.high)),
+        IntOp::And if natural(b) => Range::new(0, b.high),
+        IntOp::And if natural(a) => Range::new(0, a.high),
+        // No bit above the highest of either.
+        IntOp::Or | IntOp::Xor if natural(a) && natural(b) => {
+            Range::new(0, u64::MAX.checked_shr((a.high | b.high).leading_zeros()).unwrap_or(0) as i64)
         }
+        IntOp::ShrS => match b.constant().filter(|count| (0..64).contains(count)) {
+            Some(count) => Range::new(a.low >> count, a.high >> count),
+            None => Range::ALL,
+        },
+        IntOp::ShrU => match b.constant().filter(|count| (0..64).contains(count)) {
+            Some(count) if natural(a) => Range::new(a.low >> count, a.high >> count),
+            Some(count) if count > 0 => Range::new(0, (u64::MAX >> count) as i64),
+            _ => Range::ALL,
+        },
+        IntOp::DivS => match b.constant().filter(|&divisor| divisor > 0) {
+            Some(divisor) => Range::new(a.low / divisor, a.high / divisor),
+            None => Range::ALL,
+        },
+        IntOp::RemS => match b.constant().filter(|&divisor| divisor > 0) {
+            Some(divisor) if natural(a) => Range::new(0, a.high.min(divisor - 1)),
+            Some(divisor) => Range::new(1 - divisor, divisor - 1),
+            None => Range::ALL,
+        },
+        IntOp::RemU => match b.constant().filter(|&divisor| divisor > 0) {
+            Some(divisor) => Range::new(0, divisor - 1),
+            None => Range::ALL,
+        },
+        _ => Range::ALL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use scaly_interp::interpreter::int_op;
+
+    use super::super::testing::*;
+    use super::*;
+
+    const VALUES: [i64; 11] = [i64::MIN, i64::MIN + 1, -300, -8, -1, 0, 1, 3, 64, 300, i64::MAX];
+
+    fn ranges() -> Vec<Range> {
+        let from =
+            |low: i64| VALUES.into_iter().filter(move |&high| low <= high).map(move |high| Range::new(low, high));
+        VALUES.into_iter().flat_map(from).collect()
+    }
+
+    #[test]
+    fn results_lie_in_the_range_of_the_results() {
+        use IntOp::*;
+        for op in [Add, Sub, Mul, DivS, DivU, RemS, RemU, And, Or, Xor, Shl, ShrS, ShrU, MinS, MaxS, MinU, MaxU] {
+            for a in ranges() {
+                for b in ranges() {
+                    let range = of_int(op, a, b);
+                    for x in VALUES.into_iter().filter(|&x| a.low <= x && x <= a.high) {
+                        for y in VALUES.into_iter().filter(|&y| b.low <= y && y <= b.high) {
+                            let z = int_op(op, x, y);
+                            assert!(range.low <= z && z <= range.high, "{op:?} {a:?} {b:?}: {x} {y} {z} {range:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_in_range_needs_no_wrap() {
+        let text = "
+            loop0 root
+            k0: i64 = 100
+            k1: i64 = 0
+            v0: i64 = slot 0 @1
+            v1: i64 = load.u8 v0 + 0 @1
+            v2: i64 = add v1, v1 @1
+            v3: i64 = wrap.i16 v2 @1
+            v4: i64 = wrap.i8 v2 @1
+            v5: bool = lt_u v0, k0 @1
+            guard v5 true -> snap0 @1
+            v7: i64 = wrap.i8 v0 @1
+            v8: bool = lt_s v0, k1 @1
+            v9: i64 = word v8 @1
+            end leave snap1
+            snap0 leave @1 ()
+            snap1 leave @1 (3 = v3, 4 = v4, 7 = v7, 9 = v9)
+        ";
+        let trace = optimized(text);
+        let found = trace.snapshots[1].to_string();
+        assert_eq!(found, "leave @1 (3 = v2, 4 = v3, 7 = v0, 9 = k1)", "{trace}");
+        assert_eq!(trace.constants[1], Const::Word(0));
     }
 }

@@ -35,6 +35,40 @@ pub fn shrink(trace: &mut Trace, live: &dyn Liveness) {
 mod tests {
     use super::super::testing::*;
 
+    /// The first snapshot of what a straight trace becomes.
+    fn shrunk(snapshot: &str, live: &'static [u16]) -> String {
+        let text = format!(
+            "loop0 root\nk0: i64 = 7\nv0: i64 = slot 4 @1\nv1: i64 = slot 5 @1\nstore.slot 5, k0 @1\n\
+            end leave snap0\nsnap0 {snapshot}\n"
+        );
+        finished(&text, &OnlyLive(live), false).trace.snapshots[0].to_string()
+    }
+
+    #[test]
+    fn dead_slots_are_not_restored() {
+        assert_eq!(shrunk("leave @1 (2 = k0, 3 = k0)", &[3]), "leave @1 (3 = k0)");
+    }
+
+    #[test]
+    fn slots_are_those_of_the_frame_that_they_are_in() {
+        let found =
+            shrunk("resume @9 in 20 @3, 30 @5 (2 = k0, 3 = k0, 22 = k0, 23 = k0, 29 = k0, 32 = k0, 34 = k0)", &[2, 9]);
+        assert_eq!(found, "resume @9 in 20 @3, 30 @5 (2 = k0, 22 = k0, 32 = k0)");
+    }
+
+    #[test]
+    fn what_memory_holds_is_not_written_again() {
+        let all = &[4, 5, 6];
+        assert_eq!(shrunk("leave @1 (4 = v0, 5 = v1, 6 = v0)", all), "leave @1 (5 = v1, 6 = v0)");
+    }
+
+    #[test]
+    fn a_trees_exit_is_handed_on() {
+        let text = "loop0 root\nk0: i64 = 7\nv0: i64 = call.tree trace1 0 @1\nv1: bool = eq v0, k0 @1\n\
+            guard v1 true -> snap0 @1\nend return\nsnap0 pass v0 @1 (0 = v0)\n";
+        assert_eq!(finished(text, &OnlyLive(&[]), false).trace.to_string(), text);
+    }
+
     /// Two slots exchange their values, a third counts.
     const SWAP: &str = "
         loop0 root
