@@ -584,7 +584,7 @@ fn so_they_do_with_other_registers_or_none() {
     let options = |seed: u64| Options {
         spills: 2000,
         registers: Some(seed),
-        features: if seed.is_multiple_of(2) { Features::BASELINE } else { Features::detected() },
+        features: if seed.is_multiple_of(2) { Features::Baseline } else { Features::Detected },
         ..Options::default()
     };
     let ended = check(

@@ -113,11 +113,9 @@ fn expected(sample: &evaluate::Outcome) -> Expected {
 /// In the child: tests one seed after the other, and says so.
 pub fn child(mode: Mode, first: u64, end: u64, corpus: &[PathBuf]) -> io::Result<()> {
     let mut out = io::stdout();
-    let (mut tally, mut counted) = (Tally::default(), 0);
+    let mut tally = Tally::default();
     for seed in first..end {
         if mode == Mode::Traces && seed.is_multiple_of(BATCH) {
-            tally.add("cpu", processor_time() - counted);
-            counted = processor_time();
             writeln!(out, "tally {tally}")?;
             tally = Tally::default();
         }
@@ -132,7 +130,10 @@ pub fn child(mode: Mode, first: u64, end: u64, corpus: &[PathBuf]) -> io::Result
                 Mode::Loops => generated(mode, seed)
                     .map_or(Verdict::Pass, |s| loops::judged(&print(&s.tree), &expected(&s.expected))),
                 Mode::Traces => {
-                    generated(mode, seed).map_or(Verdict::Pass, |s| traces::agree(&print(&s.tree), seed, &mut tally))
+                    let start = traces::processor_time();
+                    let sample = generated(mode, seed);
+                    tally.time("making", start);
+                    sample.map_or(Verdict::Pass, |s| traces::agree(&print(&s.tree), seed, &mut tally))
                 }
             });
         if let Verdict::Fail(Failure { kind, .. }) = verdict {
@@ -141,12 +142,6 @@ pub fn child(mode: Mode, first: u64, end: u64, corpus: &[PathBuf]) -> io::Result
         }
     }
     writeln!(out, "tally {tally}\ndone")
-}
-
-/// Microseconds that this thread has run; 0 where the system does not say.
-fn processor_time() -> u64 {
-    let times = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    times.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0) / 1000
 }
 
 /// In a child of its own: tests one file against the expectation beside it, and tells all.

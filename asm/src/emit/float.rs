@@ -84,7 +84,7 @@ impl Emitter<'_> {
             FloatUnary::Neg => self.op(XORPS, work, context(width.sign)),
             FloatUnary::Abs => self.op(ANDPS, work, context(width.magnitude)),
             FloatUnary::Sqrt => self.op(if single { SQRT.single() } else { SQRT }, work, Rm::Register(work)),
-            _ if self.target.features.sse41 => self.round(op, work, width),
+            _ if self.target.features.sse41() => self.round(op, work, width),
             _ => self.round_by_int(op, work, single, width),
         }
         self.float_done(i, work);

@@ -214,7 +214,7 @@ impl Emitter<'_> {
     }
 
     fn popcount(&mut self, i: usize, a: Ref) {
-        if self.target.features.popcnt {
+        if self.target.features.popcnt() {
             return self.count(i, POPCNT, a);
         }
         // Bits are added in pairs, fours and bytes; the product adds the bytes.
@@ -242,7 +242,7 @@ impl Emitter<'_> {
     }
 
     fn leading_zeros(&mut self, i: usize, a: Ref) {
-        if self.target.features.lzcnt {
+        if self.target.features.lzcnt() {
             return self.count(i, LZCNT, a);
         }
         let from = self.word_rm(a, RAX);
@@ -254,7 +254,7 @@ impl Emitter<'_> {
     }
 
     fn trailing_zeros(&mut self, i: usize, a: Ref) {
-        if self.target.features.bmi1 {
+        if self.target.features.bmi1() {
             return self.count(i, TZCNT, a);
         }
         let from = self.word_rm(a, RAX);
