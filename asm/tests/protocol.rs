@@ -113,6 +113,37 @@ fn a_function_with_code_is_called_without_the_interpreter() {
 }
 
 #[test]
+fn what_a_call_has_left_in_a_slot_outlives_the_next_one() {
+    with_tier(Options::default(), never, |backend, state, at| {
+        // Gives the sum of two slots, and leaves one more in the second.
+        let mut callee = Make::new(Root::Function(CALLEE));
+        let (x, y) = (callee.slot(0, Type::Word), callee.slot(1, Type::Word));
+        let (sum, one) = (callee.common(Common::Int(IntOp::Add), x, y), callee.word(1));
+        let more = callee.common(Common::Int(IntOp::Add), y, one);
+        callee.push(Op::StoreSlot(0), sum, Ref::NONE);
+        callee.push(Op::StoreSlot(1), more, Ref::NONE);
+        assemble(backend, TraceId(0), &callee.end(End::Return));
+        backend.publish(CALLEE, Some(TraceId(0)));
+        let mut make = Make::root();
+        let mut results = Vec::new();
+        for argument in [1, 2, 3] {
+            let argument = make.word(argument);
+            make.push(Op::StoreSlot(100), argument, Ref::NONE);
+            let before = make.snapshot(ExitKind::Resume, &[]);
+            make.push_with(Op::CallFunction { function: CALLEE, slot: 100 }, Ref::NONE, Ref::NONE, Some(before));
+            for slot in [100, 101] {
+                results.push(make.push(Op::Slot { slot, ty: Type::Word, epoch: 1 }, Ref::NONE, Ref::NONE));
+            }
+        }
+        let slots: Vec<(u32, Ref)> = (10..).zip(results).collect();
+        let end = make.snapshot(ExitKind::Leave, &slots);
+        frame(at)[101] = 1000;
+        assert_eq!(run(backend, TraceId(1), &make.end(End::Leave(end)), state, at), 3);
+        assert_eq!(frame(at)[10..16], [1001, 1001, 1003, 1002, 1005, 1003]);
+    });
+}
+
+#[test]
 fn a_callee_that_leaves_is_finished_below_its_caller() {
     let calls: Rc<RefCell<Vec<NativeCall>>> = Rc::default();
     let seen = calls.clone();
@@ -346,7 +377,11 @@ fn with_routine(routine: Routine) -> Trace {
     (20..35).for_each(|slot| {
         make.push(Op::StoreSlot(slot), values[0], Ref::NONE);
     });
-    let slots: Vec<(u32, Ref)> = (40..).zip(values.iter().chain(&floats).copied()).collect();
+    // One that only this exit reads.
+    let one = make.word(1);
+    let only = make.common(Common::Int(IntOp::Add), values[0], one);
+    let mut slots: Vec<(u32, Ref)> = (40..).zip(values.iter().chain(&floats).copied()).collect();
+    slots.push((58, only));
     let outcome = make.snapshot(ExitKind::Outcome, &slots);
     make.push_with(Op::Routine { routine, slot: 10 }, Ref::NONE, Ref::NONE, Some(outcome));
     let slots: Vec<(u32, Ref)> = (60..).zip(values.iter().chain(&floats).copied()).collect();
@@ -365,6 +400,7 @@ fn a_routine_leaves_if_it_does_more_than_compute() {
                 assert_eq!(exit_of(backend.enter(TraceId(0), state, at)), exit);
                 let expected: Vec<u64> = (20..35).collect();
                 assert_eq!(frame(at)[to..to + 15], expected);
+                assert_eq!(frame(at)[58], if length < 0 { 21 } else { 58 });
             }
         });
     }
@@ -436,9 +472,9 @@ fn traces_that_do_not_fit_are_refused() {
         })
     };
     let trace = || with_routine(Routine::CheckLength);
-    // Ten words with three registers that survive, five doubles with none.
-    assert_eq!(refusal(Options { spills: 12, ..Options::default() }, trace()), None);
-    assert_eq!(refusal(Options { spills: 11, ..Options::default() }, trace()), Some(Refusal::Spills));
+    // Eleven words with three registers that survive, five doubles with none.
+    assert_eq!(refusal(Options { spills: 13, ..Options::default() }, trace()), None);
+    assert_eq!(refusal(Options { spills: 12, ..Options::default() }, trace()), Some(Refusal::Spills));
     assert_eq!(refusal(Options { code_bytes: 4096, ..Options::default() }, trace()), None);
     let mut long = Make::root();
     let value = long.slot(3, Type::Word);
