@@ -246,6 +246,29 @@ fn an_exit_that_nobody_expects_is_passed_on_with_the_innermost_that_did_not() {
 }
 
 #[test]
+fn what_a_tree_was_passed_on_by_is_forgotten_at_the_next_call() {
+    with_tier(Options::default(), never, |backend, state, at| {
+        assemble(backend, TraceId(1), &inner());
+        assemble(backend, TraceId(2), &outer(TraceId(1), 117));
+        assemble(backend, TraceId(3), &outer(TraceId(2), 217));
+        // Where the exit that the middle one passes on goes on, the innermost tree is called at once.
+        let mut make = Make::new(Root::Side(ExitId(316)));
+        let (x, wanted) = (make.slot(3, Type::Word), make.word(117));
+        make.push(Op::StoreSlot(53), x, Ref::NONE);
+        let left = make.push(Op::CallTree { tree: TraceId(1), slot: 50 }, Ref::NONE, Ref::NONE);
+        let same = make.common(Common::Compare(IntCompare::Eq), left, wanted);
+        let pass = make.snapshot(ExitKind::PassOn(left), &[]);
+        make.guard(same, true, pass);
+        let end = make.snapshot(ExitKind::Leave, &[]);
+        assemble(backend, TraceId(4), &make.end(End::Leave(end)));
+        backend.link(ExitId(316), TraceId(4));
+        frame(at)[3] = -8i64 as u64;
+        let Left::Exit { exit, root, via } = backend.enter(TraceId(3), state, at) else { panic!() };
+        assert_eq!((exit, root.base(), via), (ExitId(116), at.base().wrapping_add(50), Some(ExitId(416))));
+    });
+}
+
+#[test]
 fn ways_out_to_one_place_return_one_exit() {
     with_tier(Options::default(), never, |backend, state, at| {
         let returns = [ExitId(16), ExitId(99)];
