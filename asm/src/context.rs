@@ -39,7 +39,8 @@ pub struct Context {
     pub trees: *const usize,
     /// The frame of the root of the tree that left last.
     pub exit_root: *mut u64,
-    /// The exit that did not expect what a tree inside of it left by, or 0.
+    /// The exit that did not expect what a tree inside of it left by, or 0. Set to 0 by each exit that
+    /// does not pass on.
     pub via: u32,
     /// Not 0: native code leaves at its next poll.
     pub poll: AtomicU32,

@@ -336,14 +336,13 @@ impl Backend for X64 {
     }
 }
 
-/// What the context held for the run outside of this one.
+/// What the context held for the run outside of this one. How a tree has left is read right behind its call, so that the
+/// next tree may write over it.
 struct Entered {
     state: *mut State,
     slots_limit: *mut u64,
     native_limit: usize,
     regions: *mut u8,
-    exit_root: *mut u64,
-    via: u32,
 }
 
 impl Entered {
@@ -359,14 +358,11 @@ impl Entered {
                 slots_limit: (*context).slots_limit,
                 native_limit: (*context).native_limit,
                 regions: (*context).regions,
-                exit_root: (*context).exit_root,
-                via: (*context).via,
             };
             (*context).state = state;
             (*context).slots_limit = slots_limit;
             (*context).native_limit = native_limit;
             (*context).regions = regions;
-            (*context).via = 0;
             outer
         }
     }
@@ -380,8 +376,6 @@ impl Entered {
             (*context).slots_limit = self.slots_limit;
             (*context).native_limit = self.native_limit;
             (*context).regions = self.regions;
-            (*context).exit_root = self.exit_root;
-            (*context).via = self.via;
         }
     }
 }

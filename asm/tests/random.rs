@@ -181,20 +181,15 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// A load or store of the memory in the frame, at an address by its index.
-    fn access(&mut self) {
-        let ty = self.random.pick(&TYPES);
-        let (width, memory) = match ty {
-            Type::Word => (8, self.random.pick(&MEMORIES)),
-            Type::Float => (8, MEMORIES[6]),
-            _ => (4, MEMORIES[6]),
-        };
+    /// An address of the memory in the frame.
+    fn address(&mut self, ty: Type) -> Ref {
+        let width = if ty == Type::Single { 4 } else { 8 };
         let first = MEMORY + (file(ty) * MEMORY_EACH) as Slot;
         let base = self.make.push(Op::SlotAddress(first), Ref::NONE, Ref::NONE);
         let (index, mask) = (self.value(Type::Word), self.make.word(7));
         let index = self.make.common(Common::Int(IntOp::And), index, mask);
         let offset = 8 * self.random.below(4) as u32;
-        let address = match self.random.below(5) {
+        match self.random.below(5) {
             0 => base,
             1 => self.make.push(Op::SlotAddress(first), Ref::NONE, Ref::NONE),
             2 => {
@@ -202,34 +197,48 @@ impl<'a> Generator<'a> {
                 self.make.common(Common::Element { stride: 8, offset }, base, at)
             }
             _ => self.make.common(Common::Element { stride: width, offset }, base, index),
-        };
-        if self.random.chance(3) {
-            self.add(Type::Word, address);
-            self.values[0].pop();
         }
-        if self.random.chance(2) {
-            let value = self.value(ty);
-            let op = match ty {
-                Type::Word => Common::StoreInt(memory, 16),
-                Type::Float => Common::StoreFloat(16),
-                _ => Common::StoreSingle(16),
-            };
-            self.make.common(op, address, value);
-        }
+    }
+
+    fn load(&mut self, ty: Type, address: Ref, wide: bool) -> Ref {
+        let memory = if wide { MEMORIES[6] } else { self.random.pick(&MEMORIES) };
         let op = match ty {
             Type::Word => Common::LoadInt(memory, 16),
             Type::Float => Common::LoadFloat(16),
             _ => Common::LoadSingle(16),
         };
-        let value = self.make.common(op, address, Ref::NONE);
-        if self.random.chance(2) {
-            return self.read_once(ty, value);
-        }
-        self.add(ty, value);
+        self.make.common(op, address, Ref::NONE)
     }
 
-    /// A load that only the next operation reads.
-    fn read_once(&mut self, ty: Type, value: Ref) {
+    fn store(&mut self, ty: Type, address: Ref) {
+        let memory = self.random.pick(&MEMORIES);
+        let value = self.value(ty);
+        let op = match ty {
+            Type::Word => Common::StoreInt(memory, 16),
+            Type::Float => Common::StoreFloat(16),
+            _ => Common::StoreSingle(16),
+        };
+        self.make.common(op, address, value);
+    }
+
+    /// Loads and stores at an address.
+    fn access(&mut self) {
+        let ty = self.random.pick(&TYPES);
+        let address = self.address(ty);
+        if self.random.chance(2) {
+            self.store(ty, address);
+        }
+        if self.random.chance(2) {
+            self.read_once(ty, address);
+        } else {
+            let value = self.load(ty, address, false);
+            self.add(ty, value);
+        }
+    }
+
+    /// A load that only one operation reads, soon, perhaps behind a store, perhaps with another one.
+    fn read_once(&mut self, ty: Type, address: Ref) {
+        let value = self.load(ty, address, true);
         let op = match ty {
             Type::Word => self.random.pick(&[
                 Common::Int(IntOp::Add),
@@ -241,10 +250,21 @@ impl<'a> Generator<'a> {
             Type::Float => self.random.pick(&[Common::Float(FloatOp::Sub), Common::Float(FloatOp::Max)]),
             _ => self.random.pick(&[Common::Single(FloatOp::Div), Common::SingleCompare(FloatCompare::Lt)]),
         };
-        let other = self.value(ty);
+        if self.random.chance(3) {
+            self.store(ty, address);
+        }
+        let other = if self.random.chance(3) {
+            let address = self.address(ty);
+            self.load(ty, address, true)
+        } else {
+            self.value(ty)
+        };
         let (a, b) = if self.random.chance(3) { (value, other) } else { (other, value) };
         let result = self.make.common(op, a, b);
         if op.shape().unwrap().1 == Some(Type::Cond) {
+            if self.random.chance(3) {
+                self.store(ty, address);
+            }
             let snapshot = self.snapshot(ExitKind::Resume);
             let expected = self.random.chance(2);
             self.make.guard(result, expected, snapshot);
@@ -333,7 +353,8 @@ impl<'a> Generator<'a> {
         let same = self.make.common(Common::Compare(IntCompare::Eq), left, expected);
         let passed = self.make.snapshot(ExitKind::PassOn(left), &[]);
         self.make.guard(same, true, passed);
-        for slot in [INNER + WRITTEN, INNER + WRITTEN + 1] {
+        for _ in 0..3 {
+            let slot = self.random.below(EACH) as Slot + INNER;
             let value = self.make.push(Op::Slot { slot, ty: Type::Word, epoch: 1 }, Ref::NONE, Ref::NONE);
             self.add(Type::Word, value);
         }
@@ -526,12 +547,6 @@ impl Case<'_> {
             Left::Returned => Ended { code: code::RETURNED, root: 0, via: 0 },
             Left::Abandoned => Ended { code: code::ABANDONED, root: 0, via: 0 },
         };
-        if std::env::var_os("SHOW").is_some() {
-            for id in 1..=self.next {
-                println!("{}: {}", TraceId(id), self.model.traces[&TraceId(id)]);
-            }
-            println!("links {:?} functions {:?}", self.model.links, self.model.functions);
-        }
         assert_eq!(found, expected, "seed {seed}");
         let shift = (at.base() as u64).wrapping_sub(model.as_ptr() as u64);
         let addresses = model.as_ptr() as u64..model.as_ptr().wrapping_add(SLOTS) as u64;
@@ -557,8 +572,9 @@ fn check(seeds: std::ops::Range<u64>, options: impl Fn(u64) -> Options) -> usize
                 Case { backend, model: Model::default(), random: Random(seed.wrapping_mul(0x9e37_79b9)), next: 0 };
             case.function();
             let inner = case.tree(15, &[], false);
+            let middle = case.tree(15, &[inner], false);
             let length = 10 + case.random.below(70);
-            let outer = case.tree(length, &[inner], true);
+            let outer = case.tree(length, &[inner, middle], true);
             for _ in 0..6 {
                 ended += usize::from(case.compare(outer, state, at, seed));
             }
@@ -567,16 +583,19 @@ fn check(seeds: std::ops::Range<u64>, options: impl Fn(u64) -> Options) -> usize
     ended
 }
 
+/// The seeds of a test; other ones than its own, as `SEEDS=5000..9000`, for a longer search.
+fn seeds(own: std::ops::Range<u64>) -> std::ops::Range<u64> {
+    let Ok(range) = std::env::var("SEEDS") else { return own };
+    let (first, end) = range.split_once("..").expect("SEEDS=first..end");
+    first.parse().unwrap()..end.parse().unwrap()
+}
+
 #[test]
 fn random_traces_do_what_the_model_does() {
-    let ended = check(
-        std::env::var("SEED").map_or(0..400, |s| {
-            let (a, b) = s.split_once("..").unwrap();
-            a.parse().unwrap()..b.parse().unwrap()
-        }),
-        |_| Options { spills: 2000, ..Options::default() },
-    );
-    assert!(ended > 1200, "{ended} of 2400 runs came to an end");
+    let seeds = seeds(0..400);
+    let runs = 6 * (seeds.end - seeds.start) as usize;
+    let ended = check(seeds, |_| Options { spills: 2000, ..Options::default() });
+    assert!(ended > runs / 2, "{ended} of {runs} runs came to an end");
 }
 
 #[test]
@@ -587,12 +606,8 @@ fn so_they_do_with_other_registers_or_none() {
         features: if seed.is_multiple_of(2) { Features::Baseline } else { Features::Detected },
         ..Options::default()
     };
-    let ended = check(
-        std::env::var("SEED2").map_or(1000..1600, |s| {
-            let (a, b) = s.split_once("..").unwrap();
-            a.parse().unwrap()..b.parse().unwrap()
-        }),
-        options,
-    );
-    assert!(ended > 1800, "{ended} of 3600 runs came to an end");
+    let seeds = seeds(1000..1600);
+    let runs = 6 * (seeds.end - seeds.start) as usize;
+    let ended = check(seeds, options);
+    assert!(ended > runs / 2, "{ended} of {runs} runs came to an end");
 }

@@ -37,8 +37,6 @@ impl Emitter<'_> {
     }
 
     pub fn call_tree(&mut self, i: usize, tree: TraceId, slot: Slot) {
-        // What a tree says of an earlier call is over, whether or not its exit was expected.
-        self.op_imm32(STORE32_IMM, 0, context(at::VIA), 0);
         self.move_base(slot as i32);
         self.op(MOV, RAX, context(at::TREES));
         self.op(GROUP5.narrow(), 2, Rm::Memory(Address::of(RAX, 8 * tree.0 as i32)));

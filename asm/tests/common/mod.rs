@@ -17,12 +17,12 @@ use scaly_tracer::trace::{
 };
 
 /// Of the frames that traces run on.
-pub const SLOTS: usize = 400;
+pub const SLOTS: usize = 700;
 
 /// A program with a loop, which nothing runs.
 pub fn program() -> Arc<Program> {
     let listing = "main start
-function start(params 0, results 1, frame 400)
+function start(params 0, results 1, frame 700)
   loop0 open @1..@4
   0: Const s0, 0
   1: AddImm s0, s0, 1
