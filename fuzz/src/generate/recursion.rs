@@ -191,7 +191,9 @@ impl Generator {
         if !self.style.hot {
             return self.choices.within(0, 5);
         }
-        match self.choices.weighted(&[(12, 0), (2, 1), (1, 2)]) {
+        // Depths multiply where such calls are nested, or in loops.
+        let nested = self.result.is_some() || self.loops.len() > 1;
+        match self.choices.weighted(&[(12, 0), (2, 1), (if nested { 0 } else { 1 }, 2)]) {
             0 => self.choices.within(0, 9),
             1 => self.choices.within(10, 60),
             // What calls itself twice would take forever, and longer than the model can tell.
