@@ -84,8 +84,8 @@ fn style(mode: Mode, seed: u64) -> Style {
 /// What the model may do for a program.
 fn limits(mode: Mode) -> Limits {
     match mode {
-        // Only to know that it ends soon.
-        Mode::Traces => Limits { steps: 20_000, depth: 1000 },
+        // Only to know that it ends soon: the interpreter says how.
+        Mode::Traces => Limits { steps: 20_000, depth: 700, exhausts: true },
         _ => generate::LIMITS,
     }
 }

@@ -238,10 +238,11 @@ impl Printer<'_> {
             }
             Statement::Counted { var, end, step, body } => {
                 let end = self.expr(end, 71);
-                self.line(&format!("while v{var} < {end} {{"));
+                let sign = if *step < 0 { ">" } else { "<" };
+                self.line(&format!("while v{var} {sign} {end} {{"));
                 self.depth += 1;
                 self.block(body);
-                self.line(&format!("v{var} += {step}"));
+                self.line(&if *step < 0 { format!("v{var} -= {}", -step) } else { format!("v{var} += {step}") });
                 self.depth -= 1;
                 self.line("}");
             }
@@ -375,6 +376,8 @@ impl Printer<'_> {
                 self.line(&text);
             }
             Statement::Block(body) => self.braced("{", body, "}"),
+            Statement::Exit(status) => self.line(&format!("exit({status})")),
+            Statement::ReadLine(var) => self.line(&format!("let v{var} = Console.read_line()")),
         }
     }
 

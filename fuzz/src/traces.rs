@@ -12,6 +12,7 @@ use crate::check::{Verdict, difference, shape};
 use crate::choice::Choices;
 use crate::driver::output_lines;
 use crate::program::{self, Caught};
+use crate::tree::INPUT;
 
 /// How often a program runs with traces.
 pub const ROUNDS: u64 = 2;
@@ -35,7 +36,7 @@ impl Settings {
     pub fn interpreted(seed: u64) -> Settings {
         let mut choices = Choices::seeded(seed ^ 0x57AC_0000_0000);
         let stack_slots = match choices.weighted(&[(6, 0), (1, 1), (1, 2)]) {
-            0 => 1 << 16,
+            0 => *choices.pick(&[1 << 16, 1 << 19]),
             1 => choices.within(150, 800) as u64,
             _ => choices.within(800, 5000) as u64,
         };
@@ -56,17 +57,17 @@ impl Settings {
         p.blacklist = *choices.pick(&[2, 64]);
         p.code_memory = *choices.pick(&[512, 512, 512, 256, 64, 16, 4]);
         let mut may = |field: &mut u32, values: &[u32]| {
-            if choices.chance(30) {
+            if choices.chance(20) {
                 *field = *choices.pick(values);
             }
         };
-        may(&mut p.max_trace, &[20, 60, 120, 300, 1000]);
-        may(&mut p.max_exits, &[3, 10, 30]);
+        may(&mut p.max_trace, &[300, 60, 120, 1000, 20]);
+        may(&mut p.max_exits, &[30, 10, 100]);
         may(&mut p.max_side_traces, &[0, 1, 3, 10]);
         may(&mut p.inline_depth, &[0, 1, 2, 4]);
         may(&mut p.inline_size, &[0, 5, 20, 60]);
         may(&mut p.specializations, &[0, 1, 2, 8]);
-        may(&mut p.spills, &[0, 2, 8, 32]);
+        may(&mut p.spills, &[4, 0, 8, 32]);
         may(&mut p.unroll, &[0, 1, 2, 4, 40]);
         may(&mut p.hoist, &[0]);
         may(&mut p.stable, &[1, 10]);
@@ -219,7 +220,7 @@ pub struct Run {
 
 /// Runs a program; the error is one of the host.
 pub fn run(compiled: &Compiled, settings: &Settings) -> Result<(Run, Option<Statistics>), String> {
-    let caught = Caught::new("").map_err(|e| e.to_string())?;
+    let caught = Caught::new(&(INPUT.join("\n") + "\n")).map_err(|e| e.to_string())?;
     let options = RunOptions {
         guard_regions: settings.guard,
         memory_limit: Some(program::MEMORY),
@@ -313,9 +314,15 @@ pub fn header(text: &str, seed: u64) -> String {
         let settings = Settings { stack_slots: plain.stack_slots, ..Settings::traced(seed, round) };
         header += &format!("; scaly {settings}\n");
     }
+    if text.contains("read_line") {
+        header += &INPUT.iter().map(|line| format!("; stdin: {line}\n")).collect::<String>();
+    }
     let Ok(compiled) = program::compile("fuzz.scaly", text) else { return header };
     let Ok((ran, _)) = run(&compiled, &plain) else { return header };
     header += &output_lines(&String::from_utf8_lossy(&ran.output));
+    if let Ended::Status(status @ 1..) = &ran.finished.ended {
+        header += &format!("; status: {status}\n");
+    }
     if let Ended::Error(error) = &ran.finished.ended {
         // Above it stand what found it, the lines so far, this one, an empty one.
         let above = header.lines().count() + 3;

@@ -230,7 +230,8 @@ pub enum Statement {
         body: Block,
         label: Option<u32>,
     },
-    /// A while with a counter of its own: `while v < end { … v += step }`; `v` is declared before.
+    /// A while with a counter of its own: `while v < end { … v += step }`, with `>` where the step is negative; `v` is
+    /// declared before.
     Counted {
         var: Var,
         end: Expr,
@@ -284,7 +285,14 @@ pub enum Statement {
     /// `let v = m.remove(k)`
     MapRemove(Var, Place, Expr),
     Block(Block),
+    /// `exit(n)`
+    Exit(u8),
+    /// `let v: String? = Console.read_line()`
+    ReadLine(Var),
 }
+
+/// The lines that a program can read.
+pub const INPUT: &[&str] = &["one", "", "22", "x y", "-3", "end"];
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Struct {

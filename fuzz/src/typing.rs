@@ -236,6 +236,8 @@ impl Typing<'_> {
                 self.vars.insert(*var, Type::Bool);
             }
             Statement::Block(body) => self.block(body, result)?,
+            Statement::Exit(_) => {}
+            Statement::ReadLine(var) => drop(self.vars.insert(*var, Type::Option(Box::new(Type::Text)))),
         }
         Some(())
     }

@@ -86,6 +86,7 @@ fn own(statement: &mut Statement) -> Vec<&mut Expr> {
         Statement::Match(subject, cases, _) => {
             [subject].into_iter().chain(cases.iter_mut().flat_map(|(values, _)| values)).collect()
         }
+        Statement::Exit(_) | Statement::ReadLine(_) => Vec::new(),
         Statement::Repeat { .. } | Statement::Break(_) | Statement::Continue(_) | Statement::Block(_) => Vec::new(),
     }
 }

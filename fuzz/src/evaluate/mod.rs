@@ -38,6 +38,8 @@ pub struct Limits {
     pub steps: u64,
     /// Calls in one another; the host's stack has to hold them.
     pub depth: usize,
+    /// Whether deeper calls count as an error of the program, and not as too much.
+    pub exhausts: bool,
 }
 
 /// Runs a tree within limits.
@@ -49,6 +51,7 @@ pub fn evaluate(program: &Program, limits: Limits) -> Result<Outcome, Refused> {
         output: String::new(),
         steps: limits.steps,
         depth: 0,
+        lines: 0,
         limits,
     };
     let mut frame = Frame::default();
@@ -59,7 +62,7 @@ pub fn evaluate(program: &Program, limits: Limits) -> Result<Outcome, Refused> {
         }
     }
     let fault = match model.block(&mut frame, &program.main) {
-        Ok(_) => None,
+        Ok(_) | Err(Stop::Exit) => None,
         Err(Stop::Fault(fault)) => Some(fault),
         Err(Stop::Refused(refused)) => return Err(refused),
     };
@@ -73,6 +76,7 @@ const MAX_TEXT: usize = 4_000;
 #[derive(Debug)]
 pub(crate) enum Stop {
     Fault(Fault),
+    Exit,
     Refused(Refused),
 }
 
@@ -115,6 +119,8 @@ struct Model<'a> {
     output: String,
     steps: u64,
     depth: usize,
+    /// Lines of input that were read.
+    lines: usize,
     limits: Limits,
 }
 
@@ -132,7 +138,11 @@ impl<'a> Model<'a> {
     /// One call more around what is evaluated.
     fn deeper(&mut self) -> Result<()> {
         self.depth += 1;
-        if self.depth > self.limits.depth { Err(Stop::Refused(Refused::TooMuch)) } else { Ok(()) }
+        match self.limits.depth {
+            most if self.depth <= most => Ok(()),
+            _ if self.limits.exhausts => Err(Fault::StackExhausted.into()),
+            _ => Err(Stop::Refused(Refused::TooMuch)),
+        }
     }
 
     /// Binds a variable to a value of its own. A loop's iterations use one cell.

@@ -109,7 +109,8 @@ impl Model<'_> {
             }
             Statement::Counted { var, end, step, body } => loop {
                 let end = self.int(frame, end)?;
-                if self.int(frame, &Expr::Var(*var))? >= end {
+                let now = self.int(frame, &Expr::Var(*var))?;
+                if (*step >= 0 && now >= end) || (*step < 0 && now <= end) {
                     break;
                 }
                 match self.block(frame, body)? {
@@ -269,6 +270,12 @@ impl Model<'_> {
                 self.bind(frame, *var, Value::Bool(at.is_some()))?;
             }
             Statement::Block(body) => return self.block(frame, body),
+            Statement::Exit(_) => return Err(Stop::Exit),
+            Statement::ReadLine(var) => {
+                let line = INPUT.get(self.lines).map(|line| Box::new(Value::Text((*line).into())));
+                self.lines += 1;
+                self.bind(frame, *var, Value::Option(line))?;
+            }
         }
         Ok(Flow::On)
     }

@@ -8,6 +8,7 @@
 
 use super::{Around, Frozen, Generator, Known};
 use crate::tree::*;
+use crate::value::{bounds, wrap};
 
 fn both(op: Binary, a: Expr, b: Expr) -> Expr {
     Expr::Binary(op, Box::new(a), Box::new(b))
@@ -46,6 +47,22 @@ impl Generator {
                 mutable: true,
                 annotated: true,
                 value: None,
+            });
+            self.scope.push(known);
+        }
+        if self.choices.chance(20) {
+            // Four rows of four.
+            let element = self.scalar_type();
+            let mut known = self.declare(Type::array(Type::array(element.clone())), true);
+            known.length = Some(4);
+            let row = Expr::Filled(element.clone(), Box::new(self.int(4)), Box::new(self.arg(&element, 4)));
+            let four = Box::new(self.int(4));
+            body.push(Statement::Let {
+                var: known.var,
+                ty: known.ty.clone(),
+                mutable: true,
+                annotated: true,
+                value: Some(Expr::Filled(Type::array(element), four, Box::new(row))),
             });
             self.scope.push(known);
         }
@@ -188,13 +205,16 @@ impl Generator {
                 // A while loop with a counter of its own.
                 let mut counter = self.declare(INT, true);
                 counter.reserved = true;
-                let start = self.choices.within(-2, 2);
+                let mut step = self.choices.within(1, 3);
+                let mut start = self.choices.within(-2, 2);
+                if self.choices.chance(35) {
+                    (step, start) = (-step, most * step);
+                }
                 let value = Some(self.int(start));
                 body.push(Statement::Let { var: counter.var, ty: INT, mutable: true, annotated: false, value });
                 let var = counter.var;
                 self.scope.push(counter);
-                let step = self.choices.within(1, 3);
-                let end = self.hot_bound(most * step);
+                let end = if step < 0 { self.int(0) } else { self.hot_bound(most * step) };
                 let around = Around { label: None, continues: false, counter: Some(var) };
                 let inner = self.hot_body(around, None, depth);
                 body.push(Statement::Counted { var, end, step, body: inner });
@@ -250,6 +270,9 @@ impl Generator {
         let kind = if self.choices.chance(15) { self.int_kind() } else { IntKind::I64 };
         let mut index = self.declare(Type::Int(kind), false);
         index.reserved = true;
+        if self.choices.chance(4) {
+            return self.last_range(body, depth, label, index, kind, most);
+        }
         let (low, high) = if kind != IntKind::I64 {
             (self.choices.chance(30).then(|| self.int(1)), self.int(most))
         } else {
@@ -271,6 +294,32 @@ impl Generator {
         let var = index.var;
         let around = Around { label, continues: true, counter: Some(var) };
         let inner = self.hot_body(around, Some(index), depth);
+        body.push(Statement::Range { var, kind, low, high, closed, body: inner, label });
+    }
+
+    /// Up to the greatest value of a type, or from the least.
+    fn last_range(
+        &mut self,
+        body: &mut Block,
+        depth: usize,
+        label: Option<u32>,
+        index: Known,
+        kind: IntKind,
+        most: i64,
+    ) {
+        let (least, greatest) = bounds(kind);
+        let var = index.var;
+        let around = Around { label, continues: true, counter: Some(var) };
+        let inner = self.hot_body(around, Some(index), depth);
+        // The bounds are written as an `int` that is cast.
+        let value = |value: i128| Expr::Int { value: wrap(value, IntKind::I64), kind: IntKind::I64, bare: true };
+        let most = i128::from(most);
+        let (low, high, closed) = match self.choices.below(3) {
+            0 => (greatest - most, greatest, false),
+            1 => (greatest - most, greatest, true),
+            _ => (least, least + most, self.choices.chance(50)),
+        };
+        let (low, high) = (Some(value(low)), value(high));
         body.push(Statement::Range { var, kind, low, high, closed, body: inner, label });
     }
 
@@ -474,6 +523,9 @@ impl Generator {
             (2, 11),
             (nested(4), 12),
             (1, 13),
+            (3, 14),
+            (2, 15),
+            (1, 16),
         ]) {
             0 => self.update(body),
             1 => self.assignment(body),
@@ -493,8 +545,98 @@ impl Generator {
             10 => self.call_statement(body),
             11 => self.collection(body),
             12 => self.statement(body, depth),
-            _ => self.pressure(body),
+            13 => self.pressure(body),
+            14 => self.guarded(body),
+            15 => self.matrix_access(body),
+            _ => self.world(body),
         }
+    }
+
+    /// An element behind a test of its index.
+    fn guarded(&mut self, body: &mut Block) {
+        let arrays: Vec<Known> = self
+            .scope
+            .iter()
+            .filter(|k| k.mutable && k.frozen != Frozen::All && k.ty.element().is_some_and(|e| self.plain(e)))
+            .cloned()
+            .collect();
+        if arrays.is_empty() {
+            return self.update(body);
+        }
+        let array = self.choices.pick(&arrays).clone();
+        let Some(element) = array.ty.element().cloned() else { return };
+        let (i, offset, scale) = (self.running(), self.choices.within(-3, 3), self.choices.within(1, 3));
+        let index = match self.choices.below(4) {
+            0 => i,
+            1 => both(Binary::Add, i, self.int(offset)),
+            2 => both(Binary::Mul, i, self.int(scale)),
+            _ => both(Binary::Add, both(Binary::Mul, i, self.int(scale)), self.running()),
+        };
+        let length = Expr::Library(Library::Length, vec![Expr::Var(array.var)]);
+        let place = Place { root: array.var, steps: vec![Step::Index(index.clone())] };
+        let below = both(Binary::Lt, index.clone(), length.clone());
+        let value = self.arg(&element, 3);
+        let assign = Statement::Assign { place, value, spelling: Spelling::Equals };
+        let leaves = self.loops.last().is_some();
+        if leaves && self.choices.chance(40) {
+            let above = both(Binary::Ge, index.clone(), length);
+            let outside = both(Binary::Either, above, both(Binary::Lt, index, self.int(0)));
+            body.push(Statement::If(outside, vec![Statement::Break(None)], Vec::new()));
+            body.push(assign);
+        } else {
+            let inside = both(Binary::Both, both(Binary::Ge, index, self.int(0)), below);
+            body.push(Statement::If(inside, vec![assign], Vec::new()));
+        }
+    }
+
+    /// Reads and writes of a table of tables.
+    fn matrix_access(&mut self, body: &mut Block) {
+        let tables: Vec<Known> = self
+            .scope
+            .iter()
+            .filter(|k| k.mutable && k.frozen == Frozen::No && k.length.is_some())
+            .filter(|k| k.ty.element().and_then(Type::element).is_some_and(|e| self.plain(e)))
+            .cloned()
+            .collect();
+        let Some(table) = tables.first().cloned() else { return self.array_access(body) };
+        let Some(element) = table.ty.element().and_then(Type::element).cloned() else { return };
+        let row_of = |g: &mut Self| {
+            let i = g.running();
+            if g.style.faults && g.choices.chance(10) { i } else { both(Binary::And, i, g.int(3)) }
+        };
+        let place = |g: &mut Self| (row_of(g), row_of(g));
+        let (row, column) = place(self);
+        let read = |(row, column)| {
+            let row = Expr::Index(Box::new(Expr::Var(table.var)), Box::new(row));
+            Expr::Index(Box::new(row), Box::new(column))
+        };
+        let value = if self.choices.chance(50) { read(place(self)) } else { self.arg(&element, 3) };
+        let place = Place { root: table.var, steps: vec![Step::Index(row), Step::Index(column)] };
+        let number = matches!(element, Type::Int(_) | Type::F64 | Type::F32);
+        body.push(if number && self.choices.chance(50) {
+            Statement::Update { place, op: *self.choices.pick(&[Binary::Add, Binary::Sub, Binary::Mul]), value }
+        } else {
+            Statement::Assign { place, value, spelling: Spelling::Equals }
+        });
+    }
+
+    /// What goes on outside: a line is read, a value printed, the program ends.
+    fn world(&mut self, body: &mut Block) {
+        let statement = match self.choices.below(5) {
+            0 | 1 => {
+                let known = self.declare(Type::Option(Box::new(Type::Text)), false);
+                let statement = Statement::ReadLine(known.var);
+                self.scope.push(known);
+                return body.push(statement);
+            }
+            2 => Statement::Exit(self.choices.below(4) as u8),
+            _ => {
+                let ty = self.scalar_type();
+                Statement::Print(vec![self.readable(&ty).unwrap_or(Expr::Bool(true))])
+            }
+        };
+        let condition = self.phase();
+        body.push(Statement::If(condition, vec![statement], Vec::new()));
     }
 
     fn hot_side(&mut self, depth: usize) -> Block {

@@ -16,6 +16,7 @@ mod types;
 use crate::choice::Choices;
 use crate::evaluate::{Limits, Outcome, Refused, evaluate};
 use crate::tree::*;
+use scaly_interp::machine::Fault;
 
 /// What kind of programs are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -36,13 +37,14 @@ pub struct Sample {
 }
 
 /// What the model may do for a sample.
-pub const LIMITS: Limits = Limits { steps: 300_000, depth: 40 };
+pub const LIMITS: Limits = Limits { steps: 300_000, depth: 40, exhausts: false };
 
 /// A program of these choices, if it is one to test.
 pub fn sample(choices: Choices, style: Style, limits: Limits) -> Result<Sample, Refused> {
     let tree = program(choices, style);
     let expected = evaluate(&tree, limits)?;
-    if expected.fault.is_some() && !style.faults {
+    // An exhausted stack is one of the sizes that a run has, not of the program.
+    if expected.fault.is_some_and(|fault| fault != Fault::StackExhausted) && !style.faults {
         return Err(Refused::Broken("a runtime error"));
     }
     Ok(Sample { tree, expected })
@@ -55,6 +57,7 @@ pub fn program(choices: Choices, style: Style) -> Program {
         style,
         program: Program::default(),
         recursive: Vec::new(),
+        linear: Vec::new(),
         next: 0,
         scope: Vec::new(),
         loops: Vec::new(),
@@ -109,6 +112,8 @@ struct Generator {
     program: Program,
     /// By routine: the first parameter (behind `this`) bounds the depth of its recursion.
     recursive: Vec<bool>,
+    /// Recursive routines that call one another once at each level.
+    linear: Vec<usize>,
     next: Var,
     scope: Vec<Known>,
     loops: Vec<Around>,

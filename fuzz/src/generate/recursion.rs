@@ -61,6 +61,7 @@ impl Generator {
                 operator: None,
             });
             self.recursive.push(true);
+            self.linear.push(number);
             members.push(Draft { number, depth, params, result: result.clone() });
         }
         for at in 0..size {
@@ -107,6 +108,7 @@ impl Generator {
         let value = match self.choices.below(4) {
             0 => Expr::Var(kept_var),
             1 if number => {
+                self.linear.clear();
                 // Twice, as fib does.
                 let number = if self.choices.chance(50) { draft.number } else { next };
                 let again = call(self, 2, number);
@@ -185,14 +187,18 @@ impl Generator {
     }
 
     /// How deep a recursion is begun: mostly so that it ends, or so that a small stack does.
-    pub(super) fn recursion_depth(&mut self) -> i64 {
+    pub(super) fn recursion_depth(&mut self, number: usize) -> i64 {
         if !self.style.hot {
             return self.choices.within(0, 5);
         }
-        match self.choices.weighted(&[(12, 0), (2, 1), (1, 2)]) {
+        // Depths multiply where such calls are nested, or in loops.
+        let nested = self.result.is_some() || self.loops.len() > 1;
+        match self.choices.weighted(&[(12, 0), (2, 1), (if nested { 0 } else { 1 }, 2)]) {
             0 => self.choices.within(0, 9),
             1 => self.choices.within(10, 60),
-            _ => self.choices.within(100, 900),
+            // What calls itself twice would take forever, and longer than the model can tell.
+            _ if !self.linear.contains(&number) => self.choices.within(10, 200),
+            _ => *self.choices.pick(&[100, 400, 900, 5_000, 30_000]),
         }
     }
 }

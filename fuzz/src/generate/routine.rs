@@ -192,7 +192,7 @@ impl Generator {
                     let own = routine.params[at].var;
                     Expr::Binary(Binary::Sub, Box::new(Expr::Var(own)), Box::new(self.int(1)))
                 } else {
-                    let n = self.recursion_depth();
+                    let n = self.recursion_depth(number);
                     self.int(n)
                 };
                 args.push(arg);

@@ -28,7 +28,6 @@ use crate::bytecode::{Instruction, Opcode};
 use crate::machine::{Fault, Next};
 use crate::program::{FunctionId, LoopId, Pc};
 use crate::routine;
-use crate::tier::Goes;
 
 /// The return pc of the first frame.
 pub(crate) const OUTSIDE: u64 = u64::MAX;
@@ -327,10 +326,8 @@ mod engine {
     unsafe fn loop_hook(pc: *const Instruction, base: *mut u64, code: *const Instruction, state: *mut State, id: u32) {
         // SAFETY: by the promise of `run`; where the tier says to go on is a place of this program.
         unsafe {
-            match (*state).hot_loop(LoopId(id), position(pc, base, code)) {
-                Goes::On(at) => go(code.add(at.pc.0 as usize), at.base, code, state),
-                Goes::Stopped => {}
-            }
+            let goes = (*state).loop_goes(LoopId(id), position(pc, base, code));
+            went(goes, code, state)
         }
     }
 
@@ -345,9 +342,20 @@ mod engine {
     ) {
         // SAFETY: as for `loop_hook`.
         unsafe {
-            match (*state).hot_function(FunctionId(id), position(pc, base, code)) {
-                Goes::On(at) => go(code.add(at.pc.0 as usize), at.base, code, state),
-                Goes::Stopped => {}
+            let goes = (*state).function_goes(FunctionId(id), position(pc, base, code));
+            went(goes, code, state)
+        }
+    }
+
+    /// Goes on where a hook said. That is in the state and not in a local: a call behind one whose result is in this
+    /// frame is no jump, and each hook would leave its frame on the stack.
+    #[inline(always)]
+    unsafe fn went(goes: bool, code: *const Instruction, state: *mut State) {
+        // SAFETY: as for `loop_hook`.
+        unsafe {
+            if goes {
+                let at = (*state).went;
+                go(code.add(at.pc.0 as usize), at.base, code, state)
             }
         }
     }
@@ -376,15 +384,17 @@ mod engine {
                 let mut machine = Native { base, tables: &raw const *(*state).tables };
                 match follow(step(&mut machine, *pc), pc, base, code, state) {
                     Flow::Go(next, frame) => (pc, base) = (next, frame),
-                    Flow::LoopHook(next, id) => match (*state).hot_loop(LoopId(id), position(next, base, code)) {
-                        Goes::On(at) => (pc, base) = (code.add(at.pc.0 as usize), at.base),
-                        Goes::Stopped => return,
-                    },
-                    Flow::FunctionHook(next, frame, id) => {
-                        match (*state).hot_function(FunctionId(id), position(next, frame, code)) {
-                            Goes::On(at) => (pc, base) = (code.add(at.pc.0 as usize), at.base),
-                            Goes::Stopped => return,
+                    Flow::LoopHook(next, id) => {
+                        if !(*state).loop_goes(LoopId(id), position(next, base, code)) {
+                            return;
                         }
+                        (pc, base) = (code.add((*state).went.pc.0 as usize), (*state).went.base);
+                    }
+                    Flow::FunctionHook(next, frame, id) => {
+                        if !(*state).function_goes(FunctionId(id), position(next, frame, code)) {
+                            return;
+                        }
+                        (pc, base) = (code.add((*state).went.pc.0 as usize), (*state).went.base);
                     }
                     Flow::Stop(left, pc, base) => return stop(left, pc, base, code, state),
                     Flow::Fault(kind) => return fault(pc, base, code, state, kind),

@@ -11,7 +11,7 @@ use scaly_runtime::memory::{BLOCK_HEADER, MemoryError, PagePool, RegionStack};
 use super::dispatch::{HANDLERS, Handlers, Left, Position};
 use crate::bytecode::Instruction;
 use crate::machine::Fault;
-use crate::program::{FunctionId, LoopId, Program};
+use crate::program::{FunctionId, LoopId, Pc, Program};
 use crate::tier::{Goes, Tier};
 
 /// Executions of a loop's back edge, or of a function, from one call of the cold hook to the next. The hook does not
@@ -115,6 +115,8 @@ pub struct State {
     /// Why and where running stopped.
     pub(crate) left: Left,
     pub(crate) stopped: Option<Position>,
+    /// Where running goes on behind a hook.
+    pub(crate) went: Position,
     /// Where texts of values are made.
     pub(crate) scratch: Vec<u8>,
     /// The fiber has waited for input, which is there now.
@@ -174,6 +176,7 @@ impl State {
             limit: std::ptr::null_mut(),
             left: Left::Returned,
             stopped: None,
+            went: Position { pc: Pc(0), base: std::ptr::null_mut() },
             scratch: Vec::new(),
             input_ready: false,
         }
@@ -231,6 +234,26 @@ impl State {
                 Goes::On(at)
             }
         }
+    }
+
+    /// The same, with the place to go on in `went`; false if there is none.
+    #[inline(never)]
+    pub(crate) fn loop_goes(&mut self, id: LoopId, at: Position) -> bool {
+        let goes = self.hot_loop(id, at);
+        self.note(goes)
+    }
+
+    #[inline(never)]
+    pub(crate) fn function_goes(&mut self, id: FunctionId, at: Position) -> bool {
+        let goes = self.hot_function(id, at);
+        self.note(goes)
+    }
+
+    fn note(&mut self, goes: Goes) -> bool {
+        if let Goes::On(at) = goes {
+            self.went = at;
+        }
+        matches!(goes, Goes::On(_))
     }
 
     /// How often the interpreter took the back edges of a loop.
