@@ -104,8 +104,17 @@ pub struct Failure {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+/// Bytes of a source text from which on its trees are worth huge pages, a dozen of them.
+const LONG: usize = 1 << 19;
+
+/// Bytes that the trees and tables of a text's byte take: 42 in ordinary programs (`bench/front_end.py`).
+const TREES: usize = 40;
+
 /// From text to a program image.
 pub fn compile(file: SourceFile, options: Options) -> Result<Compiled, Box<Failure>> {
+    if options.once && file.text.len() >= LONG {
+        os::expect_allocations(file.text.len() * TREES);
+    }
     let extent = check::Extent::of(&file.text);
     let (name, text) = (file.name.clone(), file.text.clone());
     let result = match compile_with(extent, file, options) {
