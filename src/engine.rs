@@ -14,7 +14,7 @@ use scaly_interp::program::Program;
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_runtime::os;
 use scaly_tracer::log::{self, Log, Statistics};
-use scaly_tracer::manager::Tracing;
+use scaly_tracer::manager::{Make, Tracing};
 use scaly_tracer::parameters::Parameters;
 
 use crate::check;
@@ -204,11 +204,7 @@ pub fn run_in(compiled: &Compiled, world: World, options: &RunOptions) -> Result
 }
 
 /// Makes the backend for this machine; none where there is no memory for code.
-fn native_backend(
-    program: Arc<Program>,
-    listings: bool,
-    watch: Option<Rc<Watch>>,
-) -> Box<dyn Fn(&Parameters) -> Option<X64>> {
+fn native_backend(program: Arc<Program>, listings: bool, watch: Option<Rc<Watch>>) -> Make<X64> {
     let seed = |seed: u32| (seed != 0).then_some(u64::from(seed));
     Box::new(move |parameters| {
         let options = scaly_asm::Options {

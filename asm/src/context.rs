@@ -19,6 +19,16 @@ use scaly_interp::interpreter::State;
 
 use crate::exits::Exits;
 
+/// An operand of 16 bytes, which SSE wants aligned; scalar operations look at its lowest 4 or 8.
+#[repr(C, align(16))]
+pub struct Operand([u64; 2]);
+
+impl Operand {
+    const fn of(bits: u64) -> Operand {
+        Operand([bits, 0])
+    }
+}
+
 // What code names most comes first: a displacement below 128 is one byte.
 #[repr(C, align(16))]
 pub struct Context {
@@ -36,15 +46,16 @@ pub struct Context {
     /// Polls until one leaves without a reason, where that is asked for.
     pub countdown: u32,
     pub random: u32,
+    /// What is fixed of the state's stack of regions.
+    pub regions: *mut u8,
     pub exits: *const RefCell<Exits>,
-    /// Operands of 16 bytes, which SSE wants aligned.
-    pub sign_f64: [u64; 2],
-    pub magnitude_f64: [u64; 2],
-    pub sign_f32: [u32; 4],
-    pub magnitude_f32: [u32; 4],
+    pub sign_f64: Operand,
+    pub magnitude_f64: Operand,
+    pub sign_f32: Operand,
+    pub magnitude_f32: Operand,
     /// The largest number below a half.
-    pub nearly_half_f64: [u64; 2],
-    pub nearly_half_f32: [u32; 4],
+    pub nearly_half_f64: Operand,
+    pub nearly_half_f32: Operand,
 }
 
 pub const SIGN_F64: i32 = offset_of!(Context, sign_f64) as i32;
@@ -56,6 +67,7 @@ pub const NEARLY_HALF_F32: i32 = offset_of!(Context, nearly_half_f32) as i32;
 pub const STATE: i32 = offset_of!(Context, state) as i32;
 pub const SLOTS_LIMIT: i32 = offset_of!(Context, slots_limit) as i32;
 pub const NATIVE_LIMIT: i32 = offset_of!(Context, native_limit) as i32;
+pub const REGIONS: i32 = offset_of!(Context, regions) as i32;
 pub const TREES: i32 = offset_of!(Context, trees) as i32;
 pub const EXIT_ROOT: i32 = offset_of!(Context, exit_root) as i32;
 pub const VIA: i32 = offset_of!(Context, via) as i32;
@@ -88,13 +100,14 @@ impl Shared {
             poll: AtomicU32::new(0),
             countdown: 0,
             random: 1,
+            regions: ptr::null_mut(),
             exits,
-            sign_f64: [1 << 63; 2],
-            magnitude_f64: [i64::MAX as u64; 2],
-            sign_f32: [1 << 31; 4],
-            magnitude_f32: [i32::MAX as u32; 4],
-            nearly_half_f64: [0x3fdf_ffff_ffff_ffff, 0],
-            nearly_half_f32: [0x3eff_ffff, 0, 0, 0],
+            sign_f64: Operand::of(1 << 63),
+            magnitude_f64: Operand::of(i64::MAX as u64),
+            sign_f32: Operand::of(1 << 31),
+            magnitude_f32: Operand::of(i32::MAX as u64),
+            nearly_half_f64: Operand::of(0x3fdf_ffff_ffff_ffff),
+            nearly_half_f32: Operand::of(0x3eff_ffff),
         };
         // SAFETY: the memory is large enough for it and aligned to 16.
         unsafe { shared.context().write(context) };

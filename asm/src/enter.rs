@@ -3,16 +3,18 @@
 //! ```text
 //! trampoline(entry, frame, context) -> status    saves what C wants saved, sets rbx and r15, calls the entry
 //! common exit, eax = exit                        stores all registers, has the frames written, returns eax
+//! careful routine, eax = routine, rdx = slots     calls it, keeps all registers with values; al is the outcome
 //! interpret                                      what native calls reach of a function without code
 //! nothing                                        where the tree of a trace would be called that is no root
 //! ```
 
 use dynasmrt::{DynasmApi, dynasm};
+use scaly_interp::tier;
 use scaly_tracer::backend::code;
 
 use crate::context as at;
 use crate::context::Context;
-use crate::emit::Assembler;
+use crate::emit::encode::{Address, Assembler, MOV, MOVSD_LOAD, MOVSD_STORE, RSP, Rm, STORE64, encode};
 use crate::exits::{SAVED_BYTES, SAVED_GENERAL, restore};
 
 /// Enters native code; gives its status.
@@ -24,6 +26,7 @@ pub struct Parts {
     pub trampoline: usize,
     pub common_exit: usize,
     pub interpret: usize,
+    pub careful_routine: usize,
     pub nothing: usize,
 }
 
@@ -54,11 +57,11 @@ pub fn shared_code() -> (Vec<u8>, Parts) {
     );
     let common_exit = ops.offset().0;
     dynasm!(ops; .arch x64; sub rsp, SAVED_BYTES);
-    for register in 0..14u8 {
-        dynasm!(ops; .arch x64; movsd [rsp + 8 * i32::from(register)], Rx(register));
+    for register in 0..VECTORS {
+        encode(&mut ops, MOVSD_STORE, register, on_stack(8 * i32::from(register)), 0);
     }
-    for register in [6, 7, 8, 9, 10, 11, 12, 13, 14u8] {
-        dynasm!(ops; .arch x64; mov [rsp + SAVED_GENERAL + 8 * i32::from(register)], Rq(register));
+    for register in LOST.into_iter().chain(12..15) {
+        encode(&mut ops, STORE64, register, on_stack(SAVED_GENERAL + 8 * i32::from(register)), 0);
     }
     dynasm!(ops
         ; .arch x64
@@ -76,10 +79,49 @@ pub fn shared_code() -> (Vec<u8>, Parts) {
     );
     let interpret = ops.offset().0;
     dynasm!(ops; .arch x64; mov DWORD [r15 + at::VIA], 0; mov eax, DWORD code::INTERPRET as i32; ret; .align 16);
+    let careful_routine = ops.offset().0;
+    careful(&mut ops);
     let nothing = ops.offset().0;
     dynasm!(ops; .arch x64; ud2);
     match ops.finalize() {
-        Ok(bytes) => (bytes, Parts { trampoline, common_exit, interpret, nothing }),
+        Ok(bytes) => (bytes, Parts { trampoline, common_exit, interpret, careful_routine, nothing }),
         Err(error) => unreachable!("no labels: {error}"),
     }
+}
+
+/// The general registers that C does not save and that hold values.
+const LOST: [u8; 6] = [6, 7, 8, 9, 10, 11];
+const VECTORS: u8 = 14;
+/// So that the stack is aligned behind a call.
+const LOST_BYTES: i32 = 8 * (LOST.len() as i32 + VECTORS as i32) + 8;
+const _: () = assert!(LOST_BYTES % 16 == 8);
+
+fn on_stack(offset: i32) -> Rm {
+    Rm::Memory(Address::of(RSP, offset))
+}
+
+/// All registers with values survive.
+fn careful(ops: &mut Assembler) {
+    let place = |i: usize| 8 * (i as i32 + i32::from(VECTORS));
+    dynasm!(ops; .arch x64; sub rsp, LOST_BYTES);
+    for register in 0..VECTORS {
+        encode(ops, MOVSD_STORE, register, on_stack(8 * i32::from(register)), 0);
+    }
+    for (i, &register) in LOST.iter().enumerate() {
+        encode(ops, STORE64, register, on_stack(place(i)), 0);
+    }
+    dynasm!(ops
+        ; .arch x64
+        ; mov esi, eax
+        ; mov rdi, [r15 + at::STATE]
+        ; mov rax, QWORD tier::call_routine as *const () as i64
+        ; call rax
+    );
+    for register in 0..VECTORS {
+        encode(ops, MOVSD_LOAD, register, on_stack(8 * i32::from(register)), 0);
+    }
+    for (i, &register) in LOST.iter().enumerate() {
+        encode(ops, MOV, register, on_stack(place(i)), 0);
+    }
+    dynasm!(ops; .arch x64; add rsp, LOST_BYTES; ret; .align 16);
 }

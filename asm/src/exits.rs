@@ -1,19 +1,18 @@
 //! What is known of the exits of compiled traces, and how an exit without code of its own writes the frames.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use scaly_tracer::region::Type;
-use scaly_tracer::trace::{ExitId, ExitKind, Slot, Snapshot, TraceId};
+use scaly_tracer::trace::{Const, ExitId, Slot, Snapshot, TraceId};
 
 use crate::allocate::{Home, Left, Source};
 use crate::context::Context;
-use scaly_tracer::trace::Const;
 
 /// An exit of a compiled trace.
 #[derive(Debug)]
 pub struct Exit {
     pub trace: TraceId,
-    pub kind: ExitKind,
     /// Values by slot, as the snapshot lists them.
     pub slots: Vec<(Slot, Left)>,
     /// Of inlined calls: the frame, its caller's frame, where the caller goes on.
@@ -43,17 +42,14 @@ impl Exits {
         self.exits[id.index()] = Some(Box::new(exit));
     }
 
-    /// Those of a trace.
-    pub fn of(&self, trace: TraceId) -> impl Iterator<Item = (ExitId, &Exit)> {
-        let all = self.exits.iter().enumerate().filter_map(|(id, exit)| Some((ExitId(id as u32), exit.as_deref()?)));
-        all.filter(move |(_, exit)| exit.trace == trace)
+    /// Those of a trace, whose exits are in this range.
+    pub fn of(&self, range: Range<u32>) -> impl Iterator<Item = (ExitId, &Exit)> {
+        range.filter_map(|id| Some((ExitId(id), self.get(ExitId(id))?)))
     }
 
-    pub fn forget(&mut self, trace: TraceId) {
-        for exit in &mut self.exits {
-            if exit.as_ref().is_some_and(|exit| exit.trace == trace) {
-                *exit = None;
-            }
+    pub fn forget(&mut self, range: Range<u32>) {
+        for exit in self.exits.iter_mut().take(range.end as usize).skip(range.start as usize) {
+            *exit = None;
         }
     }
 }

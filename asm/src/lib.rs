@@ -3,6 +3,8 @@
 //! [`X64`] is the backend of the trace compiler on x86-64. [`allocate`] gives each value of a trace a home, [`emit`]
 //! makes the code, [`memory`] holds it. How native code is entered and left is in [`emit`] and [`enter`].
 
+#![allow(clippy::useless_conversion, reason = "dynasm! converts register numbers to what they are")]
+
 mod allocate;
 mod annotate;
 mod context;
@@ -10,6 +12,7 @@ mod emit;
 mod enter;
 mod exits;
 mod features;
+mod inline;
 pub mod listing;
 pub mod memory;
 pub mod observers;

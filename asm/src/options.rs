@@ -26,7 +26,7 @@ impl Default for Options {
             spills: 256,          // UNMEASURED
             registers: None,
             forced_polls: None,
-            features: Features::detected(),
+            features: Features::default(),
             listings: false,
         }
     }

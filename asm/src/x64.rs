@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -47,6 +48,7 @@ struct Compiled {
     block: Block,
     /// Bytes of it in use.
     bytes: usize,
+    exits: Range<u32>,
     link_entry: usize,
     frame_bytes: u32,
     /// Where its constants begin.
@@ -69,6 +71,7 @@ impl X64 {
             trampoline: at(parts.trampoline),
             common_exit: at(parts.common_exit),
             interpret: at(parts.interpret),
+            careful_routine: at(parts.careful_routine),
             nothing: at(parts.nothing),
         };
         for function in 0..program.functions.len() {
@@ -105,7 +108,7 @@ impl X64 {
     /// Not 0: native code leaves at its next poll. Whoever sets it also clears it.
     pub fn poll(&self) -> &AtomicU32 {
         // SAFETY: the context lives as long as this; only atomic accesses are made to this field.
-        unsafe { &*(&raw const (*self.shared.context()).poll) }
+        unsafe { AtomicU32::from_ptr((&raw mut (*self.shared.context()).poll).cast()) }
     }
 
     fn files(&self) -> Files {
@@ -149,6 +152,7 @@ impl X64 {
         let compiled = Compiled {
             block,
             bytes: code.bytes.len(),
+            exits: job.first_exit.0..job.first_exit.0 + job.trace.snapshots.len() as u32,
             link_entry: address + code.link_entry,
             frame_bytes: code.frame_bytes,
             data: code.data,
@@ -172,7 +176,6 @@ impl X64 {
             let snapshot = trace.snapshot(stub.snapshot);
             let exit = Exit {
                 trace: job.id,
-                kind: snapshot.kind,
                 slots: snapshot.slots.iter().map(|&(slot, value)| (slot, left(value))).collect(),
                 frames: headers(snapshot),
                 passed: match snapshot.kind {
@@ -217,6 +220,7 @@ impl Backend for X64 {
             features: self.options.features,
             forced_polls: self.options.forced_polls.is_some(),
             common_exit: self.parts.common_exit,
+            careful_routine: self.parts.careful_routine,
         };
         let place = Place {
             first_exit: job.first_exit.0,
@@ -259,7 +263,7 @@ impl Backend for X64 {
 
     fn free(&self, id: TraceId) {
         let Some(compiled) = self.traces.borrow_mut().remove(&id) else { return };
-        self.exits.borrow_mut().forget(id);
+        self.exits.borrow_mut().forget(compiled.exits.clone());
         if let Some(watch) = &self.watch {
             watch.remove(compiled.block.address());
         }
@@ -307,7 +311,10 @@ impl Backend for X64 {
         let traces = self.traces.borrow();
         let Some(compiled) = traces.get(&id) else { return String::new() };
         let address = compiled.block.address();
-        let mut names = BTreeMap::from([(self.parts.common_exit as u64, "leave".to_string())]);
+        let mut names = BTreeMap::from([
+            (self.parts.common_exit as u64, "leave".to_string()),
+            (self.parts.careful_routine as u64, "routine".to_string()),
+        ]);
         for (id, other) in traces.iter() {
             names.insert(other.block.address() as u64, id.to_string());
             if other.link_entry != other.block.address() {
@@ -316,12 +323,12 @@ impl Backend for X64 {
         }
         // The jump to a side trace begins a byte before its field.
         let exits = self.exits.borrow();
-        names.extend(exits.of(id).map(|(id, exit)| (exit.field as u64 - 1, id.to_string())));
+        names.extend(exits.of(compiled.exits.clone()).map(|(id, exit)| (exit.field as u64 - 1, id.to_string())));
         Listing {
             architecture: Architecture::X86_64,
             code: &self.memory.borrow().read(address, compiled.bytes),
             address: address as u64,
-            data: &[compiled.data..compiled.bytes],
+            data: std::slice::from_ref(&(compiled.data..compiled.bytes)),
             notes: &compiled.notes,
             names: &names,
         }
@@ -334,6 +341,7 @@ struct Entered {
     state: *mut State,
     slots_limit: *mut u64,
     native_limit: usize,
+    regions: *mut u8,
     exit_root: *mut u64,
     via: u32,
 }
@@ -342,7 +350,7 @@ impl Entered {
     /// # Safety
     /// The context is live; nothing else uses these fields meanwhile.
     unsafe fn begin(context: *mut Context, state: &mut State) -> Entered {
-        let (slots_limit, native_limit) = (state.slots_limit(), state.native_limit());
+        let (slots_limit, native_limit, regions) = (state.slots_limit(), state.native_limit(), state.regions());
         // SAFETY: by the caller's promise.
         unsafe {
             let context = &raw mut *context;
@@ -350,12 +358,14 @@ impl Entered {
                 state: (*context).state,
                 slots_limit: (*context).slots_limit,
                 native_limit: (*context).native_limit,
+                regions: (*context).regions,
                 exit_root: (*context).exit_root,
                 via: (*context).via,
             };
             (*context).state = state;
             (*context).slots_limit = slots_limit;
             (*context).native_limit = native_limit;
+            (*context).regions = regions;
             (*context).via = 0;
             outer
         }
@@ -369,6 +379,7 @@ impl Entered {
             (*context).state = self.state;
             (*context).slots_limit = self.slots_limit;
             (*context).native_limit = self.native_limit;
+            (*context).regions = self.regions;
             (*context).exit_root = self.exit_root;
             (*context).via = self.via;
         }

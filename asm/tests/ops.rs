@@ -365,14 +365,14 @@ fn constants_divide() {
 
 #[test]
 fn so_they_do_on_every_processor() {
-    check_all(Options { features: Features::BASELINE, ..Options::default() });
+    check_all(Options { features: Features::Baseline, ..Options::default() });
 }
 
 #[test]
 fn so_they_do_with_other_registers_or_none() {
     for seed in 1..12 {
         check_all(Options { registers: Some(seed), ..Options::default() });
-        check_all(Options { registers: Some(seed), features: Features::BASELINE, ..Options::default() });
+        check_all(Options { registers: Some(seed), features: Features::Baseline, ..Options::default() });
     }
 }
 

@@ -222,7 +222,35 @@ impl<'a> Generator<'a> {
             _ => Common::LoadSingle(16),
         };
         let value = self.make.common(op, address, Ref::NONE);
+        if self.random.chance(2) {
+            return self.read_once(ty, value);
+        }
         self.add(ty, value);
+    }
+
+    /// A load that only the next operation reads.
+    fn read_once(&mut self, ty: Type, value: Ref) {
+        let op = match ty {
+            Type::Word => self.random.pick(&[
+                Common::Int(IntOp::Add),
+                Common::Int(IntOp::Sub),
+                Common::Int(IntOp::Xor),
+                Common::Int(IntOp::Mul),
+                Common::Compare(IntCompare::LtS),
+            ]),
+            Type::Float => self.random.pick(&[Common::Float(FloatOp::Sub), Common::Float(FloatOp::Max)]),
+            _ => self.random.pick(&[Common::Single(FloatOp::Div), Common::SingleCompare(FloatCompare::Lt)]),
+        };
+        let other = self.value(ty);
+        let (a, b) = if self.random.chance(3) { (value, other) } else { (other, value) };
+        let result = self.make.common(op, a, b);
+        if op.shape().unwrap().1 == Some(Type::Cond) {
+            let snapshot = self.snapshot(ExitKind::Resume);
+            let expected = self.random.chance(2);
+            self.make.guard(result, expected, snapshot);
+            return;
+        }
+        self.add(ty, result);
     }
 
     fn snapshot(&mut self, kind: ExitKind) -> SnapshotId {
@@ -556,7 +584,7 @@ fn so_they_do_with_other_registers_or_none() {
     let options = |seed: u64| Options {
         spills: 2000,
         registers: Some(seed),
-        features: if seed.is_multiple_of(2) { Features::BASELINE } else { Features::detected() },
+        features: if seed.is_multiple_of(2) { Features::Baseline } else { Features::Detected },
         ..Options::default()
     };
     let ended = check(

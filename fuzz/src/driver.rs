@@ -67,6 +67,8 @@ pub struct Campaign {
     pub time: Option<Duration>,
     /// Where small failing programs are written.
     pub keep: PathBuf,
+    /// How many of each kind of failure are made small.
+    pub each: u64,
     /// Programs that almost-programs are made of, beside generated ones.
     pub corpus: Vec<PathBuf>,
 }
@@ -128,7 +130,10 @@ pub fn child(mode: Mode, first: u64, end: u64, corpus: &[PathBuf]) -> io::Result
                 Mode::Loops => generated(mode, seed)
                     .map_or(Verdict::Pass, |s| loops::judged(&print(&s.tree), &expected(&s.expected))),
                 Mode::Traces => {
-                    generated(mode, seed).map_or(Verdict::Pass, |s| traces::agree(&print(&s.tree), seed, &mut tally))
+                    let start = traces::processor_time();
+                    let sample = generated(mode, seed);
+                    tally.time("making", start);
+                    sample.map_or(Verdict::Pass, |s| traces::agree(&print(&s.tree), seed, &mut tally))
                 }
             });
         if let Verdict::Fail(Failure { kind, .. }) = verdict {
@@ -187,6 +192,8 @@ impl Report {
 /// Runs a campaign.
 pub fn run(campaign: &Campaign) -> io::Result<Report> {
     let start = Instant::now();
+    // What making programs small takes is no time of the test.
+    let mut reducing = Duration::ZERO;
     let mut failures = BTreeMap::new();
     let mut tally = Tally::default();
     let mut seed = campaign.seeds.start;
@@ -217,7 +224,7 @@ pub fn run(campaign: &Campaign) -> io::Result<Report> {
                         tested += 1;
                     }
                     Some(("tally", counts)) => tally.read(counts),
-                    Some(("fail", kind)) => failed(campaign, &mut failures, at, kind)?,
+                    Some(("fail", kind)) => reducing += failed(campaign, &mut failures, at, kind)?,
                     _ => {
                         seed = campaign.seeds.end;
                         break;
@@ -225,7 +232,7 @@ pub fn run(campaign: &Campaign) -> io::Result<Report> {
                 },
                 Err(error) => {
                     let kind = if error == mpsc::RecvTimeoutError::Timeout { "hangs" } else { "crashes" };
-                    failed(campaign, &mut failures, at, kind)?;
+                    reducing += failed(campaign, &mut failures, at, kind)?;
                     seed = at + 1;
                     break;
                 }
@@ -236,20 +243,27 @@ pub fn run(campaign: &Campaign) -> io::Result<Report> {
     }
     println!("{} seeds, {:.0} s", tested, start.elapsed().as_secs_f64());
     if campaign.mode == Mode::Traces {
-        println!("{}", tally.report(start.elapsed().as_secs_f64()));
+        println!("{}", tally.report((start.elapsed() - reducing).as_secs_f64()));
     }
     Ok(Report { failures, idle: !tally.enters() })
 }
 
-fn failed(campaign: &Campaign, failures: &mut BTreeMap<String, (u64, u64)>, seed: u64, kind: &str) -> io::Result<()> {
+/// Notes a failure, and writes a small program for it; gives the time that took.
+fn failed(
+    campaign: &Campaign,
+    failures: &mut BTreeMap<String, (u64, u64)>,
+    seed: u64,
+    kind: &str,
+) -> io::Result<Duration> {
+    let start = Instant::now();
     let entry = failures.entry(kind.to_string()).or_insert((0, seed));
     entry.0 += 1;
-    if entry.0 == 1 {
+    if entry.0 <= campaign.each {
         println!("seed {seed}: {kind}");
         let path = minimize(campaign, seed, kind)?;
         println!("  {}", path.display());
     }
-    Ok(())
+    Ok(start.elapsed())
 }
 
 /// Writes the smallest form of a seed's failure that is found.

@@ -2,8 +2,9 @@
 //!
 //!     cargo run --release -p scaly-fuzz -- --mode run --count 10000
 //!
-//! `--mode parse|text|run|loops|traces`, `--seed N` (the first one), `--count N`, `--seconds N`, `--keep FOLDER` for the small
-//! programs that fail, `--show MODE N` prints the program of a seed and what it must print. Exit status 1 if something failed.
+//! `--mode parse|text|run|loops|traces`, `--seed N` (the first one), `--count N`, `--seconds N`, `--keep FOLDER` for the
+//! small programs that fail, `--each N` (1) of them for each kind of failure, `--show MODE N` prints the program of a seed
+//! and what it must print. Exit status 1 if something failed.
 #![deny(unsafe_code)]
 
 use std::path::PathBuf;
@@ -61,6 +62,7 @@ fn act() -> Result<bool, Failure> {
         seeds: 0..u64::MAX,
         time: None,
         keep: PathBuf::from("tests/lang/bugs"),
+        each: 1,
         corpus: Vec::new(),
     };
     let (mut first, mut count) = (0, None);
@@ -72,6 +74,7 @@ fn act() -> Result<bool, Failure> {
             Long("seed") => first = parser.value()?.parse()?,
             Long("count") => count = Some(parser.value()?.parse::<u64>()?),
             Long("seconds") => campaign.time = Some(Duration::from_secs(parser.value()?.parse()?)),
+            Long("each") => campaign.each = parser.value()?.parse()?,
             Long("keep") => campaign.keep = parser.value()?.into(),
             other => return Err(other.unexpected().into()),
         }

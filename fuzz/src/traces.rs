@@ -8,13 +8,19 @@ use scaly_interp::interpreter::{Ended, Finished, RuntimeError, TraceLine};
 use scaly_tracer::log::{Statistics, TraceKind};
 use scaly_tracer::parameters::Parameters;
 
-use crate::check::{Verdict, difference, refused, shape};
+use crate::check::{Verdict, difference, shape};
 use crate::choice::Choices;
 use crate::driver::output_lines;
 use crate::program::{self, Caught};
 
 /// How often a program runs with traces.
 pub const ROUNDS: u64 = 2;
+
+/// Microseconds that this thread has run; 0 where the system does not say.
+pub fn processor_time() -> u64 {
+    let times = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    times.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0) / 1000
+}
 
 /// How a program is run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,6 +120,13 @@ impl Tally {
         self.0.get(name).copied().unwrap_or(0)
     }
 
+    /// Adds the processor time since `start` to that of a phase; gives the time it is now.
+    pub fn time(&mut self, phase: &str, start: u64) -> u64 {
+        let now = processor_time();
+        self.add(&format!("time:{phase}"), now - start);
+        now
+    }
+
     /// Takes in what [`Display`] made.
     pub fn read(&mut self, text: &str) {
         for word in text.split_whitespace() {
@@ -142,11 +155,13 @@ impl Tally {
     /// The figures in words.
     pub fn report(&self, seconds: f64) -> String {
         let programs = self.get("programs").max(1);
+        let processor: u64 = self.0.iter().filter(|(name, _)| name.starts_with("time:")).map(|(_, count)| count).sum();
         let share = |part: u64, of: u64| part as f64 * 100.0 / of.max(1) as f64;
         let mut lines = vec![
             format!(
-                "{programs} programs in {seconds:.0} s, {:.0} a second; {} loop three times or more",
+                "{programs} programs, {:.0} a second in {seconds:.0} s, {:.0} a second of processor time; {} loop three times or more",
                 programs as f64 / seconds,
+                programs as f64 * 1e6 / processor.max(1) as f64,
                 self.get("looping")
             ),
             format!(
@@ -164,6 +179,7 @@ impl Tally {
                 self.get(TraceKind::Side.name()),
                 self.get("dropped"),
             ),
+            format!("processor time in microseconds: {}", self.named("time:")),
             format!("ended by errors: {}", self.named("error:")),
             format!("aborts: {}", self.named("abort:")),
         ];
@@ -219,16 +235,18 @@ pub fn run(compiled: &Compiled, settings: &Settings) -> Result<(Run, Option<Stat
 
 /// A program does the same with traces as without, whatever the parameters that come of the seed.
 pub fn agree(text: &str, seed: u64, tally: &mut Tally) -> Verdict {
-    let compiled = match program::compile("fuzz.scaly", text) {
-        Ok(compiled) => compiled,
-        Err(failure) => {
-            tally.add("refused", 1);
-            return refused(&failure.sources, &failure.diagnostics);
-        }
+    let start = processor_time();
+    let compiled = program::compile("fuzz.scaly", text);
+    let start = tally.time("compiling", start);
+    let Ok(compiled) = compiled else {
+        // Other modes say why.
+        tally.add("refused", 1);
+        return Verdict::Pass;
     };
     let plain = Settings::interpreted(seed);
     // A stack that is too small for the main program.
     let Ok((expected, _)) = run(&compiled, &plain) else { return Verdict::Pass };
+    let mut start = tally.time("interpreting", start);
     tally.add("programs", 1);
     let loops = expected.finished.loops.iter().any(|&count| count >= 3);
     tally.add("looping", u64::from(loops));
@@ -237,7 +255,9 @@ pub fn agree(text: &str, seed: u64, tally: &mut Tally) -> Verdict {
     }
     for round in 0..ROUNDS {
         let settings = Settings { stack_slots: plain.stack_slots, ..Settings::traced(seed, round) };
-        match run(&compiled, &settings) {
+        let ran = run(&compiled, &settings);
+        start = tally.time("tracing", start);
+        match ran {
             Ok((got, statistics)) => {
                 let statistics = statistics.unwrap_or_default();
                 tally.run(&statistics);

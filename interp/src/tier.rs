@@ -10,8 +10,6 @@
 //! otherwise (an error, `exit`) ends all native callers too, by a status that each of them hands on: no native stack is
 //! ever unwound. So nothing that may wait is ever called from native code.
 
-use scaly_runtime::memory::Region;
-
 pub use crate::interpreter::Position;
 use crate::interpreter::{Left, NESTED, Outcome, State, continue_at, resume_stopped};
 use crate::program::{FunctionId, LoopId, Pc};
@@ -147,6 +145,11 @@ impl State {
         &raw const here as usize > self.native_limit()
     }
 
+    /// The stack of regions; for native code, which enters and leaves them.
+    pub fn regions(&self) -> *mut u8 {
+        self.regions.address()
+    }
+
     /// Address behind the last slot of the stack of frames.
     pub fn slots_limit(&self) -> *mut u64 {
         self.limit
@@ -183,13 +186,4 @@ impl State {
     pub fn global_address(&self, offset: u32) -> i64 {
         self.tables.global(offset)
     }
-}
-
-/// Resets a region; for native code.
-///
-/// # Safety
-/// As for [`scaly_runtime::memory::reset`].
-pub unsafe extern "C" fn reset_region(region: *mut Region) {
-    // SAFETY: by the caller's promise.
-    unsafe { scaly_runtime::memory::reset(region) };
 }

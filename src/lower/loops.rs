@@ -16,7 +16,7 @@ use super::inlining::Inlining;
 use super::operators::{Known, known};
 use super::places::Place;
 use super::regions::{Region, Want};
-use crate::check::hir::{Body as Tree, Expr, ExprKind, GlobalId, IntKind, LocalId, LoopTag, Type, Types};
+use crate::check::hir::{Body as Tree, Expr, ExprKind, GlobalId, IntKind, LocalId, LoopTag, RoutineId, Type, Types};
 use crate::source::Span;
 
 /// A value that is the same in every iteration, by its bits.
@@ -30,6 +30,22 @@ pub enum Constant {
 
 /// How many constants wait in slots during a loop.
 const MOST_CONSTANTS: usize = 24;
+
+/// What is found in a loop.
+#[derive(Default)]
+struct Found {
+    constants: Vec<Constant>,
+    /// Inlined routines that have been looked at; those that call one another come back to themselves.
+    routines: Vec<RoutineId>,
+}
+
+impl Found {
+    fn note(&mut self, constant: Constant) {
+        if !self.constants.contains(&constant) {
+            self.constants.push(constant);
+        }
+    }
+}
 
 impl Constant {
     pub fn of(types: &Types, e: &Expr) -> Option<Constant> {
@@ -86,9 +102,9 @@ impl<'h> Body<'_, 'h> {
         if !self.loops.is_empty() {
             return outer;
         }
-        let mut found = Vec::new();
+        let mut found = Found::default();
         self.find_constants(e, &mut found);
-        for constant in found {
+        for constant in found.constants {
             let slot = self.code.frame.take(1);
             match constant {
                 Constant::F64(bits) => self.code.emit(Instruction::wide(Opcode::ConstF64, slot.0, 0, 0, bits as i64)),
@@ -109,8 +125,8 @@ impl<'h> Body<'_, 'h> {
         outer
     }
 
-    fn find_constants(&mut self, e: &'h Expr, found: &mut Vec<Constant>) {
-        if found.len() >= MOST_CONSTANTS {
+    fn find_constants(&mut self, e: &'h Expr, found: &mut Found) {
+        if found.constants.len() >= MOST_CONSTANTS {
             return;
         }
         match &e.kind {
@@ -128,22 +144,21 @@ impl<'h> Body<'_, 'h> {
         if let ExprKind::Call { routine, .. } = &e.kind
             && self.m.inlining(*routine) != Inlining::Never
             && let Tree::Code(body) = &self.hir.routine(*routine).body
+            && !found.routines.contains(routine)
         {
+            found.routines.push(*routine);
             self.find_constants(body, found);
         }
         match Constant::of(self.types(), e) {
             Some(Constant::Int(_)) => {}
-            Some(constant) if !found.contains(&constant) => found.push(constant),
-            Some(_) => {}
+            Some(constant) => found.note(constant),
             None => analysis::parts(e, &mut |part| self.find_constants(part, found)),
         }
     }
 
-    fn note_int(&self, e: &Expr, found: &mut Vec<Constant>) {
-        if let Some(constant @ Constant::Int(_)) = Constant::of(self.types(), e)
-            && !found.contains(&constant)
-        {
-            found.push(constant);
+    fn note_int(&self, e: &Expr, found: &mut Found) {
+        if let Some(constant @ Constant::Int(_)) = Constant::of(self.types(), e) {
+            found.note(constant);
         }
     }
 

@@ -8,6 +8,7 @@ pub mod statistics;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use statistics::Statistics;
@@ -118,9 +119,30 @@ pub fn run(path: &Path, configuration: Configuration, arguments: &[String], stdi
         command.arg(statistics::OPTION);
     }
     command.arg(path.strip_prefix(root()).unwrap_or(path)).args(arguments);
+    let folder = Folder::new()?;
+    command.env("SCALY_TEST_FOLDER", &folder.0);
     let mut outcome = finish(command, stdin)?;
     outcome.statistics = statistics::take(&mut outcome.error);
     Ok(outcome)
+}
+
+/// An empty folder of one run's own; a program finds its name in `SCALY_TEST_FOLDER`.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Folder, String> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("scaly-test-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        Ok(Folder(folder))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Runs a command to its end, or kills it at the limit.

@@ -52,12 +52,19 @@ impl Loop {
         }
     }
 
+    pub fn has_run_natively(&self) -> bool {
+        self.native > 0 || self.entries > 0
+    }
+
+    /// Whether it could have, if it is recorded at its first back edge: before the second one it has a trace, or a reason
+    /// to have none. What runs while another trace is recorded is in that one.
+    pub fn hot(&self) -> bool {
+        self.interpreted - self.recorded >= 2 || self.has_run_natively()
+    }
+
     /// What is wrong with it where every loop is recorded at its first back edge.
     fn stays_behind(&self) -> Option<String> {
-        // Before the second one it has a trace, or a reason to have none. What runs while another trace is recorded is
-        // in that one.
-        let left_to_the_interpreter = self.interpreted - self.recorded >= 2 && self.native == 0 && self.entries == 0;
-        (left_to_the_interpreter && self.reason.is_none()).then(|| {
+        (self.hot() && !self.has_run_natively() && self.reason.is_none()).then(|| {
             let (name, count, standing) = (&self.name, self.interpreted, &self.standing);
             format!("loop {name}: no native code and no reason in {count} iterations ({standing})")
         })

@@ -9,9 +9,10 @@
 //! back edge has nothing to move.
 
 use scaly_tracer::region::Type;
-use scaly_tracer::trace::{Effects, End, ExitKind, Inst, Op, Ref, Slot, SnapshotId, Trace};
+use scaly_tracer::trace::{Effects, End, ExitKind, Op, Ref, Slot, SnapshotId, Trace};
 
 use super::{Home, Left, Source, fold};
+use crate::inline::inlined;
 
 /// Positions within an instruction: operands are read, registers are clobbered, what an exit behind that needs is read,
 /// the result is written.
@@ -79,17 +80,17 @@ impl Lifetimes {
         for i in (0..trace.insts.len()).rev() {
             walk.inst(i);
         }
-        let clobber = |(i, inst): (usize, &Inst)| clobber(inst.op).map(|kind| (position(i, CLOBBER), kind));
-        let clobbers = trace.insts.iter().enumerate().filter_map(clobber).collect();
+        let clobber = |i| clobber(trace, i).map(|kind| (position(i, CLOBBER), kind));
+        let clobbers = (0..trace.insts.len()).filter_map(clobber).collect();
         let (units, unit) = walk.units();
         Lifetimes { handling: walk.handling, units, unit, clobbers }
     }
 }
 
-fn clobber(op: Op) -> Option<Clobber> {
-    match op {
+fn clobber(trace: &Trace, i: usize) -> Option<Clobber> {
+    match trace.insts[i].op {
         Op::CallTree { .. } | Op::CallFunction { .. } => Some(Clobber::All),
-        Op::Routine { .. } => Some(Clobber::Call),
+        Op::Routine { .. } if inlined(trace, i).is_none() => Some(Clobber::Call),
         _ => None,
     }
 }

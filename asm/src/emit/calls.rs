@@ -21,6 +21,8 @@ use crate::context::Shared;
 pub enum Cold {
     /// A function came back with more than its results.
     Finish { function: FunctionId, slot: Slot, from: DynamicLabel, back: DynamicLabel },
+    /// The short way of a routine is not open.
+    Routine { routine: Routine, slot: Slot, from: DynamicLabel, back: DynamicLabel, exit: DynamicLabel },
     /// The forced poll's turn has come.
     Rearm { from: DynamicLabel, exit: DynamicLabel },
 }
@@ -29,16 +31,14 @@ impl Emitter<'_> {
     pub fn routine(&mut self, inst: &Inst, routine: Routine, slot: Slot) {
         self.op(LEA, RDX, slot_operand(slot));
         self.call_helper(tier::call_routine as *const (), routine as i64);
-        if tier::ROUTINE_DONE == 0 {
-            dynasm!(self.ops; .arch x64; test al, al);
-        } else {
-            dynasm!(self.ops; .arch x64; cmp al, BYTE tier::ROUTINE_DONE as i8);
-        }
+        self.test_outcome();
         let exit = self.stub(inst);
         dynasm!(self.ops; .arch x64; jne =>exit);
     }
 
     pub fn call_tree(&mut self, i: usize, tree: TraceId, slot: Slot) {
+        // What a tree says of an earlier call is over, whether or not its exit was expected.
+        self.op_imm32(STORE32_IMM, 0, context(at::VIA), 0);
         self.move_base(slot as i32);
         self.op(MOV, RAX, context(at::TREES));
         self.op(GROUP5.narrow(), 2, Rm::Memory(Address::of(RAX, 8 * tree.0 as i32)));
@@ -94,6 +94,25 @@ impl Emitter<'_> {
         self.op(MOV32, 9, context(at::VIA));
         self.call_helper(tier::finish_call as *const (), i64::from(function.0));
         dynasm!(self.ops; .arch x64; test al, al; jnz =>back; mov eax, DWORD code::ABANDONED as i32; jmp =>abandon);
+    }
+
+    /// Calls a routine and keeps all registers.
+    pub fn careful_routine(&mut self, routine: Routine, slot: Slot, from: DynamicLabel, back: DynamicLabel) {
+        dynasm!(self.ops; .arch x64; =>from);
+        self.constant(RAX, routine as i64);
+        self.op(LEA, RDX, slot_operand(slot));
+        self.call_outside(self.target.careful_routine);
+        self.test_outcome();
+        dynasm!(self.ops; .arch x64; je =>back);
+    }
+
+    /// Whether a routine has just computed: equal.
+    fn test_outcome(&mut self) {
+        if tier::ROUTINE_DONE == 0 {
+            dynasm!(self.ops; .arch x64; test al, al);
+        } else {
+            dynasm!(self.ops; .arch x64; cmp al, BYTE tier::ROUTINE_DONE as i8);
+        }
     }
 
     /// Where the status in eax, which says that a callee did not come back, is handed on.

@@ -97,7 +97,6 @@ impl Emitter<'_> {
 
     pub fn jump_code(&mut self, code: Code, to: DynamicLabel) {
         match code {
-            Code::Overflow => dynasm!(self.ops; .arch x64; jo =>to),
             Code::Below => dynasm!(self.ops; .arch x64; jb =>to),
             Code::AboveEqual => dynasm!(self.ops; .arch x64; jae =>to),
             Code::Equal => dynasm!(self.ops; .arch x64; je =>to),

@@ -71,7 +71,10 @@ impl Emitter<'_> {
             ; cmp rax, BYTE 1
             ; jno >done
             ; xorps xmm14, xmm14
-            ; ucomisd Rx(from), xmm14
+        );
+        self.op(UCOMISD, from, Rm::Register(XMM14));
+        dynasm!(self.ops
+            ; .arch x64
             ; jp >nan
             ; jb >done
             ; mov rax, QWORD i64::MAX
@@ -112,8 +115,8 @@ impl Emitter<'_> {
             ; cmovs rax, rcx
             ; jmp >done
             ; large:
-            ; movaps xmm14, Rx(from)
         );
+        self.op(MOVAPS, XMM14, Rm::Register(from));
         self.op(SUBF, XMM14, two_63);
         dynasm!(self.ops
             ; .arch x64
@@ -132,7 +135,8 @@ impl Emitter<'_> {
         let from = self.float_reg(a, XMM15);
         self.op(MOVQ_FROM, from, Rm::Register(RAX));
         self.constant(RCX, NAN_F64 as i64);
-        dynasm!(self.ops; .arch x64; ucomisd Rx(from), Rx(from); cmovp rax, rcx);
+        self.op(UCOMISD, from, Rm::Register(from));
+        self.op(CMOV.plus(Code::Parity as u8), RAX, Rm::Register(RCX));
         self.word_done(i, RAX);
     }
 
@@ -140,7 +144,8 @@ impl Emitter<'_> {
         let from = self.float_reg(a, XMM15);
         self.op(MOVD_FROM, from, Rm::Register(RAX));
         self.constant(RCX, i64::from(NAN_F32));
-        dynasm!(self.ops; .arch x64; ucomiss Rx(from), Rx(from); cmovp eax, ecx);
+        self.op(UCOMISS, from, Rm::Register(from));
+        self.op(CMOV.plus(Code::Parity as u8), RAX, Rm::Register(RCX));
         self.word_done(i, RAX);
     }
 

@@ -66,7 +66,13 @@ impl Emitter<'_> {
             _ => {}
         }
         self.shift_by(7, RDX, by.shift);
-        dynasm!(self.ops; .arch x64; mov rax, rdx; shr rax, BYTE 63; add rdx, rax);
+        if divisor > 0 {
+            // The quotient is negative where the number is, which is known sooner.
+            self.op(MOV, RAX, Rm::Register(number));
+            dynasm!(self.ops; .arch x64; sar rax, BYTE 63; sub rdx, rax);
+        } else {
+            dynasm!(self.ops; .arch x64; mov rax, rdx; shr rax, BYTE 63; add rdx, rax);
+        }
         self.quotient_done(i, remainder, number, divisor);
     }
 
@@ -82,9 +88,12 @@ impl Emitter<'_> {
                 self.op(IMUL, RDX, Rm::Register(RAX));
             }
         }
-        self.op(MOV, RAX, Rm::Register(number));
-        self.op(SUB, RAX, Rm::Register(RDX));
-        self.word_done(i, RAX);
+        let work = self.work(i, &[]);
+        if work != number {
+            self.op(MOV, work, Rm::Register(number));
+        }
+        self.op(SUB, work, Rm::Register(RDX));
+        self.word_done(i, work);
     }
 
     fn divide_checked(&mut self, a: Ref, b: Ref, remainder: bool) {

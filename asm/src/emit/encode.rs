@@ -4,7 +4,7 @@
 //! when a trace is compiled is encoded here: prefix, REX, opcode, ModRM, SIB, in the shortest form.
 //!
 //! ```text
-//! [66 | F2 | F3]  [REX 0100 W R X B]  [0F [38 | 3A]]  opcode  ModRM mod:2 reg:3 rm:3  [SIB]  [displacement]  [immediate]
+//! [66 | F2 | F3]  [REX 0100 W R X B]  [0F [3A]]  opcode  ModRM mod:2 reg:3 rm:3  [SIB]  [displacement]  [immediate]
 //! ```
 
 use dynasmrt::x64::X64Relocation;
@@ -29,8 +29,6 @@ pub enum Map {
     One,
     /// 0F
     Two,
-    /// 0F 38
-    Three,
     /// 0F 3A
     ThreeA,
 }
@@ -134,6 +132,7 @@ pub const MOVSD_LOAD: Form = two(0xf2, 0x10);
 pub const MOVSS_LOAD: Form = two(0xf3, 0x10);
 pub const MOVSD_STORE: Form = two(0xf2, 0x11);
 pub const MOVSS_STORE: Form = two(0xf3, 0x11);
+pub const MOVUPS_STORE: Form = two(0, 0x11);
 pub const MOVAPS: Form = two(0, 0x28);
 /// General register or memory to vector register.
 pub const MOVQ_TO: Form = two(0x66, 0x6e).wide();
@@ -141,6 +140,9 @@ pub const MOVD_TO: Form = two(0x66, 0x6e);
 /// Vector register (`reg`) to general register or memory.
 pub const MOVQ_FROM: Form = two(0x66, 0x7e).wide();
 pub const MOVD_FROM: Form = two(0x66, 0x7e);
+/// The signs of both halves to a general register.
+pub const MOVMSK: Form = two(0x66, 0x50);
+pub const MOVMSK_SINGLE: Form = two(0, 0x50);
 pub const SQRT: Form = two(0xf2, 0x51);
 pub const ADDF: Form = two(0xf2, 0x58);
 pub const MULF: Form = two(0xf2, 0x59);
@@ -174,7 +176,6 @@ impl Form {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Code {
-    Overflow = 0x0,
     Below = 0x2,
     AboveEqual = 0x3,
     Equal = 0x4,
@@ -194,7 +195,6 @@ pub enum Code {
 impl Code {
     pub fn negated(self) -> Code {
         match self {
-            Code::Overflow => unreachable!("nobody asks for no overflow"),
             Code::Below => Code::AboveEqual,
             Code::AboveEqual => Code::Below,
             Code::Equal => Code::NotEqual,
@@ -278,7 +278,6 @@ pub fn encode(ops: &mut Assembler, form: Form, reg: u8, rm: Rm, immediate: usize
     match form.map {
         Map::One => {}
         Map::Two => ops.push(0x0f),
-        Map::Three => ops.extend(&[0x0f, 0x38]),
         Map::ThreeA => ops.extend(&[0x0f, 0x3a]),
     }
     ops.push(form.opcode);

@@ -112,7 +112,15 @@ impl Emitter<'_> {
 
     /// Jumps to code of another block.
     pub fn jump_outside(&mut self, target: usize) {
-        self.ops.push(0xe9);
+        self.outside(0xe9, target);
+    }
+
+    pub fn call_outside(&mut self, target: usize) {
+        self.outside(0xe8, target);
+    }
+
+    fn outside(&mut self, opcode: u8, target: usize) {
+        self.ops.push(opcode);
         self.outside.push((self.ops.offset().0, target));
         self.ops.push_i32(0);
     }

@@ -84,7 +84,7 @@ impl Emitter<'_> {
             FloatUnary::Neg => self.op(XORPS, work, context(width.sign)),
             FloatUnary::Abs => self.op(ANDPS, work, context(width.magnitude)),
             FloatUnary::Sqrt => self.op(if single { SQRT.single() } else { SQRT }, work, Rm::Register(work)),
-            _ if self.target.features.sse41 => self.round(op, work, width),
+            _ if self.target.features.sse41() => self.round(op, work, width),
             _ => self.round_by_int(op, work, single, width),
         }
         self.float_done(i, work);
@@ -120,11 +120,7 @@ impl Emitter<'_> {
         self.jump_code(Code::AboveEqual, done);
         self.jump_code(Code::Parity, done);
         // ecx: the sign, xmm14: the integral part, work: the fraction.
-        if single {
-            dynasm!(self.ops; .arch x64; movmskps ecx, Rx(work));
-        } else {
-            dynasm!(self.ops; .arch x64; movmskpd ecx, Rx(work));
-        }
+        self.op(if single { MOVMSK_SINGLE } else { MOVMSK }, RCX, Rm::Register(work));
         self.op(width.to_int, RAX, Rm::Register(work));
         self.op(XORPS, XMM14, Rm::Register(XMM14));
         self.op(width.from_int, XMM14, Rm::Register(RAX));
@@ -157,6 +153,8 @@ impl Emitter<'_> {
         self.op(ANDPS, XMM14, context(width.magnitude));
         dynasm!(self.ops; .arch x64; test cl, BYTE 1; jz >positive);
         self.op(ORPS, XMM14, context(width.sign));
-        dynasm!(self.ops; .arch x64; positive: ; movaps Rx(work), xmm14; =>done);
+        dynasm!(self.ops; .arch x64; positive:);
+        self.op(MOVAPS, work, Rm::Register(XMM14));
+        dynasm!(self.ops; .arch x64; =>done);
     }
 }

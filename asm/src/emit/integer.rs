@@ -1,6 +1,6 @@
 //! Integer operations: what a two's complement machine does, without its traps.
 
-use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
+use dynasmrt::{DynasmApi, dynasm};
 use scaly_interp::machine::{IntKind, IntOp, IntUnary};
 use scaly_tracer::trace::Ref;
 
@@ -214,7 +214,7 @@ impl Emitter<'_> {
     }
 
     fn popcount(&mut self, i: usize, a: Ref) {
-        if self.target.features.popcnt {
+        if self.target.features.popcnt() {
             return self.count(i, POPCNT, a);
         }
         // Bits are added in pairs, fours and bytes; the product adds the bytes.
@@ -242,7 +242,7 @@ impl Emitter<'_> {
     }
 
     fn leading_zeros(&mut self, i: usize, a: Ref) {
-        if self.target.features.lzcnt {
+        if self.target.features.lzcnt() {
             return self.count(i, LZCNT, a);
         }
         let from = self.word_rm(a, RAX);
@@ -254,7 +254,7 @@ impl Emitter<'_> {
     }
 
     fn trailing_zeros(&mut self, i: usize, a: Ref) {
-        if self.target.features.bmi1 {
+        if self.target.features.bmi1() {
             return self.count(i, TZCNT, a);
         }
         let from = self.word_rm(a, RAX);

@@ -1,6 +1,6 @@
 //! Loads and stores: of the program's memory, of slots, of blocks' headers.
 
-use dynasmrt::{DynasmApi, DynasmLabelApi, dynasm};
+use dynasmrt::{DynasmLabelApi, dynasm};
 use scaly_interp::machine::IntMemory;
 use scaly_runtime::memory::BLOCK_HEADER;
 use scaly_tracer::region::Type;
@@ -120,7 +120,9 @@ impl Emitter<'_> {
     pub fn capacity(&mut self, i: usize, a: Ref) {
         let base = self.word_reg(a, RCX);
         let at = Address::of(base, -(BLOCK_HEADER as i32));
-        dynasm!(self.ops; .arch x64; xor eax, eax; test Rq(base), Rq(base); jz >none);
+        self.op(XOR.narrow(), RAX, Rm::Register(RAX));
+        self.op(TEST, base, Rm::Register(base));
+        dynasm!(self.ops; .arch x64; jz >none);
         self.op(MOV, RAX, Rm::Memory(at));
         dynasm!(self.ops; .arch x64; none:);
         self.word_done(i, RAX);

@@ -27,7 +27,7 @@ mod calls;
 mod compare;
 mod convert;
 mod divide;
-mod encode;
+pub mod encode;
 mod ends;
 mod exits;
 mod float;
@@ -35,6 +35,7 @@ mod integer;
 mod magic;
 mod memory;
 mod operands;
+mod regions;
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use rustc_hash::FxHashMap;
@@ -45,10 +46,10 @@ use scaly_tracer::trace::{ExitId, Inst, Op, SnapshotId, Trace};
 use crate::allocate::{Allocation, Handling, Home, Left};
 use crate::context::Shared;
 use crate::features::Features;
+use crate::inline::inlined;
 use calls::Cold;
 use compare::Flags;
-pub use encode::Assembler;
-use encode::PoolUse;
+use encode::{Assembler, PoolUse};
 
 /// What code is emitted for.
 pub struct Target<'a> {
@@ -58,6 +59,8 @@ pub struct Target<'a> {
     pub forced_polls: bool,
     /// Where exits go that have no code of their own.
     pub common_exit: usize,
+    /// Where routines are called with all registers kept.
+    pub careful_routine: usize,
 }
 
 /// What surrounds a trace.
@@ -183,7 +186,10 @@ impl Emitter<'_> {
             Op::StackLimit => self.keep_at_hand(i, Home::StackLimit),
             Op::Inherit { .. } => {}
             Op::Guard { expected } => self.guard(i, inst, expected),
-            Op::Routine { routine, slot } => self.routine(inst, routine, slot),
+            Op::Routine { routine, slot } => match inlined(self.trace, i) {
+                Some(inlined) => self.inlined_routine(inst, routine, slot, inlined),
+                None => self.routine(inst, routine, slot),
+            },
             Op::CallTree { tree, slot } => self.call_tree(i, tree, slot),
             Op::CallFunction { function, slot } => self.call_function(inst, function, slot),
             Op::Poll => self.poll(inst),
@@ -254,6 +260,10 @@ impl Emitter<'_> {
         for cold in std::mem::take(&mut self.cold) {
             match cold {
                 Cold::Finish { function, slot, from, back } => self.finish_call(function, slot, from, back),
+                Cold::Routine { routine, slot, from, back, exit } => {
+                    self.careful_routine(routine, slot, from, back);
+                    dynasm!(self.ops; .arch x64; jmp =>exit);
+                }
                 Cold::Rearm { from, exit } => self.rearm(from, exit),
             }
         }

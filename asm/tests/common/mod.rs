@@ -38,10 +38,18 @@ function callee(params 1, results 1, frame 40)
 
 /// Runs `body` with a backend, a state and the position of a frame.
 pub fn with_backend<R>(options: Options, body: impl FnOnce(&X64, &mut State, Position) -> R) -> R {
+    with_limits(options, interpreter::Options::default(), body)
+}
+
+pub fn with_limits<R>(
+    options: Options,
+    limits: interpreter::Options,
+    body: impl FnOnce(&X64, &mut State, Position) -> R,
+) -> R {
     let program = program();
     let backend = X64::new(program.clone(), options).unwrap();
     let world = World::standard(Vec::new());
-    let result = probe(program, world, interpreter::Options::default(), |state, at| body(&backend, state, at));
+    let result = probe(program, world, limits, |state, at| body(&backend, state, at));
     result.unwrap().unwrap()
 }
 

@@ -12,6 +12,7 @@
 //!
 //! So `reset` has nothing to do when `bump == start`, and leaving a region nothing when `end == 0`.
 
+use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 use super::arena::{order_for, span_bytes};
@@ -55,7 +56,7 @@ impl BlockHeader {
 
 /// A region's header, at a stable address in its fiber's [`super::RegionStack`].
 ///
-/// The layout is fixed: compiled code reads and writes the first three words.
+/// The layout is fixed: compiled code reads and writes it, by the distances below.
 #[repr(C)]
 pub struct Region {
     /// Address of the first free byte of the newest chunk.
@@ -108,6 +109,13 @@ const RESET_KEEP: usize = 64 << 10;
 const GUARD_CHUNK: usize = 16 << 10;
 
 impl Region {
+    pub const BUMP: usize = offset_of!(Region, bump);
+    pub const END: usize = offset_of!(Region, end);
+    pub const LISTS: usize = offset_of!(Region, lists);
+    pub const START: usize = offset_of!(Region, start);
+    pub const NEXT: usize = offset_of!(Region, next);
+    pub const PREVIOUS: usize = offset_of!(Region, previous);
+
     pub(super) fn unused(pool: *const *mut PagePool, previous: *mut Region, next: *mut Region) -> Region {
         Region {
             bump: 0,

@@ -3,6 +3,7 @@
 //! Headers are made in blocks and linked both ways once; entering is one load and one store, since the headers above
 //! the top are always in the unused state.
 
+use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 use super::error::MemoryError;
@@ -13,6 +14,7 @@ use super::region::{Keep, Region};
 const FIRST_HEADERS: usize = 32;
 const MOST_HEADERS: usize = 4096;
 
+#[repr(C)]
 struct Inner {
     /// What the regions read: the pool of the worker that runs the fiber.
     pool: *mut PagePool,
@@ -31,6 +33,14 @@ pub struct RegionStack {
 unsafe impl Send for RegionStack {}
 
 impl RegionStack {
+    /// Where compiled code finds the region on top, in bytes from [`RegionStack::address`].
+    pub const TOP: usize = offset_of!(Inner, top);
+
+    /// The part that does not move.
+    pub fn address(&self) -> *mut u8 {
+        self.inner.as_ptr().cast()
+    }
+
     /// An empty stack that takes memory from `pool`.
     ///
     /// # Safety

@@ -176,13 +176,17 @@ impl Memory<'_, '_> {
         x == y || self.may_share(x, y) || self.may_share(y, x)
     }
 
-    /// Whether the first is a slice that the caller gave, or what a lambda looks at, and the second may be what it is a slice of. A parameter by
-    /// value behaves like a copy: if what is written through a slice could be seen in it, the caller has made one.
+    /// Whether the first is a slice that the caller gave, or what a lambda looks at, and the second may be what it is a
+    /// slice of. A parameter by value behaves like a copy: if what is written through a slice could be seen in it, the
+    /// caller has made one.
     fn may_share(&self, view: Source, other: Source) -> bool {
-        matches!(self.kind(view), Some(ParamKind::View | ParamKind::Environment))
-            && !matches!(other, Source::Fresh { .. } | Source::Text)
-            && !(self.constant_globals && other == Source::Global)
-            && !matches!(self.kind(other), Some(ParamKind::Value | ParamKind::Region))
+        let is_view = matches!(self.kind(view), Some(ParamKind::View | ParamKind::Environment));
+        let apart = match other {
+            Source::Fresh { .. } | Source::Text => true,
+            Source::Global => self.constant_globals,
+            _ => matches!(self.kind(other), Some(ParamKind::Value | ParamKind::Region)),
+        };
+        is_view && !apart
     }
 
     /// A slot without a row may be anything, like a slice.

@@ -38,8 +38,6 @@ pub enum Dropped {
     Tree,
     /// A better one took its place.
     Replaced,
-    /// Its entry checks no longer hold.
-    Unused,
 }
 
 /// What is wrong with the code memory.

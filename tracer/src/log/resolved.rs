@@ -254,7 +254,6 @@ impl Dropped {
             Dropped::Room => "room",
             Dropped::Tree => "tree",
             Dropped::Replaced => "replaced",
-            Dropped::Unused => "unused",
         }
     }
 }

@@ -86,8 +86,7 @@ impl fmt::Display for Resolved<'_> {
                 let why = match why {
                     "room" => "others need its memory",
                     "tree" => "the tree that it builds on was dropped",
-                    "replaced" => "a better one took its place",
-                    _ => "what it was made for does not come any more",
+                    _ => "a better one took its place",
                 };
                 write!(f, "dropped trace{trace} {start}: {why}")
             }

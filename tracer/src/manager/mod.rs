@@ -15,6 +15,7 @@ mod clock;
 mod places;
 mod room;
 mod trees;
+mod values;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
@@ -34,11 +35,11 @@ use crate::log::{Abort, CodeMemory, Compiled, Dropped, Event, Log, SideEnd, Star
 use crate::optimize::{self, Builder, Finished};
 use crate::parameters::Parameters;
 use crate::recorder::{self, Bounds, Facts, Place, Ran, Recorded, Task};
-use crate::trace::{End, ExitId, ExitKind, Root, TraceId};
+use crate::trace::{End, ExitId, ExitKind, Root, Trace, TraceId};
 
 /// Makes the backend when the first trace is to be assembled, so that a program in which nothing gets hot does not pay
 /// for it.
-type Make<B> = Box<dyn Fn(&Parameters) -> Option<B>>;
+pub type Make<B> = Box<dyn Fn(&Parameters) -> Option<B>>;
 
 pub struct Tracing<B> {
     facts: Rc<Facts>,
@@ -171,7 +172,7 @@ impl<B: Backend> Tracing<B> {
             self.log.event(|| Event::TreeStable { tree, start, traces });
         }
         let left = self.run_native(state, tree, at);
-        self.left(state, left, at)
+        self.left(state, left, at, false)
     }
 
     fn run_native(&self, state: &mut State, tree: TraceId, at: Position) -> Left {
@@ -189,7 +190,8 @@ impl<B: Backend> Tracing<B> {
     }
 
     /// Where the interpreter goes on behind native code that ran on the frame at `at`.
-    fn left(&self, state: &mut State, left: Left, at: Position) -> Goes {
+    /// `follow`: its exit is hot, however seldom it was taken.
+    fn left(&self, state: &mut State, left: Left, at: Position, follow: bool) -> Goes {
         let (exit, root, via) = match left {
             Left::Returned => return tier::returned(state, at),
             Left::Abandoned => return Goes::Stopped,
@@ -205,7 +207,7 @@ impl<B: Backend> Tracing<B> {
                 (ExitKind::Leave, None) | (ExitKind::Outcome, _) => None,
                 _ => Some((exit, None)),
             };
-            (kind, to, taken.filter(|&(taken, _)| trees.count_exit(taken)))
+            (kind, to, taken.filter(|&(taken, _)| trees.count_exit(taken) || follow))
         };
         if kind == ExitKind::Outcome {
             return tier::stopped_in_routine(state, to);
@@ -260,7 +262,7 @@ impl<B: Backend> Tracing<B> {
                 return Goes::On(at);
             }
             let place = trees.trace(tree).place;
-            let specialization = trees.exit(exit).entry && trees.specialize(tree, self.parameters.specializations);
+            let specialization = trees.exit(exit).entry && trees.may_specialize(tree, self.parameters.specializations);
             let (root, parent) = (Root::Side(exit), Some((snapshot, types)));
             (Task { root, place, tree, parent, passed, specialization }, start)
         };
@@ -278,13 +280,17 @@ impl<B: Backend> Tracing<B> {
         };
         self.log.event(|| Event::Record { start, attempt: self.attempts(&task) + 1 });
         self.places.borrow_mut().recording = true;
+        let known = self.trees.borrow().next_id();
         let before = self.clock.switch(Running::Recording);
         let Recorded { result, pc, goes } = recorder::record(state, at, self.facts.clone(), task.clone(), bounds, self);
         self.clock.switch(before);
         self.places.borrow_mut().recording = false;
         match result.and_then(|builder| self.compile(builder, &task, start)) {
             Ok(trace) => self.publish(state, &task, trace),
-            Err(abort) => self.aborted(state, &task, start, abort, pc),
+            Err(abort) => {
+                let grown = self.trees.borrow().next_id() != known;
+                self.aborted(state, &task, start, abort, pc, grown);
+            }
         }
         goes
     }
@@ -347,13 +353,19 @@ impl<B: Backend> Tracing<B> {
         });
         self.log.asm(id, || backend.listing(id));
         if let Root::Side(exit) = task.root {
-            self.told_side(id, task, exit, trace.end);
+            self.told_side(id, task, exit, &trace);
         }
         Ok(id)
     }
 
-    fn told_side(&self, trace: TraceId, task: &Task, exit: ExitId, end: End) {
-        let end = match end {
+    fn told_side(&self, id: TraceId, task: &Task, exit: ExitId, trace: &Trace) {
+        if let (true, Place::Loop(of)) = (task.specialization, task.place) {
+            let values = values::conditions(trace, &self.facts.program, of);
+            let number = self.trees.borrow().trace(task.tree).specializations;
+            let start = Start::Loop(of);
+            self.log.event(|| Event::Specialized { trace: id, start, values: &values, number });
+        }
+        let end = match trace.end {
             End::Loop(_) | End::Link(..) => SideEnd::Loop,
             End::Leave(_) => SideEnd::Leaves,
             End::Return => SideEnd::Returns,
@@ -362,8 +374,8 @@ impl<B: Backend> Tracing<B> {
         let at = trees.exit(exit).snapshot.pc;
         let of = trees.exit(exit).trace;
         let count = trees.trace(task.tree).sides;
-        self.log.event(|| Event::SideTrace { trace, tree: task.tree, exit, at, end, count });
-        self.log.event(|| Event::Link { exit, of, at, to: trace });
+        self.log.event(|| Event::SideTrace { trace: id, tree: task.tree, exit, at, end, count });
+        self.log.event(|| Event::Link { exit, of, at, to: id });
     }
 
     fn publish(&self, state: &mut State, task: &Task, trace: TraceId) {
@@ -379,9 +391,15 @@ impl<B: Backend> Tracing<B> {
         }
     }
 
-    /// Tries again later; after several attempts much later.
-    fn aborted(&self, state: &mut State, task: &Task, start: Start, reason: Abort, at: Pc) {
+    /// Tries again later; after several attempts much later. `grown`: at least there are traces now that it can use.
+    fn aborted(&self, state: &mut State, task: &Task, start: Start, reason: Abort, at: Pc, grown: bool) {
         let parameters = &self.parameters;
+        if let (true, Root::Loop(_) | Root::Function(_)) = (grown, task.root) {
+            let retry = self.places.borrow().get(task.place).threshold;
+            self.set_counter(state, task.place, retry);
+            self.log.event(|| Event::Abort { start, reason, at, retry });
+            return;
+        }
         let (retry, attempts) = match task.root {
             Root::Side(exit) => {
                 let mut trees = self.trees.borrow_mut();
@@ -437,7 +455,7 @@ impl<B: Backend> Tier for Tracing<B> {
             exit => {
                 let via = (call.via != 0).then_some(ExitId(call.via));
                 let left = Left::Exit { exit: ExitId(exit), root: call.frame.of_frame(call.root), via };
-                self.left(state, left, call.frame)
+                self.left(state, left, call.frame, false)
             }
         };
         let returned = tier::run_nested(state, call.frame, goes);
@@ -467,6 +485,9 @@ impl<B: Backend> recorder::Trees for Tracing<B> {
                 return Ran::Done(exit, root.at(snapshot.pc, snapshot.base()));
             }
         }
-        Ran::Else(self.left(state, left, at))
+        // The recording has come to nothing. What it needs is a trace of the path that was taken here; left to itself it
+        // may never come: interpreted, the loop is entered behind its first iteration.
+        self.places.borrow_mut().recording = false;
+        Ran::Else(self.left(state, left, at, true))
     }
 }

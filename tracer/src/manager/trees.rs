@@ -109,6 +109,7 @@ impl Trees {
         self.traces[tree.index()].quiet = 0;
         if tree != id {
             self.traces[tree.index()].sides += 1;
+            self.traces[tree.index()].specializations += u32::from(task.specialization);
         }
         for (i, snapshot) in trace.snapshots.iter().enumerate() {
             if snapshot.kind == ExitKind::Leave {
@@ -128,12 +129,9 @@ impl Trees {
         }));
     }
 
-    /// Whether a tree may have one more specialization; it is counted.
-    pub fn specialize(&mut self, tree: TraceId, limit: u32) -> bool {
-        let data = &mut self.traces[tree.index()];
-        let may = data.specializations < limit;
-        data.specializations += u32::from(may);
-        may
+    /// Whether a tree may have one more specialization.
+    pub fn may_specialize(&self, tree: TraceId, limit: u32) -> bool {
+        self.trace(tree).specializations < limit
     }
 
     /// Counts an exit; true if it is hot now.

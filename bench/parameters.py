@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""What each row of the trace compiler's table of parameters is worth: programs run with other values than the default.
+
+    cargo build --release
+    bench/parameters.py [--rounds 7] [--instructions] [--programs part,part…] [NAME[=VALUE,VALUE…]…]
+
+All values of a row and the default, twice, run each program in turn, round by round. A line a value: the geometric mean
+over the programs of the ratio to the default, and the programs where it is best and worst. The line `again` is the
+default against itself: what is not further from 1 than that is noise. The time is user and system time together, the
+least of the rounds; the sizes are such that a run takes some ten milliseconds, where compiling weighs as much as what
+comes of it. `--instructions` counts instructions under valgrind instead: slow, the same on any machine however busy, and
+blind to what instructions cost.
+
+The rows of the static analysis change no run: `cargo run --release -p scaly-bench --bin verdicts` has those.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+from measure import ROOT, SCALY, Failed, executable, geometric_mean, run
+from traces import EXAMPLES, FURTHER, IMAGE, NAMED
+
+# Other values than the default.
+VALUES = {
+    "hot": [10, 20, 40, 80, 110, 200, 500],
+    "hot_function": [20, 40, 80, 160, 300, 1000],
+    "hot_exit": [2, 4, 7, 15, 25, 50, 100],
+    "hot_backoff": [4, 8, 16],
+    "attempts": [2, 3, 12, 30],
+    "blacklist": [4, 16, 256, 4096],
+    "max_trace": [250, 500, 1000, 2000, 8000, 20000],
+    "max_exits": [50, 100, 200, 1000, 4000],
+    "max_side_traces": [5, 20, 50, 200, 1000],
+    "inline_depth": [1, 2, 4, 8, 20, 40],
+    "inline_size": [20, 60, 150, 300, 1200, 4000],
+    "specializations": [0, 1, 2, 8, 20],
+    "spills": [8, 32, 64, 1024],
+    "unroll": [0, 2, 4, 15, 30, 60],
+    "hoist": [0],
+    "stable": [100, 10000],
+    "code_memory": [64, 256, 1024, 4096, 262144],
+    "count": [1],
+}
+
+# Sizes at which compiled programs take some ten milliseconds.
+SIZES = {
+    "fib": "27",
+    "mandelbrot": "200 100",
+    "nbody": "60000",
+    "spectral_norm": "150",
+    "matmul": "120",
+    "sieve": "500000 3",
+    "raytracer": "100 75",
+    "sum": "1000000 10",
+    "wordcount": "60000",
+    "black_scholes": "10000 5",
+    "collatz": "30000",
+    "expressions": "300",
+    "heat": "100 100",
+    "histogram": "150000",
+    "levenshtein": "500",
+    "machine": "200000",
+    "nqueens": "9",
+    "particles": "1000 200",
+    "strings": "100000",
+    "sum_float": "1000000 10",
+    "trees": "11",
+}
+
+
+def programs(scratch, parts):
+    """Names and what to run."""
+    image = str(scratch / "image.png")
+    found = {p.name: [f"bench/programs/{p.name}.scaly", *SIZES[p.name].split()] for p in NAMED + FURTHER}
+    for path in sorted((ROOT / "examples").glob("*.scaly")):
+        arguments = [image if a == IMAGE else a for a in EXAMPLES.get(path.stem, [])]
+        found[f"examples/{path.stem}"] = [f"examples/{path.name}", *arguments]
+    return {name: words for name, words in found.items() if not parts or any(part in name for part in parts)}
+
+
+def seconds(command):
+    return run(command, cwd=ROOT, limit=600).cpu
+
+
+def instructions(command):
+    # Code that changes lies in mappings of a file, too.
+    with tempfile.NamedTemporaryFile() as out:
+        valgrind = ["valgrind", "--smc-check=all", "--tool=callgrind", f"--callgrind-out-file={out.name}"]
+        ran = run([*valgrind, *command], cwd=ROOT, limit=600)
+    counted = re.search(rb"Collected : (\d+)", ran.errors)
+    if counted is None:
+        raise Failed(f"{' '.join(command)}: {ran.errors.decode(errors='replace')}")
+    return int(counted[1])
+
+
+def sweep(scaly, name, values, chosen, args):
+    settings = [[], []] + [["--jit", f"{name}={value}"] for value in values]
+    ratios = [{} for _ in settings]
+    for program, words in chosen.items():
+        commands = [[scaly, *setting, *words] for setting in settings]
+        if args.instructions:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                least = list(pool.map(instructions, commands))
+        else:
+            rounds = [[seconds(command) for command in commands] for _ in range(args.rounds)]
+            least = [min(column) for column in zip(*rounds)]
+        for each, figure in zip(ratios, least):
+            each[program] = figure / least[0]
+    print(f"\n| {name} | mean | best | | worst | |\n|---:|---:|---:|---|---:|---|")
+    for title, each in zip(["again", *values], ratios[1:]):
+        best, worst = (choose(each, key=each.get) for choose in (min, max))
+        cells = [title, f"{geometric_mean(each.values()):.3f}", f"{each[best]:.2f}", best, f"{each[worst]:.2f}", worst]
+        print("| " + " | ".join(map(str, cells)) + " |", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scaly", default=str(SCALY), help="the command to measure")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--instructions", action="store_true", help="instructions instead of time")
+    parser.add_argument("--programs", default="", help="parts of names, with commas between; all by default")
+    parser.add_argument("rows", nargs="*", metavar="NAME[=VALUE,…]", help="all that have values here by default")
+    args = parser.parse_args()
+    scaly = executable(args.scaly)
+    with tempfile.TemporaryDirectory() as scratch:
+        chosen = programs(pathlib.Path(scratch), [part for part in args.programs.split(",") if part])
+        for row in args.rows or VALUES:
+            name, given, values = row.partition("=")
+            if not given and name not in VALUES:
+                parser.error(f"no values for {name}; there are some for {', '.join(VALUES)}")
+            sweep(scaly, name, values.split(",") if given else VALUES[name], chosen, args)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failed as failed:
+        sys.exit(str(failed))
