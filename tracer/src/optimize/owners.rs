@@ -168,6 +168,57 @@ mod tests {
         assert_eq!(loads_behind("", CHECK, "v20: i64 = load.i64 v0 + 24\nv29: i64 = load.i64 v20 + 0"), 1);
     }
 
+    /// Without an index it may be an object's field.
+    #[test]
+    fn a_field_may_be_of_what_holds_the_reference() {
+        let text = "
+            loop0 root
+            v0: i64 = slot 0 @1
+            v1: i64 = slot 1 @1
+            v2: i64 = load.i64 v0 + 0 @1
+            v3: i64 = load.i64 v0 + 8 @1
+            v4: bool = lt_u v1, v3 @1
+            guard v4 true -> snap0 @1
+            store.i64 v2 + 16, v1 @2
+            v7: i64 = load.i64 v0 + 8 @3
+            end leave snap1
+            snap0 resume @1 ()
+            snap1 resume @1 (9 = v7)
+        ";
+        assert!(optimized(text).insts.iter().any(|inst| inst.pc.0 == 3));
+    }
+
+    /// The array is loaded again behind something that may have changed everything.
+    #[test]
+    fn arrays_of_one_cell_may_be_one() {
+        let text = "
+            loop0 root
+            v0: i64 = slot 0 @1
+            v1: i64 = slot 1 @1
+            v2: i64 = load.i64 v0 + 0 @1
+            v3: i64 = load.i64 v0 + 8 @1
+            v4: bool = lt_u v1, v3 @1
+            guard v4 true -> snap0 @1
+            v6: i64 = element v2, v1 * 8 + 0 @1
+            store.i64 v6 + 0, v0 @1
+            routine MemoryZero 20 @1
+            v9: i64 = load.i64 v0 + 0 @1
+            v10: i64 = load.i64 v0 + 8 @1
+            v11: bool = lt_u v0, v10 @1
+            guard v11 true -> snap0 @1
+            v13: i64 = element v9, v0 * 8 + 0 @1
+            v14: i64 = load.i64 v13 + 0 @1
+            store.i64 v6 + 0, v1 @2
+            v16: i64 = load.i64 v13 + 0 @3
+            v17: i64 = sub v14, v16 @3
+            end leave snap1
+            snap0 resume @1 ()
+            snap1 resume @1 (9 = v17)
+        ";
+        let loads = |inst: &&trace::Inst| inst.pc.0 == 3 && inst.op.effects() == trace::Effects::Load;
+        assert_eq!(optimized(text).insts.iter().filter(loads).count(), 1);
+    }
+
     const OTHER: &str = "v15: i64 = load.i64 v0 + 16
         v16: i64 = load.i64 v0 + 24
         v17: bool = lt_u v1, v16
