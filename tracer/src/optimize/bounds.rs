@@ -25,7 +25,8 @@
 //! A guard leaves unless `y < limit` with sign, where the limit does not change, `y` goes up by a constant, and the index
 //! is `y + d`. With `first_y` the value of `y` in iteration 0:
 //!
-//! - `limit <= 2^61`, and constants are below 2^60. So `y` never wraps: it is below the limit where the guard stands, and
+//! - `limit <= 2^61`, and constants are below 2^60, as is the step (one that is no constant is checked to lie between 1
+//!   and 2^60). So `y` never wraps: it is below the limit where the guard stands, and
 //!   one step further in the next iteration. So `first_y <= y`.
 //! - `0 <= first_y + d`, so no index is negative. (For a constant d, as `-d <= first_y`, which cannot wrap.)
 //! - Where the guard on `y` stands before the check `y < limit` holds, else `y < limit + step` (it held in the iteration
@@ -36,8 +37,16 @@
 //! of these sums wraps. `y <= limit` is `y < limit + 1`. `limit < y` with a `y` that goes down is the mirror image. A
 //! limit below -2^61 makes sums wrap, but then the guard on `y` leaves before the check.
 //!
-//! The guard on `y` may be a check of another index, without sign. Then it stays in the loop: two checks that are moved
-//! because of each other would check nothing.
+//! # Indices that cannot be large
+//!
+//! `x & mask` is at most the mask, without sign, and `x % divisor` without sign is less than the divisor; of other
+//! indices the range may be known. If what an index is at most does not change, it is enough that this is below the
+//! length.
+//!
+//! # Guards that are relied on
+//!
+//! The guard on `y` may be a check of another index, without sign. It must not have been moved before this one: two
+//! checks that are moved because of each other would check nothing.
 
 use rustc_hash::FxHashSet;
 use scaly_interp::machine::{IntCompare, IntOp};
@@ -102,12 +111,13 @@ fn negated(op: IntCompare, a: Ref, b: Ref) -> (IntCompare, Ref, Ref) {
 type Check = (IntCompare, Ref, Ref);
 
 /// What a guard says of a value that goes up or down: it is below (or above) a limit.
+#[derive(Clone, Copy)]
 struct Limit {
     at: usize,
     y: Ref,
     limit: Ref,
     /// Of `y`; up if the limit is above.
-    step: i64,
+    step: Step,
     /// `y` may be the limit.
     inclusive: bool,
     /// Compared without sign.
@@ -120,8 +130,6 @@ struct Hoist<'a> {
     /// Iterations behind the second, if the loop is counted.
     left: Option<Ref>,
     limits: Vec<Limit>,
-    /// Guards that others rely on, so that they have to stay.
-    relied: FxHashSet<usize>,
     /// Guards that go.
     hold: FxHashSet<usize>,
     pc: Pc,
@@ -137,15 +145,12 @@ pub fn hoist(builder: &mut Builder, variant: &[bool]) -> Hoisted {
     }
     let recorded = builder.trace.insts.len();
     let guards = guards(&builder.trace);
-    let (hold, relied) = Default::default();
-    let mut hoist = Hoist { builder, induction, left: None, limits: Vec::new(), relied, hold, pc: Pc(0) };
+    let hold = FxHashSet::default();
+    let mut hoist = Hoist { builder, induction, left: None, limits: Vec::new(), hold, pc: Pc(0) };
     hoist.find_limits(&guards);
     let mut checked = FxHashSet::default();
     for guard in guards.iter().filter(|guard| guard.op == IntCompare::LtU) {
         hoist.pc = guard.pc;
-        if hoist.relied.contains(&guard.at) {
-            continue;
-        }
         let Some(checks) = hoist.checks(guard) else { continue };
         hoist.hold.insert(guard.at);
         for check in checks.into_iter().filter(|&check| checked.insert(check)) {
@@ -166,7 +171,9 @@ impl Hoist<'_> {
     fn find_limits(&mut self, guards: &[Guard]) {
         for guard in guards {
             let zero = self.trace().word(guard.b) == Some(0);
-            if let (IntCompare::Ne, true, Some((left, -1))) = (guard.op, zero, self.induction.variable(guard.a)) {
+            if let (IntCompare::Ne, true, Some((left, step))) = (guard.op, zero, self.induction.variable(guard.a))
+                && step.fixed() == Some(-1)
+            {
                 self.left.get_or_insert(left);
             }
             self.limits.extend(self.limit(guard));
@@ -186,8 +193,12 @@ impl Hoist<'_> {
         if !self.induction.invariant(limit) || self.induction.invariant(y) {
             return None;
         }
-        let step = self.induction.step(self.trace(), y)?.fixed()?;
-        let right = if up { (1..SMALL).contains(&step) } else { (1 - SMALL..0).contains(&step) };
+        let step = self.induction.step(self.trace(), y)?;
+        let right = match step.fixed() {
+            Some(step) if up => (1..SMALL).contains(&step),
+            Some(step) => (1 - SMALL..0).contains(&step),
+            None => up,
+        };
         (right && (up || !unsigned)).then_some(Limit { at: guard.at, y, limit, step, inclusive, unsigned })
     }
 
@@ -198,14 +209,31 @@ impl Hoist<'_> {
         if !self.induction.invariant(length) || self.induction.invariant(index) {
             return None;
         }
-        let step = self.induction.step(self.trace(), index)?;
-        if let Some(left) = self.left
+        let step = self.induction.step(self.trace(), index);
+        if let (Some(left), Some(step)) = (self.left, step)
             && let Some(checks) = self.counted(index, length, step, left)
             && let Some(checks) = self.worthwhile(checks)
         {
             return Some(checks);
         }
-        self.limited(guard)
+        let checks = if step.is_some() { self.limited(guard) } else { None };
+        checks.or_else(|| self.ranged(index, length).and_then(|checks| self.worthwhile(checks)))
+    }
+
+    /// What an index is at most does not change.
+    fn ranged(&mut self, index: Ref, length: Ref) -> Option<Vec<Check>> {
+        // Not from guards: one of them is this one.
+        let range = self.builder.computed_range(index);
+        if range.low >= 0 && range.high < SMALL {
+            return Some(vec![(IntCompare::LtU, self.word(range.high), length)]);
+        }
+        let Inst { op: trace::Op::Common(Op::Int(op)), a, b, .. } = *self.trace().inst(index) else { return None };
+        let most = [b, a].into_iter().find(|&r| self.induction.invariant(r));
+        match (op, most) {
+            (IntOp::And, Some(mask)) => Some(vec![(IntCompare::LtU, mask, length)]),
+            (IntOp::RemU, Some(divisor)) if divisor == b => Some(vec![(IntCompare::LeU, divisor, length)]),
+            _ => None,
+        }
     }
 
     /// Without those that hold for sure.
@@ -281,13 +309,13 @@ impl Hoist<'_> {
     fn limited(&mut self, guard: &Guard) -> Option<Vec<Check>> {
         for i in 0..self.limits.len() {
             let Limit { at, step, .. } = self.limits[i];
+            let up = step.fixed().is_none_or(|step| step > 0);
             if at == guard.at || self.hold.contains(&at) {
                 continue;
             }
-            let checks = if step > 0 { self.below(i, guard) } else { self.above(i, guard) };
+            let checks = if up { self.below(i, guard) } else { self.above(i, guard) };
             let checks = checks.and_then(|checks| self.worthwhile(checks));
             if checks.is_some() {
-                self.relied.insert(at);
                 return checks;
             }
         }
@@ -303,14 +331,20 @@ impl Hoist<'_> {
     }
 
     fn below(&mut self, limit: usize, guard: &Guard) -> Option<Vec<Check>> {
-        use IntCompare::{LeS, LeU};
+        use IntCompare::{LeS, LeU, LtU};
         let Limit { at, y, limit, step, inclusive, unsigned } = self.limits[limit];
         let distance = self.distance(guard.a, y)?;
         let first = self.induction.next(self.builder, y, self.pc)?;
         let large = self.word(LARGE);
         let mut checks = vec![(if unsigned { LeU } else { LeS }, limit, large)];
+        if step.fixed().is_none() {
+            let (size, one, small) = (self.size(step), self.word(-1), self.word(SMALL));
+            let less = self.int(IntOp::Add, size, one);
+            checks.push((LtU, less, small));
+        }
         // How much the index may be above the limit, and the distance's parts apart.
-        let above = distance.constant + if at < guard.at { 0 } else { step } + i64::from(inclusive);
+        let behind = if at < guard.at { 0 } else { step.fixed()? };
+        let above = distance.constant + behind + i64::from(inclusive);
         let (low, high) = if distance.parts.is_empty() {
             let least = self.word(-distance.constant);
             checks.push((LeS, least, first));
@@ -361,7 +395,8 @@ impl Hoist<'_> {
         let distance = self.distance(guard.a, y).filter(|distance| distance.parts.is_empty())?;
         let first = self.induction.next(self.builder, y, self.pc)?;
         // The least index is the limit plus this.
-        let least = distance.constant + if at < guard.at { 0 } else { step } + i64::from(!inclusive);
+        let behind = if at < guard.at { 0 } else { step.fixed()? };
+        let least = distance.constant + behind + i64::from(!inclusive);
         let (least, large) = (self.word(-least), self.word(LARGE));
         let mut checks = vec![(LeS, least, limit), (LeS, first, large)];
         let constant = self.word(distance.constant);
@@ -453,7 +488,9 @@ mod tests {
         assert!(!checks, "{}", constant.trace);
         // Down by 2: left is at most half of all, the last is the lowest.
         assert!(constant.trace.constants.contains(&trace::Const::Word(i64::MAX)), "{}", constant.trace);
-        assert!(lines.iter().filter(|line| line.starts_with("guard")).count() == 3, "{lines:#?}");
+        let last =
+            constant.trace.insts.iter().position(|inst| matches!(inst.op, trace::Op::Common(Op::Int(IntOp::Sub))));
+        assert!(lines.iter().any(|line| line.contains(&format!("le_u v{}, ", last.unwrap()))), "{lines:#?}");
     }
 
     #[test]
@@ -505,6 +542,34 @@ mod tests {
         let above = "v10: bool = lt_s v2, v0\nguard v10 true -> snap0";
         assert!(moved(&open(above, CHECK, "k1")).1);
         assert!(!moved(&open(above, CHECK, "k2")).1);
+    }
+
+    /// The step is what is in slot 6, as in a sieve.
+    #[test]
+    fn a_step_may_be_any_that_does_not_change() {
+        let found = open("v10: bool = le_s v0, v1\nguard v10 true -> snap0", CHECK, "v2");
+        let (lines, checks) = moved(&found);
+        assert!(!checks, "{}", found.trace);
+        // It must go up, by no more than a limit.
+        let most = found.trace.constants.iter().position(|&c| c == trace::Const::Word(SMALL)).unwrap();
+        assert!(lines.iter().any(|line| line.contains("lt_u") && line.ends_with(&format!(", k{most}"))), "{lines:#?}");
+        let varies = open("v10: bool = le_s v0, v1\nguard v10 true -> snap0", CHECK, "v0");
+        assert!(moved(&varies).1, "{}", varies.trace);
+    }
+
+    #[test]
+    fn an_index_that_cannot_be_large_is_checked_once() {
+        let index = |index: &str| {
+            let between = format!("v4: i64 = load.i64 v0 + 0\n{index}\nv5: bool = lt_u v6, v1\nguard v5 true -> snap0");
+            moved(&counted(&between))
+        };
+        let (lines, checks) = index("v6: i64 = and v4, v2");
+        assert_eq!((lines.iter().filter(|line| line.starts_with("guard")).count(), checks), (1, false), "{lines:#?}");
+        assert!(!index("v6: i64 = rem_u v4, v2").1);
+        assert!(!index("v6: i64 = load.u8 v4 + 0").1);
+        assert!(index("v6: i64 = and v4, v0").1);
+        assert!(index("v6: i64 = rem_s v4, v2").1);
+        assert!(index("v6: i64 = rem_u v2, v4").1);
     }
 
     /// Of two arrays without a limit one check stays, the other holds because of it.

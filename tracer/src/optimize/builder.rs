@@ -6,6 +6,7 @@ use scaly_interp::program::Pc;
 use super::constant;
 use super::facts::Facts;
 use super::memory::Memory;
+use super::owners::Owners;
 use super::rules::commutes;
 use crate::region;
 use crate::trace::{Const, Effects, Inst, Op, Ref, Root, Snapshot, SnapshotId, Trace};
@@ -18,6 +19,7 @@ pub struct Builder {
     computed: FxHashMap<(Op, Ref, Ref), Ref>,
     pub(super) facts: Facts,
     pub(super) memory: Memory,
+    pub(super) owners: Owners,
     /// Instructions that are of no use any more: their places stay, nothing refers to them.
     pub(super) dropped: FxHashSet<usize>,
     /// Behind the loop's marker: which instructions before it give other values in other iterations.
@@ -32,6 +34,7 @@ impl Builder {
             computed: FxHashMap::default(),
             facts: Facts::default(),
             memory: Memory::default(),
+            owners: Owners::default(),
             dropped: FxHashSet::default(),
             variant: Vec::new(),
         }

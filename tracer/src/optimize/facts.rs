@@ -134,6 +134,11 @@ impl Builder {
         self.facts.conditions.insert(cond, value);
         let trace::Inst { op: trace::Op::Common(Op::Compare(op)), a, b, .. } = *self.trace.inst(cond) else { return };
         let holds = if value { orders(op) } else { EVERY & !orders(op) };
+        match holds {
+            LESS_U => self.owners.add_limit(b),
+            _ if swapped(holds) == LESS_U => self.owners.add_limit(a),
+            _ => {}
+        }
         self.facts.narrow_pair(a, b, holds);
         self.narrow(a, b, holds);
         self.narrow(b, a, swapped(holds));

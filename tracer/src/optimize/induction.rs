@@ -1,8 +1,8 @@
 //! Values that advance by the same amount in each iteration.
 //!
-//! A slot that ends an iteration with its first value plus a constant is an induction variable. A sum of multiples of
-//! such, of products with what does not change, and of what does not change, advances by the same step each time, modulo
-//! 2^64, whatever wraps.
+//! A slot that ends an iteration with its first value plus a constant, or plus what does not change, is an induction
+//! variable. A sum of multiples of such, of products with what does not change, and of what does not change, advances by
+//! the same step each time, modulo 2^64, whatever wraps.
 
 use rustc_hash::FxHashMap;
 use scaly_interp::machine::IntOp;
@@ -43,12 +43,12 @@ impl Step {
 pub struct Induction<'a> {
     variant: &'a [bool],
     /// By the value at the begin of the iteration: that at its end, and the step.
-    variables: FxHashMap<Ref, (Ref, i64)>,
+    variables: FxHashMap<Ref, (Ref, Step)>,
 }
 
 impl<'a> Induction<'a> {
     pub fn of(trace: &Trace, variant: &'a [bool]) -> Induction<'a> {
-        let mut variables = FxHashMap::default();
+        let mut induction = Induction { variant, variables: FxHashMap::default() };
         for (at, inst) in trace.insts.iter().enumerate() {
             let trace::Op::Slot { slot, ty: Type::Word, epoch: 0 } = inst.op else { continue };
             let Ok(carried) = trace.carried.binary_search_by_key(&slot, |entry| entry.0) else { continue };
@@ -57,12 +57,15 @@ impl<'a> Induction<'a> {
             if trace.ty(next) != Some(Type::Word) {
                 continue;
             }
-            let form = Linear::of(trace, next);
-            if form.parts == [(first, 1)] {
-                variables.insert(first, (next, form.constant));
-            }
+            let advance = Linear::of(trace, next).plus(&Linear::of(trace, first), -1);
+            let scaled = match advance.parts[..] {
+                [] => None,
+                [part] if induction.invariant(part.0) => Some(part),
+                _ => continue,
+            };
+            induction.variables.insert(first, (next, Step { constant: advance.constant, scaled }));
         }
-        Induction { variant, variables }
+        induction
     }
 
     pub fn is_empty(&self) -> bool {
@@ -75,7 +78,7 @@ impl<'a> Induction<'a> {
     }
 
     /// The value of a variable at the end of the recorded iteration, and its step.
-    pub fn variable(&self, r: Ref) -> Option<(Ref, i64)> {
+    pub fn variable(&self, r: Ref) -> Option<(Ref, Step)> {
         self.variables.get(&r).copied()
     }
 
@@ -92,7 +95,7 @@ impl<'a> Induction<'a> {
 
     fn step_of_part(&self, trace: &Trace, part: Ref) -> Option<Step> {
         if let Some((_, step)) = self.variable(part) {
-            return Some(Step { constant: step, scaled: None });
+            return Some(step);
         }
         let Inst { op: trace::Op::Common(Op::Int(IntOp::Mul)), a, b, .. } = *trace.inst(part) else { return None };
         let (advances, factor) = if self.invariant(b) { (a, b) } else { (b, a) };

@@ -1,7 +1,8 @@
 //! What is known to lie in memory, and which stores nobody has seen yet.
 //!
 //! A place is an address as a linear form and a width. Two places whose forms have the same parts differ by a constant,
-//! so it is known whether they overlap, exactly; any two others may. The types of what lies there say nothing: unions and
+//! so it is known whether they overlap, exactly; any two others may, unless they are known to belong to different blocks
+//! ([`super::owners`]). The types of what lies there say nothing: unions and
 //! boxes are copied by words. The header of a block, with its capacity, is no one's element: only routines change it. Nor
 //! are slots: no program holds the address of one, `slot.address` goes into headers and is compared.
 //!
@@ -13,8 +14,9 @@ use scaly_interp::machine::{IntKind, IntMemory, IntUnary};
 use scaly_interp::program::Pc;
 use scaly_interp::routine::{Effect, Routine};
 
-use super::Builder;
 use super::linear::Linear;
+use super::owners::Owners;
+use super::{Builder, owners};
 use crate::region::{Op, Type};
 use crate::trace::{self, Inst, Ref};
 
@@ -26,19 +28,22 @@ enum Content {
     Single,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Place {
-    address: Linear,
+    pub address: Linear,
     width: u64,
+    /// The address of the block that it is in.
+    block: Ref,
 }
 
 impl Place {
     /// Of a load or store.
     pub fn of(trace: &trace::Trace, op: Op, address: Ref) -> Option<Place> {
         let (width, offset) = op.access()?;
+        let block = owners::block(trace, address);
         let mut address = Linear::of(trace, address);
         address.constant = address.constant.wrapping_add(i64::from(offset));
-        Some(Place { address, width: u64::from(width) })
+        Some(Place { address, width: u64::from(width), block })
     }
 
     /// How far the other begins behind this, where that is known.
@@ -47,11 +52,15 @@ impl Place {
             .then(|| other.address.constant.wrapping_sub(self.address.constant) as u64)
     }
 
-    pub fn may_overlap(&self, other: &Place) -> bool {
+    pub fn may_overlap(&self, other: &Place, owners: &Owners) -> bool {
         match self.distance(other) {
             Some(distance) => distance < self.width || distance.wrapping_neg() < other.width,
-            None => true,
+            None => !owners.apart(self.block, other.block),
         }
+    }
+
+    fn same(&self, other: &Place) -> bool {
+        self.distance(other) == Some(0) && self.width == other.width
     }
 
     /// Whether all bytes of the other are among these.
@@ -87,12 +96,20 @@ impl Memory {
         self.unread.clear();
     }
 
-    fn read(&mut self, place: &Place) {
-        self.unread.retain(|(_, unread)| !unread.may_overlap(place));
+    fn read(&mut self, place: &Place, owners: &Owners) {
+        self.unread.retain(|(_, unread)| !unread.may_overlap(place, owners));
     }
 
-    fn write(&mut self, place: &Place) {
-        self.known.retain(|known| !known.place.may_overlap(place));
+    fn write(&mut self, place: &Place, owners: &Owners) {
+        self.known.retain(|known| !known.place.may_overlap(place, owners));
+    }
+
+    /// The word that is known to lie behind one.
+    pub fn word_behind(&self, word: &Place) -> Option<Ref> {
+        let behind = |known: &&Known| {
+            known.content == Content::Int(IntMemory::I64) && word.distance(&known.place) == Some(word.width)
+        };
+        self.known.iter().rev().find(behind).map(|known| known.value)
     }
 }
 
@@ -152,10 +169,11 @@ impl Builder {
         let (Some(place), Some(wanted)) = (Place::of(&self.trace, op, address), content(op)) else {
             return self.push(inst(op, address, Ref::NONE, pc));
         };
+        self.learn_owner(address);
         if let Some(value) = self.forwarded(&place, wanted, pc) {
             return value;
         }
-        self.memory.read(&place);
+        self.memory.read(&place, &self.owners);
         let value = self.push(inst(op, address, Ref::NONE, pc));
         self.memory.known.push(Known { place, content: wanted, value });
         value
@@ -163,7 +181,7 @@ impl Builder {
 
     /// What is known to lie at a place, as the load would give it.
     fn forwarded(&mut self, place: &Place, wanted: Content, pc: Pc) -> Option<Ref> {
-        let known = self.memory.known.iter().rev().find(|known| known.place == *place)?;
+        let known = self.memory.known.iter().rev().find(|known| known.place.same(place))?;
         let (found, value) = (known.content, known.value);
         if found == wanted {
             // A store's value may have bits that do not fit; a load's has none.
@@ -199,6 +217,7 @@ impl Builder {
             self.memory.read_by_others();
             return self.push(inst(op, address, value, pc));
         };
+        self.learn_owner(address);
         let mut dead = Vec::new();
         self.memory.unread.retain(|(at, unread)| {
             let covered = place.covers(unread);
@@ -210,7 +229,7 @@ impl Builder {
         for at in dead {
             self.drop_inst(at);
         }
-        self.memory.write(&place);
+        self.memory.write(&place, &self.owners);
         self.memory.unread.push((self.trace.insts.len(), place.clone()));
         self.push(inst(op, address, value, pc));
         self.memory.known.push(Known { place, content, value });

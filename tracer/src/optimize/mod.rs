@@ -15,6 +15,7 @@ mod frame;
 mod induction;
 mod linear;
 mod memory;
+mod owners;
 mod peel;
 #[cfg(test)]
 mod proofs;
@@ -57,7 +58,7 @@ pub fn finish(mut builder: Builder, live: &dyn Liveness, hoist: bool) -> Finishe
     let mut hoisted = Hoisted::default();
     if builder.peelable() {
         let recorded = builder.trace.insts.len();
-        let variant = peel::variant(&builder.trace);
+        let variant = peel::variant(&builder);
         if hoist {
             hoisted = bounds::hoist(&mut builder, &variant);
         }

@@ -41,7 +41,8 @@ use crate::region;
 use crate::trace::{Effects, End, ExitKind, Inst, Op, Phi, Ref, Slot, SlotState, Snapshot, SnapshotId, Trace};
 
 /// Which instructions of a recorded iteration may give other values in the next ones.
-pub fn variant(trace: &Trace) -> Vec<bool> {
+pub fn variant(builder: &Builder) -> Vec<bool> {
+    let trace = &builder.trace;
     let carried: FxHashSet<Slot> = trace.carried.iter().map(|&(slot, _)| slot).collect();
     let written = Written::by(trace);
     let mut variant: Vec<bool> = Vec::with_capacity(trace.insts.len());
@@ -52,7 +53,7 @@ pub fn variant(trace: &Trace) -> Vec<bool> {
             Op::SlotAddress(_) | Op::StackLimit | Op::Inherit { .. } => false,
             Op::Common(op) => match inst.op.effects() {
                 Effects::Pure => varies(inst.a) || varies(inst.b),
-                Effects::Load => varies(inst.a) || written.may_change(trace, op, inst.a),
+                Effects::Load => varies(inst.a) || written.may_change(builder, op, inst.a),
                 _ => true,
             },
             _ => true,
@@ -87,9 +88,10 @@ impl Written {
     }
 
     /// Whether a load may give something else in the next iteration, from the same address.
-    fn may_change(&self, trace: &Trace, op: region::Op, address: Ref) -> bool {
-        match Place::of(trace, op, address) {
-            Some(place) => self.everything || self.places.iter().any(|other| other.may_overlap(&place)),
+    fn may_change(&self, builder: &Builder, op: region::Op, address: Ref) -> bool {
+        let overlaps = |place: &Place| self.places.iter().any(|other| other.may_overlap(place, &builder.owners));
+        match Place::of(&builder.trace, op, address) {
+            Some(place) => self.everything || overlaps(&place),
             None => self.everything,
         }
     }

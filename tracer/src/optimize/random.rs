@@ -51,6 +51,8 @@ enum Shape {
     Repeat(IntCompare, i64),
     /// The guard compares the limit with the counter.
     Down(IntCompare, i64),
+    /// What is added does not change: slot 13, a length too.
+    Sieve(IntCompare),
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {
@@ -63,6 +65,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
         up().prop_map(|(op, step)| Shape::While(op, step)),
         up().prop_map(|(op, step)| Shape::Repeat(op, step)),
         up().prop_map(|(op, step)| Shape::Down(op, -step)),
+        up().prop_map(|(op, _)| Shape::Sieve(op)),
     ]
 }
 
@@ -112,6 +115,8 @@ fn steps(any: bool) -> impl Strategy<Value = Vec<Step>> {
         3 => (0u32..4, select(&[-2i64, -1, 1, 3][..])).prop_map(|(d, c)| Step::IntImm(IntOp::Add, d, 10, c)),
         2 => (0u32..4, select(&[-1i64, 2, 3][..])).prop_map(|(d, c)| Step::IntImm(IntOp::Mul, d, 10, c)),
         2 => (0u32..4, 0u32..4).prop_map(|(d, a)| Step::Int(IntOp::Add, d, 10, a)),
+        1 => (0u32..4, word(), length()).prop_map(|(d, a, m)| Step::Int(IntOp::And, d, a, m)),
+        1 => (0u32..4, word(), length()).prop_map(|(d, a, m)| Step::Int(IntOp::RemU, d, a, m)),
         3 => (compares(), word(), number()).prop_map(|(op, a, c)| Step::BranchImm(op, a, c)),
         2 => (moved_to(), moved()).prop_map(|(d, a)| Step::Move(d, a)),
         2 => (0u32..4, 0u32..4).prop_map(|(a, b)| Step::Swap(a, b)),
@@ -416,6 +421,7 @@ fn whole(shape: Shape, steps: &[Step]) -> Vec<Step> {
         Shape::While(op, step) => (vec![Step::Branch(op, 10, 11)], vec![count(step)]),
         Shape::Repeat(op, step) => (vec![], vec![count(step), Step::Branch(op, 10, 11)]),
         Shape::Down(op, step) => (vec![Step::Branch(op, 11, 10)], vec![count(step)]),
+        Shape::Sieve(op) => (vec![Step::Branch(op, 10, 11)], vec![Step::Int(IntOp::Add, 10, 10, 13)]),
     };
     before.into_iter().chain(steps.iter().copied()).chain(behind).collect()
 }

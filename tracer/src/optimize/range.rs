@@ -85,29 +85,35 @@ impl Range {
 impl Builder {
     /// What is known of a word, from how it is computed and from guards.
     pub(super) fn range(&self, r: Ref) -> Range {
-        self.range_within(r, DEPTH)
+        self.range_within(r, DEPTH, true)
     }
 
-    fn range_within(&self, r: Ref, depth: u32) -> Range {
+    /// What is known of a word from how it is computed alone: without any guard.
+    pub(super) fn computed_range(&self, r: Ref) -> Range {
+        self.range_within(r, DEPTH, false)
+    }
+
+    fn range_within(&self, r: Ref, depth: u32, guards: bool) -> Range {
         if let Some(constant) = self.trace.constant(r) {
             return match constant {
                 Const::Word(value) => Range::new(value, value),
                 _ => Range::ALL,
             };
         }
-        let guarded = self.facts.range(r);
+        let guarded = if guards { self.facts.range(r) } else { Range::ALL };
+        let inner = |r| self.range_within(r, depth - 1, guards);
         let trace::Inst { op: trace::Op::Common(op), a, b, .. } = *self.trace.inst(r) else { return guarded };
         if depth == 0 || op.shape().is_none_or(|(_, result)| result != Some(Type::Word)) {
             return guarded;
         }
         let computed = match op {
-            Op::Int(op) => of_int(op, self.range_within(a, depth - 1), self.range_within(b, depth - 1)),
+            Op::Int(op) => of_int(op, inner(a), inner(b)),
             Op::IntUnary(IntUnary::Wrap(kind)) => {
-                let inner = self.range_within(a, depth - 1);
-                if inner.fits(kind) { inner } else { Range::of_kind(kind) }
+                let range = inner(a);
+                if range.fits(kind) { range } else { Range::of_kind(kind) }
             }
             Op::IntUnary(IntUnary::PopCount | IntUnary::LeadingZeros | IntUnary::TrailingZeros) => Range::new(0, 64),
-            Op::IntUnary(IntUnary::Neg) => Range::new(0, 0).corners(self.range_within(a, depth - 1), i64::checked_sub),
+            Op::IntUnary(IntUnary::Neg) => Range::new(0, 0).corners(inner(a), i64::checked_sub),
             Op::CondWord => Range::new(0, 1),
             Op::FloatToInt(kind) => Range::of_kind(kind),
             Op::SingleBits => Range::of_kind(IntKind::U32),
