@@ -128,7 +128,7 @@ fn refused_after(traces: u32) -> (String, String) {
     let compiled = engine::compile(file, engine::Options::default()).expect("a program");
     let (log, printed) = (scratch(&format!("refused{traces}.log")), scratch(&format!("refused{traces}.out")));
     let request = Request { form: Form::Text, file: Some(log.clone()), ir: false, asm: false };
-    let parameters = Parameters { hot: 3, hot_function: 3, ..Parameters::default() };
+    let parameters = Parameters { hot: 3, hot_function: 3, ..Parameters::eager() };
     let program: Arc<Program> = compiled.program.clone();
     let opened = Log::open(&request, program.clone(), compiled.sources.clone(), Some(&parameters)).expect("a log");
     let make = {

@@ -123,7 +123,7 @@ fn tracing(program: &Arc<Program>, parameters: Parameters) -> Rc<Tracing<X64>> {
 
 /// Never records a side trace.
 fn without_sides() -> Parameters {
-    Parameters { hot: 1, hot_exit: 1_000_000_000, ..Parameters::default() }
+    Parameters { hot: 1, hot_exit: 1_000_000_000, ..Parameters::eager() }
 }
 
 fn whole_exits() {

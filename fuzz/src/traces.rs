@@ -46,7 +46,7 @@ impl Settings {
     /// With traces, in one of the rounds.
     pub fn traced(seed: u64, round: u64) -> Settings {
         let mut choices = Choices::seeded(seed ^ (0x7ACE_0000_0000 + (round << 40)));
-        let mut p = Parameters::default();
+        let mut p = Parameters::eager();
         let hot = if round == 0 { 1 } else { choices.within(2, 3) as u32 };
         p.hot = hot;
         p.hot_function = *choices.pick(&[hot, hot, 1, 2, 5, 1_000_000]);
@@ -91,7 +91,7 @@ impl Display for Settings {
         match &self.jit {
             None => write!(f, "--jit off")?,
             Some(parameters) => {
-                let usual = Parameters::default();
+                let usual = Parameters::eager();
                 let changed: Vec<String> = parameters
                     .values()
                     .zip(usual.values())

@@ -109,6 +109,8 @@ impl NativeWords {
         for (text, _) in &self.settings {
             parameters.set(text).map_err(parameter)?;
         }
+        let given: Vec<&str> = self.settings.iter().map(|&(_, name)| name).collect();
+        parameters.follow(&given);
         // A share of native iterations needs both parts.
         if self.stats.is_some() {
             parameters.count = 1;
@@ -206,7 +208,7 @@ mod tests {
     #[test]
     fn parameters_stand_above_presets_wherever_they_stand() {
         let dev = Parameters::preset(Preset::Dev);
-        let expected = Some(Parameters { hot: 3, hoist: 0, ..dev });
+        let expected = Some(Parameters { hot: 3, hoist: 0, warmup: 0, effort: 100, ..dev });
         for words in [
             &[("--preset", Some("dev")), ("--jit", Some("hot=3,hoist=0"))][..],
             &[("--jit", Some("hot=3")), ("--preset", Some("dev")), ("--jit", Some("hoist=0"))],

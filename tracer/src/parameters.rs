@@ -95,6 +95,11 @@ parameters! {
         "Calls of a function until it is recorded.", UNMEASURED;
     hot_exit: "exits" = 10, dev 4, 1 to 1_000_000_000,
         "Times an exit is taken until a side trace is recorded from it.", UNMEASURED;
+    warmup: "microseconds" = 500, dev 500, 0 to 1_000_000_000,
+        "Time that a program runs before anything is recorded; 0 where hot, hot_function or hot_exit is given.", UNMEASURED;
+    effort: "percent" = 30, dev 30, 1 to 100,
+        "Share of the time that recording and compiling may take; 100 where hot, hot_function or hot_exit is given.",
+        UNMEASURED;
     hot_backoff: "times" = 2, dev 2, 2 to 64,
         "What each aborted recording multiplies the threshold of its place by, about.", UNMEASURED;
     attempts: "recordings" = 6, dev 6, 1 to 1000,
@@ -171,7 +176,28 @@ impl Default for Parameters {
     }
 }
 
+/// Thresholds: whoever gives one wants what gets hot to be recorded then, not when it is cheap.
+const THRESHOLDS: [&str; 3] = ["hot", "hot_function", "hot_exit"];
+
 impl Parameters {
+    /// The defaults, with what gets hot recorded at once.
+    pub fn eager() -> Parameters {
+        Parameters { warmup: 0, effort: 100, ..Parameters::default() }
+    }
+
+    /// Sets the parameters that others determine, unless they are given themselves.
+    pub fn follow(&mut self, given: &[&str]) {
+        if !given.iter().any(|name| THRESHOLDS.contains(name)) {
+            return;
+        }
+        if !given.contains(&"warmup") {
+            self.warmup = 0;
+        }
+        if !given.contains(&"effort") {
+            self.effort = 100;
+        }
+    }
+
     /// Sets one parameter from a text `NAME=VALUE`, and says which.
     pub fn set(&mut self, text: &str) -> Result<&'static Parameter, ParameterError> {
         let Some((name, value)) = text.split_once('=') else {
@@ -223,6 +249,17 @@ mod tests {
         assert_eq!(parameters.set("forced_exits=4294967295").map(|row| row.name), Ok("forced_exits"));
         assert_eq!((parameters.hot, parameters.forced_exits), (1, u32::MAX));
         assert_eq!(parameters.values().find(|&(name, _)| name == "hot"), Some(("hot", 1)));
+    }
+
+    #[test]
+    fn thresholds_that_are_given_hold_at_once() {
+        let mut parameters = Parameters::default();
+        parameters.follow(&["stable"]);
+        assert_eq!(parameters, Parameters::default());
+        parameters.follow(&["effort", "hot_exit"]);
+        assert_eq!(parameters, Parameters { warmup: 0, ..Parameters::default() });
+        parameters.follow(&["hot"]);
+        assert_eq!((parameters.warmup, parameters.effort), (0, 100));
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! here. So nothing is borrowed while a program runs, and there is one recording at a time.
 
 mod clock;
+mod pace;
 mod places;
 mod room;
 mod trees;
@@ -24,6 +25,7 @@ use std::time::Instant;
 
 pub use clock::Spent;
 use clock::{Clock, Running};
+use pace::Pace;
 use places::Places;
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
@@ -57,6 +59,7 @@ pub struct Tracing<B> {
     /// Dropped traces whose code may still be on the native stack.
     leftover: RefCell<Vec<TraceId>>,
     clock: Clock,
+    pace: Pace,
 }
 
 impl<B: Backend> Tracing<B> {
@@ -74,6 +77,7 @@ impl<B: Backend> Tracing<B> {
             depth: Cell::new(0),
             leftover: RefCell::default(),
             clock: Clock::new(),
+            pace: Pace::new(&parameters),
         }
     }
 
@@ -109,6 +113,7 @@ impl<B: Backend> Tracing<B> {
         if self.parameters.count != 0 {
             self.clock.start();
         }
+        self.pace.start();
         (0..program.loops.len() as u32).for_each(|i| state.set_loop_counter(LoopId(i), self.parameters.hot));
         let hot = self.parameters.hot_function;
         (0..program.functions.len() as u32).for_each(|i| state.set_function_counter(FunctionId(i), hot));
@@ -136,7 +141,7 @@ impl<B: Backend> Tracing<B> {
         let retry = self.places.borrow().get(place).threshold;
         self.set_counter(state, place, retry);
         let dropped = std::mem::take(&mut self.places.borrow_mut().get_mut(place).dropped);
-        if dropped || self.places.borrow().recording || !state.native_room() {
+        if dropped || self.places.borrow().recording || !state.native_room() || !self.pace.allows() {
             return Goes::On(at);
         }
         self.settle();
@@ -216,7 +221,9 @@ impl<B: Backend> Tracing<B> {
             return Goes::On(to);
         }
         match hot {
-            Some((taken, passed)) if !self.places.borrow().recording && state.native_room() => {
+            Some((taken, passed))
+                if !self.places.borrow().recording && state.native_room() && (follow || self.pace.allows()) =>
+            {
                 self.hot_exit(state, taken, passed, to)
             }
             _ => Goes::On(to),
@@ -281,6 +288,7 @@ impl<B: Backend> Tracing<B> {
         self.log.event(|| Event::Record { start, attempt: self.attempts(&task) + 1 });
         self.places.borrow_mut().recording = true;
         let known = self.trees.borrow().next_id();
+        self.pace.begin();
         let before = self.clock.switch(Running::Recording);
         let Recorded { result, pc, goes } = recorder::record(state, at, self.facts.clone(), task.clone(), bounds, self);
         self.clock.switch(before);
@@ -292,6 +300,7 @@ impl<B: Backend> Tracing<B> {
                 self.aborted(state, &task, start, abort, pc, grown);
             }
         }
+        self.pace.end();
         goes
     }
 
@@ -477,7 +486,7 @@ impl<B: Backend> recorder::Trees for Tracing<B> {
         if !state.native_room() {
             return Ran::Else(Goes::On(at));
         }
-        let left = self.run_native(state, tree, at);
+        let left = self.pace.apart(|| self.run_native(state, tree, at));
         if let Left::Exit { exit, root, via: None } = left {
             let mut trees = self.trees.borrow_mut();
             let snapshot = &trees.exit(exit).snapshot;

@@ -3,6 +3,7 @@
 //! Made function by function when first asked for.
 
 use std::cell::{OnceCell, RefCell};
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,15 +19,18 @@ use crate::walker::{Code, SlotSet, Slots};
 pub struct Facts {
     pub program: Arc<Program>,
     functions: RefCell<FxHashMap<FunctionId, Rc<FunctionFacts>>>,
+    /// Of the function that was asked about last: most questions are about one.
+    last: RefCell<Option<Rc<FunctionFacts>>>,
     /// By function: whether it may wait for something outside of the program.
     waits: OnceCell<Vec<bool>>,
 }
 
 /// Facts about one function.
 struct FunctionFacts {
-    start: u32,
-    /// For each instruction, the slots that are read at it or behind it.
-    live: Vec<SlotSet>,
+    code: Range<u32>,
+    /// For each instruction, the slots that are read at it or behind it, in `stride` words.
+    live: Vec<u64>,
+    stride: usize,
     /// Headers and their loops, outer ones first where a header is shared.
     headers: FxHashMap<u32, Vec<LoopId>>,
     /// For each loop, the slots that it writes.
@@ -34,6 +38,11 @@ struct FunctionFacts {
 }
 
 impl FunctionFacts {
+    fn live_at(&self, pc: Pc) -> &[u64] {
+        let at = (pc.0 - self.code.start) as usize * self.stride;
+        &self.live[at..at + self.stride]
+    }
+
     fn of(program: &Program, id: FunctionId) -> FunctionFacts {
         let f = program.function(id);
         let loops: Vec<LoopId> = (0..program.loops.len() as u32)
@@ -41,12 +50,14 @@ impl FunctionFacts {
             .filter(|l| program.loops[l.0 as usize].function == id)
             .collect();
         let code = Code::of(program, id, &loops);
-        let mut live = vec![SlotSet::new(f.frame_slots); f.code.len()];
+        let stride = SlotSet::new(f.frame_slots).words().len();
+        let mut live = vec![0; f.code.len() * stride];
         for (i, block) in code.blocks.iter().enumerate() {
             let mut now = code.live_out(program, i);
             for pc in (block.start..block.end).rev() {
                 step_back(program, pc, f.frame_slots, &mut now);
-                live[(pc - f.code.start) as usize] = now.clone();
+                let at = (pc - f.code.start) as usize * stride;
+                live[at..at + stride].copy_from_slice(now.words());
             }
         }
         let (mut headers, mut written) = (FxHashMap::<u32, Vec<LoopId>>::default(), FxHashMap::default());
@@ -58,7 +69,7 @@ impl FunctionFacts {
         for ids in headers.values_mut() {
             ids.sort_by_key(|l| std::cmp::Reverse(program.loops[l.0 as usize].code.end));
         }
-        FunctionFacts { start: f.code.start, live, headers, written }
+        FunctionFacts { code: f.code.clone(), live, stride, headers, written }
     }
 }
 
@@ -78,7 +89,7 @@ fn step_back(program: &Program, pc: u32, frame_slots: u16, live: &mut SlotSet) {
 
 impl Facts {
     pub fn new(program: Arc<Program>) -> Facts {
-        Facts { program, functions: RefCell::default(), waits: OnceCell::new() }
+        Facts { program, functions: RefCell::default(), last: RefCell::default(), waits: OnceCell::new() }
     }
 
     fn function(&self, id: FunctionId) -> Rc<FunctionFacts> {
@@ -90,14 +101,35 @@ impl Facts {
         facts
     }
 
+    fn with<T>(&self, pc: Pc, ask: impl FnOnce(&FunctionFacts) -> T) -> T {
+        let mut last = self.last.borrow_mut();
+        match &*last {
+            Some(facts) if facts.code.contains(&pc.0) => ask(facts),
+            _ => ask(last.insert(self.function(self.function_at(pc)))),
+        }
+    }
+
     /// The function that an instruction lies in; main for one outside of all, which there is none of.
     pub fn function_at(&self, pc: Pc) -> FunctionId {
         self.program.function_at(pc).unwrap_or(self.program.main)
     }
 
     /// The loops whose header an instruction is, outer ones first.
-    pub fn headers(&self, function: FunctionId, pc: Pc) -> Vec<LoopId> {
-        self.function(function).headers.get(&pc.0).cloned().unwrap_or_default()
+    pub fn headers(&self, pc: Pc) -> Vec<LoopId> {
+        self.with(pc, |facts| facts.headers.get(&pc.0).cloned().unwrap_or_default())
+    }
+
+    /// The slots of its function's frame that are read at an instruction or behind it, ascending.
+    pub fn for_each_live(&self, pc: Pc, mut slot: impl FnMut(u16)) {
+        self.with(pc, |facts| {
+            for (i, &word) in facts.live_at(pc).iter().enumerate() {
+                let mut rest = word;
+                while rest != 0 {
+                    slot(i as u16 * 64 + rest.trailing_zeros() as u16);
+                    rest &= rest - 1;
+                }
+            }
+        });
     }
 
     /// Slots of its function's frame that a loop may write.
@@ -130,8 +162,9 @@ impl Facts {
 
 impl Liveness for Facts {
     fn live(&self, pc: Pc, slot: u16) -> bool {
-        let facts = self.function(self.function_at(pc));
-        facts.live.get((pc.0 - facts.start) as usize).is_some_and(|live| live.has(slot))
+        self.with(pc, |facts| {
+            facts.live_at(pc).get(usize::from(slot) / 64).is_some_and(|word| word >> (slot % 64) & 1 != 0)
+        })
     }
 }
 

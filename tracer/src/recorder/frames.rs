@@ -1,10 +1,9 @@
 //! The slots of a recorded activation and of the calls inlined into it: what each holds, and what memory holds.
 
-use rustc_hash::FxHashMap;
 use scaly_interp::program::{FunctionId, Pc};
 
 use super::facts::Facts;
-use crate::optimize::{Builder, Liveness};
+use crate::optimize::Builder;
 use crate::region::{Op as Common, Type};
 use crate::trace::{Const, ExitKind, Frame, Op, Ref, Slot, SlotState, Snapshot};
 
@@ -17,7 +16,7 @@ pub struct Activation {
     pub return_pc: Pc,
 }
 
-/// What is known of a slot. Slots without an entry are as they were at the entry.
+/// What is known of a slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Known {
     /// Memory holds it, as it is behind the call of this epoch; 0 is the entry.
@@ -31,12 +30,16 @@ enum Known {
 /// The frames of a recording.
 pub struct Frames {
     pub activations: Vec<Activation>,
-    slots: FxHashMap<Slot, Known>,
+    /// By slot; those behind the end are as they were at the entry.
+    slots: Vec<Known>,
 }
+
+/// As at the entry, and not read yet.
+const ENTRY: Known = Known::Memory(0);
 
 impl Frames {
     pub fn new(activations: Vec<Activation>) -> Frames {
-        Frames { activations, slots: FxHashMap::default() }
+        Frames { activations, slots: Vec::new() }
     }
 
     pub fn depth(&self) -> usize {
@@ -56,13 +59,25 @@ impl Frames {
         self.activations.push(Activation { function, base, return_pc });
     }
 
+    fn known(&self, slot: Slot) -> Known {
+        self.slots.get(slot as usize).copied().unwrap_or(ENTRY)
+    }
+
+    fn set(&mut self, slot: Slot, known: Known) {
+        let at = slot as usize;
+        if self.slots.len() <= at {
+            self.slots.resize(at + 1, ENTRY);
+        }
+        self.slots[at] = known;
+    }
+
     /// The value of a slot as a type.
     pub fn read(&mut self, b: &mut Builder, slot: Slot, ty: Type, pc: Pc) -> Ref {
-        let known = self.slots.get(&slot).copied().unwrap_or(Known::Memory(0));
+        let known = self.known(slot);
         let (value, epoch) = match known {
             Known::Memory(epoch) => {
                 let value = b.emit(Op::Slot { slot, ty, epoch }, Ref::NONE, Ref::NONE, pc);
-                self.slots.insert(slot, Known::Loaded(value, epoch));
+                self.set(slot, Known::Loaded(value, epoch));
                 return value;
             }
             Known::Loaded(value, epoch) => (value, Some(epoch)),
@@ -73,30 +88,30 @@ impl Frames {
         }
         let same = reread(b, value, ty, pc);
         // What it is read as is what it most likely is; both are the same bits.
-        self.slots.insert(slot, epoch.map_or(Known::Written(same), |epoch| Known::Loaded(same, epoch)));
+        self.set(slot, epoch.map_or(Known::Written(same), |epoch| Known::Loaded(same, epoch)));
         same
     }
 
     /// The value of a slot whatever it is.
     pub fn read_any(&mut self, b: &mut Builder, slot: Slot, pc: Pc) -> Ref {
-        match self.slots.get(&slot) {
-            Some(&(Known::Loaded(value, _) | Known::Written(value))) => value,
-            _ => self.read(b, slot, Type::Word, pc),
+        match self.known(slot) {
+            Known::Loaded(value, _) | Known::Written(value) => value,
+            Known::Memory(_) => self.read(b, slot, Type::Word, pc),
         }
     }
 
     pub fn write(&mut self, slot: Slot, value: Ref) {
-        self.slots.insert(slot, Known::Written(value));
+        self.set(slot, Known::Written(value));
     }
 
     /// A call wrote a slot.
     pub fn written_by_call(&mut self, slot: Slot, epoch: u32) {
-        self.slots.insert(slot, Known::Memory(epoch));
+        self.set(slot, Known::Memory(epoch));
     }
 
     /// Everything from a slot on is garbage.
     pub fn forget_from(&mut self, slot: Slot) {
-        self.slots.retain(|&s, _| s < slot);
+        self.slots.truncate(slot as usize);
     }
 
     pub fn copy(&mut self, b: &mut Builder, to: Slot, from: Slot, count: u32, pc: Pc) {
@@ -107,24 +122,20 @@ impl Frames {
     }
 
     /// Slots that memory does not hold and that may be read when the innermost activation goes on at `pc`, ascending.
-    fn live(&mut self, facts: &Facts, pc: Pc) -> Vec<Slot> {
-        let mut live: Vec<Slot> = self
-            .slots
-            .iter()
-            .filter(|(_, known)| !matches!(known, Known::Memory(0) | Known::Loaded(_, 0)))
-            .map(|(&slot, _)| slot)
-            .filter(|&slot| self.reads(facts, slot, pc))
-            .collect();
-        live.sort_unstable();
+    fn live(&self, facts: &Facts, pc: Pc) -> Vec<Slot> {
+        let mut live = Vec::new();
+        for (i, activation) in self.activations.iter().enumerate() {
+            let inner = self.activations.get(i + 1);
+            // The header of the next frame, and what lies behind its results, is not this one's.
+            let end = inner.map_or(Slot::MAX, |a| a.base - 2);
+            facts.for_each_live(inner.map_or(pc, |a| a.return_pc), |slot| {
+                let slot = activation.base + Slot::from(slot);
+                if slot < end && !matches!(self.known(slot), Known::Memory(0) | Known::Loaded(_, 0)) {
+                    live.push(slot);
+                }
+            });
+        }
         live
-    }
-
-    fn reads(&self, facts: &Facts, slot: Slot, pc: Pc) -> bool {
-        let Some(at) = self.activations.iter().rposition(|a| a.base <= slot) else { return false };
-        let inner = self.activations.get(at + 1);
-        let at_pc = inner.map_or(pc, |a| a.return_pc);
-        // The header of the next frame, and what lies behind its results, is not this one's.
-        inner.is_none_or(|a| slot < a.base - 2) && facts.live(at_pc, (slot - self.activations[at].base) as u16)
     }
 
     /// The inlined frames as snapshots have them.
@@ -141,7 +152,7 @@ impl Frames {
     /// Writes all that the interpreter would find in memory at `pc`: live slots and headers.
     pub fn flush(&mut self, b: &mut Builder, facts: &Facts, pc: Pc) {
         for slot in self.live(facts, pc) {
-            if let Some(&Known::Written(value)) = self.slots.get(&slot) {
+            if let Known::Written(value) = self.known(slot) {
                 b.emit(Op::StoreSlot(slot), value, Ref::NONE, pc);
             }
         }
@@ -165,7 +176,7 @@ impl Frames {
     /// Writes slots from `first` on to memory.
     pub fn store(&mut self, b: &mut Builder, first: Slot, count: u32, pc: Pc) {
         for slot in first..first + count {
-            if let Some(&Known::Written(value)) = self.slots.get(&slot) {
+            if let Known::Written(value) = self.known(slot) {
                 b.emit(Op::StoreSlot(slot), value, Ref::NONE, pc);
             }
         }
@@ -173,17 +184,12 @@ impl Frames {
 
     /// What the root's frame holds where that differs from the entry.
     pub fn carried(&self) -> Vec<(Slot, SlotState)> {
-        let mut carried: Vec<(Slot, SlotState)> = self
-            .slots
-            .iter()
-            .filter_map(|(&slot, &known)| match known {
-                Known::Memory(0) | Known::Loaded(_, 0) => None,
-                Known::Memory(epoch) | Known::Loaded(_, epoch) => Some((slot, SlotState::Memory(epoch))),
-                Known::Written(value) => Some((slot, SlotState::Value(value))),
-            })
-            .collect();
-        carried.sort_unstable_by_key(|&(slot, _)| slot);
-        carried
+        let differ = |(slot, &known): (usize, &Known)| match known {
+            Known::Memory(0) | Known::Loaded(_, 0) => None,
+            Known::Memory(epoch) | Known::Loaded(_, epoch) => Some((slot as Slot, SlotState::Memory(epoch))),
+            Known::Written(value) => Some((slot as Slot, SlotState::Value(value))),
+        };
+        self.slots.iter().enumerate().filter_map(differ).collect()
     }
 }
 

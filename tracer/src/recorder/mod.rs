@@ -296,8 +296,7 @@ impl Recording {
 
     /// The loop that begins at an instruction and is not being recorded; the outermost.
     fn inner_loop(&self, pc: Pc) -> Option<LoopId> {
-        let function = self.frames.current().function;
-        self.facts.headers(function, pc).into_iter().find(|&id| match self.root_loop() {
+        self.facts.headers(pc).into_iter().find(|&id| match self.root_loop() {
             Some(root) if self.frames.depth() == 0 => !self.facts.within(root, id),
             _ => true,
         })

@@ -13,6 +13,11 @@ impl SlotSet {
         SlotSet(vec![0; usize::from(slots).div_ceil(64) + 1])
     }
 
+    /// One bit a slot, the lowest first.
+    pub fn words(&self) -> &[u64] {
+        &self.0
+    }
+
     pub fn has(&self, slot: u16) -> bool {
         self.0.get(usize::from(slot) / 64).is_some_and(|w| w >> (slot % 64) & 1 != 0)
     }

@@ -3,15 +3,19 @@
 //! A call's come from its callee's row: the opcode table knows only where the callee's frame begins. Everything from the
 //! frame's header on is lost by a call but for the results.
 
+use arrayvec::ArrayVec;
 use scaly_interp::bytecode::{Instruction, Opcode, Role};
 use scaly_interp::program::Program;
 use scaly_interp::routine::Routine;
 
+/// As many as an instruction has operands, and what a call adds.
+pub type Runs = ArrayVec<(u16, u16), 4>;
+
 /// Slots of one instruction, each a run: first and count.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Slots {
-    pub uses: Vec<(u16, u16)>,
-    pub defs: Vec<(u16, u16)>,
+    pub uses: Runs,
+    pub defs: Runs,
     /// Every slot from here on has no value behind the instruction, results apart.
     pub clobbers: Option<u16>,
 }
