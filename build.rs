@@ -1,4 +1,5 @@
-//! Finds out which file of the library needs which, so that a start reads only what its program can reach.
+//! Finds out which file of the library needs which, so that a start reads only what its program can reach; and links the
+//! command so that a start relocates nothing.
 //!
 //! A file is *mentioned* by the names it declares at its top level, by its variants, and, of blocks that add members to
 //! primitive types, by these members: such values need no name of a type to exist. It needs what its own text mentions.
@@ -26,6 +27,7 @@ const SIGNS: &[(&str, Word)] =
     &[("string", Word::Text), ("string", Word::Char), ("array", Word::Bracket), ("range", Word::Dots)];
 
 fn main() {
+    without_relocations();
     let folder = Path::new("src/stdlib");
     println!("cargo::rerun-if-changed=src/stdlib");
     println!("cargo::rerun-if-changed=src/check/words.rs");
@@ -87,6 +89,15 @@ fn main() {
     let _ = writeln!(out, "];\n/// What every program needs.\npub const ALWAYS: u64 = {:#x};", reach(always, &needs));
     let target = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("library_tables.rs");
     fs::write(target, out).expect("the tables can be written");
+}
+
+/// The command lies at a fixed address: relocating its tables is a sixth of what a start does. Libraries, heap, stacks
+/// and native code still lie at random ones.
+fn without_relocations() {
+    let target = |what| env::var(format!("CARGO_CFG_TARGET_{what}")).unwrap_or_default();
+    if target("OS") == "linux" && target("ENV") == "gnu" {
+        println!("cargo::rustc-link-arg-bin=scaly=-no-pie");
+    }
 }
 
 fn reach(files: u64, needs: &[u64]) -> u64 {

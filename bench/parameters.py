@@ -30,6 +30,8 @@ VALUES = {
     "hot": [10, 20, 40, 80, 110, 200, 500],
     "hot_function": [20, 40, 80, 160, 300, 1000],
     "hot_exit": [2, 4, 7, 15, 25, 50, 100],
+    "warmup": [0, 250, 1000, 2000],
+    "effort": [10, 20, 50, 100],
     "hot_backoff": [4, 8, 16],
     "attempts": [2, 3, 12, 30],
     "blacklist": [4, 16, 256, 4096],
@@ -98,8 +100,18 @@ def instructions(command):
     return int(counted[1])
 
 
+def pace(scaly, name):
+    """Settings that keep the pace of recording where it is: giving a threshold switches that off."""
+    if name not in ("hot", "hot_function", "hot_exit"):
+        return ""
+    table = run([scaly, "--jit", "help"]).output.decode()
+    default = {row: re.search(rf"^  {row} +(\d+)", table, re.MULTILINE)[1] for row in ("warmup", "effort")}
+    return "".join(f",{row}={value}" for row, value in default.items())
+
+
 def sweep(scaly, name, values, chosen, args):
-    settings = [[], []] + [["--jit", f"{name}={value}"] for value in values]
+    also = pace(scaly, name)
+    settings = [[], []] + [["--jit", f"{name}={value}{also}"] for value in values]
     ratios = [{} for _ in settings]
     for program, words in chosen.items():
         commands = [[scaly, *setting, *words] for setting in settings]

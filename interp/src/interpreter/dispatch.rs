@@ -125,6 +125,9 @@ pub(crate) enum Flow {
 }
 
 /// # Safety
+/// Whether back edges and calls are counted; if not, nothing ever gets hot.
+const COUNTED: bool = !cfg!(feature = "uncounted");
+
 /// As for [`run`], for the instruction at `pc`.
 #[inline(always)]
 pub(crate) unsafe fn follow(
@@ -140,6 +143,7 @@ pub(crate) unsafe fn follow(
         match next {
             Next::Seq => Flow::Go(pc.add(1), base),
             Next::Jump(target) => Flow::Go(code.add(target as usize), base),
+            Next::Loop { target, .. } if !COUNTED => Flow::Go(code.add(target as usize), base),
             Next::Loop { target, id } => {
                 let counter = (*state).loops.as_ptr().add(id as usize).cast_mut();
                 let left = (*counter).wrapping_sub(1);
@@ -194,6 +198,9 @@ unsafe fn enter(
         *callee.sub(2) = base as u64;
         *callee.sub(1) = pc.add(1).offset_from_unsigned(code) as u64;
         let first = code.add((*entry).start as usize);
+        if !COUNTED {
+            return Flow::Go(first, callee);
+        }
         let left = (*entry).counter.wrapping_sub(1);
         (*entry).counter = left;
         if left == 0 { Flow::FunctionHook(first, callee, function) } else { Flow::Go(first, callee) }
