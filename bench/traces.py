@@ -237,9 +237,13 @@ def user(args):
         # a few don't acquit.
         slower = []
         for case in suspects:
-            if chance(pairs(scaly, case, options, args.repeats, scratch)) > DOUBT:
+            try:
+                if chance(pairs(scaly, case, options, args.repeats, scratch)) > DOUBT:
+                    continue
+                found = pairs(scaly, case, options, 4 * args.repeats, scratch)
+            except Failed as failed:
+                problems.append(str(failed))
                 continue
-            found = pairs(scaly, case, options, 4 * args.repeats, scratch)
             if chance(found) <= CHANCE and quotient(found) > 1 + args.tolerance:
                 slower.append((quotient(found), case, found))
     slower.sort(key=lambda each: -each[0])

@@ -15,6 +15,8 @@ pub struct Exit {
     pub trace: TraceId,
     /// Values by slot, as the snapshot lists them.
     pub slots: Vec<(Slot, Left)>,
+    /// The same as plain copies, where they are such.
+    pub copies: Option<Copies>,
     /// Of inlined calls: the frame, its caller's frame, where the caller goes on.
     pub frames: Vec<(Slot, Slot, u64)>,
     /// The value that is passed on, of an exit that does.
@@ -102,20 +104,11 @@ pub unsafe extern "C" fn restore(
     let exits: &RefCell<Exits> = unsafe { &*(*context).exits };
     let exits = exits.borrow();
     let exit = exits.get(ExitId(id)).expect("code knows only exits of its trace");
-    let places = Places { saved, native, base, context };
-    // SAFETY: the places are those of this exit.
-    let value = |&(_, left): &(Slot, Left)| unsafe { places.read(left) };
-    if exit.slots.iter().any(|(_, left)| matches!(left.at, Source::Home(Home::Slot(_)))) {
-        // What is written may be read.
-        let values: Vec<u64> = exit.slots.iter().map(value).collect();
-        for (&(slot, _), value) in exit.slots.iter().zip(values) {
-            // SAFETY: the slot is in the frames of the root.
-            unsafe { base.add(slot as usize).write(value) };
-        }
-    } else {
-        for entry in &exit.slots {
-            // SAFETY: as above.
-            unsafe { base.add(entry.0 as usize).write(value(entry)) };
+    // SAFETY: the places are those of this exit; the slots are in the frames of the root.
+    unsafe {
+        match &exit.copies {
+            Some(copies) => copies.make(saved, native, base),
+            None => restore_each(exit, &Places { saved, native, base, context }),
         }
     }
     for &(frame, caller, back) in &exit.frames {
@@ -132,6 +125,73 @@ pub unsafe extern "C" fn restore(
         (*context).via = 0;
     }
     id
+}
+
+/// # Safety
+/// As for [`restore`].
+unsafe fn restore_each(exit: &Exit, places: &Places) {
+    // What is written may be read: all is read first.
+    // SAFETY: by the caller's promise.
+    let values: Vec<u64> = exit.slots.iter().map(|&(_, left)| unsafe { places.read(left) }).collect();
+    for (&(slot, _), value) in exit.slots.iter().zip(values) {
+        // SAFETY: as above.
+        unsafe { places.base.add(slot as usize).write(value) };
+    }
+}
+
+/// Copies of values to slots without a decision for each: an exit costs a nanosecond a slot.
+#[derive(Debug)]
+pub struct Copies {
+    copies: Vec<Move>,
+    constants: Vec<u64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    slot: Slot,
+    /// Words from the place that `from` names.
+    offset: i32,
+    /// 0: [`Saved`], 1: the native frame, 2: the constants, 3: the frame of the root.
+    from: u8,
+    /// 32 where only the low half counts, or 0.
+    cut: u8,
+}
+
+impl Copies {
+    /// None where a slot is read that is written too, or values are made.
+    pub fn of(slots: &[(Slot, Left)]) -> Option<Copies> {
+        let (mut copies, mut constants) = (Vec::with_capacity(slots.len()), Vec::new());
+        for &(slot, left) in slots {
+            let (from, offset) = match left.at {
+                Source::Home(Home::Vector(register)) => (0, i32::from(register)),
+                Source::Home(Home::General(register)) => (0, SAVED_GENERAL / 8 + i32::from(register)),
+                Source::Home(Home::Spill(number)) => (1, -(number as i32) - 1),
+                Source::Home(Home::Slot(read)) if read == slot => continue,
+                Source::Home(Home::Slot(read)) if slots.iter().all(|&(written, _)| written != read) => (3, read as i32),
+                Source::Home(Home::Slot(_) | Home::SlotAddress(_) | Home::StackLimit) => return None,
+                Source::Constant(constant) => {
+                    constants.push(constant_bits(constant));
+                    (2, constants.len() as i32 - 1)
+                }
+            };
+            let cut = if left.ty == Type::Single { 32 } else { 0 };
+            copies.push(Move { slot, offset, from, cut });
+        }
+        Some(Copies { copies, constants })
+    }
+
+    /// # Safety
+    /// As for [`restore`].
+    unsafe fn make(&self, saved: *const Saved, native: *const u64, base: *mut u64) {
+        let places = [saved.cast::<u64>(), native, self.constants.as_ptr(), base.cast_const()];
+        for copy in &self.copies {
+            // SAFETY: by the caller's promise; a constant's place is in the list.
+            unsafe {
+                let bits = places[usize::from(copy.from & 3)].offset(copy.offset as isize).read();
+                base.add(copy.slot as usize).write(bits << copy.cut >> copy.cut);
+            }
+        }
+    }
 }
 
 /// Where the values of an exit are.

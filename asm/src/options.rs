@@ -22,8 +22,9 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            code_bytes: 32 << 20, // UNMEASURED
-            spills: 256,          // UNMEASURED
+            // As in the table of parameters.
+            code_bytes: 32 << 20,
+            spills: 256,
             registers: None,
             forced_polls: None,
             features: Features::default(),

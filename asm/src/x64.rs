@@ -22,7 +22,7 @@ use crate::annotate::notes;
 use crate::context::{Context, Shared};
 use crate::emit::{self, Code, Place, Target};
 use crate::enter::{Parts, Trampoline, shared_code};
-use crate::exits::{Exit, Exits, headers};
+use crate::exits::{Copies, Exit, Exits, headers};
 use crate::listing::{Architecture, Listing, Note};
 use crate::memory::{Block, CodeMemory, Error};
 use crate::options::{Options, Random};
@@ -174,9 +174,11 @@ impl X64 {
         let mut exits = self.exits.borrow_mut();
         for stub in stubs {
             let snapshot = trace.snapshot(stub.snapshot);
+            let slots: Vec<_> = snapshot.slots.iter().map(|&(slot, value)| (slot, left(value))).collect();
             let exit = Exit {
                 trace: job.id,
-                slots: snapshot.slots.iter().map(|&(slot, value)| (slot, left(value))).collect(),
+                copies: Copies::of(&slots),
+                slots,
                 frames: headers(snapshot),
                 passed: match snapshot.kind {
                     ExitKind::PassOn(value) => Some(left(value)),

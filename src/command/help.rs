@@ -28,7 +28,7 @@ fn parameters() -> String {
     for row in Parameters::TABLE {
         let (name, prod, dev) = (row.name, row.default, row.dev);
         text += &format!("  {name:<20} {prod:>6} {dev:>6}  {}, {} to {}\n", row.unit, row.least, row.most);
-        text += &format!("      {} [{}]\n", row.meaning, row.measured);
+        text += &format!("      {}\n      [{}]\n", row.meaning, row.measured);
     }
     text
 }
@@ -81,7 +81,7 @@ const PARAMETERS: &str = "\
 Parameters of the trace compiler: scaly --jit NAME=VALUE,… FILE.scaly
 
 Values by default (--preset prod) and under --preset dev; what is counted, from where to where; what
-it means; the benchmark that chose the value.
+it means; what was found around the value, and by which benchmark.
 
   name                   prod    dev
 ";
