@@ -42,11 +42,11 @@ fn nearly_all_iterations_are_native() {
     for (name, arguments) in [
         ("mandelbrot", &["200", "200", &picture][..]),
         ("matmul", &[]),
-        ("nbody", &[]),
-        ("nqueens", &["10"]),
+        ("nbody", &["400000"]),
+        ("nqueens", &["11"]),
         ("raytracer", &["320", "240", &picture]),
         ("report", &[&table]),
-        ("sieve", &[]),
+        ("sieve", &["20000000"]),
         ("spectral_norm", &[]),
         ("wordcount", &[&text]),
     ] {

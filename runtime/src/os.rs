@@ -4,6 +4,7 @@
 
 use std::io;
 use std::ptr::{self, NonNull};
+use std::time::Duration;
 
 /// Granularity of mappings, in bytes. A system with larger pages only wastes the difference.
 pub const PAGE: usize = 4096;
@@ -208,6 +209,14 @@ pub fn expect_allocations(bytes: usize) {
     }
     #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
     let _ = bytes;
+}
+
+/// Processor time that this thread has used; zero where the system doesn't say.
+pub fn thread_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes the structure that it is given.
+    let failed = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) } != 0;
+    if failed { Duration::ZERO } else { Duration::new(time.tv_sec as u64, time.tv_nsec as u32) }
 }
 
 /// Bytes of memory that this process may hope for: the machine's, or its control group's if that is less. `None` if

@@ -246,7 +246,7 @@ mod tests {
         assert_eq!(help("hot_exits=1"), "did you mean 'hot_exit'?");
         assert_eq!(help("hto=1"), "did you mean 'hot'?");
         assert_eq!(help("max_trcae"), "did you mean 'max_trace'?");
-        assert_eq!(help("warmth=1"), "scaly --jit help lists the parameters");
+        assert_eq!(help("brightness=1"), "scaly --jit help lists the parameters");
     }
 
     #[test]

@@ -221,9 +221,11 @@ impl<B: Backend> Tracing<B> {
             return Goes::On(to);
         }
         match hot {
-            Some((taken, passed))
-                if !self.places.borrow().recording && state.native_room() && (follow || self.pace.allows()) =>
-            {
+            Some((taken, passed)) if !self.places.borrow().recording && state.native_room() => {
+                if !follow && !self.pace.allows() {
+                    self.trees.borrow_mut().delay_exit(taken, self.parameters.hot_exit);
+                    return Goes::On(to);
+                }
                 self.hot_exit(state, taken, passed, to)
             }
             _ => Goes::On(to),

@@ -2,10 +2,13 @@
 //!
 //! Whether a trace pays is not known before it has run, but a program that ends soon must not have spent more on traces
 //! than it ran. So nothing is recorded in the first moments, and later only as long as recording and compiling have
-//! taken a fixed share of the time: what is hot waits until it is due, and the hottest asks most often.
+//! taken a fixed share of the time: what is hot waits until it is due, and the hottest asks most often. It is the
+//! processor's time that counts, so that neighbours on a busy machine change nothing.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use scaly_runtime::os::thread_time;
 
 use crate::parameters::Parameters;
 
@@ -14,10 +17,10 @@ pub struct Pace {
     warmup: Duration,
     /// Percent.
     effort: u32,
-    start: Cell<Option<Instant>>,
+    start: Cell<Option<Duration>>,
     spent: Cell<Duration>,
     /// Recording or compiling since then.
-    since: Cell<Option<Instant>>,
+    since: Cell<Option<Duration>>,
 }
 
 impl Pace {
@@ -39,26 +42,26 @@ impl Pace {
     /// A run begins.
     pub fn start(&self) {
         if !self.unbounded() {
-            self.start.set(Some(Instant::now()));
+            self.start.set(Some(thread_time()));
         }
     }
 
     /// Whether something may be recorded now.
     pub fn allows(&self) -> bool {
         let Some(start) = self.start.get() else { return true };
-        let run = start.elapsed();
+        let run = thread_time().saturating_sub(start);
         run >= self.warmup && self.spent.get() * 100 <= run * self.effort
     }
 
     /// A recording begins.
     pub fn begin(&self) {
-        self.since.set(self.start.get().map(|_| Instant::now()));
+        self.since.set(self.start.get().map(|_| thread_time()));
     }
 
     /// Its trace has been made, or given up.
     pub fn end(&self) {
         if let Some(since) = self.since.take() {
-            self.spent.set(self.spent.get() + since.elapsed());
+            self.spent.set(self.spent.get() + thread_time().saturating_sub(since));
         }
     }
 
@@ -85,7 +88,8 @@ mod tests {
     }
 
     fn pass(milliseconds: u64) {
-        std::thread::sleep(Duration::from_millis(milliseconds));
+        let end = thread_time() + Duration::from_millis(milliseconds);
+        while thread_time() < end {}
     }
 
     #[test]

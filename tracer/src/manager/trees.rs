@@ -141,6 +141,12 @@ impl Trees {
         data.count >= data.threshold
     }
 
+    /// Asks about an exit again after as many more.
+    pub fn delay_exit(&mut self, id: ExitId, count: u32) {
+        let data = self.exit(id);
+        data.count = data.threshold.saturating_sub(count);
+    }
+
     /// Leaves an exit alone for a long time.
     pub fn rest_exit(&mut self, id: ExitId, factor: u32) {
         let data = self.exit(id);
