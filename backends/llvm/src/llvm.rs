@@ -9,7 +9,6 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use llvm_sys::analysis::{LLVMVerifierFailureAction, LLVMVerifyModule};
@@ -99,7 +98,6 @@ pub struct Session {
     triple: CString,
     cpu: CString,
     features: CString,
-    count: AtomicU64,
     target: LLVMTargetRef,
 }
 
@@ -143,7 +141,7 @@ impl Session {
                 LLVMOrcDisposeLLJIT(jit);
                 return Err(taken(error));
             }
-            let session = Session { jit, triple, cpu, features, count: AtomicU64::new(0), target };
+            let session = Session { jit, triple, cpu, features, target };
             session.define(symbols)?;
             Ok(session)
         }
@@ -315,8 +313,6 @@ impl Session {
         let name = c_string(entry)?;
         // SAFETY: the session is open. The object goes to the linker whatever comes of it.
         unsafe {
-            // A library of its own for each, so that names need not differ.
-            self.count.fetch_add(1, Ordering::Relaxed);
             let library = LLVMOrcLLJITGetMainJITDylib(self.jit);
             let code = Code(LLVMOrcJITDylibCreateResourceTracker(library));
             let buffer = object.0;

@@ -7,11 +7,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use scaly_interp::bytecode::Opcode;
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
-use scaly_interp::routine::{Effect, Routine};
 
-use crate::effects::taken;
+use crate::effects::waits;
 use crate::optimize::Liveness;
 use crate::walker::{Code, SlotSet, Slots};
 
@@ -132,33 +130,5 @@ impl Liveness for Facts {
     fn live(&self, pc: Pc, slot: u16) -> bool {
         let facts = self.function(self.function_at(pc));
         facts.live.get((pc.0 - facts.start) as usize).is_some_and(|live| live.has(slot))
-    }
-}
-
-/// By fixpoint over the calls; a function value may be any function whose id the program takes.
-fn waits(program: &Program) -> Vec<bool> {
-    let mut waits = vec![false; program.functions.len()];
-    let taken = taken(program);
-    loop {
-        let any = taken.iter().any(|id| waits[id.0 as usize]);
-        let mut grew = false;
-        for i in 0..waits.len() {
-            let code = program.functions[i].code.clone();
-            let found = !waits[i]
-                && program.code[code.start as usize..code.end as usize].iter().any(|ins| match ins.op {
-                    Opcode::Call => waits[ins.x as usize],
-                    Opcode::CallIndirect => any,
-                    Opcode::Runtime => Routine::from_number(ins.x)
-                        .is_some_and(|routine| routine.signature().effects.contains(&Effect::Blocks)),
-                    _ => false,
-                });
-            if found {
-                waits[i] = true;
-                grew = true;
-            }
-        }
-        if !grew {
-            return waits;
-        }
     }
 }
