@@ -200,7 +200,7 @@ impl Lowering<'_> {
             for param in &block.params {
                 let ty = type_name(self.region.ty(param.value));
                 let place = self.slot(0, param.slot);
-                line!(self, "{} = load {ty}, ptr {place}, align 8", param.value);
+                line!(self, "%{} = load {ty}, ptr {place}, align 8", param.value);
             }
         }
         for &inst in &block.insts {
