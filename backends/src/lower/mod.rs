@@ -26,7 +26,6 @@ use std::fmt::Write;
 
 pub use leave::{ABANDONED, Leave};
 use scaly_interp::interpreter::State;
-use scaly_interp::machine::Fault;
 use scaly_interp::program::{Pc, Program};
 use scaly_tracer::region::{BlockId, ChainId, Def, Edge, ExitKind, Inst, Op, Region, Terminator, Type, Value};
 
@@ -53,12 +52,10 @@ impl Addresses {
 /// Why a region has no lowering.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refusal {
-    #[error("the region calls at {0}, and does not keep what the interpreter needs there")]
+    #[error("the region may leave at {0} and does not keep what the interpreter needs there")]
     NothingKept(Pc),
     #[error("the region is not of this program")]
     OtherProgram,
-    #[error("a function called at {0} may wait for input or output")]
-    Waits(Pc),
 }
 
 /// A function of LLVM's, and what its numbers mean.
@@ -261,7 +258,7 @@ impl Lowering<'_> {
 
     fn inst(&mut self, chain: ChainId, inst: &Inst) -> Result<(), Refusal> {
         match inst.op {
-            Op::Guard(fault) => self.guard(chain, inst, fault),
+            Op::Guard(_) => self.guard(chain, inst)?,
             Op::Runtime(routine) => self.runtime(chain, inst, routine)?,
             Op::Call(_) | Op::CallAny => self.call(chain, inst)?,
             _ => self.compute(inst),
@@ -270,7 +267,10 @@ impl Lowering<'_> {
     }
 
     /// The bytecode's checks come before its effects: run again by the interpreter, the instruction fails alike.
-    fn guard(&mut self, chain: ChainId, inst: &Inst, _: Fault) {
+    fn guard(&mut self, chain: ChainId, inst: &Inst) -> Result<(), Refusal> {
+        if inst.kept.is_empty() {
+            return Err(Refusal::NothingKept(inst.pc));
+        }
         let cond = self.operand(inst.args[0]);
         let (holds, fails) = self.fork();
         line!(self, "br i1 {cond}, label %{holds}, label %{fails}, !prof !0");
@@ -280,6 +280,7 @@ impl Lowering<'_> {
             lowering.ret(Leave::Goes { pc: inst.pc, base: lowering.base(chain) });
         });
         self.begin(holds);
+        Ok(())
     }
 
     /// Labels of what follows and of a cold block.
