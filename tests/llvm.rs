@@ -225,6 +225,10 @@ fn main() -> ExitCode {
     let compiler = Rc::new(compiler);
     let mut paths: Vec<PathBuf> = programs(&root().join("tests/lang"));
     paths.extend(programs(&root().join("examples")));
+    // Others, those that the fuzzer makes (`scaly-fuzz --show traces N`) among them.
+    if let Some(folder) = std::env::var_os("SCALY_LLVM_PROGRAMS") {
+        paths = programs(Path::new(&folder));
+    }
     paths.retain(|path| filters.is_empty() || filters.iter().any(|f| path.display().to_string().contains(f.as_str())));
     let mut failed = 0;
     let verbose = std::env::var_os("SCALY_LLVM_VERBOSE").is_some();

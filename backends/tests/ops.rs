@@ -297,10 +297,6 @@ enum Operand {
     Again,
 }
 
-fn is_loaded(operand: Operand) -> bool {
-    matches!(operand, Operand::Loaded)
-}
-
 /// `for i: out[i] = a[i] op b[i]`
 fn loop_text(op: Op, operands: [Operand; 2]) -> String {
     let (types, result) = op.shape().unwrap();
@@ -448,10 +444,10 @@ fn with_constants() {
             }
             let types = op.shape().unwrap().0;
             for (i, &ty) in types.iter().enumerate() {
-                // Every third, and all in turn over the operations.
+                // Every eighth, and all in turn over the operations.
                 let all = values(ty);
-                let start = op.name().len() % 3;
-                for &bits in all.iter().take(64).skip(start).step_by(3) {
+                let start = op.name().len() % 8;
+                for &bits in all.iter().take(64).skip(start).step_by(8) {
                     let mut operands = [Operand::Loaded; 2];
                     operands[i] = Operand::Constant(bits);
                     run.check_loop(op, operands);
@@ -464,7 +460,6 @@ fn with_constants() {
             }
         }
     });
-    assert!(is_loaded(Operand::Loaded));
 }
 
 /// Every kind of load and store, at odd addresses and offsets; bytes beside them stay.

@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_void};
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -132,6 +132,7 @@ impl Session {
             }
             let mut jit = null_mut();
             check(LLVMOrcCreateLLJIT(&mut jit, LLVMOrcCreateLLJITBuilder()))?;
+            LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession(jit), unsaid, null_mut());
             let text = |message: *mut c_char| c_string(&taken(message));
             let triple = CStr::from_ptr(LLVMOrcLLJITGetTripleString(jit)).to_owned();
             let (cpu, features) = (text(LLVMGetHostCPUName())?, text(LLVMGetHostCPUFeatures())?);
@@ -332,6 +333,11 @@ impl Drop for Session {
     }
 }
 
+/// What goes wrong in a session is answered, and not printed.
+extern "C" fn unsaid(_: *mut c_void, error: LLVMErrorRef) {
+    let _ = check(error);
+}
+
 /// Notes an error; without a handler LLVM would end the process.
 extern "C" fn note(info: LLVMDiagnosticInfoRef, errors: *mut c_void) {
     // SAFETY: LLVM gives a live diagnostic, and the context the place for errors, which nobody borrows meanwhile.
@@ -394,7 +400,7 @@ fn code_bytes(object: &Owned<llvm_sys::LLVMMemoryBuffer>) -> Result<usize> {
         let section = Owned(LLVMObjectFileCopySectionIterator(binary.0), LLVMDisposeSectionIterator);
         while LLVMObjectFileIsSectionIteratorAtEnd(binary.0, section.0) == 0 {
             let name = LLVMGetSectionName(section.0);
-            if name != null() && CStr::from_ptr(name).to_bytes().starts_with(b".text") {
+            if !name.is_null() && CStr::from_ptr(name).to_bytes().starts_with(b".text") {
                 total += LLVMGetSectionSize(section.0) as usize;
             }
             LLVMMoveToNextSection(section.0);
