@@ -82,10 +82,16 @@ impl Llvm {
     }
 
     fn compile(&self, state: &State, id: LoopId) -> Result<Native, String> {
+        if std::env::var("SCALY_LLVM_ONLY").is_ok_and(|only| only.parse() != Ok(id.0)) {
+            return Err("not asked for".into());
+        }
         let mut walker = Walker::new(&self.program, Parameters::default()).keeping();
         let region = walker.walk(id).map_err(|open| open.text())?;
         if let Err(error) = region.verify() {
             panic!("{error}\n{region}");
+        }
+        if std::env::var_os("SCALY_LLVM_ONLY").is_some() {
+            eprintln!("{region}");
         }
         let addresses = Addresses::of(state);
         let context = Context { program: &self.program, addresses: &addresses, waits: &self.waits };
@@ -152,8 +158,7 @@ fn run(
         arguments: setting.arguments.to_vec(),
     };
     let mode = if setting.guard { RegionMode::Guard } else { RegionMode::Reuse };
-    let options =
-        interpreter::Options { memory: MemoryOptions { mode, limit: Some(2 << 30) }, stack_slots: None };
+    let options = interpreter::Options { memory: MemoryOptions { mode, limit: Some(2 << 30) }, stack_slots: None };
     let program = compiled.program.clone();
     let finished = match tier {
         None => interpreter::run(program, world, options),

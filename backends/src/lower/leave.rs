@@ -51,10 +51,21 @@ impl Lowering<'_> {
     pub fn store_slot(&mut self, base: u32, slot: u16, value: Value) {
         let place = self.slot(base, slot);
         let bits = match self.region.ty(value) {
-            Type::Single => self.single_slot(value),
+            Type::Single => format!("i64 {}", self.image(value)),
             ty => format!("{} {}", type_name(ty), self.operand(value)),
         };
         line!(self, "store {bits}, ptr {place}, align 8");
+    }
+
+    /// Loads a value from a slot.
+    pub fn load_slot(&mut self, base: u32, slot: u16, value: Value) {
+        let place = self.slot(base, slot);
+        if self.images[value.index()] {
+            line!(self, "%{value}.s = load i64, ptr {place}, align 8");
+            self.low_single(&format!("%{value}"), &format!("%{value}.s"));
+        } else {
+            line!(self, "%{value} = load {}, ptr {place}, align 8", type_name(self.region.ty(value)));
+        }
     }
 
     /// The headers of all frames from the region's to that of a chain.
@@ -128,8 +139,7 @@ impl Lowering<'_> {
 
     fn load_results(&mut self, frame: u32, inst: &Inst) {
         for (i, &result) in inst.results.iter().enumerate() {
-            let place = self.slot(frame, i as u16);
-            line!(self, "%{result} = load {}, ptr {place}, align 8", type_name(self.region.ty(result)));
+            self.load_slot(frame, i as u16, result);
         }
     }
 

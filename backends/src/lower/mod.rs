@@ -13,6 +13,12 @@
 //! `willreturn`, since an endless loop stays endless. Addresses are made from words where they are used; that two of them
 //! differ is for LLVM to find out.
 //!
+//! # An f32 in a slot
+//!
+//! A region gives a slot the type of its first reader, but on another path the slot of a union may hold 64 bits. What is
+//! read as f32 and may be written back unread is therefore carried twice: as the number, and as the slot's bits (`.s`),
+//! which are those that the interpreter would have moved.
+//!
 //! # Frames
 //!
 //! Slots live in values. The frame is written where somebody looks at it: at a way out, and at a call, whose arguments lie
@@ -93,6 +99,7 @@ pub fn lower(region: &Region, context: Context<'_>, name: &str) -> Result<Lowere
         context,
         bases,
         pointers: pointers(region),
+        images: images(region),
         preds: vec![Vec::new(); region.blocks.len()],
         bodies: Vec::new(),
         cold: String::new(),
@@ -143,6 +150,34 @@ fn pointers(region: &Region) -> Vec<bool> {
     pointers
 }
 
+/// By value: whether it is an f32 that is written to a slot.
+fn images(region: &Region) -> Vec<bool> {
+    let mut todo: Vec<Value> = Vec::new();
+    for inst in &region.insts {
+        todo.extend(inst.kept.iter().map(|kept| kept.value));
+        if matches!(inst.op, Op::Runtime(_) | Op::Call(_) | Op::CallAny | Op::Reread(_)) {
+            todo.extend(&inst.args);
+        }
+    }
+    for block in &region.blocks {
+        if let Terminator::Exit(_, values) = &block.end {
+            todo.extend(values);
+        }
+    }
+    let preds = region.predecessors();
+    let mut images = vec![false; region.values.len()];
+    while let Some(value) = todo.pop() {
+        if region.ty(value) != Type::Single || std::mem::replace(&mut images[value.index()], true) {
+            continue;
+        }
+        if let Def::Param(block, position) = region.values[value.index()].def {
+            let edges = preds[block.index()].iter().filter_map(|&(from, n)| region.block(from).end.edges().nth(n));
+            todo.extend(edges.filter_map(|edge| edge.args.get(position as usize)));
+        }
+    }
+    images
+}
+
 fn type_name(ty: Type) -> &'static str {
     match ty {
         Type::Word => "i64",
@@ -157,6 +192,8 @@ struct Lowering<'a> {
     context: Context<'a>,
     bases: Vec<u32>,
     pointers: Vec<bool>,
+    /// By value: whether it is an f32 whose slot's bits are needed.
+    images: Vec<bool>,
     /// By block: the labels that lead to it, and what they bring.
     preds: Vec<Vec<(String, Vec<Value>)>>,
     bodies: Vec<String>,
@@ -195,9 +232,7 @@ impl Lowering<'_> {
         self.label = id.to_string();
         if id == Region::ENTRY {
             for param in &block.params {
-                let ty = type_name(self.region.ty(param.value));
-                let place = self.slot(0, param.slot);
-                line!(self, "%{} = load {ty}, ptr {place}, align 8", param.value);
+                self.load_slot(0, param.slot, param.value);
             }
         }
         for &inst in &block.insts {
@@ -261,7 +296,17 @@ impl Lowering<'_> {
             Op::Guard(_) => self.guard(chain, inst)?,
             Op::Runtime(routine) => self.runtime(chain, inst, routine)?,
             Op::Call(_) | Op::CallAny => self.call(chain, inst)?,
-            _ => self.compute(inst),
+            _ => {
+                self.compute(inst);
+                if let &[result] = &inst.results[..]
+                    && self.images[result.index()]
+                    && !matches!(inst.op, Op::Reread(_) | Op::ConstF32(_))
+                {
+                    let bits = self.temporary();
+                    line!(self, "{bits} = bitcast float %{result} to i32");
+                    line!(self, "%{result}.s = zext i32 {bits} to i64");
+                }
+            }
         }
         Ok(())
     }
@@ -311,6 +356,14 @@ impl Lowering<'_> {
         }
     }
 
+    /// The bits of a slot that holds an f32.
+    fn image(&self, value: Value) -> String {
+        match self.region.def_inst(value).map(|inst| inst.op) {
+            Some(Op::ConstF32(bits)) => bits.to_string(),
+            _ => format!("%{value}.s"),
+        }
+    }
+
     /// A value as a pointer.
     fn pointer(&mut self, value: Value) -> String {
         if let Def::Result(inst, _) = self.region.values[value.index()].def
@@ -332,12 +385,16 @@ impl Lowering<'_> {
             let _ = writeln!(module, "{id}:");
             let params = if id == Region::ENTRY { &[][..] } else { &region.block(id).params };
             for (position, param) in params.iter().enumerate() {
-                let _ = write!(module, "  %{} = phi {}", param.value, type_name(region.ty(param.value)));
-                for (n, (label, args)) in self.preds[i].iter().enumerate() {
-                    let comma = if n > 0 { "," } else { "" };
-                    let _ = write!(module, "{comma} [ {}, %{label} ]", self.operand(args[position]));
+                let ty = type_name(region.ty(param.value));
+                let phi = |name: String, ty: &str, of: &dyn Fn(Value) -> String| {
+                    let ways =
+                        self.preds[i].iter().map(|(label, args)| format!("[ {}, %{label} ]", of(args[position])));
+                    format!("  {name} = phi {ty} {}\n", ways.collect::<Vec<_>>().join(", "))
+                };
+                module.push_str(&phi(format!("%{}", param.value), ty, &|value| self.operand(value)));
+                if self.images[param.value.index()] {
+                    module.push_str(&phi(format!("%{}.s", param.value), "i64", &|value| self.image(value)));
                 }
-                module.push('\n');
             }
             module.push_str(body);
         }

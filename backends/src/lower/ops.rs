@@ -334,18 +334,10 @@ impl Lowering<'_> {
     }
 
     /// The f32 in the low half of a word.
-    fn low_single(&mut self, r: &str, a: &str) {
+    pub fn low_single(&mut self, r: &str, a: &str) {
         let low = self.temporary();
         line!(self, "{low} = trunc i64 {a} to i32");
         line!(self, "{r} = bitcast i32 {low} to float");
-    }
-
-    /// The bits of a slot that holds an f32.
-    pub fn single_slot(&mut self, value: Value) -> String {
-        let (a, bits, slot) = (self.operand(value), self.temporary(), self.temporary());
-        line!(self, "{bits} = bitcast float {a} to i32");
-        line!(self, "{slot} = zext i32 {bits} to i64");
-        format!("i64 {slot}")
     }
 
     fn reread(&mut self, r: &str, value: Value, to: Type) {
@@ -357,14 +349,17 @@ impl Lowering<'_> {
                 line!(self, "{bits} = bitcast double {a} to i64");
                 bits
             }
-            Type::Single => self.single_slot(value).trim_start_matches("i64 ").to_string(),
+            Type::Single => self.image(value),
             Type::Word | Type::Cond => a,
         };
         match to {
             Type::Float => {
                 line!(self, "{r} = bitcast i64 {word} to double");
             }
-            Type::Single => self.low_single(r, &word),
+            Type::Single => {
+                line!(self, "{r}.s = add i64 {word}, 0");
+                self.low_single(r, &word);
+            }
             Type::Word | Type::Cond => {
                 line!(self, "{r} = add {} {word}, 0", type_name(to));
             }
