@@ -1,4 +1,4 @@
-//! Every program under `tests/lang` and `examples`, its hot loops compiled by LLVM: output, status and error are those of
+//! Every program under `tests/lang`, `tests/llvm` and `examples`, its hot loops compiled by LLVM: output, status and error are those of
 //! the interpreter alone. A loop is compiled at its second iteration, at once, and entered in the middle of its run.
 
 mod common;
@@ -229,6 +229,7 @@ fn main() -> ExitCode {
     }
     let compiler = Rc::new(compiler);
     let mut paths: Vec<PathBuf> = programs(&root().join("tests/lang"));
+    paths.extend(programs(&root().join("tests/llvm")));
     paths.extend(programs(&root().join("examples")));
     // Others, those that the fuzzer makes (`scaly-fuzz --show traces N`) among them.
     if let Some(folder) = std::env::var_os("SCALY_LLVM_PROGRAMS") {
