@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use common::expectation::Expectation;
 use common::{programs, root};
@@ -95,7 +96,15 @@ impl Llvm {
         }
         let addresses = Addresses::of(state);
         let context = Context { program: &self.program, addresses: &addresses, waits: &self.waits };
-        self.compiler.compile(&region, context).map_err(|error| format!("{error}"))
+        let native = self.compiler.compile(&region, context).map_err(|error| format!("{error}"))?;
+        if verbose() {
+            let size = region.insts.len();
+            eprintln!("  {id} of {}: {size} instructions, {:?}", region.chains[0].function, native.costs());
+        }
+        if std::env::var_os("SCALY_LLVM_ONLY").is_some() {
+            eprintln!("{}\n{}", native.code().after, native.code().assembly);
+        }
+        Ok(native)
     }
 }
 
@@ -205,13 +214,24 @@ fn check(path: &Path, compiler: &Rc<Compiler>, totals: &Rc<Totals>) -> Result<()
     let compiled = engine::compile(file, Options::default()).map_err(|_| "it does not compile".to_string())?;
     for guard in [false, true] {
         let setting = Setting { arguments: &arguments, stdin: &stdin, guard };
+        let start = Instant::now();
         let expected = run(&compiled, &setting, None)?;
+        let middle = Instant::now();
         let got = run(&compiled, &setting, Some((compiler.clone(), totals.clone())))?;
+        if verbose() {
+            let (alone, with) = (middle - start, middle.elapsed());
+            eprintln!("  {} ms, with LLVM {} ms", alone.as_millis(), with.as_millis());
+        }
         if got != expected {
             return Err(format!("regions guarded: {guard}\ngot {got:#?}\nexpected {expected:#?}"));
         }
     }
     Ok(())
+}
+
+/// Whether each program is named, with its times.
+fn verbose() -> bool {
+    std::env::var_os("SCALY_LLVM_VERBOSE").is_some()
 }
 
 fn main() -> ExitCode {
@@ -227,6 +247,7 @@ fn main() -> ExitCode {
     } else if let Ok("best") = std::env::var("SCALY_LLVM_LEVEL").as_deref() {
         compiler.level = Level::Best;
     }
+    compiler.texts = std::env::var_os("SCALY_LLVM_ONLY").is_some();
     let compiler = Rc::new(compiler);
     let mut paths: Vec<PathBuf> = programs(&root().join("tests/lang"));
     paths.extend(programs(&root().join("tests/llvm")));
@@ -237,9 +258,8 @@ fn main() -> ExitCode {
     }
     paths.retain(|path| filters.is_empty() || filters.iter().any(|f| path.display().to_string().contains(f.as_str())));
     let mut failed = 0;
-    let verbose = std::env::var_os("SCALY_LLVM_VERBOSE").is_some();
     for path in &paths {
-        if verbose {
+        if verbose() {
             eprintln!("{}", path.display());
         }
         if let Err(why) = check(path, &compiler, &totals) {
