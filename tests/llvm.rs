@@ -69,7 +69,7 @@ impl Llvm {
                 add(&self.totals.compiled, 1);
                 add(&self.totals.code_bytes, native.costs().code_bytes);
                 let costs = native.costs();
-                let us = costs.parse_us + costs.passes_us + costs.codegen_us + costs.link_us;
+                let us = costs.lowering_us + costs.parse_us + costs.passes_us + costs.codegen_us + costs.link_us;
                 self.totals.us.set(self.totals.us.get() + us);
                 Some(Rc::new(native))
             }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scaly_tracer::region::Region;
 
 use crate::host;
 use crate::library::{Code, Error, Handle, Library, WORK};
-use crate::lower::{self, Context, Refusal};
+use crate::lower::{self, Context, Leave, Refusal};
 use crate::native::Native;
 
 /// How much work goes into code.
@@ -116,6 +116,34 @@ fn gone() -> Error {
     Error::Died("an earlier compilation".into())
 }
 
+/// A region that is being compiled.
+#[derive(Debug)]
+pub struct Building {
+    pending: Pending,
+    leaves: Vec<Leave>,
+    frame_slots: u32,
+    lowering_us: u64,
+}
+
+impl Building {
+    /// The code, once it is there; asked for until then only.
+    pub fn poll(&mut self) -> Option<Result<Native, Error>> {
+        let answered = self.pending.poll()?;
+        Some(answered.map(|code| self.native(code)))
+    }
+
+    /// Waits for it.
+    pub fn wait(mut self) -> Result<Native, Error> {
+        let code = self.pending.wait()?;
+        Ok(self.native(code))
+    }
+
+    fn native(&mut self, mut code: Code) -> Native {
+        code.costs.lowering_us = self.lowering_us;
+        Native::new(code, std::mem::take(&mut self.leaves), self.frame_slots)
+    }
+}
+
 /// One compiling thread. It ends when this and all code that it made are gone.
 #[derive(Debug)]
 pub struct Compiler {
@@ -152,6 +180,12 @@ impl Compiler {
 
     /// Lowers and compiles a region that keeps what the interpreter needs, and waits for it.
     pub fn compile(&self, region: &Region, context: Context<'_>) -> Result<Native, Uncompiled> {
+        Ok(self.begin(region, context)?.wait()?)
+    }
+
+    /// Lowers such a region here and has it compiled by the thread.
+    pub fn begin(&self, region: &Region, context: Context<'_>) -> Result<Building, Refusal> {
+        let start = Instant::now();
         let name = format!("region_{}", self.names.fetch_add(1, Ordering::Relaxed));
         let lowered = lower::lower(region, context, &name)?;
         let order = Order {
@@ -161,8 +195,9 @@ impl Compiler {
             vector_bits: self.vector_bits,
             texts: self.texts,
         };
-        let code = self.make(order)?;
-        Ok(Native::new(code, lowered.leaves, lowered.frame_slots))
+        let lowering_us = start.elapsed().as_micros() as u64;
+        let (leaves, frame_slots) = (lowered.leaves, lowered.frame_slots);
+        Ok(Building { pending: self.start(order), leaves, frame_slots, lowering_us })
     }
 }
 

@@ -19,6 +19,6 @@ mod library;
 pub mod lower;
 mod native;
 
-pub use compiler::{Answered, Compiler, Level, Order, Pending, Uncompiled};
+pub use compiler::{Answered, Building, Compiler, Level, Order, Pending, Uncompiled};
 pub use library::{Code, Costs, Error, VARIABLE};
 pub use native::{Left, Native};

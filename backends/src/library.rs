@@ -39,7 +39,9 @@ pub enum Error {
 pub struct Costs {
     /// Bytes of machine code.
     pub code_bytes: usize,
-    /// Microseconds.
+    /// Microseconds, from the region to LLVM's text.
+    pub lowering_us: u64,
+    /// Microseconds of LLVM's steps.
     pub parse_us: u64,
     pub passes_us: u64,
     pub codegen_us: u64,
@@ -156,6 +158,7 @@ impl Library {
             }
             let costs = Costs {
                 code_bytes: answer.code_bytes,
+                lowering_us: 0,
                 parse_us: answer.parse_us,
                 passes_us: answer.passes_us,
                 codegen_us: answer.codegen_us,

@@ -74,6 +74,29 @@ fn texts_and_costs() {
     assert!(costs.codegen_us > 0, "{costs:?}");
 }
 
+/// What a background promotion does: the order is given, and asked for until it is there.
+#[test]
+fn code_comes_later() {
+    let compiler = compiler(Level::Quick);
+    let program = program();
+    let addresses = scaly_backends::lower::Addresses::default();
+    let context = scaly_backends::lower::Context { program: &program, addresses: &addresses, waits: &[false] };
+    let mut building = compiler.begin(&region(ENDLESS), context).unwrap();
+    let native = loop {
+        match building.poll() {
+            Some(made) => break made.unwrap(),
+            None => std::thread::yield_now(),
+        }
+    };
+    // The code outlives the compiler.
+    drop(compiler);
+    with_frame(|state, at| {
+        frame(at)[0] = 0;
+        enter(&native, state, at, 4);
+        assert_eq!(frame(at)[0], 100_000);
+    });
+}
+
 #[test]
 fn a_wrong_module_is_an_error() {
     let compiler = Compiler::new().unwrap();

@@ -171,7 +171,7 @@ impl Lowering<'_> {
 
     /// What may wait runs in the interpreter.
     fn leave_before(&mut self, chain: ChainId, inst: &Inst, frame: u32) -> Result<(), Refusal> {
-        if inst.kept.is_empty() && !inst.args.is_empty() {
+        if inst.kept.is_empty() {
             return Err(Refusal::NothingKept(inst.pc));
         }
         self.keep(chain, &inst.kept, None);
@@ -199,7 +199,7 @@ impl Lowering<'_> {
         if may_wait {
             return self.leave_before(chain, inst, frame);
         }
-        if inst.kept.is_empty() && !args.is_empty() {
+        if inst.kept.is_empty() {
             return Err(Refusal::NothingKept(inst.pc));
         }
         for (i, &arg) in args.iter().enumerate() {
