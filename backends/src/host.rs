@@ -1,6 +1,8 @@
 //! What code calls in this process.
 #![allow(unsafe_code)]
 
+use std::io::Write;
+
 use scaly_interp::interpreter::State;
 use scaly_interp::program::FunctionId;
 use scaly_interp::tier;
@@ -18,6 +20,14 @@ pub const CALL_REFUSED: u32 = 2;
 /// The names that lowered modules use, and their addresses.
 pub fn symbols() -> [(&'static str, usize); 2] {
     [(ROUTINE, tier::call_routine as *const () as usize), (CALL, call as *const () as usize)]
+}
+
+/// Ends the process without the destructors of LLVM's globals, which would run under the feet of a thread that loads LLVM
+/// or compiles. For whoever has made a `Compiler`, instead of `std::process::exit`; standard output is flushed.
+pub fn end_process(status: i32) -> ! {
+    let _ = std::io::stdout().flush();
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(status) }
 }
 
 /// Calls a function whose frame has its header and its arguments: below the native caller, by whatever runs it.

@@ -20,5 +20,6 @@ pub mod lower;
 mod native;
 
 pub use compiler::{Answered, Building, Compiler, Level, Order, Pending, Uncompiled};
+pub use host::end_process;
 pub use library::{Code, Costs, Error, VARIABLE};
 pub use native::{Left, Native};

@@ -84,8 +84,6 @@ pub struct Library {
     free: abi::Free,
     release: abi::Release,
     close: abi::Close,
-    /// Last, so that the functions above are gone before it is.
-    _library: libloading::Library,
 }
 
 /// Where the library may lie.
@@ -136,7 +134,9 @@ impl Library {
             if session.is_null() {
                 return Err(Error::Start(take(error, release)));
             }
-            Ok(Library { session, compile, free, release, close, _library: library })
+            // It stays open: LLVM has threads' variables and handlers in the process.
+            std::mem::forget(library);
+            Ok(Library { session, compile, free, release, close })
         }
     }
 

@@ -4,6 +4,7 @@
 mod common;
 
 use common::*;
+use scaly_backends::lower::{Addresses, Context, lower};
 use scaly_backends::{Compiler, Level};
 use scaly_interp::interpreter::{Native as Machine_, State};
 use scaly_interp::machine::{
@@ -460,6 +461,50 @@ fn with_constants() {
             }
         }
     });
+}
+
+/// LLVM is told nothing that is not so for any program; a promise is seldom seen to be broken.
+#[test]
+fn nothing_is_promised() {
+    let program = program();
+    let addresses = Addresses::default();
+    let context = Context { program: &program, addresses: &addresses, waits: &[false] };
+    for op in operations() {
+        let module = lower(&region(&loop_text(op, [Operand::Loaded; 2])), context, "f").unwrap().module;
+        let promises = [
+            "nsw",
+            "nuw",
+            "nusw",
+            "inbounds",
+            "noalias",
+            "exact",
+            "disjoint",
+            "fast",
+            "nnan",
+            "ninf",
+            "nsz",
+            "arcp",
+            "contract",
+            "afn",
+            "reassoc",
+            "range",
+            "dereferenceable",
+            "nonnull",
+            "noundef",
+            "invariant",
+            "assume",
+            "willreturn",
+            "mustprogress",
+            "readonly",
+            "readnone",
+            "nofree",
+            "nosync",
+            "memory",
+        ];
+        let words = module.split(|c: char| !c.is_ascii_alphanumeric());
+        let found: Vec<_> = words.filter(|word| promises.contains(word)).collect();
+        assert!(found.is_empty(), "{op:?}: {found:?}\n{module}");
+    }
 }
 
 /// Every kind of load and store, at odd addresses and offsets; bytes beside them stay.

@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::abi::{self, Answer, Request, Setup, Text};
+use crate::exit;
 use crate::llvm::{Code, Session};
 
 /// Text that the host releases.
@@ -32,6 +33,7 @@ pub extern "C" fn scaly_llvm_version() -> u32 {
 /// The setup and its texts are live; what its symbols name lives as long as the session.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scaly_llvm_open(setup: *const Setup, error: *mut Text) -> *mut c_void {
+    let _inside = exit::enter();
     let made = catch_unwind(|| {
         // SAFETY: by the caller's promise.
         let symbols: Vec<(&str, usize)> = unsafe {
@@ -55,6 +57,7 @@ pub unsafe extern "C" fn scaly_llvm_open(setup: *const Setup, error: *mut Text) 
 /// The session is open; the request and its texts are live.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scaly_llvm_compile(session: *mut c_void, request: *const Request, answer: *mut Answer) {
+    let _inside = exit::enter();
     let mut filled = Answer::NOTHING;
     let result = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: by the caller's promise.
@@ -83,6 +86,7 @@ pub unsafe extern "C" fn scaly_llvm_compile(session: *mut c_void, request: *cons
 /// The handle is an answer's, of this session, and was not freed; nobody runs its code.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scaly_llvm_free(_session: *mut c_void, handle: *mut c_void) {
+    let _inside = exit::enter();
     if !handle.is_null() {
         // SAFETY: by the caller's promise.
         let _ = catch_unwind(|| drop(unsafe { Box::from_raw(handle.cast::<Code>()) }));
@@ -103,6 +107,7 @@ pub unsafe extern "C" fn scaly_llvm_release(text: Text) {
 /// The session is open; no code of it runs, nor is a handle of it used any more.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn scaly_llvm_close(session: *mut c_void) {
+    let _inside = exit::enter();
     // SAFETY: by the caller's promise.
     let _ = catch_unwind(|| drop(unsafe { Box::from_raw(session.cast::<Session>()) }));
 }

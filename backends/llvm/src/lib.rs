@@ -7,11 +7,12 @@
 //!
 //! Rejected: inkwell. It has no ORC, and of what is left little is used.
 //!
-//! All functions are called by one thread at a time.
+//! All functions of a session are called by one thread. The library is never closed.
 
 #![deny(unsafe_code)]
 
 #[path = "../../src/abi.rs"]
 pub mod abi;
+mod exit;
 mod exports;
 mod llvm;
