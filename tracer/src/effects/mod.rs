@@ -9,7 +9,9 @@ mod place;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 pub use flow::{FunctionFlow, copies};
 pub use place::{Place, Places, Source};
 pub use summary::{External, Summaries, Summary, taken};
+pub use waits::waits;

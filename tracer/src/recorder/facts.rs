@@ -8,11 +8,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use scaly_interp::bytecode::Opcode;
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
-use scaly_interp::routine::{Effect, Routine};
 
-use crate::effects::taken;
+use crate::effects::waits;
 use crate::optimize::Liveness;
 use crate::walker::{Code, SlotSet, Slots};
 
@@ -165,33 +163,5 @@ impl Liveness for Facts {
         self.with(pc, |facts| {
             facts.live_at(pc).get(usize::from(slot) / 64).is_some_and(|word| word >> (slot % 64) & 1 != 0)
         })
-    }
-}
-
-/// By fixpoint over the calls; a function value may be any function whose id the program takes.
-fn waits(program: &Program) -> Vec<bool> {
-    let mut waits = vec![false; program.functions.len()];
-    let taken = taken(program);
-    loop {
-        let any = taken.iter().any(|id| waits[id.0 as usize]);
-        let mut grew = false;
-        for i in 0..waits.len() {
-            let code = program.functions[i].code.clone();
-            let found = !waits[i]
-                && program.code[code.start as usize..code.end as usize].iter().any(|ins| match ins.op {
-                    Opcode::Call => waits[ins.x as usize],
-                    Opcode::CallIndirect => any,
-                    Opcode::Runtime => Routine::from_number(ins.x)
-                        .is_some_and(|routine| routine.signature().effects.contains(&Effect::Blocks)),
-                    _ => false,
-                });
-            if found {
-                waits[i] = true;
-                grew = true;
-            }
-        }
-        if !grew {
-            return waits;
-        }
     }
 }

@@ -16,6 +16,9 @@
 //!   A branch to an earlier block goes to the header of a cycle.
 //! - A guard ends the program with its fault if its condition is false. An instruction behind a guard is not moved
 //!   before it.
+//! - A guard or a call may keep what the frames hold if the interpreter goes on at its instruction of the bytecode: a
+//!   guard the operands, of which the interpreter makes the same error, a call all that is read from there on. Proofs do
+//!   without.
 //! - A parameter is a slot of its block's chain; a call's results are slots from the call's frame on.
 
 mod dominators;
@@ -120,6 +123,15 @@ pub struct ValueData {
     pub def: Def,
 }
 
+/// What a slot holds where the interpreter goes on at an instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Kept {
+    /// The block's chain or one that it was called from.
+    pub chain: ChainId,
+    pub slot: u16,
+    pub value: Value,
+}
+
 /// An instruction. Its chain is that of its block.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Inst {
@@ -129,6 +141,8 @@ pub struct Inst {
     /// The instruction of the bytecode that it comes from.
     pub pc: Pc,
     pub block: BlockId,
+    /// Of guards and calls, where the walker was asked for it.
+    pub kept: Vec<Kept>,
 }
 
 /// A block's parameter and the slot of its chain's frame that it stands for.

@@ -12,8 +12,8 @@ use scaly_interp::program::{FunctionId, LoopId, LoopKind, Pc};
 use scaly_interp::routine::Routine;
 
 use super::{
-    Block, BlockId, Chain, ChainId, Cycle, CycleId, Def, Edge, Exit, ExitId, ExitKind, Inst, InstId, Op, Param, Region,
-    Terminator, Type, Value, ValueData,
+    Block, BlockId, Chain, ChainId, Cycle, CycleId, Def, Edge, Exit, ExitId, ExitKind, Inst, InstId, Kept, Op, Param,
+    Region, Terminator, Type, Value, ValueData,
 };
 
 /// What is wrong with a text, and in which of its lines, counted from 1.
@@ -126,6 +126,11 @@ impl<'a> Line<'a> {
             Some(fault) => Ok(fault),
             None => self.error(format!("`{token}` is not a fault")),
         }
+    }
+
+    fn kept(&mut self) -> Result<Kept> {
+        let chain = ChainId(self.index(ChainId::PREFIX)?);
+        Ok(Kept { chain, slot: self.number()?, value: self.value()? })
     }
 
     fn edge(&mut self) -> Result<Edge> {
@@ -274,6 +279,7 @@ impl Parser {
             line.expect("=")?;
         }
         let (op, args) = operation(line)?;
+        let kept = if line.eat("keep") { line.list(Line::kept)? } else { Vec::new() };
         let pc = line.pc()?;
         let block = BlockId(self.blocks.len() as u32 - 1);
         let id = InstId(self.insts.len() as u32);
@@ -281,7 +287,7 @@ impl Parser {
             self.define(line, value, ty, Def::Result(id, i as u32))?;
         }
         let results = typed.into_iter().map(|(value, _)| value).collect();
-        self.insts.push(Inst { op, args, results, pc, block });
+        self.insts.push(Inst { op, args, results, pc, block, kept });
         self.blocks[block.index()].insts.push(id);
         Ok(())
     }
@@ -422,7 +428,7 @@ block0 chain0 @3 (v0: i64 = 0, v1: i64 = 1, v2: i64 = 2, v3: i64 = 3, v4: f64 = 
   jump block1(v2, v3, v4) @3
 block1 chain0 @3 cycle0 (v8: i64 = 2, v9: i64 = 3, v10: f64 = 4):
   v11: bool = lt_u v8, v1 @3
-  guard v11 IndexOutOfRange @3
+  guard v11 IndexOutOfRange keep (chain0 2 v8, chain0 1 v1) @3
   v12: i64 = element v0, v8 * 24 + 0 @3
   v13: f64 = load.f64 v12 + 16 @3
   v14: f64 = f64.add v10, v13 @4

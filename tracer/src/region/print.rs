@@ -14,13 +14,14 @@
 //!   branch v7, block2(v5), block3() @5
 //! ```
 //!
-//! A parameter's `= 2` is its slot; `@3` is the instruction of the bytecode.
+//! A parameter's `= 2` is its slot; `@3` is the instruction of the bytecode. What an instruction keeps stands before that:
+//! `guard v6 IndexOutOfRange keep (chain0 3 v5)`.
 
 use std::fmt;
 
 use scaly_interp::program::LoopKind;
 
-use super::{Block, Edge, ExitKind, Inst, Op, Region, Terminator, Value};
+use super::{Block, Edge, ExitKind, Inst, Kept, Op, Region, Terminator, Value};
 
 /// Items with commas between them.
 struct List<'a, T>(&'a [T]);
@@ -40,6 +41,12 @@ impl<T: fmt::Display> fmt::Display for List<'_, T> {
 impl fmt::Display for Edge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}({})", self.to, List(&self.args))
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.chain, self.slot, self.value)
     }
 }
 
@@ -89,6 +96,9 @@ impl Region {
             Op::Call(function) => write!(f, " {function} ({})", List(args))?,
             Op::CallAny => write!(f, " ({})", List(args))?,
             _ => write!(f, " {}", List(args))?,
+        }
+        if !inst.kept.is_empty() {
+            write!(f, " keep ({})", List(&inst.kept))?;
         }
         writeln!(f, " {}", inst.pc)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{BlockId, Def, Dominators, InstId, Op, Region, Terminator, Type, Value};
+use super::{BlockId, Def, Dominators, Inst, InstId, Op, Region, Terminator, Type, Value};
 
 /// What is broken, and in which block.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,6 +66,7 @@ impl Verifier<'_> {
         for &arg in &inst.args {
             self.usable(arg, at)?;
         }
+        self.kept(inst, at)?;
         let name = inst.op.name();
         if let Some((args, result)) = inst.op.shape() {
             self.ensure(args.len() == inst.args.len(), || format!("{name} takes {} operands", args.len()))?;
@@ -95,6 +96,21 @@ impl Verifier<'_> {
         }
         let effects = self.block == Region::ENTRY && inst.op.effects() != super::Effects::Pure;
         self.ensure(!effects, || "an effect in the entry".into())
+    }
+
+    fn kept(&self, inst: &Inst, at: usize) -> Result {
+        let leaves = matches!(inst.op, Op::Guard(_) | Op::Runtime(_) | Op::Call(_) | Op::CallAny);
+        self.ensure(leaves || inst.kept.is_empty(), || format!("{} keeps slots", inst.op.name()))?;
+        for kept in &inst.kept {
+            self.usable(kept.value, at)?;
+            self.ensure(self.region.ty(kept.value) != Type::Cond, || "a condition in a slot".into())?;
+            let mut chain = Some(self.region.block(self.block).chain);
+            while chain.is_some_and(|c| c != kept.chain) {
+                chain = chain.and_then(|c| self.region.chains[c.index()].caller).map(|(caller, _)| caller);
+            }
+            self.ensure(chain.is_some(), || format!("{} has not called this", kept.chain))?;
+        }
+        Ok(())
     }
 
     fn end(&self) -> Result {
@@ -219,6 +235,10 @@ block3 chain0 @9 ():
         assert_eq!(broken("add v2, v2", "add v2"), "block2: add takes 2 operands");
         assert_eq!(broken("exit exit0 ()", "exit exit0 (v2)"), "block3: as many values as the exit has slots");
         assert_eq!(broken("block2(), block3()", "block3(), block3()"), "block2: no path leads here");
+        let later = broken("  v4: i64", "  guard v3 OutOfMemory keep (chain0 1 v4) @4\n  v4: i64");
+        assert_eq!(later, "block2: v4 is read where it may not be defined");
+        let other = broken("  v4: i64", "  guard v3 OutOfMemory keep (chain1 1 v2) @4\n  v4: i64");
+        assert_eq!(other, "block2: chain1 has not called this");
         let back = broken("jump block1(v4) @5", "jump block2() @5");
         assert_eq!(back, "block2: an edge back to block2, which is no header");
     }

@@ -17,8 +17,8 @@ use scaly_interp::program::Pc;
 use super::fold;
 use super::scope::Scope;
 use crate::region::{
-    Block, BlockId, Chain, ChainId, Cycle, CycleId, Def, Effects, Exit, ExitId, ExitKind, Inst, InstId, Op, Param,
-    Terminator, Type, Value,
+    Block, BlockId, Chain, ChainId, Cycle, CycleId, Def, Effects, Exit, ExitId, ExitKind, Inst, InstId, Kept, Op,
+    Param, Terminator, Type, Value,
 };
 
 /// A value under construction.
@@ -61,6 +61,8 @@ pub struct Builder {
     pub pc: Pc,
     /// The current activation's slots; none where nothing was written.
     pub frame: Vec<Option<Value>>,
+    /// What guards of the current instruction keep.
+    pub guards_keep: Vec<Kept>,
     /// Bytes of each string constant.
     text_lengths: Vec<i64>,
     scope: Scope,
@@ -85,6 +87,7 @@ impl Builder {
             block: NOWHERE,
             pc: Pc(0),
             frame: Vec::new(),
+            guards_keep: Vec::new(),
             text_lengths,
             scope: Scope::default(),
             run: Run::First,
@@ -196,8 +199,18 @@ impl Builder {
         for (i, &ty) in results.iter().enumerate() {
             self.values.push(Draft { ty, def: Def::Result(id, i as u32) });
         }
-        self.insts.push(Inst { op, args: args.to_vec(), results: values.clone(), pc: self.pc, block });
+        let kept = if matches!(op, Op::Guard(_)) { self.guards_keep.clone() } else { Vec::new() };
+        self.insts.push(Inst { op, args: args.to_vec(), results: values.clone(), pc: self.pc, block, kept });
         self.blocks[block.index()].insts.push(id);
+        values
+    }
+
+    /// An instruction that is not run here may be run by the interpreter, with these slots.
+    pub fn emit_call(&mut self, op: Op, args: &[Value], results: usize, kept: Vec<Kept>) -> Vec<Value> {
+        let values = self.emit(op, args, &vec![None; results]);
+        if let Some(inst) = self.insts.last_mut() {
+            inst.kept = kept;
+        }
         values
     }
 

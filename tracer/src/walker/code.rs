@@ -95,6 +95,21 @@ impl Code {
         live
     }
 
+    /// The slots that are read from an instruction on, and those that are read behind it and were there before.
+    pub fn live_around(&self, program: &Program, pc: u32) -> (SlotSet, SlotSet) {
+        let frame_slots = program.function(self.function).frame_slots;
+        let block = self.blocks.partition_point(|b| b.start <= pc).saturating_sub(1);
+        let mut now = self.live_out(program, block);
+        let mut past = now.clone();
+        for at in (pc..self.blocks[block].end).rev() {
+            let slots = Slots::of(program, program.code[at as usize], frame_slots);
+            kill(&mut now, &slots, frame_slots);
+            past = now.clone();
+            add_uses(&mut now, &slots);
+        }
+        (now, past)
+    }
+
     /// The block that begins at an instruction.
     pub fn block_at(&self, pc: u32) -> Option<usize> {
         self.blocks.binary_search_by_key(&pc, |b| b.start).ok()
@@ -141,21 +156,29 @@ fn liveness(program: &Program, blocks: &[CodeBlock], frame_slots: u16) -> Vec<Sl
             }
             for pc in (blocks[i].start..blocks[i].end).rev() {
                 let slots = Slots::of(program, program.code[pc as usize], frame_slots);
-                if let Some(from) = slots.clobbers {
-                    (from..frame_slots).for_each(|slot| now.remove(slot));
-                }
-                for &(first, count) in &slots.defs {
-                    (first..first.saturating_add(count)).for_each(|slot| now.remove(slot));
-                }
-                for &(first, count) in &slots.uses {
-                    (first..first.saturating_add(count)).for_each(|slot| now.add(slot));
-                }
+                kill(&mut now, &slots, frame_slots);
+                add_uses(&mut now, &slots);
             }
             grew |= live[i].unite(&now);
         }
         if !grew {
             return live;
         }
+    }
+}
+
+fn kill(live: &mut SlotSet, slots: &Slots, frame_slots: u16) {
+    if let Some(from) = slots.clobbers {
+        (from..frame_slots).for_each(|slot| live.remove(slot));
+    }
+    for &(first, count) in &slots.defs {
+        (first..first.saturating_add(count)).for_each(|slot| live.remove(slot));
+    }
+}
+
+fn add_uses(live: &mut SlotSet, slots: &Slots) {
+    for &(first, count) in &slots.uses {
+        (first..first.saturating_add(count)).for_each(|slot| live.add(slot));
     }
 }
 

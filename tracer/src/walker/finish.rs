@@ -110,7 +110,7 @@ fn forward(b: &mut Builder, reached: &[bool]) {
         }
     }
     for inst in &mut b.insts {
-        for arg in &mut inst.args {
+        for arg in inst.args.iter_mut().chain(inst.kept.iter_mut().map(|k| &mut k.value)) {
             *arg = find(&is, *arg);
         }
     }
@@ -168,6 +168,7 @@ fn sweep(b: &mut Builder, reached: &[bool]) {
             let inst = &b.insts[inst.index()];
             if !droppable(inst) {
                 todo.extend(&inst.args);
+                todo.extend(inst.kept.iter().map(|k| k.value));
             }
         }
     }
@@ -312,6 +313,7 @@ fn number(b: Builder, reached: &[bool]) -> Region {
     let rename_value = |v: Value| value_to[v.index()].unwrap_or(v);
     for inst in &mut insts {
         inst.args.iter_mut().for_each(|v| *v = rename_value(*v));
+        inst.kept.iter_mut().for_each(|k| k.value = rename_value(k.value));
     }
     for block in &mut blocks {
         rename(&mut block.end, rename_value);
@@ -337,12 +339,17 @@ fn number(b: Builder, reached: &[bool]) -> Region {
     for block in &mut blocks {
         block.cycle = block.cycle.and_then(|c| cycle_to[c.index()]);
     }
-    keep_chains(&mut chains, &mut blocks, &mut kept);
+    keep_chains(&mut chains, &mut blocks, &mut kept, &mut insts);
     Region { chains, cycles: kept, exits, blocks, insts, values }
 }
 
 /// Drops chains of calls that left no block behind.
-fn keep_chains(chains: &mut Vec<crate::region::Chain>, blocks: &mut [Block], cycles: &mut [crate::region::Cycle]) {
+fn keep_chains(
+    chains: &mut Vec<crate::region::Chain>,
+    blocks: &mut [Block],
+    cycles: &mut [crate::region::Cycle],
+    insts: &mut [Inst],
+) {
     use crate::region::ChainId;
     let mut used = vec![false; chains.len()];
     used[0] = true;
@@ -365,6 +372,9 @@ fn keep_chains(chains: &mut Vec<crate::region::Chain>, blocks: &mut [Block], cyc
     }
     for block in blocks {
         block.chain = to[block.chain.index()];
+    }
+    for kept in insts.iter_mut().flat_map(|inst| &mut inst.kept) {
+        kept.chain = to[kept.chain.index()];
     }
     for cycle in cycles {
         cycle.chain = to[cycle.chain.index()];

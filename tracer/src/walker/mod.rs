@@ -30,15 +30,16 @@ pub use linear::{Base, Linear, at_entry as linear_at_entry};
 pub use open::{Open, OpenReason};
 pub use operands::{Flow, Slots};
 use rustc_hash::FxHashMap;
+use scaly_interp::bytecode::Instruction;
 use scaly_interp::machine::{Fault, Next};
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
-use scaly_interp::routine::Routine;
+use scaly_interp::routine::{Effect, Routine};
 use scaly_interp::step::step;
 use scope::Scope;
 
 use crate::effects::taken;
 use crate::parameters::Parameters;
-use crate::region::{BlockId, Chain, ChainId, Cycle, CycleId, Edge, ExitKind, Op, Region, Terminator, Value};
+use crate::region::{BlockId, Chain, ChainId, Cycle, CycleId, Edge, ExitKind, Kept, Op, Region, Terminator, Value};
 
 /// Walks the loops of one program; keeps what it learned of each function.
 pub struct Walker<'a> {
@@ -48,6 +49,8 @@ pub struct Walker<'a> {
     codes: FxHashMap<FunctionId, Rc<Code>>,
     /// The functions that a function value may be.
     taken: Vec<FunctionId>,
+    /// Whether guards and calls keep what the interpreter needs to go on.
+    keeps: bool,
 }
 
 impl<'a> Walker<'a> {
@@ -56,7 +59,13 @@ impl<'a> Walker<'a> {
         for (i, l) in program.loops.iter().enumerate() {
             loops_of[l.function.0 as usize].push(LoopId(i as u32));
         }
-        Walker { program, parameters, loops_of, codes: FxHashMap::default(), taken: taken(program) }
+        Walker { program, parameters, loops_of, codes: FxHashMap::default(), taken: taken(program), keeps: false }
+    }
+
+    /// Regions are for machine code: guards and calls keep what the interpreter needs to go on at them.
+    pub fn keeping(mut self) -> Walker<'a> {
+        self.keeps = true;
+        self
     }
 
     /// Facts about a function's bytecode.
@@ -87,6 +96,7 @@ impl<'a> Walker<'a> {
             builder: Builder::new(lengths),
             deepest: self.parameters.region_depth,
             limit: self.parameters.region_instructions,
+            outer: Vec::new(),
             walker: self,
         };
         walk.root()?;
@@ -95,6 +105,12 @@ impl<'a> Walker<'a> {
 }
 
 type Frame = Vec<Option<Value>>;
+
+/// The slots of a set that have a value.
+fn kept(chain: ChainId, live: &SlotSet, frame: &Frame) -> impl Iterator<Item = Kept> {
+    let value = move |slot: u16| Some(Kept { chain, slot, value: (*frame.get(usize::from(slot))?)? });
+    live.iter().filter_map(value)
+}
 
 /// An edge whose target has not been built yet, and the slots that it brings.
 struct Pending {
@@ -137,6 +153,8 @@ struct Walk<'w, 'a> {
     deepest: u32,
     limit: u32,
     builder: Builder,
+    /// What the frames of the callers hold, where regions keep that.
+    outer: Vec<Kept>,
 }
 
 impl Walk<'_, '_> {
@@ -264,6 +282,7 @@ impl Walk<'_, '_> {
             let ins = self.program.code[pc as usize];
             let before = self.builder.frame.clone();
             self.builder.begin(Pc(pc));
+            self.guards_keep(a, ins);
             let next = step(&mut self.builder, ins);
             if let Some(first) = self.builder.take_decision() {
                 let yes_frame = std::mem::replace(&mut self.builder.frame, before);
@@ -315,7 +334,7 @@ impl Walk<'_, '_> {
         match next {
             Next::Seq => return Ok(true),
             Next::Jump(target) | Next::Loop { target, .. } => self.jump(a, pc, target)?,
-            Next::Runtime { routine, frame } => return self.runtime(pc, routine, frame),
+            Next::Runtime { routine, frame } => return self.runtime(a, pc, routine, frame),
             Next::Call { function, frame } => return self.call(a, pc, FunctionId(function), frame, None),
             Next::CallIndirect { value, frame } => {
                 let function = self.builder.slot(value);
@@ -382,11 +401,12 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    fn runtime(&mut self, pc: u32, routine: u32, frame: u16) -> Result<bool, Open> {
+    fn runtime(&mut self, a: &Activation, pc: u32, routine: u32, frame: u16) -> Result<bool, Open> {
         let Some(routine) = Routine::from_number(routine) else { return self.open(OpenReason::Malformed, pc) };
         let row = routine.signature();
         let args: Vec<Value> = (frame..frame + row.param_slots()).map(|slot| self.builder.slot(slot)).collect();
-        let results = self.builder.emit(Op::Runtime(routine), &args, &vec![None; row.result_slots().into()]);
+        let kept = if row.effects.contains(&Effect::Blocks) { self.all_kept(a, pc) } else { Vec::new() };
+        let results = self.builder.emit_call(Op::Runtime(routine), &args, row.result_slots().into(), kept);
         for (slot, value) in (frame..).zip(results) {
             self.builder.set_slot(slot, value);
         }
@@ -396,6 +416,30 @@ impl Walk<'_, '_> {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// The operands of an instruction: if a check of it fails, the interpreter runs it and fails alike.
+    fn guards_keep(&mut self, a: &Activation, ins: Instruction) {
+        self.builder.guards_keep.clear();
+        if !self.walker.keeps {
+            return;
+        }
+        let slots = self.builder.frame.len() as u16;
+        for (first, count) in Slots::of(self.program, ins, slots).uses {
+            for slot in first..first.saturating_add(count).min(slots) {
+                let value = self.builder.slot(slot);
+                self.builder.guards_keep.push(Kept { chain: a.chain, slot, value });
+            }
+        }
+    }
+
+    /// All that is read from an instruction on, in its frame and in those of its callers.
+    fn all_kept(&self, a: &Activation, pc: u32) -> Vec<Kept> {
+        if !self.walker.keeps {
+            return Vec::new();
+        }
+        let (live, _) = a.code.live_around(self.program, pc);
+        self.outer.iter().copied().chain(kept(a.chain, &live, &self.builder.frame)).collect()
     }
 
     /// Whether a call is walked in place.
@@ -438,7 +482,8 @@ impl Walk<'_, '_> {
             let Some(values) = self.inline(a, pc, function, frame, args)? else { return Ok(false) };
             values
         } else {
-            self.builder.emit(Op::Call(function), &args, &vec![None; results.into()])
+            let kept = self.all_kept(a, pc);
+            self.builder.emit_call(Op::Call(function), &args, results.into(), kept)
         };
         self.returned(frame, &values);
         Ok(true)
@@ -472,7 +517,8 @@ impl Walk<'_, '_> {
         let (params, results) = (of(|f| f.param_slots), of(|f| f.result_slots));
         let mut args = vec![value, environment];
         args.extend((1..params).map(|i| self.builder.slot(frame + i)));
-        let values = self.builder.emit(Op::CallAny, &args, &vec![None; results.into()]);
+        let kept = self.all_kept(a, pc);
+        let values = self.builder.emit_call(Op::CallAny, &args, results.into(), kept);
         self.returned(frame, &values);
         Ok(true)
     }
@@ -519,7 +565,13 @@ impl Walk<'_, '_> {
         let saved = std::mem::take(&mut self.builder.frame);
         let known = self.builder.close_scope();
         inner.pending.insert(0, vec![Pending { from, edge: 0, frame: slots, scope: known.clone() }]);
+        let callers = self.outer.len();
+        if self.walker.keeps {
+            let (_, live) = a.code.live_around(self.program, pc);
+            self.outer.extend(kept(a.chain, &live, &saved));
+        }
         self.walk(&mut inner)?;
+        self.outer.truncate(callers);
         self.builder.pc = Pc(pc);
         self.builder.frame = saved;
         match &inner.returns[..] {

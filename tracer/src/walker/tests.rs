@@ -223,3 +223,27 @@ out: Move s0, s8
     .unwrap();
     assert_eq!(text.matches("reread").count(), 2, "{text}");
 }
+
+/// Regions for machine code: a guard keeps its instruction's operands, a call what is read from it on, in all frames.
+#[test]
+fn guards_and_calls_keep_what_the_interpreter_needs() {
+    let keeping = |text: &str| {
+        let program = parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let mut walker = Walker::new(&program, Parameters::default()).keeping();
+        let region = walker.walk(LoopId(0)).unwrap();
+        region.verify().unwrap_or_else(|error| panic!("{error}\n{region}"));
+        let text = region.to_string();
+        assert_eq!(text.parse::<Region>().unwrap_or_else(|error| panic!("{error}\n{text}")), region);
+        text
+    };
+    let map = keeping(MAP);
+    assert!(map.contains("IndexOutOfRange keep (chain0 2 v2, chain0 3 v3, chain0 5 v"), "{map}");
+    // g calls itself behind a test: its caller's sum and counter are kept, and its own argument.
+    let call = keeping(&CALL.replace("Const s1, 7", "Move s3, s0\n  Call s3, g\n  Move s1, s0"));
+    let line = call.lines().find(|l| l.contains("call function1")).unwrap();
+    let kept: Vec<_> = line.split("keep (").nth(1).unwrap().split([',', ')']).map(|k| k.trim()).collect();
+    for slot in ["chain0 1 ", "chain0 2 ", "chain0 3 ", "chain1 0 ", "chain1 3 "] {
+        assert!(kept.iter().any(|k| k.starts_with(slot)), "{slot}: {call}");
+    }
+    assert!(!walk(MAP).unwrap().contains("keep"));
+}

@@ -1,0 +1,231 @@
+//! The thread that compiles. It opens the library when the first order comes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::time::{Duration, Instant};
+
+use scaly_tracer::region::Region;
+
+use crate::host;
+use crate::library::{Code, Error, Handle, Library, WORK};
+use crate::lower::{self, Context, Leave, Refusal};
+use crate::native::Native;
+
+/// How much work goes into code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Level {
+    /// No passes at all, for tests: what is lowered is what runs.
+    None,
+    /// A few passes that matter for loops.
+    #[default]
+    Quick,
+    /// LLVM's own third level.
+    Best,
+    /// A pipeline as `opt -passes` spells it.
+    Passes(&'static str),
+}
+
+/// The passes that are behind the vector code of a hot loop, in a third of the time of the third level. `instcombine` by
+/// itself would end the process where it does not come to rest at once.
+const QUICK: &str = "function(early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,\
+    loop-mssa(loop-rotate,licm<allowspeculation>),loop(indvars),gvn,\
+    instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm<allowspeculation>),\
+    loop-vectorize,slp-vectorizer,instcombine<no-verify-fixpoint>,loop-unroll,\
+    early-cse,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm<allowspeculation>))";
+
+impl Level {
+    pub fn passes(self) -> &'static str {
+        match self {
+            Level::None => "",
+            Level::Quick => QUICK,
+            Level::Best => "default<O3>",
+            Level::Passes(passes) => passes,
+        }
+    }
+
+    pub fn codegen(self) -> u32 {
+        match self {
+            Level::None => 0,
+            Level::Quick | Level::Passes(_) => 2,
+            Level::Best => 3,
+        }
+    }
+}
+
+/// A module to compile.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Order {
+    pub module: String,
+    /// The function asked for.
+    pub entry: String,
+    pub level: Level,
+    /// Widest vectors; 0 leaves it to LLVM.
+    pub vector_bits: u32,
+    /// Whether the module and the assembly are wanted as texts.
+    pub texts: bool,
+}
+
+pub type Answered = Result<Code, Error>;
+
+pub enum Message {
+    /// With where the answer goes, and where the code says that it is not needed any more.
+    Compile(Box<Order>, Sender<Answered>, Sender<Message>),
+    Free(Handle),
+}
+
+/// Why a region has no code.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Uncompiled {
+    #[error(transparent)]
+    Lowering(#[from] Refusal),
+    #[error(transparent)]
+    Llvm(#[from] Error),
+}
+
+/// An order that was given.
+#[derive(Debug)]
+pub struct Pending {
+    answer: Receiver<Answered>,
+    dead: Arc<AtomicBool>,
+}
+
+impl Pending {
+    /// The code, once it is there.
+    pub fn poll(&self) -> Option<Answered> {
+        match self.answer.try_recv() {
+            Ok(answered) => Some(answered),
+            Err(TryRecvError::Empty) if !self.dead.load(Ordering::SeqCst) => None,
+            Err(_) => Some(Err(gone())),
+        }
+    }
+
+    /// Waits for it.
+    pub fn wait(&self) -> Answered {
+        loop {
+            match self.answer.recv_timeout(Duration::from_millis(50)) {
+                Ok(answered) => return answered,
+                Err(RecvTimeoutError::Timeout) if !self.dead.load(Ordering::SeqCst) => {}
+                Err(_) => return Err(gone()),
+            }
+        }
+    }
+}
+
+fn gone() -> Error {
+    Error::Died("an earlier compilation".into())
+}
+
+/// A region that is being compiled.
+#[derive(Debug)]
+pub struct Building {
+    pending: Pending,
+    leaves: Vec<Leave>,
+    frame_slots: u32,
+    lowering_us: u64,
+}
+
+impl Building {
+    /// The code, once it is there; asked for until then only.
+    pub fn poll(&mut self) -> Option<Result<Native, Error>> {
+        let answered = self.pending.poll()?;
+        Some(answered.map(|code| self.native(code)))
+    }
+
+    /// Waits for it.
+    pub fn wait(mut self) -> Result<Native, Error> {
+        let code = self.pending.wait()?;
+        Ok(self.native(code))
+    }
+
+    fn native(&mut self, mut code: Code) -> Native {
+        code.costs.lowering_us = self.lowering_us;
+        Native::new(code, std::mem::take(&mut self.leaves), self.frame_slots)
+    }
+}
+
+/// One compiling thread. It ends when this and all code that it made are gone.
+#[derive(Debug)]
+pub struct Compiler {
+    messages: Sender<Message>,
+    dead: Arc<AtomicBool>,
+    names: AtomicU64,
+    pub level: Level,
+    pub vector_bits: u32,
+    pub texts: bool,
+}
+
+impl Compiler {
+    /// Starts the thread. LLVM is not looked for before the first order.
+    pub fn new() -> std::io::Result<Compiler> {
+        let (messages, orders) = channel();
+        let dead = Arc::new(AtomicBool::new(false));
+        let flag = dead.clone();
+        std::thread::Builder::new().name("scaly-llvm".into()).stack_size(STACK).spawn(move || work(orders, flag))?;
+        Ok(Compiler { messages, dead, names: AtomicU64::new(0), level: Level::Quick, vector_bits: 0, texts: false })
+    }
+
+    /// Gives an order.
+    pub fn start(&self, order: Order) -> Pending {
+        let (sender, answer) = channel();
+        // A thread that is gone drops the sender, which is an answer too.
+        let _ = self.messages.send(Message::Compile(Box::new(order), sender, self.messages.clone()));
+        Pending { answer, dead: self.dead.clone() }
+    }
+
+    /// Compiles a module and waits for it.
+    pub fn make(&self, order: Order) -> Answered {
+        self.start(order).wait()
+    }
+
+    /// Lowers and compiles a region that keeps what the interpreter needs, and waits for it.
+    pub fn compile(&self, region: &Region, context: Context<'_>) -> Result<Native, Uncompiled> {
+        Ok(self.begin(region, context)?.wait()?)
+    }
+
+    /// Lowers such a region here and has it compiled by the thread.
+    pub fn begin(&self, region: &Region, context: Context<'_>) -> Result<Building, Refusal> {
+        let start = Instant::now();
+        let name = format!("region_{}", self.names.fetch_add(1, Ordering::Relaxed));
+        let lowered = lower::lower(region, context, &name)?;
+        let order = Order {
+            module: lowered.module,
+            entry: lowered.name,
+            level: self.level,
+            vector_bits: self.vector_bits,
+            texts: self.texts,
+        };
+        let lowering_us = start.elapsed().as_micros() as u64;
+        let (leaves, frame_slots) = (lowered.leaves, lowered.frame_slots);
+        Ok(Building { pending: self.start(order), leaves, frame_slots, lowering_us })
+    }
+}
+
+/// LLVM recurses.
+const STACK: usize = 8 << 20;
+
+fn work(orders: Receiver<Message>, dead: Arc<AtomicBool>) {
+    let mut library: Option<Result<Library, Error>> = None;
+    for message in orders {
+        match message {
+            Message::Compile(order, answer, free) => {
+                WORK.with_borrow_mut(|work| {
+                    work.answer = Some(answer.clone());
+                    work.dead = Some(dead.clone());
+                });
+                let answered = match library.get_or_insert_with(|| Library::open(&host::symbols())) {
+                    Ok(library) => library.compile(&order, free),
+                    Err(error) => Err(error.clone()),
+                };
+                WORK.with_borrow_mut(|work| work.answer = None);
+                // Nobody waits any more: the code is freed by the message that its drop sends.
+                let _ = answer.send(answered);
+            }
+            Message::Free(handle) => {
+                if let Some(Ok(library)) = &library {
+                    library.free(handle);
+                }
+            }
+        }
+    }
+}

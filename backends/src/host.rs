@@ -1,0 +1,53 @@
+//! What code calls in this process.
+#![allow(unsafe_code)]
+
+use std::io::Write;
+
+use scaly_interp::interpreter::State;
+use scaly_interp::program::FunctionId;
+use scaly_interp::tier;
+use scaly_tracer::backend::code;
+
+use crate::lower::{CALL, ROUTINE};
+
+/// The function returned; its results are in its slots.
+pub const CALL_DONE: u32 = 0;
+/// It does not come back; the state says why.
+pub const CALL_ABANDONED: u32 = 1;
+/// There is no room for it here: nothing was done.
+pub const CALL_REFUSED: u32 = 2;
+
+/// The names that lowered modules use, and their addresses.
+pub fn symbols() -> [(&'static str, usize); 2] {
+    [(ROUTINE, tier::call_routine as *const () as usize), (CALL, call as *const () as usize)]
+}
+
+/// Ends the process without the destructors of LLVM's globals, which would run under the feet of a thread that loads LLVM
+/// or compiles. For whoever has made a `Compiler`, instead of `std::process::exit`; standard output is flushed.
+pub fn end_process(status: i32) -> ! {
+    let _ = std::io::stdout().flush();
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(status) }
+}
+
+/// Calls a function whose frame has its header and its arguments: below the native caller, by whatever runs it.
+///
+/// # Safety
+/// The state is the one that runs, with a tier; the frame lies on its stack.
+unsafe extern "C" fn call(state: *mut State, function: u32, frame: *mut u64) -> u32 {
+    // SAFETY: by the caller's promise; the reference ends before the function runs.
+    let room = {
+        let state = unsafe { &*state };
+        let program = state.program();
+        let slots = program.functions.get(function as usize).map(|f| usize::from(f.frame_slots));
+        // Compared as addresses: the sum may lie behind the stack.
+        slots.is_some_and(|slots| frame.wrapping_add(slots) <= state.slots_limit()) && state.native_room()
+    };
+    if !room {
+        return CALL_REFUSED;
+    }
+    let FunctionId(id) = FunctionId(function);
+    // SAFETY: as above; there is no native code that left, so no root.
+    let done = unsafe { tier::finish_call(state, id, frame, code::INTERPRET, frame, 0) };
+    if done != 0 { CALL_DONE } else { CALL_ABANDONED }
+}

@@ -1,0 +1,25 @@
+//! From regions to machine code by LLVM, and the way into that code and back.
+//!
+//! ```text
+//! Walker::keeping(loop) -> Region      tracer
+//! lower::lower          -> Lowered     LLVM's text form, and what the numbers mean that code returns
+//! Compiler::compile     -> Native      a thread with the library that links LLVM
+//! Native::enter         -> Left        runs it on a frame
+//! ```
+//!
+//! The command is not linked to LLVM: [`Library`] is opened by name when the first loop is worth it, and a machine without
+//! it runs on in the tier below.
+
+#![deny(unsafe_code)]
+
+mod abi;
+mod compiler;
+mod host;
+mod library;
+pub mod lower;
+mod native;
+
+pub use compiler::{Answered, Building, Compiler, Level, Order, Pending, Uncompiled};
+pub use host::end_process;
+pub use library::{Code, Costs, Error, VARIABLE};
+pub use native::{Left, Native};

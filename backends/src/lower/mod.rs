@@ -1,0 +1,410 @@
+//! A loop's region as a function of LLVM's text form, `u32 (ptr state, ptr frame)`.
+//!
+//! It reads the header's live slots from the frame, runs the loop, stores what its way out says and returns the number of
+//! that way, a [`Leave`]. Hidden counters are slots, so it may be entered at the header of any iteration.
+//!
+//! A region is SSA already: a block's parameters become phis, and no pass has to find the variables again. Each way out is
+//! a cold block behind the loop.
+//!
+//! # Nothing is promised
+//!
+//! LLVM is told only what holds for any program: no wrap flags, no `inbounds`, no `noalias`, loads and stores of alignment
+//! 1, shift counts masked, division made total before it is done, conversions that saturate, no `mustprogress` and no
+//! `willreturn`, since an endless loop stays endless. Addresses are made from words where they are used; that two of them
+//! differ is for LLVM to find out.
+//!
+//! # An f32 in a slot
+//!
+//! A region gives a slot the type of its first reader, but on another path the slot of a union may hold 64 bits. What is
+//! read as f32 and may be written back unread is therefore carried twice: as the number, and as the slot's bits (`.s`),
+//! which are those that the interpreter would have moved.
+//!
+//! # Frames
+//!
+//! Slots live in values. The frame is written where somebody looks at it: at a way out, and at a call, whose arguments lie
+//! in the callee's frame. What is written there early are slots that the bytecode has written by then, too, so a slot
+//! that is still what it was at the entry need not be written again.
+
+mod leave;
+mod ops;
+
+use std::fmt::Write;
+
+pub use leave::{ABANDONED, Leave};
+use scaly_interp::interpreter::State;
+use scaly_interp::program::{Pc, Program};
+use scaly_tracer::region::{BlockId, ChainId, Def, Edge, ExitKind, Inst, Op, Region, Terminator, Type, Value};
+
+/// The routines of ours that code calls: see `crate::host`.
+pub const ROUTINE: &str = "scaly_routine";
+pub const CALL: &str = "scaly_call";
+
+/// Where a run's constants lie.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Addresses {
+    /// By number.
+    pub texts: Vec<i64>,
+    /// Of the first byte of the globals.
+    pub globals: i64,
+}
+
+impl Addresses {
+    pub fn of(state: &State) -> Addresses {
+        let texts = state.program().texts.len() as u32;
+        Addresses { texts: (0..texts).map(|id| state.text_address(id).0).collect(), globals: state.global_address(0) }
+    }
+}
+
+/// Why a region has no lowering.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("the region may leave at {0} and does not keep what the interpreter needs there")]
+    NothingKept(Pc),
+    #[error("the region is not of this program")]
+    OtherProgram,
+}
+
+/// A function of LLVM's, and what its numbers mean.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Lowered {
+    pub name: String,
+    pub module: String,
+    /// By the number that the function returns.
+    pub leaves: Vec<Leave>,
+    /// Slots from the frame's base that the region's frames take, inlined ones included: less must not be entered.
+    pub frame_slots: u32,
+}
+
+/// What a lowering needs to know beside the region.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    pub program: &'a Program,
+    pub addresses: &'a Addresses,
+    /// By function: whether it may wait, so that no native code may call it.
+    pub waits: &'a [bool],
+}
+
+/// Lowers a region that keeps what the interpreter needs (`Walker::keeping`).
+pub fn lower(region: &Region, context: Context<'_>, name: &str) -> Result<Lowered, Refusal> {
+    let bases = bases(region, context.program)?;
+    let frame_slots = region
+        .chains
+        .iter()
+        .zip(&bases)
+        .map(|(chain, base)| base + u32::from(context.program.function(chain.function).frame_slots))
+        .max()
+        .unwrap_or(0);
+    let mut lowering = Lowering {
+        region,
+        context,
+        bases,
+        pointers: pointers(region),
+        images: images(region),
+        preds: vec![Vec::new(); region.blocks.len()],
+        bodies: Vec::new(),
+        cold: String::new(),
+        leaves: vec![Leave::Abandoned],
+        temporaries: 0,
+        body: String::new(),
+        label: String::new(),
+    };
+    for block in 0..region.blocks.len() {
+        lowering.block(BlockId(block as u32))?;
+    }
+    Ok(lowering.finish(name, frame_slots))
+}
+
+/// By chain: slots from the region's frame to that of the chain.
+fn bases(region: &Region, program: &Program) -> Result<Vec<u32>, Refusal> {
+    let mut bases: Vec<u32> = Vec::new();
+    for chain in &region.chains {
+        bases.push(match chain.caller {
+            None => 0,
+            Some((caller, pc)) => {
+                let call = program.code.get(pc.0 as usize).ok_or(Refusal::OtherProgram)?;
+                bases.get(caller.index()).ok_or(Refusal::OtherProgram)? + u32::from(call.a)
+            }
+        });
+    }
+    Ok(bases)
+}
+
+/// By value: whether it is used as an address.
+fn pointers(region: &Region) -> Vec<bool> {
+    let mut pointers = vec![false; region.values.len()];
+    for inst in region.insts.iter().rev() {
+        let used = match inst.op {
+            Op::LoadInt(..)
+            | Op::LoadFloat(_)
+            | Op::LoadSingle(_)
+            | Op::StoreInt(..)
+            | Op::StoreFloat(_)
+            | Op::StoreSingle(_) => true,
+            Op::Element { .. } => inst.results.iter().any(|v| pointers[v.index()]),
+            _ => false,
+        };
+        if used {
+            pointers[inst.args[0].index()] = true;
+        }
+    }
+    pointers
+}
+
+/// By value: whether it is an f32 that is written to a slot.
+fn images(region: &Region) -> Vec<bool> {
+    let mut todo: Vec<Value> = Vec::new();
+    for inst in &region.insts {
+        todo.extend(inst.kept.iter().map(|kept| kept.value));
+        if matches!(inst.op, Op::Runtime(_) | Op::Call(_) | Op::CallAny | Op::Reread(_)) {
+            todo.extend(&inst.args);
+        }
+    }
+    for block in &region.blocks {
+        if let Terminator::Exit(_, values) = &block.end {
+            todo.extend(values);
+        }
+    }
+    let preds = region.predecessors();
+    let mut images = vec![false; region.values.len()];
+    while let Some(value) = todo.pop() {
+        if region.ty(value) != Type::Single || std::mem::replace(&mut images[value.index()], true) {
+            continue;
+        }
+        if let Def::Param(block, position) = region.values[value.index()].def {
+            let edges = preds[block.index()].iter().filter_map(|&(from, n)| region.block(from).end.edges().nth(n));
+            todo.extend(edges.filter_map(|edge| edge.args.get(position as usize)));
+        }
+    }
+    images
+}
+
+fn type_name(ty: Type) -> &'static str {
+    match ty {
+        Type::Word => "i64",
+        Type::Float => "double",
+        Type::Single => "float",
+        Type::Cond => "i1",
+    }
+}
+
+struct Lowering<'a> {
+    region: &'a Region,
+    context: Context<'a>,
+    bases: Vec<u32>,
+    pointers: Vec<bool>,
+    /// By value: whether it is an f32 whose slot's bits are needed.
+    images: Vec<bool>,
+    /// By block: the labels that lead to it, and what they bring.
+    preds: Vec<Vec<(String, Vec<Value>)>>,
+    bodies: Vec<String>,
+    cold: String,
+    leaves: Vec<Leave>,
+    temporaries: u32,
+    /// Of the current block, behind its phis.
+    body: String,
+    /// Where instructions go.
+    label: String,
+}
+
+macro_rules! line {
+    ($self:ident, $($format:tt)*) => {
+        let _ = writeln!($self.body, "  {}", format_args!($($format)*));
+    };
+}
+pub(crate) use line;
+
+impl Lowering<'_> {
+    /// A name for a value that is not the region's.
+    fn temporary(&mut self) -> String {
+        self.temporaries += 1;
+        format!("%t{}", self.temporaries)
+    }
+
+    /// Goes on under a new label.
+    fn begin(&mut self, label: String) {
+        let _ = writeln!(self.body, "{label}:");
+        self.label = label;
+    }
+
+    fn block(&mut self, id: BlockId) -> Result<(), Refusal> {
+        let block = self.region.block(id);
+        self.body.clear();
+        self.label = id.to_string();
+        if id == Region::ENTRY {
+            for param in &block.params {
+                self.load_slot(0, param.slot, param.value);
+            }
+        }
+        for &inst in &block.insts {
+            let inst = self.region.inst(inst);
+            self.inst(block.chain, inst)?;
+        }
+        match &block.end {
+            Terminator::Jump(edge) => {
+                line!(self, "br label %{}", edge.to);
+                self.come(self.label.clone(), edge);
+            }
+            Terminator::Branch(cond, yes, no) => self.branch(*cond, yes, no),
+            Terminator::Exit(exit, values) => {
+                let exit = self.region.exit(*exit);
+                match exit.kind {
+                    ExitKind::Done | ExitKind::Leave | ExitKind::Return => {
+                        for (&slot, &value) in exit.slots.iter().zip(values) {
+                            self.store_slot(0, slot, value);
+                        }
+                        let leave = match exit.kind {
+                            ExitKind::Return => Leave::Returned { pc: exit.pc },
+                            _ => Leave::Goes { pc: exit.pc, base: 0 },
+                        };
+                        self.ret(leave);
+                    }
+                    ExitKind::Fault(_) | ExitKind::Stop => {
+                        self.store_headers(block.chain);
+                        self.ret(Leave::Goes { pc: exit.pc, base: self.base(block.chain) });
+                    }
+                }
+            }
+        }
+        let body = std::mem::take(&mut self.body);
+        self.bodies.push(body);
+        Ok(())
+    }
+
+    fn come(&mut self, label: String, edge: &Edge) {
+        self.preds[edge.to.index()].push((label, edge.args.clone()));
+    }
+
+    fn branch(&mut self, cond: Value, yes: &Edge, no: &Edge) {
+        let cond = self.operand(cond);
+        if yes.to != no.to {
+            line!(self, "br i1 {cond}, label %{}, label %{}", yes.to, no.to);
+            self.come(self.label.clone(), yes);
+            self.come(self.label.clone(), no);
+            return;
+        }
+        // A phi has one value for each block before it.
+        let other = format!("{}.no", self.label);
+        line!(self, "br i1 {cond}, label %{}, label %{other}", yes.to);
+        self.come(self.label.clone(), yes);
+        self.begin(other);
+        line!(self, "br label %{}", no.to);
+        self.come(self.label.clone(), no);
+    }
+
+    fn inst(&mut self, chain: ChainId, inst: &Inst) -> Result<(), Refusal> {
+        match inst.op {
+            Op::Guard(_) => self.guard(chain, inst)?,
+            Op::Runtime(routine) => self.runtime(chain, inst, routine)?,
+            Op::Call(_) | Op::CallAny => self.call(chain, inst)?,
+            _ => {
+                self.compute(inst);
+                if let &[result] = &inst.results[..]
+                    && self.images[result.index()]
+                    && !matches!(inst.op, Op::Reread(_) | Op::ConstF32(_))
+                {
+                    let bits = self.temporary();
+                    line!(self, "{bits} = bitcast float %{result} to i32");
+                    line!(self, "%{result}.s = zext i32 {bits} to i64");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytecode's checks come before its effects: run again by the interpreter, the instruction fails alike.
+    fn guard(&mut self, chain: ChainId, inst: &Inst) -> Result<(), Refusal> {
+        if inst.kept.is_empty() {
+            return Err(Refusal::NothingKept(inst.pc));
+        }
+        let cond = self.operand(inst.args[0]);
+        let (holds, fails) = self.fork();
+        line!(self, "br i1 {cond}, label %{holds}, label %{fails}, !prof !0");
+        let kept = inst.kept.clone();
+        self.cold_block(&fails, |lowering| {
+            lowering.keep(chain, &kept, None);
+            lowering.ret(Leave::Goes { pc: inst.pc, base: lowering.base(chain) });
+        });
+        self.begin(holds);
+        Ok(())
+    }
+
+    /// Labels of what follows and of a cold block.
+    fn fork(&mut self) -> (String, String) {
+        self.temporaries += 1;
+        (format!("then{}", self.temporaries), format!("cold{}", self.temporaries))
+    }
+
+    /// Writes a block behind the loop.
+    fn cold_block(&mut self, label: &str, write: impl FnOnce(&mut Self)) {
+        let body = std::mem::take(&mut self.body);
+        let _ = writeln!(self.body, "{label}:");
+        write(self);
+        let cold = std::mem::replace(&mut self.body, body);
+        self.cold.push_str(&cold);
+    }
+
+    /// A value as an operand, constants in place.
+    fn operand(&self, value: Value) -> String {
+        match self.region.def_inst(value).map(|inst| inst.op) {
+            Some(Op::Const(c)) => c.to_string(),
+            Some(Op::Text(id)) => self.context.addresses.texts.get(id as usize).copied().unwrap_or(0).to_string(),
+            Some(Op::Global(offset)) => self.context.addresses.globals.wrapping_add(i64::from(offset)).to_string(),
+            Some(Op::ConstF64(bits)) => format!("0x{bits:016X}"),
+            // Written as a double a NaN would lose its bits.
+            Some(Op::ConstF32(bits)) => format!("bitcast (i32 {} to float)", bits as i32),
+            _ => format!("%{value}"),
+        }
+    }
+
+    /// The bits of a slot that holds an f32.
+    fn image(&self, value: Value) -> String {
+        match self.region.def_inst(value).map(|inst| inst.op) {
+            Some(Op::ConstF32(bits)) => bits.to_string(),
+            _ => format!("%{value}.s"),
+        }
+    }
+
+    /// A value as a pointer.
+    fn pointer(&mut self, value: Value) -> String {
+        if let Def::Result(inst, _) = self.region.values[value.index()].def
+            && matches!(self.region.inst(inst).op, Op::Element { .. })
+        {
+            return format!("%{value}.p");
+        }
+        let word = self.operand(value);
+        let pointer = self.temporary();
+        line!(self, "{pointer} = inttoptr i64 {word} to ptr");
+        pointer
+    }
+
+    fn finish(self, name: &str, frame_slots: u32) -> Lowered {
+        let region = self.region;
+        let mut module = format!("define i32 @{name}(ptr %state, ptr %frame) #0 {{\n");
+        for (i, body) in self.bodies.iter().enumerate() {
+            let id = BlockId(i as u32);
+            let _ = writeln!(module, "{id}:");
+            let params = if id == Region::ENTRY { &[][..] } else { &region.block(id).params };
+            for (position, param) in params.iter().enumerate() {
+                let ty = type_name(region.ty(param.value));
+                let phi = |name: String, ty: &str, of: &dyn Fn(Value) -> String| {
+                    let ways =
+                        self.preds[i].iter().map(|(label, args)| format!("[ {}, %{label} ]", of(args[position])));
+                    format!("  {name} = phi {ty} {}\n", ways.collect::<Vec<_>>().join(", "))
+                };
+                module.push_str(&phi(format!("%{}", param.value), ty, &|value| self.operand(value)));
+                if self.images[param.value.index()] {
+                    module.push_str(&phi(format!("%{}.s", param.value), "i64", &|value| self.image(value)));
+                }
+            }
+            module.push_str(body);
+        }
+        module.push_str(&self.cold);
+        module.push_str("}\n\n");
+        let _ = write!(
+            module,
+            "declare i8 @{ROUTINE}(ptr, i32, ptr) #0\ndeclare i32 @{CALL}(ptr, i32, ptr) #0\n\
+             attributes #0 = {{ nounwind }}\n!0 = !{{!\"branch_weights\", i32 1048575, i32 1}}\n"
+        );
+        Lowered { name: name.into(), module, leaves: self.leaves, frame_slots }
+    }
+}

@@ -1,0 +1,62 @@
+//! The way into compiled code and back.
+#![allow(unsafe_code)]
+
+use scaly_interp::interpreter::State;
+use scaly_interp::tier::{self, Goes, Position};
+
+use crate::library::{Code, Costs};
+use crate::lower::Leave;
+
+type Function = unsafe extern "C" fn(state: *mut State, frame: *mut u64) -> u32;
+
+/// A compiled region.
+#[derive(Debug)]
+pub struct Native {
+    code: Code,
+    leaves: Vec<Leave>,
+    frame_slots: u32,
+}
+
+/// How a run of it ended.
+#[derive(Clone, Copy, Debug)]
+pub enum Left {
+    /// It was not entered: its frames do not fit on the stack.
+    NoRoom,
+    /// By this way; here the run goes on.
+    By(Leave, Goes),
+}
+
+impl Native {
+    pub fn new(code: Code, leaves: Vec<Leave>, frame_slots: u32) -> Native {
+        Native { code, leaves, frame_slots }
+    }
+
+    pub fn costs(&self) -> Costs {
+        self.code.costs
+    }
+
+    pub fn code(&self) -> &Code {
+        &self.code
+    }
+
+    /// Runs it on a frame that stands at the loop's header.
+    pub fn enter(&self, state: &mut State, at: Position) -> Left {
+        if at.base().wrapping_add(self.frame_slots as usize) > state.slots_limit() || !state.native_room() {
+            return Left::NoRoom;
+        }
+        // SAFETY: the address is that of a function of this type, which lives as long as its code. It was made of the
+        // bytecode of the state's program, and the frame is one of the loop's function, at its header.
+        let number = unsafe {
+            let function: Function = std::mem::transmute(self.code.address);
+            function(state, at.base())
+        };
+        let leave = self.leaves.get(number as usize).copied().unwrap_or(Leave::Abandoned);
+        let goes = match leave {
+            Leave::Abandoned => Goes::Stopped,
+            Leave::Goes { pc, base } => Goes::On(at.at(pc, base)),
+            Leave::Returned { pc } => tier::returned(state, at.at(pc, 0)),
+            Leave::Routine { pc, base } => tier::stopped_in_routine(state, at.at(pc, base)),
+        };
+        Left::By(leave, goes)
+    }
+}
