@@ -1,0 +1,3 @@
+mod park;
+mod sleep;
+mod sync;
