@@ -41,7 +41,8 @@ pub(super) fn quota(root: &Path) -> Option<f64> {
         };
         // A group is bound by those above it as well. In a container its path may be one of the host's, and only the
         // top is there.
-        let least = |mount: PathBuf| Path::new(path).ancestors().filter_map(|at| read(&mount.join(at))).reduce(f64::min);
+        let least =
+            |mount: PathBuf| Path::new(path).ancestors().filter_map(|at| read(&mount.join(at))).reduce(f64::min);
         places.into_iter().filter_map(least).collect::<Vec<_>>()
     });
     quotas.reduce(f64::min)
@@ -142,9 +143,7 @@ mod tests {
 
     #[test]
     fn a_part_of_a_processor_is_one() {
-        let root = |max: &str| {
-            Root::new("part", &[("proc/self/cgroup", "0::/"), ("sys/fs/cgroup/cpu.max", max)])
-        };
+        let root = |max: &str| Root::new("part", &[("proc/self/cgroup", "0::/"), ("sys/fs/cgroup/cpu.max", max)]);
         assert_eq!(usable(&[0, 1, 5, 7], &root("250000 100000").0), 3);
         assert_eq!(usable(&[0, 1, 5, 7], &root("900000 100000").0), 4);
         assert_eq!(usable(&[0, 1, 5, 7], &root("1000 100000").0), 1);

@@ -63,8 +63,7 @@ impl Load {
         let at = micros(now.saturating_duration_since(self.begun));
         let due = self.due.load(Ordering::Relaxed);
         // Relaxed: the winner of the exchange samples, everybody else may use an older figure.
-        if at >= due
-            && self.due.compare_exchange(due, at + micros(EVERY), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        if at >= due && self.due.compare_exchange(due, at + micros(EVERY), Ordering::Relaxed, Ordering::Relaxed).is_ok()
         {
             self.sample(now);
         }
