@@ -53,15 +53,20 @@ impl Policy {
     /// Where to split: near `at`, on a border strictly within; `None` if there is none or the parts are too short.
     pub(super) fn split(&self, lo: u64, hi: u64, at: u64, hunger: Hunger) -> Option<u64> {
         let least = match (self.fixed, hunger) {
-            (Some(_), _) | (_, Hunger::Nobody) => 0.0,
-            (_, Hunger::Awake) => AWAKE_NS,
-            (_, Hunger::Asleep) => ASLEEP_NS,
+            (Some(_), _) => 0.0,
+            (None, Hunger { searching: 0, asleep: 1.. }) => ASLEEP_NS,
+            (None, _) => AWAKE_NS,
         };
         let middle = self.border(at);
         let within = lo < middle && middle < hi;
         let enough = |ns| (middle - lo).min(hi - middle) as f64 * ns >= least;
         // An unknown iteration may be a long one.
         (within && self.ns().is_none_or(enough)).then_some(middle)
+    }
+
+    /// An iteration may be a long chunk by itself.
+    pub(super) fn is_slow(&self) -> bool {
+        self.ns().is_none_or(|ns| ns > CHUNK_NS)
     }
 }
 
@@ -152,11 +157,13 @@ mod tests {
 
     #[test]
     fn what_is_too_short_stays_whole() {
+        let awake = Hunger { searching: 1, asleep: 3 };
+        let asleep = Hunger { searching: 0, asleep: 3 };
         let policy = Policy::new(&Plan::new(100).expect(32.0), None);
-        assert_eq!(policy.split(0, 100, 50, Hunger::Awake), Some(50));
-        assert_eq!(policy.split(0, 100, 50, Hunger::Asleep), None);
-        assert_eq!(policy.split(0, 60, 30, Hunger::Awake), None);
-        assert_eq!(Policy::new(&Plan::new(2), None).split(0, 2, 1, Hunger::Asleep), Some(1));
-        assert_eq!(Policy::new(&Plan::new(8).align(8, 0), None).split(0, 8, 4, Hunger::Awake), None);
+        assert_eq!(policy.split(0, 100, 50, awake), Some(50));
+        assert_eq!(policy.split(0, 100, 50, asleep), None);
+        assert_eq!(policy.split(0, 60, 30, awake), None);
+        assert_eq!(Policy::new(&Plan::new(2), None).split(0, 2, 1, asleep), Some(1));
+        assert_eq!(Policy::new(&Plan::new(8).align(8, 0), None).split(0, 8, 4, awake), None);
     }
 }

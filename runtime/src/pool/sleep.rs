@@ -53,11 +53,10 @@ pub(super) struct Epoch(u64);
 
 /// Who would take work that is offered now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hunger {
-    Nobody,
-    /// Only helpers that have to be woken.
-    Asleep,
-    Awake,
+pub(super) struct Hunger {
+    pub(super) searching: usize,
+    /// They have to be woken.
+    pub(super) asleep: usize,
 }
 
 /// Helpers are numbered from 0.
@@ -87,13 +86,7 @@ impl Sleep {
     #[inline]
     pub(super) fn hunger(&self) -> Hunger {
         let word = self.word.load(Ordering::Relaxed);
-        if searching(word) > 0 {
-            Hunger::Awake
-        } else if asleep(word) > 0 {
-            Hunger::Asleep
-        } else {
-            Hunger::Nobody
-        }
+        Hunger { searching: searching(word) as usize, asleep: asleep(word) as usize }
     }
 
     /// To be read before a search; what was announced before is seen by it.

@@ -251,13 +251,15 @@ impl Context {
             self.share_with_owner(work, lo, hi, running);
         }
         let hunger = self.shared.sleep.hunger();
+        let hungry = hunger.searching + hunger.asleep;
         let wanted = match self.shared.seed {
-            None => hunger != Hunger::Nobody,
+            None => hungry > 0,
             // A test splits now and then without being asked.
             Some(_) => self.random() % 2 == 0,
         };
-        if wanted && !work.is_wide() && self.deque.is_empty() {
-            self.offer(work, lo, hi, running, hunger);
+        if wanted && self.deque.is_empty() && self.offer(work, lo, hi, running, hunger) {
+            // Whoever comes later in a long iteration should find something as well.
+            while work.policy.is_slow() && self.deque.len() < hungry && self.offer(work, lo, hi, running, hunger) {}
         }
     }
 
@@ -267,7 +269,7 @@ impl Context {
         if let Some(piece) = self.take_back(running) {
             return work.deliver(slot, piece.lo, piece.hi);
         }
-        match work.policy.split(lo, *hi, self.split_point(lo, *hi), Hunger::Awake) {
+        match work.policy.split(lo, *hi, self.split_point(lo, *hi), OWNER) {
             Some(middle) => {
                 work.add_piece();
                 work.deliver(slot, middle, *hi);
@@ -278,8 +280,11 @@ impl Context {
     }
 
     #[cold]
-    fn offer(&self, work: &Loop, lo: u64, hi: &mut u64, running: &mut Running, hunger: Hunger) {
-        let Some(middle) = work.policy.split(lo, *hi, self.split_point(lo, *hi), hunger) else { return };
+    fn offer(&self, work: &Loop, lo: u64, hi: &mut u64, running: &mut Running, hunger: Hunger) -> bool {
+        if work.is_wide() {
+            return false;
+        }
+        let Some(middle) = work.policy.split(lo, *hi, self.split_point(lo, *hi), hunger) else { return false };
         work.add_piece();
         self.deque.push(Piece { of: ptr::from_ref(work).cast(), lo: middle, hi: *hi });
         running.offered += 1;
@@ -287,6 +292,7 @@ impl Context {
         if let Some(place) = self.place {
             self.shared.announce(place);
         }
+        true
     }
 
     fn split_point(&self, lo: u64, hi: u64) -> u64 {
@@ -296,6 +302,9 @@ impl Context {
         }
     }
 }
+
+/// A waiting owner is likely to be awake.
+const OWNER: Hunger = Hunger { searching: 1, asleep: 0 };
 
 /// A worker's stay in one loop.
 struct Running {
