@@ -296,7 +296,7 @@ fn several_callers_at_once() {
                         let sum = AtomicU64::new(0);
                         let body = |chunk: &Chunk| {
                             sum.fetch_add((chunk.lo..chunk.hi).sum(), Relaxed);
-                            if chunk.lo % 5 == 0 {
+                            if chunk.lo.is_multiple_of(5) {
                                 work();
                             }
                             Status::Done
@@ -341,20 +341,17 @@ fn a_long_chunk_sees_the_bound() {
     let waiting = AtomicBool::new(false);
     // The upper iteration runs until the lower one ends the loop.
     let body = |chunk: &Chunk| {
-        for i in chunk.lo..chunk.hi {
-            if i == 1 {
-                waiting.store(true, Relaxed);
-                while chunk.wants(1) {
-                    thread::yield_now();
-                }
-                return Status::Done;
-            }
-            while !waiting.load(Relaxed) {
+        if chunk.lo == 1 {
+            waiting.store(true, Relaxed);
+            while chunk.wants(1) {
                 thread::yield_now();
             }
-            return Status::Stopped(0);
+            return Status::Done;
         }
-        Status::Done
+        while !waiting.load(Relaxed) {
+            thread::yield_now();
+        }
+        Status::Stopped(0)
     };
     assert_eq!(pool.run(&Plan::new(2), &body), Status::Stopped(0));
 }

@@ -21,6 +21,9 @@ pub(super) fn affinity() -> Vec<usize> {
     Vec::new()
 }
 
+/// What one group allows.
+type Read = fn(&Path) -> Option<f64>;
+
 /// Processors' worth of time that the control groups allow; `None` without a limit. `root` is `/`, or a test's.
 pub(super) fn quota(root: &Path) -> Option<f64> {
     let own = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
@@ -32,7 +35,7 @@ pub(super) fn quota(root: &Path) -> Option<f64> {
         Some((controllers, path.trim_start_matches('/')))
     });
     let quotas = groups.flat_map(|(controllers, path)| {
-        let (places, read): (Vec<PathBuf>, fn(&Path) -> Option<f64>) = if controllers.is_empty() {
+        let (places, read): (Vec<PathBuf>, Read) = if controllers.is_empty() {
             (vec![mounts.clone(), mounts.join("unified")], quota_v2)
         } else if controllers.split(',').any(|name| name == "cpu") {
             (vec![mounts.join(controllers), mounts.join("cpu")], quota_v1)

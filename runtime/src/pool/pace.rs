@@ -12,6 +12,8 @@ use super::sleep::Hunger;
 const CHUNK_NS: f64 = 20_000.0;
 /// A chunk is at most so many times the one before: a few cheap iterations say little about the next ones.
 const GROWTH: f64 = 4.0;
+/// Unless it would still be shorter than this, in nanoseconds: so an empty loop of 1,000 iterations has 4 chunks, not 8.
+const SHORT_NS: f64 = 1_000.0;
 /// The shorter part of a split must take so long, in nanoseconds, if somebody is awake to take the other.
 const AWAKE_NS: f64 = 1_000.0;
 /// As [`AWAKE_NS`], if somebody has to be woken first. Both are the break-even that `benches/pool.rs` finds.
@@ -84,7 +86,8 @@ impl Pace {
         let size = match (policy.fixed, self.last) {
             (Some(fixed), _) => fixed.max(1),
             (None, Some((trips, ns))) => {
-                let factor = (CHUNK_NS / ns.max(1.0)).min(GROWTH);
+                let ns = ns.max(1.0);
+                let factor = (CHUNK_NS / ns).min(GROWTH.max(SHORT_NS / ns));
                 // Somebody may want half of what is left; but what is hardly worth it goes at once.
                 let short = policy.ns().map_or(1.0, |ns| AWAKE_NS / ns);
                 let most = (left as f64 / 2.0).max(short);
@@ -131,7 +134,7 @@ mod tests {
     fn chunks_grow_to_their_time_and_shrink_at_the_end() {
         let borders = borders(&Plan::new(1_000_000), None, 10.0);
         let sizes: Vec<_> = borders.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        assert_eq!(sizes[..7], [1, 4, 16, 64, 256, 1024, 2000]);
+        assert_eq!(sizes[..4], [1, 100, 400, 1600]);
         assert!(sizes.iter().all(|&size| size <= 2000));
         assert!(sizes.last().unwrap() * 10 <= 1000, "{sizes:?}");
     }

@@ -23,7 +23,7 @@ pub(super) struct Parker {
 
 impl Parker {
     pub(super) fn new() -> Parker {
-        Parker { state: AtomicU32::new(EMPTY), futex: futex::Futex::default() }
+        Parker { state: AtomicU32::new(EMPTY), futex: futex::Futex::new() }
     }
 
     /// Waits for a token and takes it.
@@ -53,10 +53,13 @@ mod futex {
     use std::ptr;
     use std::sync::atomic::AtomicU32;
 
-    #[derive(Default)]
     pub(super) struct Futex;
 
     impl Futex {
+        pub(super) fn new() -> Futex {
+            Futex
+        }
+
         /// Sleeps while the word has this value; may return early.
         pub(super) fn wait(&self, word: &AtomicU32, value: u32) {
             let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
@@ -82,13 +85,16 @@ mod futex {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::{Condvar, Mutex, PoisonError};
 
-    #[derive(Default)]
     pub(super) struct Futex {
         lock: Mutex<()>,
         changed: Condvar,
     }
 
     impl Futex {
+        pub(super) fn new() -> Futex {
+            Futex { lock: Mutex::new(()), changed: Condvar::new() }
+        }
+
         pub(super) fn wait(&self, word: &AtomicU32, value: u32) {
             let mut held = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
             // The word changes before `wake` takes the lock, so no change falls between this look and the waiting.

@@ -107,9 +107,10 @@ impl Context {
             while let Some(piece) = self.next_piece(helper) {
                 // SAFETY: the piece keeps its loop alive. The borrow ends before the piece does.
                 self.run_piece(unsafe { &*piece.of }, piece.lo, piece.hi, false);
+                // First of all, so that a loop that follows finds this helper hungry: it may look once for a long time.
+                self.shared.sleep.search();
                 // SAFETY: the stolen piece, or one that took its place.
                 unsafe { Loop::end_last(piece.of) };
-                self.shared.sleep.search();
             }
         });
     }
@@ -255,7 +256,7 @@ impl Context {
         let wanted = match self.shared.seed {
             None => hungry > 0,
             // A test splits now and then without being asked.
-            Some(_) => self.random() % 2 == 0,
+            Some(_) => self.random() & 1 == 0,
         };
         if wanted && self.deque.is_empty() && self.offer(work, lo, hi, running, hunger) {
             // Whoever comes later in a long iteration should find something as well.
