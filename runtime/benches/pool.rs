@@ -3,6 +3,7 @@
 //! The machine may be shared, so minima and ratios of interleaved rounds are reported.
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ fn pool(threads: usize) -> Pool {
     Pool::new(PoolOptions { threads: Some(threads), ..PoolOptions::default() })
 }
 
-/// Some 30 ns: each step waits for the one before.
+/// Some 20 ns: each step waits for the one before.
 #[inline]
 fn iteration(before: u64, i: u64) -> u64 {
     (0..16).fold(before ^ i, |x, _| x.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(7))
@@ -75,9 +76,28 @@ fn costs(pool: &Pool) {
     print("as before, but known to be short", &rounds(pool, 500, asleep, run(Plan::new(1000).expect(1.0))));
 }
 
+/// Two iterations that wait for one another: how long until a helper has begun.
+fn starts(pool: &Pool) {
+    let met = AtomicU64::new(0);
+    let meet = |_: &Chunk| {
+        met.fetch_add(1, Ordering::AcqRel);
+        while met.load(Ordering::Acquire) < 2 {
+            std::hint::spin_loop();
+        }
+        Status::Done
+    };
+    let run = || {
+        met.store(0, Ordering::Relaxed);
+        pool.run(&Plan::new(2), &meet);
+    };
+    print("two threads meet, the helper awake", &rounds(pool, 20_000, || (), run));
+    let asleep = || thread::sleep(Duration::from_millis(1));
+    print("two threads meet, the helper asleep", &rounds(pool, 500, asleep, run));
+}
+
 /// From which length on the parallel loop is the faster one.
 fn break_even(pool: &Pool) {
-    println!("{:<20} {:>12} {:>12} {:>12} {:>12}", "trips of 30 ns", "sequential", "awake", "asleep", "asleep, told");
+    println!("{:<20} {:>12} {:>12} {:>12} {:>12}", "trips of 20 ns", "sequential", "awake", "asleep", "asleep, told");
     for trips in [30, 60, 100, 200, 400, 800, 1600, 3200] {
         let warm = || ();
         let asleep = || thread::sleep(Duration::from_micros(500));
@@ -87,7 +107,7 @@ fn break_even(pool: &Pool) {
         // The same pause before, so that caches and clocks are as cold.
         let cold = rounds(pool, 200, asleep, || sequential(trips)).median;
         let woken = rounds(pool, 200, asleep, run(Plan::new(trips))).median;
-        let told = rounds(pool, 200, asleep, run(Plan::new(trips).expect(30.0))).median;
+        let told = rounds(pool, 200, asleep, run(Plan::new(trips).expect(20.0))).median;
         println!("{trips:<20} {alone:>9.0} ns {:>12.2} {:>12.2} {:>12.2}", awake / alone, woken / cold, told / cold);
     }
 }
@@ -122,11 +142,12 @@ fn speed_up(name: &str, threads: usize, trips: u64, count: usize) {
 fn main() {
     let two = pool(2);
     costs(&two);
+    starts(&two);
     break_even(&two);
-    speed_up("100 us of computing", 2, 3_300, 1000);
-    speed_up("1 ms of computing", 2, 33_000, 300);
-    speed_up("30 ms of computing", 2, 1_000_000, 40);
-    speed_up("30 ms on more threads than cores", 16, 1_000_000, 40);
+    speed_up("100 us of computing", 2, 5_000, 1000);
+    speed_up("1 ms of computing", 2, 50_000, 300);
+    speed_up("30 ms of computing", 2, 1_500_000, 40);
+    speed_up("30 ms on more threads than cores", 16, 1_500_000, 40);
     let load = Pool::new(PoolOptions::default());
     print("the width asked for", &rounds(&load, 20_000, || (), || _ = black_box(load.width())));
     let sampled = rounds(&load, 20, || thread::sleep(Duration::from_millis(210)), || _ = black_box(load.width()));

@@ -17,7 +17,7 @@ const SHORT_NS: f64 = 1_000.0;
 /// The shorter part of a split must take so long, in nanoseconds, if somebody is awake to take the other.
 const AWAKE_NS: f64 = 1_000.0;
 /// As [`AWAKE_NS`], if somebody has to be woken first. Both are the break-even that `benches/pool.rs` finds.
-const ASLEEP_NS: f64 = 5_000.0;
+const ASLEEP_NS: f64 = 10_000.0;
 
 /// What one loop asks for, and learned so far.
 pub(super) struct Policy {
@@ -93,7 +93,8 @@ impl Pace {
                 let most = (left as f64 / 2.0).max(short);
                 ((trips as f64 * factor).min(most)) as u64
             }
-            (None, None) => policy.ns().map_or(1, |ns| (CHUNK_NS / GROWTH / ns).min(left as f64 / 2.0) as u64),
+            // What was expected may be far off, too.
+            (None, None) => policy.ns().map_or(1, |ns| (SHORT_NS / ns).min(left as f64 / 2.0) as u64),
         };
         // A u64 from an f64 saturates, and the sum may.
         policy.border(lo.saturating_add(size.max(1))).min(hi)
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_known_cost_starts_larger_and_a_huge_one_at_one() {
-        assert_eq!(borders(&Plan::new(1_000_000).expect(10.0), None, 10.0)[1], 500);
+        assert_eq!(borders(&Plan::new(1_000_000).expect(10.0), None, 10.0)[1], 100);
         assert_eq!(borders(&Plan::new(5).expect(1e9), None, 1e9), [0, 1, 2, 3, 4, 5]);
     }
 
