@@ -139,5 +139,5 @@ fn one_helper_hears_two_producers() {
 
 #[test]
 fn two_helpers_share_what_comes() {
-    check(2, 1, 2, Some(1));
+    check(2, 1, 1, Some(2));
 }
