@@ -1,8 +1,8 @@
 //! How much of the machine others use, so that a loop asks for no more than is left.
 //!
 //! Read from `/proc/stat`, for the processors that this process may use, less what the process used itself. The load
-//! average would be one number, but it looks back a minute and counts ourselves. A sample costs some 30 us for two
-//! processors and is taken at the start of a loop, at most five times a second: under 0.02 % of the time.
+//! average would be one number, but it looks back a minute and counts ourselves. A sample costs 60 us for two
+//! processors and is taken at the start of a loop, at most five times a second: 0.03 % of the time.
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
