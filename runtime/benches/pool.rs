@@ -112,31 +112,36 @@ fn break_even(pool: &Pool) {
     }
 }
 
-/// Ratios of interleaved rounds.
+/// Ratios of interleaved rounds; two plain threads with half each show what the machine has to give.
 fn speed_up(name: &str, threads: usize, trips: u64, count: usize) {
     let (one, many) = (pool(1), pool(threads));
-    let mut least = [f64::MAX; 3];
-    let mut ratios = Vec::new();
+    let halves = || {
+        thread::scope(|scope| {
+            scope.spawn(|| sequential(trips / 2));
+            sequential(trips / 2);
+        });
+    };
+    let mut all: [Vec<f64>; 4] = Default::default();
     for _ in 0..count {
         let times = [
             timed(|| sequential(trips)),
             timed(|| _ = one.run(&Plan::new(trips), &body)),
             timed(|| _ = many.run(&Plan::new(trips), &body)),
-        ]
-        .map(|time| time.as_nanos() as f64);
-        for (least, time) in least.iter_mut().zip(times) {
-            *least = least.min(time);
+            timed(halves),
+        ];
+        for (all, time) in all.iter_mut().zip(times) {
+            all.push(time.as_nanos() as f64);
         }
-        ratios.push(times[0] / times[2]);
     }
-    ratios.sort_by(f64::total_cmp);
-    println!(
-        "{name:<40} {:>8.3} ms; one thread of a pool {:.3} of it; {threads} threads {:.2} times as fast, median {:.2}",
-        least[0] / 1e6,
-        least[1] / least[0],
-        least[0] / least[2],
-        ratios[count / 2],
-    );
+    let [alone, one, many, halves] = all.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        (times[0], times[count / 2])
+    });
+    println!("{name} ({:.3} ms, {threads} threads)", alone.0 / 1e6);
+    for (what, times) in [("a pool of one thread", one), ("the pool", many), ("two plain threads", halves)] {
+        let (least, median) = (alone.0 / times.0, alone.1 / times.1);
+        println!("    {what:<24} {least:>6.3} times as fast, medians {median:.3}");
+    }
 }
 
 fn main() {
