@@ -1,4 +1,4 @@
-//! What every tier stands on: memory regions, fibers and their stacks, system calls.
+//! What every tier stands on: memory regions, fibers and their stacks, the pool of parallel loops, system calls.
 //!
 //! Nothing here knows of bytecode or traces; everything unsafe about raw memory is meant to end in this crate.
 
@@ -6,4 +6,5 @@ pub mod console;
 pub mod fiber;
 pub mod memory;
 pub mod os;
+pub mod pool;
 pub mod vm_stack;
