@@ -408,3 +408,65 @@ impl Lowering<'_> {
         Lowered { name: name.into(), module, leaves: self.leaves, frame_slots }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use scaly_interp::dump::parse;
+    use scaly_interp::program::LoopId;
+    use scaly_tracer::parameters::Parameters;
+    use scaly_tracer::walker::Walker;
+
+    use super::*;
+
+    /// A load that may fail in a function that is walked in place.
+    const PROGRAM: &str = "
+main f
+function f(params 3, results 1, frame 16)
+  Const s3, 0
+  Const s4, 0
+  ForPrepS s4..6, s2 -> @out
+loop counted s4..6 @top..@out
+top: Move s8, s0
+  Move s9, s1
+  Move s10, s4
+  Call s8, g
+  Add s3, s3, s8
+  ForLoop s4..6, loop0 -> @top
+out: Return1 s3
+function g(params 3, results 1, frame 6)
+  LoadElemI64 s3, s0..2, s2, *8, +0
+  Return1 s3
+";
+
+    fn lowered(keeping: bool) -> Result<Lowered, Refusal> {
+        let program = parse(PROGRAM).unwrap();
+        let walker = Walker::new(&program, Parameters::default());
+        let region = if keeping { walker.keeping() } else { walker }.walk(LoopId(0)).unwrap();
+        let addresses = Addresses::default();
+        lower(&region, Context { program: &program, addresses: &addresses, waits: &[false, false] }, "f")
+    }
+
+    #[test]
+    fn a_failing_guard_writes_the_frames_of_inlined_calls() {
+        let lowered = lowered(true).unwrap();
+        let cold = lowered.module.split("\ncold").nth(1).unwrap();
+        // The operands of the load and the header of the callee's frame, 8 slots above.
+        for line in [
+            "getelementptr i8, ptr %frame, i64 64\n",
+            "store ptr %frame, ptr",
+            "getelementptr i8, ptr %frame, i64 56\n",
+            "store i64 7, ptr",
+            "ret i32 1\n",
+        ] {
+            assert!(cold.contains(line), "{line}: {}", lowered.module);
+        }
+        assert_eq!(lowered.leaves[1], Leave::Goes { pc: Pc(10), base: 8 });
+        assert!(lowered.leaves.contains(&Leave::Goes { pc: Pc(9), base: 0 }));
+        assert_eq!(lowered.frame_slots, 16);
+    }
+
+    #[test]
+    fn a_region_of_proofs_is_refused() {
+        assert_eq!(lowered(false), Err(Refusal::NothingKept(Pc(10))));
+    }
+}

@@ -7,6 +7,15 @@
 //! builds SSA form: a block's parameters are the live slots whose values differ between the ways to it, a loop header's
 //! those that the loop writes.
 //!
+//! # What is kept for machine code
+//!
+//! A guard that fails in machine code is left to the interpreter, which runs its instruction again and fails alike. That
+//! is exact: an instruction checks before its first effect, and what it checks follows from its operand slots only, never
+//! from memory, so these are all that has to be written. It holds for a guard whose condition was folded or computed
+//! earlier too, because the condition is a value of the same slots; one that is known to hold is not there, and one that
+//! an earlier guard has tested is that guard. A call that cannot be made keeps more, since the program goes on behind it:
+//! every slot that is read from its instruction on, in its frame and, behind their calls, in those of its callers.
+//!
 //! Rejected: building blocks first and SSA form after. All it would save is the table of pending edges.
 
 mod builder;
