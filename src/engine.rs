@@ -1,18 +1,20 @@
 //! Where the parts meet: source text to program image to result.
 //!
-//! The only place that knows all tiers: the interpreter, and native traces.
+//! The only place that knows all tiers: the interpreter, native traces, and loops compiled whole.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use scaly_asm::observers::{self, Observers};
 use scaly_asm::{Watch, X64};
+use scaly_backends::scale::{self, Scaling};
 use scaly_interp::dump::Printer;
 use scaly_interp::interpreter::{self, Finished, RunError, World};
 use scaly_interp::oracle::{self, Report};
 use scaly_interp::program::Program;
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_runtime::os;
+use scaly_runtime::pool::{Pool, PoolOptions};
 use scaly_tracer::log::{self, Log, Statistics};
 use scaly_tracer::manager::{Make, Tracing};
 use scaly_tracer::parameters::Parameters;
@@ -52,6 +54,8 @@ pub struct RunOptions {
     pub trace_log: Option<log::Request>,
     /// Whether a run gives statistics.
     pub statistics: bool,
+    /// Threads that parallel loops may use; by default one for each core that is free.
+    pub threads: Option<usize>,
     /// Who is told of native code.
     pub observers: observers::Options,
 }
@@ -65,6 +69,7 @@ impl Default for RunOptions {
             jit: Some(Parameters::default()),
             trace_log: None,
             statistics: false,
+            threads: None,
             observers: observers::Options::default(),
         }
     }
@@ -200,16 +205,42 @@ pub fn run_in(compiled: &Compiled, world: World, options: &RunOptions) -> Result
     let listings = options.trace_log.as_ref().is_some_and(|request| request.asm);
     let backend = native_backend(program.clone(), listings, watch);
     let tracing = Rc::new(Tracing::new(program.clone(), backend, parameters, log.clone()));
-    let tier = tracing.clone();
-    let finished = interpreter::run_with_tier(program, world, limits(options), |state| {
-        tier.begin(state);
-        tier
-    })?;
+    let finished = match scaling(options, parameters) {
+        None => {
+            let tier = tracing.clone();
+            interpreter::run_with_tier(program, world, limits(options), |state| {
+                tier.begin(state);
+                tier
+            })?
+        }
+        Some(choices) => {
+            let tier = Scaling::new(tracing.clone(), program.clone(), log.clone(), parameters, choices);
+            interpreter::run_with_tier(program, world, limits(options), |state| {
+                tier.begin(state);
+                tier
+            })?
+        }
+    };
     let mut statistics = log.statistics().filter(|_| options.statistics);
     if let Some(statistics) = &mut statistics {
         tracing.count_into(statistics);
     }
     Ok(Ran { finished, statistics })
+}
+
+/// What goes beyond traces; none where nothing does.
+fn scaling(options: &RunOptions, parameters: Parameters) -> Option<scale::Options> {
+    let choice = match parameters.llvm {
+        0 => return None,
+        1 => scale::Choice::Measured,
+        _ => scale::Choice::Forced,
+    };
+    let threads = options.threads;
+    let chunk = (parameters.chunk != 0).then_some(u64::from(parameters.chunk));
+    let seed = (parameters.steal != 0).then_some(u64::from(parameters.steal));
+    let pool = move || Pool::of_process(|| PoolOptions { threads, chunk, seed, ..PoolOptions::default() });
+    let alone = threads == Some(1);
+    Some(scale::Options { choice, pool: (!alone).then(|| Box::new(pool) as scale::MakePool) })
 }
 
 /// Makes the backend for this machine; none where there is no memory for code.

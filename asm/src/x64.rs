@@ -105,12 +105,6 @@ impl X64 {
         self
     }
 
-    /// Not 0: native code leaves at its next poll. Whoever sets it also clears it.
-    pub fn poll(&self) -> &AtomicU32 {
-        // SAFETY: the context lives as long as this; only atomic accesses are made to this field.
-        unsafe { AtomicU32::from_ptr((&raw mut (*self.shared.context()).poll).cast()) }
-    }
-
     fn files(&self) -> Files {
         if self.options.registers.is_none() {
             return Files::all();
@@ -285,6 +279,11 @@ impl Backend for X64 {
 
     fn iterations(&self, id: LoopId) -> u64 {
         self.shared.count(id.0 as usize)
+    }
+
+    fn poll(&self) -> Option<&AtomicU32> {
+        // SAFETY: the context lives as long as this; only atomic accesses are made to this field.
+        Some(unsafe { AtomicU32::from_ptr((&raw mut (*self.shared.context()).poll).cast()) })
     }
 
     fn enter(&self, id: TraceId, state: &mut State, at: Position) -> Left {

@@ -454,10 +454,10 @@ fn a_poll_leaves_when_it_is_told_to() {
         assert_eq!(exit_of(backend.enter(TraceId(0), state, at)), 17);
         assert_eq!((frame(at)[3], backend.iterations(LoopId(0))), (50, 50));
         frame(at)[3] = 0;
-        backend.poll().store(1, Ordering::Relaxed);
+        backend.poll().unwrap().store(1, Ordering::Relaxed);
         assert_eq!(exit_of(backend.enter(TraceId(0), state, at)), 16);
         assert_eq!((frame(at)[3], backend.iterations(LoopId(0))), (0, 50));
-        backend.poll().store(0, Ordering::Relaxed);
+        backend.poll().unwrap().store(0, Ordering::Relaxed);
         assert_eq!(exit_of(backend.enter(TraceId(0), state, at)), 17);
     });
 }

@@ -1,6 +1,6 @@
 //! The thread that compiles. It opens the library when the first order comes.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
@@ -149,6 +149,8 @@ impl Building {
 pub struct Compiler {
     messages: Sender<Message>,
     dead: Arc<AtomicBool>,
+    /// LLVM is being loaded: the process must not end now.
+    opening: Arc<Mutex<()>>,
     names: AtomicU64,
     pub level: Level,
     pub vector_bits: u32,
@@ -161,8 +163,10 @@ impl Compiler {
         let (messages, orders) = channel();
         let dead = Arc::new(AtomicBool::new(false));
         let flag = dead.clone();
-        std::thread::Builder::new().name("scaly-llvm".into()).stack_size(STACK).spawn(move || work(orders, flag))?;
-        Ok(Compiler { messages, dead, names: AtomicU64::new(0), level: Level::Quick, vector_bits: 0, texts: false })
+        let opening = Arc::new(Mutex::new(()));
+        let own = opening.clone();
+        std::thread::Builder::new().name("scaly-llvm".into()).stack_size(STACK).spawn(move || work(orders, flag, own))?;
+        Ok(Compiler { messages, dead, opening, names: AtomicU64::new(0), level: Level::Quick, vector_bits: 0, texts: false })
     }
 
     /// Gives an order.
@@ -201,10 +205,22 @@ impl Compiler {
     }
 }
 
+impl Drop for Compiler {
+    fn drop(&mut self) {
+        // Once it is open the library sees to it that the process may end at any time.
+        drop(self.opening.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+fn open(opening: &Mutex<()>) -> Result<Library, Error> {
+    let _opening = opening.lock().unwrap_or_else(PoisonError::into_inner);
+    Library::open(&host::symbols())
+}
+
 /// LLVM recurses.
 const STACK: usize = 8 << 20;
 
-fn work(orders: Receiver<Message>, dead: Arc<AtomicBool>) {
+fn work(orders: Receiver<Message>, dead: Arc<AtomicBool>, opening: Arc<Mutex<()>>) {
     let mut library: Option<Result<Library, Error>> = None;
     for message in orders {
         match message {
@@ -213,7 +229,7 @@ fn work(orders: Receiver<Message>, dead: Arc<AtomicBool>) {
                     work.answer = Some(answer.clone());
                     work.dead = Some(dead.clone());
                 });
-                let answered = match library.get_or_insert_with(|| Library::open(&host::symbols())) {
+                let answered = match library.get_or_insert_with(|| open(&opening)) {
                     Ok(library) => library.compile(&order, free),
                     Err(error) => Err(error.clone()),
                 };

@@ -18,6 +18,7 @@ mod host;
 mod library;
 pub mod lower;
 mod native;
+pub mod scale;
 
 pub use compiler::{Answered, Building, Compiler, Level, Order, Pending, Uncompiled};
 pub use host::end_process;

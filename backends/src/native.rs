@@ -39,18 +39,34 @@ impl Native {
         &self.code
     }
 
+    /// Slots from the frame's base that it takes, what is inlined included.
+    pub fn frame_slots(&self) -> u32 {
+        self.frame_slots
+    }
+
+    /// Runs it on a frame that stands at the loop's header; says how it left.
+    ///
+    /// # Safety
+    /// The frame has [`Native::frame_slots`] slots and its header before them. The state is the one that runs, or null if
+    /// the region calls nothing.
+    pub unsafe fn run(&self, state: *mut State, frame: *mut u64) -> Leave {
+        // SAFETY: the address is that of a function of this type, which lives as long as its code; the rest by the
+        // caller's promise.
+        let number = unsafe {
+            let function: Function = std::mem::transmute(self.code.address);
+            function(state, frame)
+        };
+        self.leaves.get(number as usize).copied().unwrap_or(Leave::Abandoned)
+    }
+
     /// Runs it on a frame that stands at the loop's header.
     pub fn enter(&self, state: &mut State, at: Position) -> Left {
         if at.base().wrapping_add(self.frame_slots as usize) > state.slots_limit() || !state.native_room() {
             return Left::NoRoom;
         }
-        // SAFETY: the address is that of a function of this type, which lives as long as its code. It was made of the
-        // bytecode of the state's program, and the frame is one of the loop's function, at its header.
-        let number = unsafe {
-            let function: Function = std::mem::transmute(self.code.address);
-            function(state, at.base())
-        };
-        let leave = self.leaves.get(number as usize).copied().unwrap_or(Leave::Abandoned);
+        // SAFETY: the code was made of the bytecode of the state's program, the frame is one of the loop's function, at
+        // its header, and there is room for all.
+        let leave = unsafe { self.run(state, at.base()) };
         let goes = match leave {
             Leave::Abandoned => Goes::Stopped,
             Leave::Goes { pc, base } => Goes::On(at.at(pc, base)),

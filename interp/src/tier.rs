@@ -11,7 +11,7 @@
 //! ever unwound. So nothing that may wait is ever called from native code.
 
 pub use crate::interpreter::Position;
-use crate::interpreter::{Left, NESTED, Outcome, State, continue_at, resume_stopped};
+use crate::interpreter::{Left, NESTED, OUTSIDE, Outcome, State, continue_at, resume_stopped};
 use crate::program::{FunctionId, LoopId, Pc};
 use crate::routine;
 
@@ -110,6 +110,13 @@ pub fn returned(state: &mut State, at: Position) -> Goes {
         }
         Goes::On(Position { pc: Pc(back as u32), base: caller })
     }
+}
+
+/// Where the caller of the activation at `at` goes on; none for the first of all.
+pub fn caller(at: Position) -> Option<Position> {
+    // SAFETY: each frame has its header before it.
+    let (caller, back) = unsafe { (*at.base.sub(2) as *mut u64, *at.base.sub(1)) };
+    (back != OUTSIDE).then(|| Position { pc: Pc((back & !NESTED) as u32), base: caller })
 }
 
 /// Runs the activation whose frame is `frame` from `from` on, which is in it or in a call that it made, until it returns

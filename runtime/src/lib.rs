@@ -7,4 +7,5 @@ pub mod fiber;
 pub mod memory;
 pub mod os;
 pub mod pool;
+pub mod ticker;
 pub mod vm_stack;

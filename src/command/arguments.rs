@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
+use scaly_runtime::pool::MOST_THREADS;
 use scaly_tracer::log::Form;
 
 use super::help::Topic;
@@ -152,6 +153,7 @@ const OPTIONS: &[&str] = &[
     "--static",
     "--stats",
     "--strict",
+    "--threads",
     "--trace-log",
     "--verbose",
     "--version",
@@ -207,6 +209,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Mis
             Long("stack-limit") => {
                 options.run.stack_slots = Some(size("--stack-limit", &value("--stack-limit", &mut parser)?)?);
             }
+            Long("threads") => options.run.threads = Some(threads(&value("--threads", &mut parser)?)?),
             Long("jit") => seen.native.jit(&value("--jit", &mut parser)?)?,
             Long("preset") => seen.native.preset(&value("--preset", &mut parser)?)?,
             Long("trace-log") => seen.native.trace_log(optional("--trace-log", &mut parser)?.as_deref())?,
@@ -378,6 +381,14 @@ fn size(option: &'static str, word: &str) -> Result<u64, Misuse> {
     })
 }
 
+fn threads(word: &str) -> Result<usize, Misuse> {
+    let number = word.parse().ok().filter(|n| (1..=MOST_THREADS).contains(n));
+    number.ok_or_else(|| Misuse::Value {
+        option: "--threads",
+        problem: format!("'{word}' is no number of threads; it is a number from 1 to {MOST_THREADS}"),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -433,6 +444,14 @@ mod tests {
             read(&["--strict", "a"]).unwrap_err(),
             "--strict belongs to 'scaly check', not to running a program"
         );
+    }
+
+    #[test]
+    fn threads_are_a_number() {
+        assert_eq!(read(&["--threads", "16", "a"]).unwrap().options.run.threads, Some(16));
+        for bad in ["0", "x", "-1", "1025", "", "1.5"] {
+            assert!(read(&["--threads", bad, "a"]).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -68,6 +68,7 @@ Options:
   --stats[=json]         tell at the end, on standard error, what ran natively, what did not, and why
   --observe WORDS        let profilers and debuggers see native code: perf-map, jitdump (with source lines, in
                          $JITDUMPDIR or here), gdb; commas between them
+  --threads N            how many threads a parallel loop may use; by default one for each core that is free
   --memory-limit SIZE    end with an error rather than use more memory for data: 512M, 4G
   --stack-limit SLOTS    how many 64-bit slots the frames of nested calls may take; 8M is the default
   --color WHEN           color messages: auto (on a terminal), always, never

@@ -2,6 +2,8 @@
 //!
 //! An x86-64 emitter is behind this trait; one for another architecture is a second implementation.
 
+use std::sync::atomic::AtomicU32;
+
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{FunctionId, LoopId};
 use scaly_interp::tier::Position;
@@ -91,6 +93,11 @@ pub trait Backend {
 
     /// How often native code took the back edges of a loop, where traces count them.
     fn iterations(&self, id: LoopId) -> u64;
+
+    /// Not 0: native code leaves at its next poll. None where there are no polls.
+    fn poll(&self) -> Option<&AtomicU32> {
+        None
+    }
 
     /// Runs a root trace on the frame at `at`.
     fn enter(&self, id: TraceId, state: &mut State, at: Position) -> Left;

@@ -143,6 +143,13 @@ parameters! {
     code_memory: "KiB" = 32_768, dev 8_192, 0 to 1_048_576,
         "Machine code of all traces; when full, the least useful trees are dropped.",
         "flat from 64 to 262144: bench/parameters.py";
+    llvm: "choice" = 1, dev 1, 0 to 2,
+        "1: loops that take time are compiled whole by LLVM; 0: none; 2: all, at once and waited for, for tests.",
+        "bench/scaling.py";
+    chunk: "iterations" = 0, dev 0, 0 to 1_000_000_000,
+        "Iterations of each piece of a parallel loop, for tests; 0: as it fits.", "for tests";
+    steal: "seed" = 0, dev 0, 0 to 4_294_967_295,
+        "Parallel loops are divided at random, for tests; 0: not.", "for tests";
     count: "switch" = 0, dev 0, 0 to 1,
         "1: native code counts its iterations; --stats turns it on.",
         "1 costs 5 %: bench/parameters.py";

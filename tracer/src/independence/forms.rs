@@ -38,9 +38,13 @@ impl Kind {
         Kind(IntKind::ALL.iter().position(|&k| k == kind).unwrap_or(3) as u8)
     }
 
+    pub fn int(self) -> IntKind {
+        IntKind::ALL[usize::from(self.0)]
+    }
+
     /// Smallest and largest value.
     pub fn range(self) -> (i128, i128) {
-        match IntKind::ALL[usize::from(self.0)] {
+        match self.int() {
             IntKind::I8 => (i8::MIN.into(), i8::MAX.into()),
             IntKind::I16 => (i16::MIN.into(), i16::MAX.into()),
             IntKind::I32 => (i32::MIN.into(), i32::MAX.into()),

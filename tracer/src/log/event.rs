@@ -119,6 +119,51 @@ pub enum Event<'a> {
     },
     /// Said once of each.
     Memory(CodeMemory),
+    /// A loop takes enough time to be compiled as a whole, with all of its paths.
+    Region {
+        id: LoopId,
+        blocks: u32,
+        instructions: u32,
+        /// Calls inlined.
+        calls: u32,
+    },
+    /// It has become code.
+    Variant {
+        id: LoopId,
+        kind: Variant,
+        bytes: u32,
+        /// Of lowering and compiling, beside the program.
+        microseconds: u32,
+    },
+    /// The running loop goes on in it.
+    Switched {
+        id: LoopId,
+        kind: Variant,
+    },
+    /// A loop stays in the tier that it is in.
+    Refused {
+        id: LoopId,
+        what: Variant,
+        reason: &'a str,
+        at: Pc,
+    },
+}
+
+/// Code of a whole loop.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Variant {
+    Sequential,
+    /// On all cores.
+    Parallel,
+}
+
+impl Variant {
+    pub fn name(self) -> &'static str {
+        match self {
+            Variant::Sequential => "sequential",
+            Variant::Parallel => "parallel",
+        }
+    }
 }
 
 /// A trace that has become code.

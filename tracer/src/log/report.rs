@@ -43,6 +43,9 @@ pub struct Report<'a> {
     pub entries: u64,
     pub exits: u64,
     pub code_bytes: u64,
+    /// Loops that were compiled whole, and those of them that the program ran.
+    pub regions: usize,
+    pub regions_entered: usize,
     /// How often code memory was full, or not to be had.
     pub code_memory_full: u64,
     pub code_memory_refused: u64,
@@ -148,6 +151,8 @@ impl<'a> Report<'a> {
             entries: statistics.entries,
             exits: statistics.exits,
             code_bytes: statistics.code_bytes,
+            regions: statistics.regions.len(),
+            regions_entered: statistics.regions.iter().filter(|region| region.entered).count(),
             code_memory_full: statistics.full,
             code_memory_refused: statistics.refused,
             peak_memory: finished.peak_memory,
@@ -226,6 +231,10 @@ impl fmt::Display for Report<'_> {
             (full, 0) => format!("; code memory full: {full}"),
             (_, refused) => format!("; code memory refused: {refused}"),
         };
+        if self.regions > 0 {
+            let (made, entered) = (self.regions, self.regions_entered);
+            line(f, "regions", format_args!("{made} compiled whole, {entered} entered"))?;
+        }
         line(f, "native code", format_args!("{} bytes{memory}", Grouped(self.code_bytes)))?;
         line(f, "entered", format_args!("{}, left by an exit {}", Grouped(self.entries), Grouped(self.exits)))?;
         line(f, "data", format_args!("{} bytes at most", Grouped(self.peak_memory)))

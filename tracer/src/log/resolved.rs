@@ -112,6 +112,28 @@ pub enum Resolved<'a> {
         state: &'static str,
         used: Option<u64>,
     },
+    Region {
+        start: From<'a>,
+        blocks: u32,
+        instructions: u32,
+        calls: u32,
+    },
+    Variant {
+        start: From<'a>,
+        kind: &'static str,
+        bytes: u32,
+        microseconds: u32,
+    },
+    Switched {
+        start: From<'a>,
+        kind: &'static str,
+    },
+    Refused {
+        start: From<'a>,
+        what: &'static str,
+        reason: &'a str,
+        at: At<'a>,
+    },
     Ir {
         trace: u32,
         text: &'a str,
@@ -230,6 +252,18 @@ impl<'a> Resolver<'a> {
             }
             Event::Memory(CodeMemory::Full { used }) => Resolved::Memory { state: "full", used: Some(used as u64) },
             Event::Memory(CodeMemory::Refused) => Resolved::Memory { state: "refused", used: None },
+            Event::Region { id, blocks, instructions, calls } => {
+                Resolved::Region { start: self.start(Start::Loop(id)), blocks, instructions, calls }
+            }
+            Event::Variant { id, kind, bytes, microseconds } => {
+                Resolved::Variant { start: self.start(Start::Loop(id)), kind: kind.name(), bytes, microseconds }
+            }
+            Event::Switched { id, kind } => {
+                Resolved::Switched { start: self.start(Start::Loop(id)), kind: kind.name() }
+            }
+            Event::Refused { id, what, reason, at } => {
+                Resolved::Refused { start: self.start(Start::Loop(id)), what: what.name(), reason, at: self.at(at) }
+            }
         }
     }
 }

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use scaly_interp::program::{FunctionId, LoopId};
+use scaly_interp::program::{FunctionId, LoopId, Pc};
 
-use super::{Abort, CodeMemory, Compiled, Event, Start};
+use super::{Abort, CodeMemory, Compiled, Event, Start, Variant};
 use crate::manager::Spent;
 
 /// Figures of one run of the tracer.
@@ -26,6 +26,10 @@ pub struct Statistics {
     /// From the events: how often code memory was full, or not to be had.
     pub full: u64,
     pub refused: u64,
+    /// From the events: loops that were compiled whole.
+    pub regions: Vec<Region>,
+    /// From the events: why a loop has no such code, and where.
+    pub unscaled: BTreeMap<(LoopId, Variant), (String, Pc)>,
     /// Put in at the end: by [`LoopId`], back edges that native code counted. Empty if it did not count.
     pub native: Vec<u64>,
     /// Put in at the end: by [`LoopId`], how often the interpreter entered the loop's tree, and back edges that it took
@@ -64,6 +68,17 @@ pub enum Standing {
     /// Its trace was dropped.
     Dropped,
     Blacklisted,
+}
+
+/// A loop that was compiled whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Region {
+    pub id: LoopId,
+    pub kind: Variant,
+    pub bytes: u32,
+    pub microseconds: u32,
+    /// The program ran it.
+    pub entered: bool,
 }
 
 /// A trace that was made.
@@ -152,6 +167,19 @@ impl Statistics {
             Event::ExitHot { .. } | Event::Link { .. } | Event::SideTrace { .. } | Event::Specialized { .. } => {}
             Event::Memory(CodeMemory::Full { .. }) => self.full += 1,
             Event::Memory(CodeMemory::Refused) => self.refused += 1,
+            Event::Variant { id, kind, bytes, microseconds } => {
+                self.regions.push(Region { id, kind, bytes, microseconds, entered: false });
+            }
+            Event::Switched { id, kind } => {
+                let of = |region: &&mut Region| (region.id, region.kind) == (id, kind);
+                if let Some(region) = self.regions.iter_mut().find(of) {
+                    region.entered = true;
+                }
+            }
+            Event::Refused { id, what, reason, at } => {
+                self.unscaled.insert((id, what), (reason.into(), at));
+            }
+            Event::Region { .. } => {}
         }
     }
 

@@ -98,6 +98,16 @@ impl fmt::Display for Resolved<'_> {
             Resolved::Memory { .. } => {
                 write!(f, "memory: the system gives no memory for machine code; the program stays in the interpreter")
             }
+            Resolved::Region { start, blocks, instructions, calls } => {
+                write!(f, "region {start}: {blocks} blocks, {instructions} instructions, {calls} calls inlined")
+            }
+            Resolved::Variant { start, kind, bytes, microseconds } => {
+                write!(f, "variant {start}: {kind}, {bytes} bytes, {microseconds} µs beside the program")
+            }
+            Resolved::Switched { start, kind } => write!(f, "switched {start}: {kind} from here on"),
+            Resolved::Refused { start, what, reason, at } => {
+                write!(f, "refused {start}: not {what}: at {at}: {reason}")
+            }
             Resolved::Ir { trace, text } => listing(f, "ir", trace, text),
             Resolved::Asm { trace, text } => listing(f, "asm", trace, text),
         }

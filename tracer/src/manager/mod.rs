@@ -19,8 +19,9 @@ mod trees;
 mod values;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 pub use clock::Spent;
@@ -38,6 +39,12 @@ use crate::optimize::{self, Builder, Finished};
 use crate::parameters::Parameters;
 use crate::recorder::{self, Bounds, Facts, Place, Ran, Recorded, Task};
 use crate::trace::{End, ExitId, ExitKind, Root, Trace, TraceId};
+
+/// Who is told where a program is from time to time: the tier above.
+pub trait Above {
+    /// Native code was asked to leave and has: the interpreter goes on at `at`.
+    fn sampled(&self, state: &mut State, at: Position);
+}
 
 /// Makes the backend when the first trace is to be assembled, so that a program in which nothing gets hot does not pay
 /// for it.
@@ -60,6 +67,7 @@ pub struct Tracing<B> {
     leftover: RefCell<Vec<TraceId>>,
     clock: Clock,
     pace: Pace,
+    above: OnceCell<Weak<dyn Above>>,
 }
 
 impl<B: Backend> Tracing<B> {
@@ -78,6 +86,7 @@ impl<B: Backend> Tracing<B> {
             leftover: RefCell::default(),
             clock: Clock::new(),
             pace: Pace::new(&parameters),
+            above: OnceCell::new(),
         }
     }
 
@@ -90,6 +99,46 @@ impl<B: Backend> Tracing<B> {
             made
         });
         made.as_ref()
+    }
+
+    /// From now on this is told of samples.
+    pub fn tell(&self, above: Weak<dyn Above>) {
+        let _ = self.above.set(above);
+    }
+
+    /// The flag that makes native code leave; none as long as there is no native code.
+    pub fn poll(&self) -> Option<&AtomicU32> {
+        self.backend.get()?.as_ref()?.poll()
+    }
+
+    /// The same, with what makes native code made ready.
+    pub fn prepare(&self) -> Option<&AtomicU32> {
+        self.backend()?.poll()
+    }
+
+    /// Whether native code was asked to leave; it is not any more.
+    pub fn take_poll(&self) -> bool {
+        // Nothing else is handed over with the flag.
+        self.poll().is_some_and(|poll| poll.load(Ordering::Relaxed) != 0 && poll.swap(0, Ordering::Relaxed) != 0)
+    }
+
+    /// A loop has something better: its traces and those that call them are dropped.
+    pub fn retire(&self, id: LoopId) {
+        let tree = self.places.borrow().get(Place::Loop(id)).tree;
+        if let Some(tree) = tree.filter(|_| !self.places.borrow().recording) {
+            self.drop_tree(tree, Dropped::Replaced);
+            self.settle();
+        }
+    }
+
+    /// Whether a loop has traces.
+    pub fn has_tree(&self, id: LoopId) -> bool {
+        self.places.borrow().get(Place::Loop(id)).tree.is_some()
+    }
+
+    /// Whether something may be recorded now.
+    pub fn may_record(&self) -> bool {
+        self.pace.allows()
     }
 
     /// Puts what is counted here into statistics.
@@ -202,6 +251,7 @@ impl<B: Backend> Tracing<B> {
             Left::Abandoned => return Goes::Stopped,
             Left::Exit { exit, root, via } => (exit, root, via),
         };
+        let polled = via.is_none() && self.take_poll();
         let (kind, to, hot) = {
             let mut trees = self.trees.borrow_mut();
             let data = trees.exit(exit);
@@ -212,10 +262,16 @@ impl<B: Backend> Tracing<B> {
                 (ExitKind::Leave, None) | (ExitKind::Outcome, _) => None,
                 _ => Some((exit, None)),
             };
-            (kind, to, taken.filter(|&(taken, _)| trees.count_exit(taken) || follow))
+            (kind, to, taken.filter(|&(taken, _)| !polled && (trees.count_exit(taken) || follow)))
         };
         if kind == ExitKind::Outcome {
             return tier::stopped_in_routine(state, to);
+        }
+        if polled {
+            if let Some(above) = self.above.get().and_then(Weak::upgrade) {
+                above.sampled(state, to);
+            }
+            return Goes::On(to);
         }
         if self.trees.borrow_mut().exit(exit).hoisted && via.is_none() && self.failed_before_loop(state, exit) {
             return Goes::On(to);
