@@ -205,6 +205,7 @@ pub fn run_in(compiled: &Compiled, world: World, options: &RunOptions) -> Result
     let listings = options.trace_log.as_ref().is_some_and(|request| request.asm);
     let backend = native_backend(program.clone(), listings, watch);
     let tracing = Rc::new(Tracing::new(program.clone(), backend, parameters, log.clone()));
+    let mut whole = None;
     let finished = match scaling(options, parameters) {
         None => {
             let tier = tracing.clone();
@@ -215,6 +216,7 @@ pub fn run_in(compiled: &Compiled, world: World, options: &RunOptions) -> Result
         }
         Some(choices) => {
             let tier = Scaling::new(tracing.clone(), program.clone(), log.clone(), parameters, choices);
+            whole = Some(tier.clone());
             interpreter::run_with_tier(program, world, limits(options), |state| {
                 tier.begin(state);
                 tier
@@ -224,6 +226,9 @@ pub fn run_in(compiled: &Compiled, world: World, options: &RunOptions) -> Result
     let mut statistics = log.statistics().filter(|_| options.statistics);
     if let Some(statistics) = &mut statistics {
         tracing.count_into(statistics);
+        if let Some(whole) = whole {
+            whole.count_into(statistics);
+        }
     }
     Ok(Ran { finished, statistics })
 }

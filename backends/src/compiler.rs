@@ -1,8 +1,8 @@
 //! The thread that compiles. It opens the library when the first order comes.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use scaly_tracer::region::Region;
@@ -165,8 +165,19 @@ impl Compiler {
         let flag = dead.clone();
         let opening = Arc::new(Mutex::new(()));
         let own = opening.clone();
-        std::thread::Builder::new().name("scaly-llvm".into()).stack_size(STACK).spawn(move || work(orders, flag, own))?;
-        Ok(Compiler { messages, dead, opening, names: AtomicU64::new(0), level: Level::Quick, vector_bits: 0, texts: false })
+        std::thread::Builder::new()
+            .name("scaly-llvm".into())
+            .stack_size(STACK)
+            .spawn(move || work(orders, flag, own))?;
+        Ok(Compiler {
+            messages,
+            dead,
+            opening,
+            names: AtomicU64::new(0),
+            level: Level::Quick,
+            vector_bits: 0,
+            texts: false,
+        })
     }
 
     /// Gives an order.

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use scaly_interp::interpreter::State;
+use scaly_interp::program::{LoopId, LoopKind, Program};
 use scaly_interp::tier::{self, Goes, Position};
 
 use crate::library::{Code, Costs};
@@ -15,6 +16,8 @@ pub struct Native {
     code: Code,
     leaves: Vec<Leave>,
     frame_slots: u32,
+    /// The slot of the remaining trips of a counted loop.
+    trips: Option<u16>,
 }
 
 /// How a run of it ended.
@@ -28,7 +31,7 @@ pub enum Left {
 
 impl Native {
     pub fn new(code: Code, leaves: Vec<Leave>, frame_slots: u32) -> Native {
-        Native { code, leaves, frame_slots }
+        Native { code, leaves, frame_slots, trips: None }
     }
 
     pub fn costs(&self) -> Costs {
@@ -37,6 +40,20 @@ impl Native {
 
     pub fn code(&self) -> &Code {
         &self.code
+    }
+
+    /// It is the code of this loop, whose trips can be told if it is a `for`.
+    pub fn counts(&mut self, program: &Program, id: LoopId) {
+        self.trips = match program.loops.get(id.0 as usize).map(|scope| scope.kind) {
+            Some(LoopKind::Counted { counter }) => Some(counter + 1),
+            _ => None,
+        };
+    }
+
+    /// Back edges that a counted loop has yet to take, by its frame; 0 of others.
+    pub fn trips(&self, at: Position) -> u64 {
+        // SAFETY: the frame is one of the loop's function.
+        self.trips.map_or(0, |slot| unsafe { at.base().add(usize::from(slot)).read() })
     }
 
     /// Slots from the frame's base that it takes, what is inlined included.

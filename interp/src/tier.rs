@@ -167,6 +167,11 @@ impl State {
         self.restart_loop(id.0, count);
     }
 
+    /// Those that are left.
+    pub fn loop_counter(&self, id: LoopId) -> u32 {
+        self.loops[id.0 as usize]
+    }
+
     /// Calls of a function until the tier is asked again.
     pub fn set_function_counter(&mut self, id: FunctionId, count: u32) {
         self.restart_function(id.0, count);

@@ -30,6 +30,10 @@ pub enum Tier {
     Interpreter,
     /// Native code in every loop of three or more iterations, or a reason why not.
     Native,
+    /// Every such loop compiled whole, or a reason why not.
+    Whole,
+    /// The same, and on all cores, or a reason why not.
+    Parallel,
 }
 
 /// Every language test runs in each of these.
@@ -47,6 +51,15 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration {
         name: "registers",
         options: &["--jit", "hot=1,hot_function=1,hot_exit=1,random_registers=7,forced_exits=3", "--regions=guard"],
+        tier: Tier::Any,
+    },
+    // Every loop is compiled whole when its header is passed for the second time.
+    Configuration { name: "whole", options: &["--jit", "llvm=2", "--threads", "1"], tier: Tier::Whole },
+    // Independent ones run on all cores, cut as small as can be, or at random by many.
+    Configuration { name: "stealing", options: &["--jit", "llvm=2,chunk=1", "--threads", "3"], tier: Tier::Parallel },
+    Configuration {
+        name: "stealing by many",
+        options: &["--jit", "llvm=2,chunk=3,steal=7,hot=1,hot_exit=1", "--threads", "16", "--regions=guard"],
         tier: Tier::Any,
     },
     // Views and moves are a matter of speed only.
@@ -107,6 +120,8 @@ impl Configuration {
             (_, None) => Err(format!("no statistics on standard error:\n{}", outcome.error)),
             (Tier::Interpreter, Some(statistics)) => statistics.interpreted_only(),
             (Tier::Native, Some(statistics)) => statistics.native_everywhere(),
+            (Tier::Whole, Some(statistics)) => statistics.whole_everywhere(false),
+            (Tier::Parallel, Some(statistics)) => statistics.whole_everywhere(true),
         }
     }
 }

@@ -17,6 +17,10 @@ pub struct Loop {
     pub standing: String,
     /// Why it has no trace, where one was tried.
     pub reason: Option<String>,
+    /// What it ran in when it was compiled whole: `sequential` or `parallel`.
+    pub region: Option<String>,
+    /// What it was refused: `sequential`, `parallel`.
+    pub refused: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -49,6 +53,14 @@ impl Loop {
             entries: number("entries"),
             standing: text("standing").to_string(),
             reason: json["reason"].as_str().map(str::to_string),
+            region: json["region"].as_str().map(str::to_string),
+            refused: json["refused"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|r| r["what"].as_str())
+                .map(String::from)
+                .collect(),
         }
     }
 
@@ -99,6 +111,21 @@ impl Statistics {
             return Ok(());
         }
         Err(format!("native code in the interpreter's configuration: {native:?} {}", self.json))
+    }
+
+    /// That every loop of four or more iterations was compiled whole and has run so, or says why not; and if it is to run on
+    /// all cores, the same of that.
+    pub fn whole_everywhere(&self, parallel: bool) -> Result<(), String> {
+        let says = |each: &Loop, what: &str| each.refused.iter().any(|refused| refused == what);
+        let wrong = |each: &&Loop| {
+            let whole = each.region.is_some() || says(each, "sequential");
+            // One that has too few trips left is not divided.
+            let divided =
+                each.region.as_deref() == Some("parallel") || says(each, "sequential") || says(each, "parallel");
+            each.interpreted - each.recorded >= 3 && !(whole && (divided || !parallel || each.region.is_some()))
+        };
+        let wrong: Vec<String> = self.loops.iter().filter(wrong).map(|each| format!("{each:?}")).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
     }
 
     /// That every loop of three or more iterations has run natively, or says why not.

@@ -2,24 +2,28 @@
 //! running loop goes on in what was compiled.
 //!
 //! ```text
-//!             samples               walked            compiled
-//!   Counting ─────────> Walked ───────────> Building ──────────> Ready: each pass of its header enters it
-//!                          │ may not, or not worth it    │ refused
-//!                          └──────────> Refused <────────┘
+//!             samples             walked, judged           chosen            compiled
+//!   Counting ─────────> Analyzing ──────────────> Walked ──────────> Building ──────────> Ready: each pass of its
+//!                           │ open                                       │ refused               header enters it
+//!                           └──────────────────> Refused <───────────────┘
 //! ```
 //!
 //! Every two milliseconds native code is asked to leave at its next poll ([`samples`]). Where it was then is a sample: of
-//! the innermost loop and of all that it runs in, through calls. The outermost of these loops that comes round in so
-//! short a time is the one to compile; an outer one that takes seconds for one iteration could not be entered.
+//! the innermost loop and of all that it runs in, through calls. Of these loops, those that come round in so short a time
+//! are candidates; an outer one that takes seconds for one iteration could not be entered. The outermost independent one
+//! is compiled, or else the outermost.
 
+mod analysis;
 mod chain;
 mod parallel;
 mod samples;
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
 
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
@@ -27,15 +31,15 @@ use scaly_interp::tier::{Goes, NativeCall, Position, Tier};
 use scaly_runtime::pool::Pool;
 use scaly_tracer::backend::Backend;
 use scaly_tracer::effects;
-use scaly_tracer::log::{Event, Log, Variant};
+use scaly_tracer::log::{Event, Log, RegionRuns, Statistics, Variant};
 use scaly_tracer::manager::{Above, Tracing};
 use scaly_tracer::parameters::Parameters;
-use scaly_tracer::region::{Op, Region};
-use scaly_tracer::walker::Walker;
+use scaly_tracer::region::Region;
 
 use crate::compiler::{Building, Compiler};
 use crate::lower::{Addresses, Context};
 use crate::native::{Left, Native};
+use analysis::Analysis;
 use parallel::Parallel;
 use samples::Samples;
 
@@ -45,24 +49,55 @@ const PERIOD: Duration = Duration::from_millis(2);
 const SAMPLES: u32 = 3;
 /// Samples that a loop's last pass may be old.
 const TURNING: u32 = 3;
+/// Runs after which it is asked whether they are long enough, and how long that is, in nanoseconds.
+const TRIED: u64 = 256;
+const SHORT_RUN_NS: u64 = 2_000;
 /// What compiling costs: microseconds, and those of an instruction of the region.
 const COST: (u64, u64) = (6_000, 25);
 
 enum Stage {
     Counting,
-    /// Waiting until it has taken as long as compiling it will.
+    /// Another thread follows its paths.
+    Analyzing,
+    /// Waiting until it is chosen, and has taken as long as compiling it will.
     Walked(Box<Region>),
     Building(Box<Building>),
-    Ready(Rc<Native>, Option<Rc<Parallel>>),
+    Ready(Rc<Native>),
     Refused,
 }
 
 struct LoopState {
     stage: Stage,
+    /// If its iterations are independent.
+    parallel: Option<Rc<Parallel>>,
     samples: u32,
     /// The sample at the time of its last pass.
     passed: u32,
+    /// An independent loop inside of it that was chosen instead.
+    inside: Option<LoopId>,
     switched: bool,
+    /// Its counter was set so that the next pass comes here: the passes that it would have taken.
+    due: Option<u32>,
+}
+
+impl LoopState {
+    fn new() -> LoopState {
+        LoopState {
+            stage: Stage::Counting,
+            parallel: None,
+            samples: 0,
+            passed: 0,
+            inside: None,
+            switched: false,
+            due: None,
+        }
+    }
+
+    /// Whether it is, or will be, run on all cores.
+    fn scales(&self) -> bool {
+        self.parallel.as_ref().is_some_and(|parallel| !parallel.too_short())
+            && matches!(self.stage, Stage::Walked(_) | Stage::Building(_) | Stage::Ready(_))
+    }
 }
 
 /// How loops are chosen.
@@ -94,13 +129,20 @@ pub struct Scaling<B: Backend + 'static> {
     addresses: OnceCell<Addresses>,
     compiler: OnceCell<Option<Compiler>>,
     loops: RefCell<Vec<LoopState>>,
+    analyses: RefCell<Vec<Receiver<Analysis>>>,
     samples: Cell<u32>,
+    runs: RefCell<BTreeMap<LoopId, RegionRuns>>,
 }
 
 impl<B: Backend + 'static> Scaling<B> {
-    pub fn new(tracing: Rc<Tracing<B>>, program: Arc<Program>, log: Rc<Log>, parameters: Parameters, options: Options) -> Rc<Scaling<B>> {
-        let state = |_| LoopState { stage: Stage::Counting, samples: 0, passed: 0, switched: false };
-        let loops = (0..program.loops.len()).map(state).collect();
+    pub fn new(
+        tracing: Rc<Tracing<B>>,
+        program: Arc<Program>,
+        log: Rc<Log>,
+        parameters: Parameters,
+        options: Options,
+    ) -> Rc<Scaling<B>> {
+        let loops = (0..program.loops.len()).map(|_| LoopState::new()).collect();
         Rc::new_cyclic(|own: &Weak<Scaling<B>>| {
             let above: Weak<dyn Above> = own.clone();
             tracing.tell(above);
@@ -114,7 +156,9 @@ impl<B: Backend + 'static> Scaling<B> {
                 addresses: OnceCell::new(),
                 compiler: OnceCell::new(),
                 loops: RefCell::new(loops),
+                analyses: RefCell::default(),
                 samples: Cell::new(0),
+                runs: RefCell::default(),
             }
         })
     }
@@ -125,6 +169,11 @@ impl<B: Backend + 'static> Scaling<B> {
         if self.options.choice == Choice::Forced {
             (0..self.program.loops.len() as u32).for_each(|id| state.set_loop_counter(LoopId(id), 2));
         }
+    }
+
+    /// Puts what is counted here into statistics.
+    pub fn count_into(&self, statistics: &mut Statistics) {
+        statistics.runs = self.runs.borrow().clone();
     }
 
     pub fn tracing(&self) -> &Rc<Tracing<B>> {
@@ -147,42 +196,44 @@ impl<B: Backend + 'static> Scaling<B> {
         self.log.event(|| Event::Refused { id, what, reason, at });
     }
 
-    /// The region of a loop, if it may be compiled.
-    fn walk(&self, id: LoopId) -> Option<Box<Region>> {
-        let mut walker = Walker::new(&self.program, self.parameters).keeping();
-        let region = match walker.walk(id) {
-            Ok(region) => region,
-            Err(open) => {
-                self.refuse(id, Variant::Sequential, open.pc, &open.text());
-                return None;
+    /// Takes in what was found out about a loop.
+    fn analyzed(&self, Analysis { id, region, parallel }: Analysis) {
+        match parallel {
+            Some(Ok(parallel)) => self.loops.borrow_mut()[id.0 as usize].parallel = Some(Rc::new(parallel)),
+            Some(Err((reason, at))) => self.refuse(id, Variant::Parallel, at, &reason),
+            None => {}
+        }
+        let stage = match region {
+            Err((reason, at)) => {
+                self.refuse(id, Variant::Sequential, at, &reason);
+                Stage::Refused
+            }
+            Ok(region) => {
+                let (blocks, instructions) = (region.blocks.len() as u32, region.size() as u32);
+                let calls = region.chains.len() as u32 - 1;
+                self.log.event(|| Event::Region { id, blocks, instructions, calls });
+                Stage::Walked(region)
             }
         };
-        if let Some(pc) = self.waiting(&region) {
-            self.refuse(id, Variant::Sequential, pc, "it waits for something outside of the program");
-            return None;
-        }
-        let (blocks, instructions) = (region.blocks.len() as u32, region.size() as u32);
-        let calls = region.chains.len() as u32 - 1;
-        self.log.event(|| Event::Region { id, blocks, instructions, calls });
-        Some(Box::new(region))
+        self.loops.borrow_mut()[id.0 as usize].stage = stage;
+    }
+
+    fn take_analyses(&self) {
+        let mut arrived = Vec::new();
+        self.analyses.borrow_mut().retain(|results| {
+            loop {
+                match results.try_recv() {
+                    Ok(analysis) => arrived.push(analysis),
+                    Err(TryRecvError::Empty) => return true,
+                    Err(TryRecvError::Disconnected) => return false,
+                }
+            }
+        });
+        arrived.into_iter().for_each(|analysis| self.analyzed(analysis));
     }
 
     fn waits(&self) -> &[bool] {
         self.waits.get_or_init(|| effects::waits(&self.program))
-    }
-
-    fn waiting(&self, region: &Region) -> Option<Pc> {
-        let waits = self.waits();
-        let blocks = |routine: scaly_interp::routine::Routine| {
-            routine.signature().effects.contains(&scaly_interp::routine::Effect::Blocks)
-        };
-        let found = region.insts.iter().find(|inst| match inst.op {
-            Op::Runtime(routine) => blocks(routine),
-            Op::Call(id) => waits.get(id.0 as usize).copied().unwrap_or(true),
-            Op::CallAny => waits.iter().any(|&waits| waits),
-            _ => false,
-        });
-        found.map(|inst| inst.pc)
     }
 
     fn build(&self, state: &State, id: LoopId, region: &Region) -> Stage {
@@ -215,41 +266,38 @@ impl<B: Backend + 'static> Scaling<B> {
 
     fn built(&self, id: LoopId, built: Result<Native, crate::library::Error>) -> Stage {
         match built {
-            Ok(native) => {
+            Ok(mut native) => {
+                native.counts(&self.program, id);
                 let costs = native.costs();
-                let microseconds = costs.lowering_us + costs.parse_us + costs.passes_us + costs.codegen_us + costs.link_us;
+                let microseconds =
+                    costs.lowering_us + costs.parse_us + costs.passes_us + costs.codegen_us + costs.link_us;
                 let (bytes, microseconds) = (costs.code_bytes as u32, u32::try_from(microseconds).unwrap_or(u32::MAX));
                 self.log.event(|| Event::Variant { id, kind: Variant::Sequential, bytes, microseconds });
                 self.tracing().retire(id);
-                let parallel = self.parallel(id);
-                Stage::Ready(Rc::new(native), parallel.map(Rc::new))
+                Stage::Ready(Rc::new(native))
             }
             Err(error) => {
-                self.refuse(id, Variant::Sequential, Pc(self.program.loops[id.0 as usize].code.start), &error.to_string());
+                self.refuse(
+                    id,
+                    Variant::Sequential,
+                    Pc(self.program.loops[id.0 as usize].code.start),
+                    &error.to_string(),
+                );
                 Stage::Refused
-            }
-        }
-    }
-
-    fn parallel(&self, id: LoopId) -> Option<Parallel> {
-        self.options.pool.as_ref()?;
-        match Parallel::of(&self.program, self.parameters, id) {
-            Ok(parallel) => Some(parallel),
-            Err((reason, at)) => {
-                self.refuse(id, Variant::Parallel, at, &reason);
-                None
             }
         }
     }
 
     /// Compiles a loop and waits for it.
     fn force(&self, state: &State, id: LoopId) {
-        let stage = match self.walk(id) {
-            None => Stage::Refused,
-            Some(region) => match self.build(state, id, &region) {
+        self.analyzed(analysis::of(&self.program, self.parameters, id, self.options.pool.is_some(), true));
+        let stage = std::mem::replace(&mut self.loops.borrow_mut()[id.0 as usize].stage, Stage::Refused);
+        let stage = match stage {
+            Stage::Walked(region) => match self.build(state, id, &region) {
                 Stage::Building(building) => self.built(id, building.wait()),
                 stage => stage,
             },
+            stage => stage,
         };
         self.loops.borrow_mut()[id.0 as usize].stage = stage;
     }
@@ -259,61 +307,101 @@ impl<B: Backend + 'static> Scaling<B> {
         let (native, parallel, first) = {
             let mut loops = self.loops.borrow_mut();
             let slot = &mut loops[id.0 as usize];
-            let Stage::Ready(native, parallel) = &slot.stage else { return None };
-            let found = (native.clone(), parallel.clone());
-            (found.0, found.1, !std::mem::replace(&mut slot.switched, true))
+            let Stage::Ready(native) = &slot.stage else { return None };
+            (native.clone(), slot.parallel.clone(), !std::mem::replace(&mut slot.switched, true))
         };
         state.set_loop_counter(id, 1);
-        if let (Some(parallel), Some(pool)) = (&parallel, &self.options.pool) {
-            if let Some(goes) = parallel.run(&native, at, pool(), self.options.choice == Choice::Forced, &mut || {
-                self.log.event(|| Event::Variant { id, kind: Variant::Parallel, bytes: 0, microseconds: 0 });
-                self.log.event(|| Event::Switched { id, kind: Variant::Parallel });
-            }) {
-                return Some(goes);
-            }
-        }
-        match native.enter(state, at) {
-            Left::NoRoom => None,
-            Left::By(_, goes) => {
-                if first {
-                    self.log.event(|| Event::Switched { id, kind: Variant::Sequential });
+        let (start, trips) = (Instant::now(), native.trips(at));
+        let forced = self.options.choice == Choice::Forced;
+        let began = || self.log.event(|| Event::Switched { id, kind: Variant::Parallel });
+        let divided = match (&parallel, &self.options.pool) {
+            (Some(parallel), Some(pool)) => self.tracing().apart(|| parallel.run(&native, at, pool(), forced, began)),
+            _ => None,
+        };
+        let entered = match divided {
+            Some(goes) => Some(goes),
+            None => match self.tracing().apart(|| native.enter(state, at)) {
+                Left::NoRoom => None,
+                Left::By(_, goes) => {
+                    if first {
+                        self.log.event(|| Event::Switched { id, kind: Variant::Sequential });
+                    }
+                    Some(goes)
                 }
-                Some(goes)
-            }
+            },
+        };
+        let mut all = self.runs.borrow_mut();
+        let runs = all.entry(id).or_default();
+        runs.entries += u64::from(entered.is_some());
+        runs.parallel += u64::from(divided.is_some());
+        runs.nanoseconds += start.elapsed().as_nanos() as u64;
+        // What is left is in the frame, wherever the loop was left.
+        runs.iterations += trips.saturating_sub(native.trips(at));
+        let short = runs.entries == TRIED && runs.nanoseconds < TRIED * SHORT_RUN_NS && !forced;
+        drop(all);
+        if short {
+            // Traces enter one another without leaving native code.
+            self.loops.borrow_mut()[id.0 as usize].stage = Stage::Refused;
+            let at = Pc(self.program.loops[id.0 as usize].code.start);
+            self.refuse(
+                id,
+                Variant::Sequential,
+                at,
+                "its runs are too short for the way into it and out; back to traces",
+            );
         }
+        entered
     }
 
     /// Chooses what to compile of the loops that the program is in, the innermost first.
     fn choose(&self, state: &State, chain: &[LoopId]) {
         let now = self.samples.get();
-        for &id in chain.iter().rev() {
-            let stage = {
-                let mut loops = self.loops.borrow_mut();
-                let slot = &mut loops[id.0 as usize];
+        let turning = |slot: &LoopState| slot.samples >= SAMPLES && slot.passed + TURNING >= now;
+        let (mut unknown, mut candidates) = (Vec::new(), Vec::new());
+        {
+            let loops = self.loops.borrow();
+            for &id in chain.iter().rev() {
+                let slot = &loops[id.0 as usize];
                 match slot.stage {
                     // It is on its way, and what it contains with it.
-                    Stage::Building(_) | Stage::Ready(..) => return,
-                    Stage::Refused => continue,
-                    _ if slot.samples < SAMPLES || slot.passed + TURNING < now => continue,
-                    _ => std::mem::replace(&mut slot.stage, Stage::Refused),
+                    Stage::Building(_) | Stage::Ready(_) | Stage::Analyzing => return,
+                    Stage::Refused => {}
+                    _ if !turning(slot) || slot.inside.is_some_and(|id| loops[id.0 as usize].scales()) => {}
+                    Stage::Counting => unknown.push(id),
+                    Stage::Walked(_) => candidates.push(id),
                 }
-            };
-            let walked = match stage {
-                Stage::Walked(region) => Some(region),
-                _ => self.walk(id),
-            };
-            let Some(region) = walked else { continue };
-            let samples = self.loops.borrow()[id.0 as usize].samples;
-            let took = u64::from(samples) * PERIOD.as_micros() as u64;
-            let stage = if took >= COST.0 + COST.1 * region.size() as u64 {
-                self.build(state, id, &region)
-            } else {
-                Stage::Walked(region)
-            };
-            let refused = matches!(stage, Stage::Refused);
-            self.loops.borrow_mut()[id.0 as usize].stage = stage;
-            if !refused {
-                return;
+            }
+        }
+        if !unknown.is_empty() {
+            return self.analyze(unknown);
+        }
+        let scales = |id: &&LoopId| self.loops.borrow()[id.0 as usize].scales();
+        let Some(&id) = candidates.iter().find(scales).or(candidates.first()) else { return };
+        let parallel = scales(&&id);
+        let stage = std::mem::replace(&mut self.loops.borrow_mut()[id.0 as usize].stage, Stage::Refused);
+        let Stage::Walked(region) = stage else { return };
+        let samples = self.loops.borrow()[id.0 as usize].samples;
+        let took = u64::from(samples) * PERIOD.as_micros() as u64;
+        let worth = took >= COST.0 + COST.1 * region.size() as u64;
+        let stage = if worth { self.build(state, id, &region) } else { Stage::Walked(region) };
+        let mut loops = self.loops.borrow_mut();
+        loops[id.0 as usize].stage = stage;
+        let around = chain.iter().skip_while(|&&inner| inner != id).skip(1);
+        around.for_each(|outer| loops[outer.0 as usize].inside = parallel.then_some(id));
+    }
+
+    /// Has the paths of loops followed, on another thread if there is one.
+    fn analyze(&self, ids: Vec<LoopId>) {
+        for id in &ids {
+            self.loops.borrow_mut()[id.0 as usize].stage = Stage::Analyzing;
+        }
+        let (program, parameters, parallel) = (self.program.clone(), self.parameters, self.options.pool.is_some());
+        match analysis::begin(program, parameters, ids, parallel) {
+            Ok(results) => self.analyses.borrow_mut().push(results),
+            Err(ids) => {
+                for id in ids {
+                    self.analyzed(analysis::of(&self.program, self.parameters, id, parallel, false));
+                }
             }
         }
     }
@@ -323,12 +411,18 @@ impl<B: Backend + 'static> Above for Scaling<B> {
     fn sampled(&self, state: &mut State, at: Position) {
         self.samples.set(self.samples.get() + 1);
         self.traces.taken();
+        self.take_analyses();
         let chain = chain::loops(&self.program, at);
         for &id in &chain {
-            self.loops.borrow_mut()[id.0 as usize].samples += 1;
             self.settle(id);
+            let mut loops = self.loops.borrow_mut();
+            let slot = &mut loops[id.0 as usize];
+            slot.samples += 1;
             // Its next pass comes here.
-            state.set_loop_counter(id, 1);
+            if slot.due.is_none() {
+                slot.due = Some(state.loop_counter(id));
+                state.set_loop_counter(id, 1);
+            }
         }
         self.choose(state, &chain);
     }
@@ -336,11 +430,11 @@ impl<B: Backend + 'static> Above for Scaling<B> {
 
 impl<B: Backend + 'static> Tier for Scaling<B> {
     fn hot_loop(&self, state: &mut State, id: LoopId, at: Position) -> Goes {
-        let stage = {
+        let (stage, due) = {
             let mut loops = self.loops.borrow_mut();
             let slot = &mut loops[id.0 as usize];
             slot.passed = self.samples.get();
-            std::mem::discriminant(&slot.stage)
+            (std::mem::discriminant(&slot.stage), slot.due.take())
         };
         if self.options.choice == Choice::Forced && stage == std::mem::discriminant(&Stage::Counting) {
             self.force(state, id);
@@ -353,7 +447,14 @@ impl<B: Backend + 'static> Tier for Scaling<B> {
         if self.tracing().take_poll() {
             self.sampled(state, at);
         }
-        self.tracing().hot_loop(state, id, at)
+        match due {
+            // It is not hot yet, or not again.
+            Some(left) if left > 1 => {
+                state.set_loop_counter(id, left - 1);
+                Goes::On(at)
+            }
+            _ => self.tracing().hot_loop(state, id, at),
+        }
     }
 
     fn hot_function(&self, state: &mut State, id: FunctionId, at: Position) -> Goes {

@@ -8,7 +8,7 @@
 #![allow(unsafe_code)]
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -43,7 +43,12 @@ pub struct Parallel {
     /// Nanoseconds of an iteration, times 16, as last measured; 0: never.
     cost: AtomicU64,
     said: AtomicBool,
+    /// Runs in a row that were too short.
+    short: AtomicU32,
 }
+
+/// Runs in a row after which a loop counts as too short.
+const SHORT: u32 = 16;
 
 /// Slots of a header, before each frame.
 const HEADER: usize = 2;
@@ -97,26 +102,21 @@ impl Parallel {
             left,
             code: scope.code.clone(),
             cost: AtomicU64::new(0),
-            said: Default::default(),
+            said: AtomicBool::new(false),
+            short: AtomicU32::new(0),
         })
     }
 
     /// Runs the rest of the loop, which stands at its header, on all cores; none where one core is better, or a check
     /// fails. `began` is called when it does so for the first time.
-    pub fn run(
-        &self,
-        native: &Native,
-        at: Position,
-        pool: &Pool,
-        forced: bool,
-        began: &mut dyn FnMut(),
-    ) -> Option<Goes> {
+    pub fn run(&self, native: &Native, at: Position, pool: &Pool, forced: bool, began: impl FnOnce()) -> Option<Goes> {
         // SAFETY: the frame is one of the loop's function.
         let slot = |slot: u16| unsafe { at.base().add(usize::from(slot)).read() };
         let trips = slot(self.counter + 1).checked_add(1)?;
         let known = self.cost.load(Ordering::Relaxed);
         let worth = |trips: u64, cost: f64| forced || trips as f64 * cost >= WORTH;
         if (known != 0 && !worth(trips, known as f64 / 16.0)) || trips < 2 {
+            self.short.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         if !holds(&self.region, &self.checks, slot) {
@@ -151,6 +151,7 @@ impl Parallel {
             }
             results.push(partial);
         } else if done < trips {
+            self.short.store(0, Ordering::Relaxed);
             if !self.said.swap(true, Ordering::Relaxed) {
                 began();
             }
@@ -170,6 +171,11 @@ impl Parallel {
             results.extend(partials.into_ordered().into_iter().map(|(_, _, partial)| partial));
         }
         Some(run.finish(at, &initial, results))
+    }
+
+    /// Whether its runs take so little time that one core does them as soon.
+    pub fn too_short(&self) -> bool {
+        self.short.load(Ordering::Relaxed) >= SHORT
     }
 
     /// A copy of the loop's frame and of the headers around it, with room for what is inlined.
@@ -234,8 +240,7 @@ impl Run<'_> {
             }
             return Status::Stopped(lo);
         }
-        let own: Vec<u64> =
-            parallel.reductions.iter().map(|&(slot, ..)| frame[HEADER + usize::from(slot)]).collect();
+        let own: Vec<u64> = parallel.reductions.iter().map(|&(slot, ..)| frame[HEADER + usize::from(slot)]).collect();
         parallel.combine(partial, &own);
         if hi == self.trips {
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame);

@@ -309,7 +309,8 @@ impl Generator {
     ) {
         let (least, greatest) = bounds(kind);
         let var = index.var;
-        let around = Around { label, continues: true, counter: Some(var) };
+        // From the least value up to almost any other is far.
+        let around = Around { label, continues: true, counter: None };
         let inner = self.hot_body(around, Some(index), depth);
         // The bounds are written as an `int` that is cast.
         let value = |value: i128| Expr::Int { value: wrap(value, IntKind::I64), kind: IntKind::I64, bare: true };

@@ -18,7 +18,9 @@ use crate::program::Program;
 use crate::tier::Tier;
 use crate::verify::VerifyError;
 pub use dispatch::Position;
-pub(crate) use dispatch::{Flow, Left, NESTED, OUTSIDE, continue_at, fault, follow, position, resume_stopped, stop, stopped};
+pub(crate) use dispatch::{
+    Flow, Left, NESTED, OUTSIDE, continue_at, fault, follow, position, resume_stopped, stop, stopped,
+};
 pub(crate) use error::index_message;
 pub use error::{RuntimeError, TRACE_INNER, TRACE_OUTER, TraceLine};
 pub(crate) use fiber::{Driver, run_with};

@@ -29,10 +29,10 @@ pub use abort::{Abort, Concern};
 pub use event::{CodeMemory, Compiled, Dropped, Event, SideEnd, Start, Variant};
 pub use output::OpenError;
 use output::Output;
-pub use report::{Compile, HotLoop, Iterations, Report};
+pub use report::{Compile, HotLoop, Iterations, Report, Unscaled};
 pub use resolved::{At, From, SCHEMA};
 use resolved::{Resolved, Resolver};
-pub use statistics::{Made, Place, Region, Standing, Statistics, TraceKind};
+pub use statistics::{Made, Place, Region, RegionRuns, Standing, Statistics, TraceKind};
 
 use crate::parameters::Parameters;
 use crate::trace::TraceId;

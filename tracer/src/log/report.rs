@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use scaly_interp::interpreter::Finished;
-use scaly_interp::program::{LoopId, Program};
+use scaly_interp::program::{LoopId, Pc, Program};
 use scaly_interp::source::SourceMap;
 use serde::Serialize;
 
-use super::resolved::{From, Resolver};
-use super::statistics::{Standing, Statistics, TraceKind};
-use super::{SCHEMA, Start};
+use super::resolved::{At, From, Resolver};
+use super::statistics::{RegionRuns, Standing, Statistics, TraceKind};
+use super::{SCHEMA, Start, Variant};
 use crate::manager::Spent;
 
 /// Loops that are listed one by one in words.
@@ -76,7 +76,27 @@ pub struct HotLoop<'a> {
     pub recorded: u64,
     /// Of its trace, from the interpreter.
     pub entries: u64,
+    /// What it ran in when it was compiled whole: `sequential` or `parallel`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<&'static str>,
+    /// Its runs in that.
+    #[serde(flatten)]
+    pub runs: RegionRuns,
+    /// Why it was not compiled whole, or not run on all cores, where that was tried; and the line of that.
+    pub refused: Vec<Unscaled<'a>>,
     pub source: &'a str,
+}
+
+/// Why a loop did not get further.
+#[derive(Clone, PartialEq, Serialize, Debug)]
+pub struct Unscaled<'a> {
+    /// Not `sequential`, or not `parallel`.
+    pub what: &'static str,
+    pub reason: String,
+    #[serde(flatten)]
+    pub at: At<'a>,
+    #[serde(skip)]
+    pub pc: Pc,
 }
 
 /// Microseconds of optimizing and assembling.
@@ -175,9 +195,20 @@ fn all_loops<'a>(
 ) -> Vec<HotLoop<'a>> {
     let resolver = Resolver { program, sources };
     let ids = (0..program.loops.len() as u32).map(LoopId);
+    let refused = |of: LoopId| -> Vec<Unscaled<'a>> {
+        let all = statistics.unscaled.iter().filter(|((id, _), _)| *id == of);
+        let one = |(&(_, what), (reason, pc)): (&(LoopId, Variant), &(String, Pc))| Unscaled {
+            what: what.name(),
+            reason: reason.clone(),
+            at: resolver.at(*pc),
+            pc: *pc,
+        };
+        all.map(one).collect()
+    };
     let one = |id: LoopId| {
         let count = |counts: &[u64]| counts.get(id.0 as usize).copied().unwrap_or(0);
-        let iterations = Iterations::of(count(&finished.loops), count(&statistics.native));
+        let runs = statistics.runs.get(&id).copied().unwrap_or_default();
+        let iterations = Iterations::of(count(&finished.loops), count(&statistics.native) + runs.iterations);
         let place = statistics.loops.get(&id);
         let standing = match place.map_or(Standing::Cold, |place| place.standing()) {
             // Its iterations are part of a trace around it.
@@ -192,10 +223,13 @@ fn all_loops<'a>(
             iterations,
             recorded: count(&statistics.recorded),
             entries: count(&statistics.entered),
+            region: statistics.regions.iter().filter(|r| r.id == id && r.entered).map(|r| r.kind.name()).next_back(),
+            runs,
+            refused: refused(id),
             source: resolver.source_of(id),
         }
     };
-    ids.map(one).filter(|each| each.iterations.all() > 0).collect()
+    ids.map(one).filter(|each| each.iterations.all() > 0 || each.runs.entries > 0).collect()
 }
 
 impl fmt::Display for Report<'_> {
@@ -217,13 +251,16 @@ impl fmt::Display for Report<'_> {
         line(f, "recordings", format_args!("{}, aborted {aborts}", self.recordings))?;
         let Compile { total_us, median_us, longest_us } = self.compile;
         line(f, "compiling", format_args!("{total_us} µs, {median_us} µs in the median, {longest_us} µs the longest"))?;
-        if let Some(Spent { interpreter_s, native_s, recording_s, compiler_s }) = self.spent {
+        if let Some(Spent { interpreter_s, native_s, recording_s, compiler_s, region_s }) = self.spent {
             let ms = |seconds: f64| seconds * 1e3;
             let (interpreter, native) = (ms(interpreter_s), ms(native_s));
             let (recording, compiler) = (ms(recording_s), ms(compiler_s));
-            let text = format!(
+            let mut text = format!(
                 "{interpreter:.1} ms interpreted, {native:.1} native, {recording:.1} recording, {compiler:.1} compiling"
             );
+            if self.regions > 0 {
+                text += &format!(", {:.1} in whole loops", ms(region_s));
+            }
             line(f, "time", format_args!("{text}"))?;
         }
         let memory = match (self.code_memory_full, self.code_memory_refused) {

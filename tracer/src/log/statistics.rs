@@ -28,6 +28,8 @@ pub struct Statistics {
     pub refused: u64,
     /// From the events: loops that were compiled whole.
     pub regions: Vec<Region>,
+    /// Put in at the end: how loops ran that were compiled whole.
+    pub runs: BTreeMap<LoopId, RegionRuns>,
     /// From the events: why a loop has no such code, and where.
     pub unscaled: BTreeMap<(LoopId, Variant), (String, Pc)>,
     /// Put in at the end: by [`LoopId`], back edges that native code counted. Empty if it did not count.
@@ -79,6 +81,21 @@ pub struct Region {
     pub microseconds: u32,
     /// The program ran it.
     pub entered: bool,
+}
+
+/// How a loop ran that was compiled whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+pub struct RegionRuns {
+    #[serde(rename = "region_entries")]
+    pub entries: u64,
+    /// Of those of a `for`, whose trips are known.
+    #[serde(rename = "region_iterations")]
+    pub iterations: u64,
+    #[serde(rename = "region_ns")]
+    pub nanoseconds: u64,
+    /// Entries that ran on several cores.
+    #[serde(rename = "parallel_entries")]
+    pub parallel: u64,
 }
 
 /// A trace that was made.
@@ -172,8 +189,10 @@ impl Statistics {
             }
             Event::Switched { id, kind } => {
                 let of = |region: &&mut Region| (region.id, region.kind) == (id, kind);
-                if let Some(region) = self.regions.iter_mut().find(of) {
-                    region.entered = true;
+                match self.regions.iter_mut().find(of) {
+                    Some(region) => region.entered = true,
+                    // The same code, on all cores.
+                    None => self.regions.push(Region { id, kind, bytes: 0, microseconds: 0, entered: true }),
                 }
             }
             Event::Refused { id, what, reason, at } => {

@@ -14,6 +14,8 @@ pub enum Running {
     Recording,
     /// Optimizing and assembling.
     Compiler,
+    /// Loops compiled whole.
+    Region,
 }
 
 /// Seconds by who ran.
@@ -23,13 +25,14 @@ pub struct Spent {
     pub native_s: f64,
     pub recording_s: f64,
     pub compiler_s: f64,
+    pub region_s: f64,
 }
 
 /// Counts only if it was started: reading the time costs as much as a short run of native code.
 #[derive(Debug)]
 pub struct Clock {
     now: Cell<Option<(Running, Instant)>>,
-    spent: Cell<[Duration; 4]>,
+    spent: Cell<[Duration; 5]>,
 }
 
 impl Clock {
@@ -57,8 +60,9 @@ impl Clock {
     pub fn spent(&self) -> Option<Spent> {
         let (running, _) = self.now.get()?;
         self.switch(running);
-        let [interpreter_s, native_s, recording_s, compiler_s] = self.spent.get().map(|spent| spent.as_secs_f64());
-        Some(Spent { interpreter_s, native_s, recording_s, compiler_s })
+        let [interpreter_s, native_s, recording_s, compiler_s, region_s] =
+            self.spent.get().map(|spent| spent.as_secs_f64());
+        Some(Spent { interpreter_s, native_s, recording_s, compiler_s, region_s })
     }
 }
 

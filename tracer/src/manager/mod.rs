@@ -131,6 +131,14 @@ impl<B: Backend> Tracing<B> {
         }
     }
 
+    /// Runs a loop that was compiled whole; for the statistics.
+    pub fn apart<T>(&self, run: impl FnOnce() -> T) -> T {
+        let before = self.clock.switch(Running::Region);
+        let result = run();
+        self.clock.switch(before);
+        result
+    }
+
     /// Whether a loop has traces.
     pub fn has_tree(&self, id: LoopId) -> bool {
         self.places.borrow().get(Place::Loop(id)).tree.is_some()
@@ -251,7 +259,7 @@ impl<B: Backend> Tracing<B> {
             Left::Abandoned => return Goes::Stopped,
             Left::Exit { exit, root, via } => (exit, root, via),
         };
-        let polled = via.is_none() && self.take_poll();
+        let polled = self.take_poll();
         let (kind, to, hot) = {
             let mut trees = self.trees.borrow_mut();
             let data = trees.exit(exit);

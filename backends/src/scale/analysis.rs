@@ -1,0 +1,82 @@
+//! Following a loop's paths and judging its iterations, beside the program.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+
+use scaly_interp::program::{LoopId, Pc, Program};
+use scaly_interp::routine::{Effect, Routine};
+use scaly_tracer::effects;
+use scaly_tracer::parameters::Parameters;
+use scaly_tracer::region::{Op, Region};
+use scaly_tracer::walker::Walker;
+
+use super::parallel::Parallel;
+
+/// Why not, in words, and where.
+pub type Why = (String, Pc);
+
+/// What was found out about a loop.
+pub struct Analysis {
+    pub id: LoopId,
+    pub region: Result<Box<Region>, Why>,
+    /// If it was asked for.
+    pub parallel: Option<Result<Parallel, Why>>,
+}
+
+/// The walker recurses.
+const STACK: usize = 16 << 20;
+
+/// On a thread of its own; gives the loops back where there is none.
+pub fn begin(
+    program: Arc<Program>,
+    parameters: Parameters,
+    ids: Vec<LoopId>,
+    parallel: bool,
+) -> Result<Receiver<Analysis>, Vec<LoopId>> {
+    let (results, receiver) = channel();
+    let own = ids.clone();
+    let work = move || {
+        for id in own {
+            if results.send(of(&program, parameters, id, parallel, false)).is_err() {
+                break;
+            }
+        }
+    };
+    match std::thread::Builder::new().name("scaly-walker".into()).stack_size(STACK).spawn(work) {
+        Ok(_) => Ok(receiver),
+        Err(_) => Err(ids),
+    }
+}
+
+/// `calls`: whether functions may be called that are not inlined.
+pub fn of(program: &Program, parameters: Parameters, id: LoopId, parallel: bool, calls: bool) -> Analysis {
+    let region = walk(program, parameters, id, calls);
+    let parallel = (parallel && region.is_ok()).then(|| Parallel::of(program, parameters, id));
+    Analysis { id, region, parallel }
+}
+
+/// The region of a loop, if it may be compiled.
+fn walk(program: &Program, parameters: Parameters, id: LoopId, calls: bool) -> Result<Box<Region>, Why> {
+    let region = Walker::new(program, parameters).keeping().walk(id).map_err(|open| (open.text(), open.pc))?;
+    if let Some(pc) = waiting(program, &region) {
+        return Err(("it waits for something outside of the program".into(), pc));
+    }
+    // Traces call each other directly.
+    match region.insts.iter().find(|inst| matches!(inst.op, Op::Call(_) | Op::CallAny)) {
+        Some(inst) if !calls => Err(("it calls a function that is not inlined".into(), inst.pc)),
+        _ => Ok(Box::new(region)),
+    }
+}
+
+/// Where it may wait.
+fn waiting(program: &Program, region: &Region) -> Option<Pc> {
+    let waits = effects::waits(program);
+    let blocks = |routine: Routine| routine.signature().effects.contains(&Effect::Blocks);
+    let found = region.insts.iter().find(|inst| match inst.op {
+        Op::Runtime(routine) => blocks(routine),
+        Op::Call(id) => waits.get(id.0 as usize).copied().unwrap_or(true),
+        Op::CallAny => waits.iter().any(|&waits| waits),
+        _ => false,
+    });
+    found.map(|inst| inst.pc)
+}
