@@ -29,6 +29,23 @@ pub enum Left {
     By(Leave, Goes),
 }
 
+fn trips_slot(program: &Program, id: LoopId) -> Option<u16> {
+    match program.loops.get(id.0 as usize)?.kind {
+        LoopKind::Counted { counter } => Some(counter + 1),
+        LoopKind::Open => None,
+    }
+}
+
+/// Back edges that a loop has yet to take, by its function's frame; none where they are not counted.
+pub fn trips_left(program: &Program, id: LoopId, at: Position) -> Option<u64> {
+    trips_slot(program, id).map(|slot| word(at, slot))
+}
+
+fn word(at: Position, slot: u16) -> u64 {
+    // SAFETY: a position is of a frame of its program, and slots that loops name are in it.
+    unsafe { at.base().add(usize::from(slot)).read() }
+}
+
 impl Native {
     pub fn new(code: Code, leaves: Vec<Leave>, frame_slots: u32) -> Native {
         Native { code, leaves, frame_slots, trips: None }
@@ -44,16 +61,12 @@ impl Native {
 
     /// It is the code of this loop, whose trips can be told if it is a `for`.
     pub fn counts(&mut self, program: &Program, id: LoopId) {
-        self.trips = match program.loops.get(id.0 as usize).map(|scope| scope.kind) {
-            Some(LoopKind::Counted { counter }) => Some(counter + 1),
-            _ => None,
-        };
+        self.trips = trips_slot(program, id);
     }
 
     /// Back edges that a counted loop has yet to take, by its frame; 0 of others.
     pub fn trips(&self, at: Position) -> u64 {
-        // SAFETY: the frame is one of the loop's function.
-        self.trips.map_or(0, |slot| unsafe { at.base().add(usize::from(slot)).read() })
+        self.trips.map_or(0, |slot| word(at, slot))
     }
 
     /// Slots from the frame's base that it takes, what is inlined included.

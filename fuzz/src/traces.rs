@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 
 use scaly::engine::{self, Compiled, RunOptions};
 use scaly_interp::interpreter::{Ended, Finished, RuntimeError, TraceLine};
-use scaly_tracer::log::{Statistics, TraceKind};
+use scaly_tracer::log::{Statistics, TraceKind, Variant};
 use scaly_tracer::parameters::Parameters;
 
 use crate::check::{Verdict, difference, shape};
@@ -29,6 +29,8 @@ pub struct Settings {
     pub jit: Option<Parameters>,
     pub guard: bool,
     pub stack_slots: u64,
+    /// Of parallel loops.
+    pub threads: usize,
 }
 
 impl Settings {
@@ -40,7 +42,7 @@ impl Settings {
             1 => choices.within(150, 800) as u64,
             _ => choices.within(800, 5000) as u64,
         };
-        Settings { jit: None, guard: choices.chance(10), stack_slots }
+        Settings { jit: None, guard: choices.chance(10), stack_slots, threads: 1 }
     }
 
     /// With traces, in one of the rounds.
@@ -75,7 +77,17 @@ impl Settings {
         let seed = choices.within(1, 1 << 30) as u32;
         may_seed(&mut choices, &mut p.random_registers, seed);
         may_seed(&mut choices, &mut p.forced_exits, seed ^ 0x55);
-        Settings { jit: Some(p), guard: choices.chance(30), stack_slots: Settings::interpreted(0).stack_slots }
+        // Compiling whole loops takes long.
+        p.llvm = if round > 0 && choices.chance(15) { 2 } else { 0 };
+        p.chunk = *choices.pick(&[1, 1, 3, 0]);
+        p.steal = if choices.chance(50) { seed } else { 0 };
+        let threads = *choices.pick(&[3, 1, 2, 16]);
+        Settings {
+            jit: Some(p),
+            guard: choices.chance(30),
+            stack_slots: Settings::interpreted(0).stack_slots,
+            threads,
+        }
     }
 }
 
@@ -104,7 +116,7 @@ impl Display for Settings {
         if self.guard {
             write!(f, " --regions=guard")?;
         }
-        write!(f, " --stack-limit {}", self.stack_slots)
+        write!(f, " --threads {} --stack-limit {}", self.threads, self.stack_slots)
     }
 }
 
@@ -145,6 +157,8 @@ impl Tally {
         self.add("entries", statistics.entries);
         self.add("recordings", statistics.recordings);
         self.add("dropped", statistics.dropped);
+        self.add("whole", statistics.regions.iter().filter(|region| region.kind == Variant::Sequential).count() as u64);
+        self.add("divided", statistics.runs.values().map(|runs| runs.parallel).sum());
         for made in &statistics.traces {
             self.add(made.kind.name(), 1);
         }
@@ -179,6 +193,11 @@ impl Tally {
                 self.get(TraceKind::Function.name()),
                 self.get(TraceKind::Side.name()),
                 self.get("dropped"),
+            ),
+            format!(
+                "{} loops compiled whole; {} runs of loops divided among threads",
+                self.get("whole"),
+                self.get("divided"),
             ),
             format!("processor time in microseconds: {}", self.named("time:")),
             format!("ended by errors: {}", self.named("error:")),
@@ -227,6 +246,7 @@ pub fn run(compiled: &Compiled, settings: &Settings) -> Result<(Run, Option<Stat
         stack_slots: Some(settings.stack_slots),
         jit: settings.jit,
         statistics: settings.jit.is_some(),
+        threads: Some(settings.threads),
         ..RunOptions::default()
     };
     let ran = engine::run_in(compiled, caught.world(&[]), &options).map_err(|e| e.to_string())?;

@@ -6,15 +6,22 @@ use scaly_interp::tier::{self, Position};
 /// Activations that are looked at, the innermost included.
 const DEPTH: usize = 16;
 
+/// A loop that runs, and where its function is.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    pub id: LoopId,
+    pub at: Position,
+}
+
 /// Through calls, the innermost first; each once.
-pub fn loops(program: &Program, at: Position) -> Vec<LoopId> {
-    let mut found: Vec<LoopId> = Vec::new();
+pub fn loops(program: &Program, at: Position) -> Vec<Running> {
+    let mut found: Vec<Running> = Vec::new();
     let (mut at, mut pc) = (at, at.pc());
     for _ in 0..DEPTH {
         if let Some(function) = program.function_at(pc) {
             for id in around(program, function, pc) {
-                if !found.contains(&id) {
-                    found.push(id);
+                if found.iter().all(|other| other.id != id) {
+                    found.push(Running { id, at });
                 }
             }
         }

@@ -38,8 +38,9 @@ use scaly_tracer::region::Region;
 
 use crate::compiler::{Building, Compiler};
 use crate::lower::{Addresses, Context};
-use crate::native::{Left, Native};
+use crate::native::{Left, Native, trips_left};
 use analysis::Analysis;
+use chain::Running;
 use parallel::Parallel;
 use samples::Samples;
 
@@ -49,6 +50,8 @@ const PERIOD: Duration = Duration::from_millis(2);
 const SAMPLES: u32 = 3;
 /// Samples that a loop's last pass may be old.
 const TURNING: u32 = 3;
+/// Trips that make a loop long enough for itself.
+const LONG: u64 = 2_000;
 /// Runs after which it is asked whether they are long enough, and how long that is, in nanoseconds.
 const TRIED: u64 = 256;
 const SHORT_RUN_NS: u64 = 2_000;
@@ -71,6 +74,8 @@ struct LoopState {
     /// If its iterations are independent.
     parallel: Option<Rc<Parallel>>,
     samples: u32,
+    /// The most trips that a sample found it to have yet, of a `for`.
+    trips: u64,
     /// The sample at the time of its last pass.
     passed: u32,
     /// An independent loop inside of it that was chosen instead.
@@ -86,6 +91,7 @@ impl LoopState {
             stage: Stage::Counting,
             parallel: None,
             samples: 0,
+            trips: 0,
             passed: 0,
             inside: None,
             switched: false,
@@ -354,18 +360,21 @@ impl<B: Backend + 'static> Scaling<B> {
     }
 
     /// Chooses what to compile of the loops that the program is in, the innermost first.
-    fn choose(&self, state: &State, chain: &[LoopId]) {
+    fn choose(&self, state: &State, chain: &[Running]) {
         let now = self.samples.get();
         let turning = |slot: &LoopState| slot.samples >= SAMPLES && slot.passed + TURNING >= now;
         let (mut unknown, mut candidates) = (Vec::new(), Vec::new());
+        // Where the loops around it stay in traces, it is entered from the interpreter each time: only a long one pays.
+        let mut alone = false;
         {
             let loops = self.loops.borrow();
-            for &id in chain.iter().rev() {
+            for &Running { id, .. } in chain.iter().rev() {
                 let slot = &loops[id.0 as usize];
                 match slot.stage {
                     // It is on its way, and what it contains with it.
                     Stage::Building(_) | Stage::Ready(_) | Stage::Analyzing => return,
-                    Stage::Refused => {}
+                    Stage::Refused => alone |= turning(slot),
+                    _ if alone && slot.trips < LONG => {}
                     _ if !turning(slot) || slot.inside.is_some_and(|id| loops[id.0 as usize].scales()) => {}
                     Stage::Counting => unknown.push(id),
                     Stage::Walked(_) => candidates.push(id),
@@ -386,7 +395,7 @@ impl<B: Backend + 'static> Scaling<B> {
         let stage = if worth { self.build(state, id, &region) } else { Stage::Walked(region) };
         let mut loops = self.loops.borrow_mut();
         loops[id.0 as usize].stage = stage;
-        let around = chain.iter().skip_while(|&&inner| inner != id).skip(1);
+        let around = chain.iter().map(|running| running.id).skip_while(|&inner| inner != id).skip(1);
         around.for_each(|outer| loops[outer.0 as usize].inside = parallel.then_some(id));
     }
 
@@ -413,11 +422,12 @@ impl<B: Backend + 'static> Above for Scaling<B> {
         self.traces.taken();
         self.take_analyses();
         let chain = chain::loops(&self.program, at);
-        for &id in &chain {
+        for &Running { id, at } in &chain {
             self.settle(id);
             let mut loops = self.loops.borrow_mut();
             let slot = &mut loops[id.0 as usize];
             slot.samples += 1;
+            slot.trips = slot.trips.max(trips_left(&self.program, id, at).unwrap_or(0));
             // Its next pass comes here.
             if slot.due.is_none() {
                 slot.due = Some(state.loop_counter(id));
