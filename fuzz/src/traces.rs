@@ -82,12 +82,7 @@ impl Settings {
         p.chunk = *choices.pick(&[1, 1, 3, 0]);
         p.steal = if choices.chance(50) { seed } else { 0 };
         let threads = *choices.pick(&[3, 1, 2, 16]);
-        Settings {
-            jit: Some(p),
-            guard: choices.chance(30),
-            stack_slots: Settings::interpreted(0).stack_slots,
-            threads,
-        }
+        Settings { jit: Some(p), guard: choices.chance(30), stack_slots: Settings::interpreted(0).stack_slots, threads }
     }
 }
 

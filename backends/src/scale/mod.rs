@@ -55,8 +55,12 @@ const LONG: u64 = 2_000;
 /// Runs after which it is asked whether they are long enough, and how long that is, in nanoseconds.
 const TRIED: u64 = 256;
 const SHORT_RUN_NS: u64 = 2_000;
-/// What compiling costs: microseconds, and those of an instruction of the region.
-const COST: (u64, u64) = (6_000, 25);
+/// What compiling costs, in microseconds: loading LLVM, a region, an instruction of it.
+const LOADING: u64 = 14_000;
+const COST: u64 = 8_000;
+const INSTRUCTION_COST: u64 = 80;
+/// How many times its cost the loop must take yet.
+const REPAY: u64 = 5;
 
 enum Stage {
     Counting,
@@ -76,6 +80,10 @@ struct LoopState {
     samples: u32,
     /// The most trips that a sample found it to have yet, of a `for`.
     trips: u64,
+    /// Of the run that it is in, as far as samples know it: the first one, and the trips that were left then.
+    run: Option<(u32, u64)>,
+    /// Microseconds that it will take yet, by the trips that are left.
+    remaining: u64,
     /// The sample at the time of its last pass.
     passed: u32,
     /// An independent loop inside of it that was chosen instead.
@@ -92,11 +100,24 @@ impl LoopState {
             parallel: None,
             samples: 0,
             trips: 0,
+            run: None,
+            remaining: 0,
             passed: 0,
             inside: None,
             switched: false,
             due: None,
         }
+    }
+
+    /// A sample found it with so many trips left.
+    fn sampled(&mut self, now: u32, trips: u64) {
+        self.trips = self.trips.max(trips);
+        let (first, before) = match self.run {
+            Some((first, before)) if trips <= before && self.samples > 1 => (first, before),
+            _ => *self.run.insert((now, trips)),
+        };
+        let took = u64::from(now - first) * PERIOD.as_micros() as u64;
+        self.remaining = took.saturating_mul(trips).checked_div(before - trips).unwrap_or(0);
     }
 
     /// Whether it is, or will be, run on all cores.
@@ -389,14 +410,23 @@ impl<B: Backend + 'static> Scaling<B> {
         let parallel = scales(&&id);
         let stage = std::mem::replace(&mut self.loops.borrow_mut()[id.0 as usize].stage, Stage::Refused);
         let Stage::Walked(region) = stage else { return };
-        let samples = self.loops.borrow()[id.0 as usize].samples;
-        let took = u64::from(samples) * PERIOD.as_micros() as u64;
-        let worth = took >= COST.0 + COST.1 * region.size() as u64;
+        let loading = if self.compiler.get().is_some() { 0 } else { LOADING };
+        let cost = loading + COST + INSTRUCTION_COST * region.size() as u64;
+        let worth = self.remaining(chain, id) >= REPAY * cost;
         let stage = if worth { self.build(state, id, &region) } else { Stage::Walked(region) };
         let mut loops = self.loops.borrow_mut();
         loops[id.0 as usize].stage = stage;
         let around = chain.iter().map(|running| running.id).skip_while(|&inner| inner != id).skip(1);
         around.for_each(|outer| loops[outer.0 as usize].inside = parallel.then_some(id));
+    }
+
+    /// Microseconds that a loop will take yet: by the trips that it and the loops around it have left, or else as long as
+    /// it has taken so far.
+    fn remaining(&self, chain: &[Running], id: LoopId) -> u64 {
+        let loops = self.loops.borrow();
+        let so_far = u64::from(loops[id.0 as usize].samples) * PERIOD.as_micros() as u64;
+        let around = chain.iter().skip_while(|running| running.id != id);
+        around.map(|running| loops[running.id.0 as usize].remaining).max().unwrap_or(0).max(so_far)
     }
 
     /// Has the paths of loops followed, on another thread if there is one.
@@ -427,7 +457,9 @@ impl<B: Backend + 'static> Above for Scaling<B> {
             let mut loops = self.loops.borrow_mut();
             let slot = &mut loops[id.0 as usize];
             slot.samples += 1;
-            slot.trips = slot.trips.max(trips_left(&self.program, id, at).unwrap_or(0));
+            if let Some(trips) = trips_left(&self.program, id, at) {
+                slot.sampled(self.samples.get(), trips);
+            }
             // Its next pass comes here.
             if slot.due.is_none() {
                 slot.due = Some(state.loop_counter(id));
