@@ -19,7 +19,7 @@ use scaly_runtime::pool::{InOrder, Plan, Pool, Status};
 use scaly_tracer::explain::Judge;
 use scaly_tracer::independence::{Combine, EntryCheck, Reduction, Verdict, holds};
 use scaly_tracer::parameters::Parameters;
-use scaly_tracer::region::{ExitKind, Op, Region};
+use scaly_tracer::region::{ExitKind, Op, Region, Type};
 use scaly_tracer::walker::{fold_int, fold_unary};
 
 use crate::lower::Leave;
@@ -32,7 +32,7 @@ const WORTH: f64 = 40_000.0;
 pub struct Parallel {
     region: Region,
     checks: Vec<EntryCheck>,
-    reductions: Vec<(u16, Combine, Option<IntKind>)>,
+    reductions: Vec<Reduced>,
     counter: u16,
     /// Of the function, inlined ones apart.
     frame_slots: u16,
@@ -45,6 +45,15 @@ pub struct Parallel {
     said: AtomicBool,
     /// Runs in a row that were too short.
     short: AtomicU32,
+}
+
+/// A slot that accumulates, and those that are set with it.
+struct Reduced {
+    /// The slot itself first.
+    slots: Vec<u16>,
+    combine: Combine,
+    narrow: Option<IntKind>,
+    ty: Type,
 }
 
 /// Runs in a row after which a loop counts as too short.
@@ -84,13 +93,13 @@ impl Parallel {
         if found.counters.iter().any(|&at| !slots(at)) {
             return Err(("a second counter in the loop is not divided so far".into(), header));
         }
-        let mut reductions = Vec::new();
-        for Reduction { slot, combine, narrow, along, .. } in &found.reductions {
-            if !along.is_empty() || identity(*combine, 0).is_none() {
-                return Err((format!("{} is not divided so far", combine.words()), header));
-            }
-            reductions.push((*slot, *combine, narrow.map(|kind| kind.int())));
-        }
+        let reduced = |reduction: &Reduction| Reduced {
+            slots: std::iter::once(reduction.slot).chain(reduction.along.iter().copied()).collect(),
+            combine: reduction.combine,
+            narrow: reduction.narrow.map(|kind| kind.int()),
+            ty: region.ty(reduction.param),
+        };
+        let reductions = found.reductions.iter().map(reduced).collect();
         let done = region.exits.iter().find(|exit| exit.kind == ExitKind::Done);
         let left = done.map(|exit| exit.slots.clone()).unwrap_or_default();
         Ok(Parallel {
@@ -123,8 +132,9 @@ impl Parallel {
             return None;
         }
         let frame = self.frame(native, at);
-        let initial: Vec<u64> = self.reductions.iter().map(|&(at, ..)| slot(at)).collect();
-        let run = Run { parallel: self, native, frame, ended: Mutex::new(None), last: Mutex::new(None), trips };
+        let initial: Vec<u64> = self.reduced_slots().map(slot).collect();
+        let (ended, last) = (Mutex::new(None), Mutex::new(None));
+        let run = Run { parallel: self, native, frame, initial: initial.clone(), ended, last, trips };
         // What an iteration costs is measured on the first ones.
         let start = Instant::now();
         let (mut done, mut pilot) = (0, 1);
@@ -170,7 +180,7 @@ impl Parallel {
             }
             results.extend(partials.into_ordered().into_iter().map(|(_, _, partial)| partial));
         }
-        Some(run.finish(at, &initial, results))
+        Some(run.finish(at, results))
     }
 
     /// Whether its runs take so little time that one core does them as soon.
@@ -189,17 +199,58 @@ impl Parallel {
         frame
     }
 
-    fn identities(&self, initial: &[u64]) -> Vec<u64> {
-        let each = self.reductions.iter().zip(initial);
-        each.map(|(&(_, combine, _), &initial)| identity(combine, initial).unwrap_or(initial)).collect()
+    /// Slots of all reductions: the words of a partial result in their order.
+    fn reduced_slots(&self) -> impl Iterator<Item = u16> + '_ {
+        self.reductions.iter().flat_map(|reduced| reduced.slots.iter().copied())
     }
 
-    fn combine(&self, into: &mut [u64], partial: &[u64]) {
-        for (&(_, combine, narrow), (into, &partial)) in self.reductions.iter().zip(into.iter_mut().zip(partial)) {
-            let both = operation(combine).and_then(|op| fold_int(op, *into as i64, partial as i64));
-            let wrapped = both.and_then(|v| narrow.map_or(Some(v), |kind| fold_unary(IntUnary::Wrap(kind), v)));
-            *into = wrapped.map_or(*into, |v| v as u64);
+    /// What partial results begin with.
+    fn identities(&self, initial: &[u64]) -> Vec<u64> {
+        let mut words = initial.to_vec();
+        let mut at = 0;
+        for reduced in &self.reductions {
+            words[at] = identity(reduced.combine).unwrap_or(words[at]);
+            at += reduced.slots.len();
         }
+        words
+    }
+
+    /// Adds a partial result of later iterations.
+    fn combine(&self, into: &mut [u64], partial: &[u64], initial: &[u64]) {
+        let mut at = 0;
+        for reduced in &self.reductions {
+            let words = at..at + reduced.slots.len();
+            at = words.end;
+            reduced.add(&mut into[words.clone()], &partial[words.clone()], initial[words.start]);
+        }
+    }
+}
+
+impl Reduced {
+    fn add(&self, into: &mut [u64], partial: &[u64], initial: u64) {
+        if let Some(op) = operation(self.combine) {
+            let both = fold_int(op, into[0] as i64, partial[0] as i64);
+            let wrapped = both.and_then(|v| self.narrow.map_or(Some(v), |kind| fold_unary(IntUnary::Wrap(kind), v)));
+            into[0] = wrapped.map_or(into[0], |v| v as u64);
+            return;
+        }
+        let better = match self.combine {
+            Combine::Set => partial[0] != initial,
+            Combine::Least | Combine::MinFloat | Combine::MinSingle => less(self.ty, partial[0], into[0]),
+            _ => less(self.ty, into[0], partial[0]),
+        };
+        if better {
+            into.copy_from_slice(partial);
+        }
+    }
+}
+
+/// Whether a slot's value is less than another's; no NaN is.
+fn less(ty: Type, a: u64, b: u64) -> bool {
+    match ty {
+        Type::Float => f64::from_bits(a) < f64::from_bits(b),
+        Type::Single => f32::from_bits(a as u32) < f32::from_bits(b as u32),
+        Type::Word | Type::Cond => (a as i64) < b as i64,
     }
 }
 
@@ -212,6 +263,8 @@ struct Run<'a> {
     native: &'a Native,
     /// As at the loop's header, with its header before it.
     frame: Vec<u64>,
+    /// Of the reductions.
+    initial: Vec<u64>,
     /// Of the lowest chunk that an error ended.
     ended: Mutex<Option<Ended>>,
     /// The frame that the last iteration left.
@@ -227,8 +280,8 @@ impl Run<'_> {
         let counter = HEADER + usize::from(parallel.counter);
         frame[counter] = frame[counter].wrapping_add(lo);
         frame[counter + 1] = hi - lo - 1;
-        for (&(slot, combine, _), word) in parallel.reductions.iter().zip(&*partial) {
-            frame[HEADER + usize::from(slot)] = identity(combine, *word).unwrap_or(*word);
+        for (slot, word) in parallel.reduced_slots().zip(parallel.identities(partial)) {
+            frame[HEADER + usize::from(slot)] = word;
         }
         // SAFETY: the frame has the room that the code needs. A loop of this kind calls nothing, so no state is used.
         let leave = unsafe { self.native.run(std::ptr::null_mut(), frame.as_mut_ptr().add(HEADER)) };
@@ -240,8 +293,8 @@ impl Run<'_> {
             }
             return Status::Stopped(lo);
         }
-        let own: Vec<u64> = parallel.reductions.iter().map(|&(slot, ..)| frame[HEADER + usize::from(slot)]).collect();
-        parallel.combine(partial, &own);
+        let own: Vec<u64> = parallel.reduced_slots().map(|slot| frame[HEADER + usize::from(slot)]).collect();
+        parallel.combine(partial, &own, &self.initial);
         if hi == self.trips {
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame);
         }
@@ -249,12 +302,12 @@ impl Run<'_> {
     }
 
     /// All iterations are done: what the loop leaves in its frame, and where the interpreter goes on.
-    fn finish(self, at: Position, initial: &[u64], results: Vec<Vec<u64>>) -> Goes {
+    fn finish(self, at: Position, results: Vec<Vec<u64>>) -> Goes {
         let last = self.last.into_inner().unwrap_or_else(PoisonError::into_inner).unwrap_or_default();
         let parallel = self.parallel;
-        let mut reduced = initial.to_vec();
+        let mut reduced = self.initial.clone();
         for partial in &results {
-            parallel.combine(&mut reduced, partial);
+            parallel.combine(&mut reduced, partial, &self.initial);
         }
         let write = |slot: u16, word: u64| {
             // SAFETY: the frame is one of the loop's function, and this one of its slots.
@@ -263,7 +316,7 @@ impl Run<'_> {
         for &slot in &parallel.left {
             write(slot, last[HEADER + usize::from(slot)]);
         }
-        for (&(slot, ..), &word) in parallel.reductions.iter().zip(&reduced) {
+        for (slot, &word) in parallel.reduced_slots().zip(&reduced) {
             write(slot, word);
         }
         Goes::On(at.at(Pc(parallel.code.end), 0))
@@ -291,17 +344,17 @@ impl Run<'_> {
     }
 }
 
-/// What changes nothing when it is combined; the initial value itself where doing so twice is doing so once.
-fn identity(combine: Combine, initial: u64) -> Option<u64> {
-    Some(match combine {
-        Combine::Sum | Combine::Or | Combine::Xor => 0,
-        Combine::Product => 1,
-        Combine::And => u64::MAX,
-        Combine::MinSigned | Combine::MaxSigned | Combine::MinUnsigned | Combine::MaxUnsigned => initial,
-        _ => return None,
-    })
+/// What changes nothing when it is combined; none where doing so twice is doing so once, and the value itself does.
+fn identity(combine: Combine) -> Option<u64> {
+    match combine {
+        Combine::Sum | Combine::Or | Combine::Xor => Some(0),
+        Combine::Product => Some(1),
+        Combine::And => Some(u64::MAX),
+        _ => None,
+    }
 }
 
+/// Of integers that are combined by an operation.
 fn operation(combine: Combine) -> Option<IntOp> {
     Some(match combine {
         Combine::Sum => IntOp::Add,
