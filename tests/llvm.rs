@@ -1,5 +1,6 @@
-//! Every program under `tests/lang`, `tests/llvm` and `examples`, its hot loops compiled by LLVM: output, status and error are those of
-//! the interpreter alone. A loop is compiled at its second iteration, at once, and entered in the middle of its run.
+//! Every program under `tests/lang`, `tests/llvm` and `examples`, its hot loops and functions compiled by LLVM: output,
+//! status and error are those of the interpreter alone. A loop is compiled at its second iteration, at once, and entered
+//! in the middle of its run; a function at its second call.
 
 mod common;
 
@@ -27,7 +28,7 @@ use scaly_runtime::console::{Input, Output};
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_tracer::effects;
 use scaly_tracer::parameters::Parameters;
-use scaly_tracer::walker::Walker;
+use scaly_tracer::walker::{Root, Walker};
 
 /// What all programs together came to.
 #[derive(Default)]
@@ -48,7 +49,7 @@ struct Llvm {
     program: Arc<Program>,
     compiler: Rc<Compiler>,
     waits: Vec<bool>,
-    natives: RefCell<HashMap<LoopId, Option<Rc<Native>>>>,
+    natives: RefCell<HashMap<Root, Option<Rc<Native>>>>,
     totals: Rc<Totals>,
 }
 
@@ -57,14 +58,17 @@ impl Llvm {
         for id in 0..program.loops.len() {
             state.set_loop_counter(LoopId(id as u32), 2);
         }
+        for id in 0..program.functions.len() {
+            state.set_function_counter(FunctionId(id as u32), 2);
+        }
         Llvm { waits: effects::waits(&program), program, compiler, natives: RefCell::default(), totals }
     }
 
-    fn native(&self, state: &State, id: LoopId) -> Option<Rc<Native>> {
-        if let Some(known) = self.natives.borrow().get(&id) {
+    fn native(&self, state: &State, root: Root) -> Option<Rc<Native>> {
+        if let Some(known) = self.natives.borrow().get(&root) {
             return known.clone();
         }
-        let made = match self.compile(state, id) {
+        let made = match self.compile(state, root) {
             Ok(native) => {
                 add(&self.totals.compiled, 1);
                 add(&self.totals.code_bytes, native.costs().code_bytes);
@@ -78,16 +82,20 @@ impl Llvm {
                 None
             }
         };
-        self.natives.borrow_mut().insert(id, made.clone());
+        self.natives.borrow_mut().insert(root, made.clone());
         made
     }
 
-    fn compile(&self, state: &State, id: LoopId) -> Result<Native, String> {
-        if std::env::var("SCALY_LLVM_ONLY").is_ok_and(|only| only.parse() != Ok(id.0)) {
+    fn compile(&self, state: &State, root: Root) -> Result<Native, String> {
+        if std::env::var("SCALY_LLVM_ONLY").is_ok_and(|only| only != root.to_string()) {
             return Err("not asked for".into());
         }
         let mut walker = Walker::new(&self.program, Parameters::default()).keeping();
-        let region = walker.walk(id).map_err(|open| open.text())?;
+        let walked = match root {
+            Root::Loop(id) => walker.walk(id),
+            Root::Function(id) => walker.walk_function(id),
+        };
+        let region = walked.map_err(|open| open.text())?;
         if let Err(error) = region.verify() {
             panic!("{error}\n{region}");
         }
@@ -99,7 +107,7 @@ impl Llvm {
         let native = self.compiler.compile(&region, context).map_err(|error| format!("{error}"))?;
         if verbose() {
             let size = region.insts.len();
-            eprintln!("  {id} of {}: {size} instructions, {:?}", region.chains[0].function, native.costs());
+            eprintln!("  {root} of {}: {size} instructions, {:?}", region.chains[0].function, native.costs());
         }
         if std::env::var_os("SCALY_LLVM_ONLY").is_some() {
             eprintln!("{}\n{}", native.code().after, native.code().assembly);
@@ -108,10 +116,9 @@ impl Llvm {
     }
 }
 
-impl Tier for Llvm {
-    fn hot_loop(&self, state: &mut State, id: LoopId, at: Position) -> Goes {
-        state.set_loop_counter(id, 2);
-        let Some(native) = self.native(state, id) else { return Goes::On(at) };
+impl Llvm {
+    fn enter(&self, state: &mut State, root: Root, at: Position) -> Goes {
+        let Some(native) = self.native(state, root) else { return Goes::On(at) };
         match native.enter(state, at) {
             Left::NoRoom => Goes::On(at),
             Left::By(_, goes) => {
@@ -120,10 +127,17 @@ impl Tier for Llvm {
             }
         }
     }
+}
+
+impl Tier for Llvm {
+    fn hot_loop(&self, state: &mut State, id: LoopId, at: Position) -> Goes {
+        state.set_loop_counter(id, 2);
+        self.enter(state, Root::Loop(id), at)
+    }
 
     fn hot_function(&self, state: &mut State, id: FunctionId, at: Position) -> Goes {
-        state.set_function_counter(id, u32::MAX);
-        Goes::On(at)
+        state.set_function_counter(id, 1);
+        self.enter(state, Root::Function(id), at)
     }
 
     fn finish_call(&self, state: &mut State, call: NativeCall) -> bool {
@@ -270,7 +284,7 @@ fn main() -> ExitCode {
     let compiled = totals.compiled.get();
     let refused: usize = totals.refused.borrow().values().sum();
     println!(
-        "{} programs, {failed} differ; {compiled} loops compiled ({} bytes, {} ms), entered {} times; {refused} refused",
+        "{} programs, {failed} differ; {compiled} loops and functions compiled ({} bytes, {} ms), entered {} times; {refused} refused",
         paths.len(),
         totals.code_bytes.get(),
         totals.us.get() / 1000,

@@ -137,6 +137,10 @@ parameters! {
         "Largest callee, in bytecode, that is inlined in a region.", UNMEASURED;
     region_inline_small: "instructions" = 60, dev 60, 0 to 1_000_000,
         "The same at the second attempt, when the first region became too large.", UNMEASURED;
+    module_functions: "functions" = 32, dev 32, 0 to 10_000,
+        "Functions that are compiled together with a region that calls them.", UNMEASURED;
+    module_instructions: "instructions" = 8000, dev 8000, 1 to 1_000_000,
+        "Instructions of a region and of the functions compiled with it.", UNMEASURED;
     address_steps: "steps" = 6, dev 6, 0 to 100,
         "Pointers followed from a variable before a place is only known as below it.", UNMEASURED;
     polynomial_terms: "terms" = 24, dev 24, 1 to 1000,
