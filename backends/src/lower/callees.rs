@@ -37,18 +37,14 @@ const RESULT_REGISTERS: usize = 2;
 /// A function of the module.
 #[derive(Debug)]
 pub struct Callee {
-    pub id: FunctionId,
     pub name: String,
     pub region: Region,
     /// Parameters of the region: slot, and how it comes.
     pub params: Vec<(u16, Passed)>,
     /// By slot, if they are returned in registers; else all are in the frame.
     pub results: Option<Vec<Passed>>,
-    pub result_slots: u16,
     /// Less must not be entered.
     pub frame_slots: u32,
-    /// Whether it calls functions of the module itself.
-    pub calls: bool,
 }
 
 /// The functions of a module. That of the region comes first, if the region is a function's.
@@ -94,10 +90,6 @@ impl Callees {
             }
             callees.add(region, context, name)?;
         }
-        for i in 0..callees.functions.len() {
-            let calls = called(&callees.functions[i].region).any(|id| callees.find(id).is_some());
-            callees.functions[i].calls = calls;
-        }
         Ok(callees)
     }
 
@@ -111,13 +103,10 @@ impl Callees {
         let function = context.program.functions.get(id.0 as usize).ok_or(Refusal::OtherProgram)?;
         self.position.insert(id, self.functions.len());
         self.functions.push(Callee {
-            id,
             name: format!("{name}.{id}"),
             params: params(&region),
             results: results(&region, function.result_slots),
-            result_slots: function.result_slots,
             frame_slots: frame_slots(&region, context.program)?,
-            calls: false,
             region,
         });
         Ok(())

@@ -38,7 +38,9 @@ use callees::{Callees, Passed};
 pub use leave::{ABANDONED, Leave};
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{Pc, Program};
-use scaly_tracer::region::{BlockId, ChainId, Def, Edge, ExitKind, Inst, Op, Region, Terminator, Type, Value, Whole};
+use scaly_tracer::region::{
+    BlockId, ChainId, Def, Dominators, Edge, ExitKind, Inst, Op, Region, Terminator, Type, Value, Whole,
+};
 
 /// The routines of ours that code calls: see `crate::host`.
 pub const ROUTINE: &str = "scaly_routine";
@@ -230,6 +232,9 @@ struct Lowering<'a> {
     leaves: Vec<Leave>,
     computes_only: bool,
     temporaries: u32,
+    dominators: Dominators,
+    /// Blocks in which the room for native frames has been tested.
+    tested: Vec<BlockId>,
     /// Of the current block, behind its phis.
     body: String,
     /// Where instructions go.
@@ -264,6 +269,8 @@ impl<'a> Lowering<'a> {
             leaves: Vec::new(),
             computes_only: true,
             temporaries: 0,
+            dominators: Dominators::of(region),
+            tested: Vec::new(),
             body: String::new(),
             label: String::new(),
         })
