@@ -137,6 +137,10 @@ parameters! {
         "Largest callee, in bytecode, that is inlined in a region.", UNMEASURED;
     region_inline_small: "instructions" = 60, dev 60, 0 to 1_000_000,
         "The same at the second attempt, when the first region became too large.", UNMEASURED;
+    recursion_depth: "calls" = 2, dev 2, 0 to 10,
+        "Calls of itself inlined into one another in a function's region.", UNMEASURED;
+    recursion_size: "instructions" = 30, dev 30, 0 to 1_000_000,
+        "Largest function, in bytecode, that is inlined in itself.", UNMEASURED;
     module_functions: "functions" = 32, dev 32, 0 to 10_000,
         "Functions that are compiled together with a region that calls them.", UNMEASURED;
     module_instructions: "instructions" = 8000, dev 8000, 1 to 1_000_000,

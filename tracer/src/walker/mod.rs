@@ -495,11 +495,19 @@ impl Walk<'_, '_> {
         if size > self.inline_size as usize {
             return false;
         }
+        // A small function's calls of itself are walked in place a few times where the region is that function: what a
+        // call costs is then paid once in so many activations.
+        let small = self.root == Root::Function(function) && size <= self.walker.parameters.recursion_size as usize;
+        let mut again = if small { self.walker.parameters.recursion_depth } else { 0 };
         let (mut depth, mut at) = (0, chain);
         loop {
             let chain = &self.builder.chains[at.index()];
-            if chain.function == function {
-                return false;
+            // The first is the region's own.
+            if chain.function == function && (chain.caller.is_some() || again == 0) {
+                if again <= 1 {
+                    return false;
+                }
+                again -= 1;
             }
             depth += 1;
             match chain.caller {
