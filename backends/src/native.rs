@@ -82,7 +82,8 @@ impl Native {
     /// # Safety
     /// The frame is one of the loop's function, at its header, or of the function, at its beginning, of a run of the
     /// program that the code was made of; the slots up to the limit are this thread's. What the region loads nobody
-    /// stores meanwhile, and what it stores nobody else loads or stores. The native limit is one of this thread's stack.
+    /// stores meanwhile, and what it stores nobody else loads or stores. The native limit is one of this thread's stack,
+    /// with room below it for the frames of two functions and all that they call outside of the program.
     pub unsafe fn compute(&self, slots_limit: *mut u64, native_limit: usize, frame: *mut u64) -> Option<Computed> {
         if !self.computes_only {
             return None;

@@ -138,7 +138,8 @@ parameters! {
     region_inline_small: "instructions" = 60, dev 60, 0 to 1_000_000,
         "The same at the second attempt, when the first region became too large.", UNMEASURED;
     recursion_depth: "calls" = 2, dev 2, 0 to 10,
-        "Calls of itself inlined into one another in a function's region.", UNMEASURED;
+        "Calls of itself inlined into one another in a function's region.",
+        "fib(40) in seconds, 0 to 3: 1.04, 0.79, 0.67, 0.52; gcc -O2 with a stack check 0.65; each doubles the code";
     recursion_size: "instructions" = 30, dev 30, 0 to 1_000_000,
         "Largest function, in bytecode, that is inlined in itself.", UNMEASURED;
     module_functions: "functions" = 32, dev 32, 0 to 10_000,

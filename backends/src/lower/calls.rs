@@ -207,9 +207,9 @@ impl Lowering<'_> {
         }
     }
 
-    /// Native frames have room, or the interpreter makes the call. Tested once on each way through a function, and not in
-    /// the root, which is entered only where there is more room than one function takes. At the entry it would make each
-    /// call save all registers before the first test (fib 1.2 times as long).
+    /// Native frames have room, or the interpreter makes the call. Tested before the first call on each way through a
+    /// function, so that what returns without one does not pay for it, and not in the root, which is entered only where
+    /// there is more room than one function takes.
     fn check_native(&mut self, chain: ChainId, inst: &Inst, frame: u32, cold: &str) {
         let tested = self.tested.iter().any(|&block| self.dominators.dominates(block, inst.block));
         if self.role == Role::Root || tested {
