@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use scaly_asm::observers::{self, Observers};
 use scaly_asm::{Watch, X64};
+use scaly_backends::scale::parallel::HELPER_STACK;
 use scaly_backends::scale::{self, Scaling};
 use scaly_interp::dump::Printer;
 use scaly_interp::interpreter::{self, Finished, RunError, World};
@@ -243,7 +244,9 @@ fn scaling(options: &RunOptions, parameters: Parameters) -> Option<scale::Option
     let threads = options.threads;
     let chunk = (parameters.chunk != 0).then_some(u64::from(parameters.chunk));
     let seed = (parameters.steal != 0).then_some(u64::from(parameters.steal));
-    let pool = move || Pool::of_process(|| PoolOptions { threads, chunk, seed, ..PoolOptions::default() });
+    let pool = move || {
+        Pool::of_process(|| PoolOptions { threads, chunk, seed, stack: HELPER_STACK, ..PoolOptions::default() })
+    };
     let alone = threads == Some(1);
     Some(scale::Options { choice, pool: (!alone).then(|| Box::new(pool) as scale::MakePool) })
 }

@@ -1,5 +1,6 @@
-//! Every program under `tests/lang`, `tests/llvm` and `examples`, its hot loops compiled by LLVM: output, status and error are those of
-//! the interpreter alone. A loop is compiled at its second iteration, at once, and entered in the middle of its run.
+//! Every program under `tests/lang`, `tests/llvm` and `examples`, its hot loops and functions compiled by LLVM: output,
+//! status and error are those of the interpreter alone. A loop is compiled at its second iteration, at once, and entered
+//! in the middle of its run; a function at its second call.
 
 mod common;
 
@@ -27,7 +28,7 @@ use scaly_runtime::console::{Input, Output};
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_tracer::effects;
 use scaly_tracer::parameters::Parameters;
-use scaly_tracer::walker::Walker;
+use scaly_tracer::walker::{Root, Walker};
 
 /// What all programs together came to.
 #[derive(Default)]
@@ -48,7 +49,7 @@ struct Llvm {
     program: Arc<Program>,
     compiler: Rc<Compiler>,
     waits: Vec<bool>,
-    natives: RefCell<HashMap<LoopId, Option<Rc<Native>>>>,
+    natives: RefCell<HashMap<Root, Option<Rc<Native>>>>,
     totals: Rc<Totals>,
 }
 
@@ -57,14 +58,17 @@ impl Llvm {
         for id in 0..program.loops.len() {
             state.set_loop_counter(LoopId(id as u32), 2);
         }
+        for id in 0..program.functions.len() {
+            state.set_function_counter(FunctionId(id as u32), 2);
+        }
         Llvm { waits: effects::waits(&program), program, compiler, natives: RefCell::default(), totals }
     }
 
-    fn native(&self, state: &State, id: LoopId) -> Option<Rc<Native>> {
-        if let Some(known) = self.natives.borrow().get(&id) {
+    fn native(&self, state: &State, root: Root) -> Option<Rc<Native>> {
+        if let Some(known) = self.natives.borrow().get(&root) {
             return known.clone();
         }
-        let made = match self.compile(state, id) {
+        let made = match self.compile(state, root) {
             Ok(native) => {
                 add(&self.totals.compiled, 1);
                 add(&self.totals.code_bytes, native.costs().code_bytes);
@@ -78,16 +82,20 @@ impl Llvm {
                 None
             }
         };
-        self.natives.borrow_mut().insert(id, made.clone());
+        self.natives.borrow_mut().insert(root, made.clone());
         made
     }
 
-    fn compile(&self, state: &State, id: LoopId) -> Result<Native, String> {
-        if std::env::var("SCALY_LLVM_ONLY").is_ok_and(|only| only.parse() != Ok(id.0)) {
+    fn compile(&self, state: &State, root: Root) -> Result<Native, String> {
+        if std::env::var("SCALY_LLVM_ONLY").is_ok_and(|only| only != root.to_string()) {
             return Err("not asked for".into());
         }
         let mut walker = Walker::new(&self.program, Parameters::default()).keeping();
-        let region = walker.walk(id).map_err(|open| open.text())?;
+        let walked = match root {
+            Root::Loop(id) => walker.walk(id),
+            Root::Function(id) => walker.walk_function(id),
+        };
+        let region = walked.map_err(|open| open.text())?;
         if let Err(error) = region.verify() {
             panic!("{error}\n{region}");
         }
@@ -99,7 +107,7 @@ impl Llvm {
         let native = self.compiler.compile(&region, context).map_err(|error| format!("{error}"))?;
         if verbose() {
             let size = region.insts.len();
-            eprintln!("  {id} of {}: {size} instructions, {:?}", region.chains[0].function, native.costs());
+            eprintln!("  {root} of {}: {size} instructions, {:?}", region.chains[0].function, native.costs());
         }
         if std::env::var_os("SCALY_LLVM_ONLY").is_some() {
             eprintln!("{}\n{}", native.code().after, native.code().assembly);
@@ -108,10 +116,9 @@ impl Llvm {
     }
 }
 
-impl Tier for Llvm {
-    fn hot_loop(&self, state: &mut State, id: LoopId, at: Position) -> Goes {
-        state.set_loop_counter(id, 2);
-        let Some(native) = self.native(state, id) else { return Goes::On(at) };
+impl Llvm {
+    fn enter(&self, state: &mut State, root: Root, at: Position) -> Goes {
+        let Some(native) = self.native(state, root) else { return Goes::On(at) };
         match native.enter(state, at) {
             Left::NoRoom => Goes::On(at),
             Left::By(_, goes) => {
@@ -120,10 +127,17 @@ impl Tier for Llvm {
             }
         }
     }
+}
+
+impl Tier for Llvm {
+    fn hot_loop(&self, state: &mut State, id: LoopId, at: Position) -> Goes {
+        state.set_loop_counter(id, 2);
+        self.enter(state, Root::Loop(id), at)
+    }
 
     fn hot_function(&self, state: &mut State, id: FunctionId, at: Position) -> Goes {
-        state.set_function_counter(id, u32::MAX);
-        Goes::On(at)
+        state.set_function_counter(id, 1);
+        self.enter(state, Root::Function(id), at)
     }
 
     fn finish_call(&self, state: &mut State, call: NativeCall) -> bool {
@@ -143,6 +157,7 @@ struct Setting<'a> {
     arguments: &'a [String],
     stdin: &'a str,
     guard: bool,
+    stack_slots: Option<u64>,
 }
 
 fn run(
@@ -167,7 +182,8 @@ fn run(
         arguments: setting.arguments.to_vec(),
     };
     let mode = if setting.guard { RegionMode::Guard } else { RegionMode::Reuse };
-    let options = interpreter::Options { memory: MemoryOptions { mode, limit: Some(2 << 30) }, stack_slots: None };
+    let options =
+        interpreter::Options { memory: MemoryOptions { mode, limit: Some(2 << 30) }, stack_slots: setting.stack_slots };
     let program = compiled.program.clone();
     let finished = match tier {
         None => interpreter::run(program, world, options),
@@ -212,10 +228,18 @@ fn check(path: &Path, compiler: &Rc<Compiler>, totals: &Rc<Totals>) -> Result<()
     };
     let file = SourceFile::new(path.display().to_string(), text, false);
     let compiled = engine::compile(file, Options::default()).map_err(|_| "it does not compile".to_string())?;
-    for guard in [false, true] {
-        let setting = Setting { arguments: &arguments, stdin: &stdin, guard };
+    let settings = [(false, None), (true, None)].into_iter();
+    // Where the stack ends elsewhere: frames that native code refuses together and that fit one by one.
+    let ours = path.starts_with(root().join("tests/llvm"));
+    let small = SMALL_STACKS.iter().filter(|_| ours).map(|&slots| (false, Some(slots)));
+    for (guard, stack_slots) in settings.chain(small) {
+        let setting = Setting { arguments: &arguments, stdin: &stdin, guard, stack_slots };
         let start = Instant::now();
-        let expected = run(&compiled, &setting, None)?;
+        let expected = match run(&compiled, &setting, None) {
+            // Too small for the main program.
+            Err(_) if stack_slots.is_some() => continue,
+            expected => expected?,
+        };
         let middle = Instant::now();
         let got = run(&compiled, &setting, Some((compiler.clone(), totals.clone())))?;
         if verbose() {
@@ -223,11 +247,16 @@ fn check(path: &Path, compiler: &Rc<Compiler>, totals: &Rc<Totals>) -> Result<()
             eprintln!("  {} ms, with LLVM {} ms", alone.as_millis(), with.as_millis());
         }
         if got != expected {
-            return Err(format!("regions guarded: {guard}\ngot {got:#?}\nexpected {expected:#?}"));
+            return Err(format!(
+                "regions guarded: {guard}, slots: {stack_slots:?}\ngot {got:#?}\nexpected {expected:#?}"
+            ));
         }
     }
     Ok(())
 }
+
+/// Slots that the stack has in further runs of the programs that are about calls.
+const SMALL_STACKS: [u64; 9] = [90, 130, 210, 283, 360, 441, 700, 1103, 2311];
 
 /// Whether each program is named, with its times.
 fn verbose() -> bool {
@@ -270,7 +299,7 @@ fn main() -> ExitCode {
     let compiled = totals.compiled.get();
     let refused: usize = totals.refused.borrow().values().sum();
     println!(
-        "{} programs, {failed} differ; {compiled} loops compiled ({} bytes, {} ms), entered {} times; {refused} refused",
+        "{} programs, {failed} differ; {compiled} loops and functions compiled ({} bytes, {} ms), entered {} times; {refused} refused",
         paths.len(),
         totals.code_bytes.get(),
         totals.us.get() / 1000,

@@ -122,6 +122,7 @@ pub struct Building {
     pending: Pending,
     leaves: Vec<Leave>,
     frame_slots: u32,
+    computes_only: bool,
     lowering_us: u64,
 }
 
@@ -140,7 +141,7 @@ impl Building {
 
     fn native(&mut self, mut code: Code) -> Native {
         code.costs.lowering_us = self.lowering_us;
-        Native::new(code, std::mem::take(&mut self.leaves), self.frame_slots)
+        Native::new(code, std::mem::take(&mut self.leaves), self.frame_slots, self.computes_only)
     }
 }
 
@@ -198,7 +199,8 @@ impl Compiler {
         Ok(self.begin(region, context)?.wait()?)
     }
 
-    /// Lowers such a region here and has it compiled by the thread.
+    /// Lowers such a region here, with the functions that it calls, and has it compiled by the thread. The region is of a
+    /// loop, to be entered at its header, or of a function, to be entered at its first instruction.
     pub fn begin(&self, region: &Region, context: Context<'_>) -> Result<Building, Refusal> {
         let start = Instant::now();
         let name = format!("region_{}", self.names.fetch_add(1, Ordering::Relaxed));
@@ -211,8 +213,8 @@ impl Compiler {
             texts: self.texts,
         };
         let lowering_us = start.elapsed().as_micros() as u64;
-        let (leaves, frame_slots) = (lowered.leaves, lowered.frame_slots);
-        Ok(Building { pending: self.start(order), leaves, frame_slots, lowering_us })
+        let (leaves, frame_slots, computes_only) = (lowered.leaves, lowered.frame_slots, lowered.computes_only);
+        Ok(Building { pending: self.start(order), leaves, frame_slots, computes_only, lowering_us })
     }
 }
 

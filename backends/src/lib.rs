@@ -1,7 +1,7 @@
 //! From regions to machine code by LLVM, and the way into that code and back.
 //!
 //! ```text
-//! Walker::keeping(loop) -> Region      tracer
+//! Walker::keeping(loop or function) -> Region      tracer
 //! lower::lower          -> Lowered     LLVM's text form, and what the numbers mean that code returns
 //! Compiler::compile     -> Native      a thread with the library that links LLVM
 //! Native::enter         -> Left        runs it on a frame
@@ -18,9 +18,11 @@ mod host;
 mod library;
 pub mod lower;
 mod native;
+mod run;
 pub mod scale;
 
 pub use compiler::{Answered, Building, Compiler, Level, Order, Pending, Uncompiled};
 pub use host::end_process;
 pub use library::{Code, Costs, Error, VARIABLE};
-pub use native::{Left, Native};
+pub use native::{Computed, Left, Native};
+pub use run::Run;

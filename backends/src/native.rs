@@ -7,8 +7,9 @@ use scaly_interp::tier::{self, Goes, Position};
 
 use crate::library::{Code, Costs};
 use crate::lower::Leave;
+use crate::run::Run;
 
-type Function = unsafe extern "C" fn(state: *mut State, frame: *mut u64) -> u32;
+type Function = unsafe extern "C" fn(run: *mut Run, frame: *mut u64) -> u32;
 
 /// A compiled region.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub struct Native {
     code: Code,
     leaves: Vec<Leave>,
     frame_slots: u32,
+    computes_only: bool,
     /// The slot of the remaining trips of a counted loop.
     trips: Option<u16>,
 }
@@ -23,10 +25,20 @@ pub struct Native {
 /// How a run of it ended.
 #[derive(Clone, Copy, Debug)]
 pub enum Left {
-    /// It was not entered: its frames do not fit on the stack.
+    /// It was not entered, or did nothing: its frames do not fit on the stack.
     NoRoom,
     /// By this way; here the run goes on.
     By(Leave, Goes),
+}
+
+/// How a run without a state ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Computed {
+    /// Nothing was done: its frames do not fit on the stack.
+    NoRoom,
+    /// By this way. The frame is that of the activation in which the interpreter goes on, at the way's instruction; all
+    /// frames below it are as the interpreter would have left them, headers included.
+    Left { leave: Leave, frame: *mut u64 },
 }
 
 fn trips_slot(program: &Program, id: LoopId) -> Option<u16> {
@@ -47,8 +59,13 @@ fn word(at: Position, slot: u16) -> u64 {
 }
 
 impl Native {
-    pub fn new(code: Code, leaves: Vec<Leave>, frame_slots: u32) -> Native {
-        Native { code, leaves, frame_slots, trips: None }
+    pub fn new(code: Code, leaves: Vec<Leave>, frame_slots: u32, computes_only: bool) -> Native {
+        Native { code, leaves, frame_slots, computes_only, trips: None }
+    }
+
+    /// Whether it and all that it calls only load, store and compute, so that [`Native::compute`] may run it.
+    pub fn computes_only(&self) -> bool {
+        self.computes_only
     }
 
     pub fn costs(&self) -> Costs {
@@ -69,40 +86,64 @@ impl Native {
         self.trips.map_or(0, |slot| word(at, slot))
     }
 
-    /// Slots from the frame's base that it takes, what is inlined included.
+    /// Slots from the frame's base that it takes itself, what is inlined included.
     pub fn frame_slots(&self) -> u32 {
         self.frame_slots
     }
 
-    /// Runs it on a frame that stands at the loop's header; says how it left.
-    ///
-    /// # Safety
-    /// The frame has [`Native::frame_slots`] slots and its header before them. The state is the one that runs, or null if
-    /// the region calls nothing.
-    pub unsafe fn run(&self, state: *mut State, frame: *mut u64) -> Leave {
-        // SAFETY: the address is that of a function of this type, which lives as long as its code; the rest by the
-        // caller's promise.
-        let number = unsafe {
-            let function: Function = std::mem::transmute(self.code.address);
-            function(state, frame)
-        };
-        self.leaves.get(number as usize).copied().unwrap_or(Leave::Abandoned)
-    }
-
-    /// Runs it on a frame that stands at the loop's header.
+    /// Runs it on a frame that stands at the loop's header, or at the function's first instruction.
     pub fn enter(&self, state: &mut State, at: Position) -> Left {
-        if at.base().wrapping_add(self.frame_slots as usize) > state.slots_limit() || !state.native_room() {
+        if !state.native_room() {
             return Left::NoRoom;
         }
-        // SAFETY: the code was made of the bytecode of the state's program, the frame is one of the loop's function, at
-        // its header, and there is room for all.
-        let leave = unsafe { self.run(state, at.base()) };
+        let (slots_limit, native_limit) = (state.slots_limit(), state.native_limit());
+        let mut run = Run { slots_limit, native_limit, state, left: at.base() };
+        // SAFETY: the code was made of the bytecode of the state's program, and the frame is one of the loop's function,
+        // at its header, or of the function, at its beginning.
+        let leave = unsafe { self.call(&mut run, at.base()) };
+        let left = at.of_frame(run.left);
         let goes = match leave {
+            Leave::NoRoom => return Left::NoRoom,
             Leave::Abandoned => Goes::Stopped,
-            Leave::Goes { pc, base } => Goes::On(at.at(pc, base)),
+            Leave::Goes { pc, base } => Goes::On(left.at(pc, base)),
             Leave::Returned { pc } => tier::returned(state, at.at(pc, 0)),
-            Leave::Routine { pc, base } => tier::stopped_in_routine(state, at.at(pc, base)),
+            Leave::Routine { pc, base } => tier::stopped_in_routine(state, left.at(pc, base)),
         };
         Left::By(leave, goes)
+    }
+
+    /// Runs it on a frame of any stack, on any thread, where there is no state; none if it does not only compute.
+    ///
+    /// # Safety
+    /// The frame is one of the loop's function, at its header, or of the function, at its beginning, of a run of the
+    /// program that the code was made of; the slots up to the limit are this thread's. What the region loads nobody
+    /// stores meanwhile, and what it stores nobody else loads or stores. The native limit is one of this thread's stack,
+    /// with room below it for the frames of two functions and all that they call outside of the program.
+    pub unsafe fn compute(&self, slots_limit: *mut u64, native_limit: usize, frame: *mut u64) -> Option<Computed> {
+        if !self.computes_only {
+            return None;
+        }
+        let mut run = Run { slots_limit, native_limit, state: std::ptr::null_mut(), left: frame };
+        // SAFETY: by the caller's promise; what only computes does not read the state.
+        let leave = unsafe { self.call(&mut run, frame) };
+        Some(match leave {
+            Leave::NoRoom => Computed::NoRoom,
+            Leave::Goes { base, .. } => Computed::Left { leave, frame: run.left.wrapping_add(base as usize) },
+            leave => Computed::Left { leave, frame },
+        })
+    }
+
+    /// # Safety
+    /// As the methods above say.
+    unsafe fn call(&self, run: &mut Run, frame: *mut u64) -> Leave {
+        if frame.wrapping_add(self.frame_slots as usize) > run.slots_limit {
+            return Leave::NoRoom;
+        }
+        // SAFETY: the address is that of a function of this type, which lives as long as its code.
+        let number = unsafe {
+            let function: Function = std::mem::transmute(self.code.address);
+            function(run, frame)
+        };
+        self.leaves.get(number as usize).copied().unwrap_or(Leave::Abandoned)
     }
 }

@@ -65,7 +65,7 @@ fn texts_and_costs() {
     compiler.texts = true;
     let native = compile(&compiler, ENDLESS);
     let code = native.code();
-    assert!(code.before.contains("define i32 @region_0(ptr %state, ptr %frame)"), "{}", code.before);
+    assert!(code.before.contains("define i32 @region_0(ptr %run, ptr %frame)"), "{}", code.before);
     assert!(code.before.contains("\"target-cpu\"="), "{}", code.before);
     assert!(code.after.contains("define i32 @region_0"), "{}", code.after);
     assert!(code.assembly.contains("region_0:"), "{}", code.assembly);

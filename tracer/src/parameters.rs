@@ -169,6 +169,15 @@ parameters! {
     region_inline_small: "instructions" = 60, dev 60, 0 to 1_000_000,
         "The same at the second attempt, when the first region became too large.",
         "from 0 to 300 no verdict changes: verdicts in bench/";
+    recursion_depth: "calls" = 2, dev 2, 0 to 10,
+        "Calls of itself inlined into one another in a function's region.",
+        "fib(40) in seconds, 0 to 3: 1.04, 0.79, 0.67, 0.52; gcc -O2 with a stack check 0.65";
+    recursion_size: "instructions" = 30, dev 30, 0 to 1_000_000,
+        "Largest function, in bytecode, that is inlined in itself.", "not measured yet";
+    module_functions: "functions" = 32, dev 32, 0 to 10_000,
+        "Functions that are compiled together with a region that calls them.", "not measured yet";
+    module_instructions: "instructions" = 8000, dev 8000, 1 to 1_000_000,
+        "Instructions of a region and of the functions compiled with it.", "not measured yet";
     address_steps: "steps" = 6, dev 6, 0 to 100,
         "Pointers followed from a variable before a place is only known as below it.",
         "from 3 on no verdict changes: verdicts in bench/";

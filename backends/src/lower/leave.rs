@@ -7,10 +7,12 @@ use scaly_interp::routine::{Effect, Routine};
 use scaly_interp::tier;
 use scaly_tracer::region::{ChainId, Def, Inst, Kept, Op, Region, Type, Value};
 
-use super::{CALL, Lowering, ROUTINE, Refusal, line, type_name};
+use super::callees::Passed;
+use super::{CALL, Lowering, ROUTINE, Refusal, Role, line, type_name};
 use crate::host::{CALL_ABANDONED, CALL_DONE};
+use crate::run::{LEFT, STATE};
 
-/// How native code came back. Frames are `base` slots above that of the region.
+/// How native code came back. Frames are `base` slots above that of the function of the module that left: `Run::left`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Leave {
     /// A function called by it did not come back: the state says why.
@@ -21,6 +23,8 @@ pub enum Leave {
     Returned { pc: Pc },
     /// A routine, called at this instruction, did not just compute.
     Routine { pc: Pc, base: u32 },
+    /// Nothing was done: there is no room for the function's frames.
+    NoRoom,
 }
 
 /// The number of [`Leave::Abandoned`].
@@ -38,7 +42,7 @@ impl Lowering<'_> {
         self.frame_address(base + u32::from(slot))
     }
 
-    fn frame_address(&mut self, slots: u32) -> String {
+    pub fn frame_address(&mut self, slots: u32) -> String {
         if slots == 0 {
             return "%frame".into();
         }
@@ -76,7 +80,7 @@ impl Lowering<'_> {
         }
     }
 
-    fn store_header(&mut self, caller: u32, frame: u32, call: Pc) {
+    pub fn store_header(&mut self, caller: u32, frame: u32, call: Pc) {
         let caller = self.frame_address(caller);
         let place = self.frame_address(frame - 2);
         line!(self, "store ptr {caller}, ptr {place}, align 8");
@@ -98,7 +102,8 @@ impl Lowering<'_> {
 
     fn unchanged(&self, kept: &Kept) -> bool {
         match self.region.values[kept.value.index()].def {
-            Def::Param(Region::ENTRY, n) => {
+            // What came in a register has not been in the frame.
+            Def::Param(Region::ENTRY, n) if self.passed(n as usize) == Passed::InFrame => {
                 kept.chain == ChainId(0) && self.region.block(Region::ENTRY).params[n as usize].slot == kept.slot
             }
             _ => false,
@@ -107,21 +112,43 @@ impl Lowering<'_> {
 
     /// Leaves.
     pub fn ret(&mut self, leave: Leave) {
-        let number = match leave {
-            Leave::Abandoned => super::ABANDONED,
-            leave => {
-                let found = self.leaves.iter().position(|l| *l == leave);
-                found.unwrap_or_else(|| {
-                    self.leaves.push(leave);
-                    self.leaves.len() - 1
-                }) as u32
+        let number = self.number(leave);
+        if !matches!(leave, Leave::Abandoned | Leave::NoRoom) {
+            let place = self.temporary();
+            line!(self, "{place} = getelementptr i8, ptr %run, i64 {LEFT}");
+            line!(self, "store ptr %frame, ptr {place}, align 8");
+        }
+        match self.role {
+            Role::Root => {
+                line!(self, "ret i32 {number}");
             }
-        };
-        line!(self, "ret i32 {number}");
+            Role::Callee(_) => self.ret_status(number + super::LEFT_BELOW),
+        }
+    }
+
+    /// The number of a way out.
+    pub fn number(&mut self, leave: Leave) -> u32 {
+        if leave == Leave::Abandoned {
+            return super::ABANDONED;
+        }
+        let found = self.leaves.iter().position(|l| *l == leave);
+        found.unwrap_or_else(|| {
+            self.leaves.push(leave);
+            self.leaves.len() - 1
+        }) as u32
+    }
+
+    /// What routines of ours are given.
+    fn state(&mut self) -> String {
+        self.computes_only = false;
+        let (place, state) = (self.temporary(), self.temporary());
+        line!(self, "{place} = getelementptr i8, ptr %run, i64 {STATE}");
+        line!(self, "{state} = load ptr, ptr {place}, align 8");
+        state
     }
 
     /// The first slot of the frame that a call at this place writes early.
-    fn first_written(&self, chain: ChainId, frame: u32) -> u32 {
+    pub fn first_written(&self, chain: ChainId, frame: u32) -> u32 {
         let mut at = chain;
         let mut outermost = frame;
         while let Some((caller, _)) = self.region.chains[at.index()].caller {
@@ -137,7 +164,7 @@ impl Lowering<'_> {
         Ok(self.base(chain) + u32::from(call.a))
     }
 
-    fn load_results(&mut self, frame: u32, inst: &Inst) {
+    pub fn load_results(&mut self, frame: u32, inst: &Inst) {
         for (i, &result) in inst.results.iter().enumerate() {
             self.load_slot(frame, i as u16, result);
         }
@@ -154,8 +181,9 @@ impl Lowering<'_> {
             self.store_slot(frame, i as u16, arg);
         }
         let first = self.frame_address(frame);
+        let state = self.state();
         let outcome = self.temporary();
-        line!(self, "{outcome} = call i8 @{ROUTINE}(ptr %state, i32 {}, ptr {first})", routine as u32);
+        line!(self, "{outcome} = call i8 @{ROUTINE}(ptr {state}, i32 {}, ptr {first})", routine as u32);
         let done = self.temporary();
         line!(self, "{done} = icmp eq i8 {outcome}, {}", tier::ROUTINE_DONE);
         let (then, cold) = self.fork();
@@ -174,6 +202,7 @@ impl Lowering<'_> {
         if inst.kept.is_empty() {
             return Err(Refusal::NothingKept(inst.pc));
         }
+        self.computes_only = false;
         self.keep(chain, &inst.kept, None);
         self.ret(Leave::Goes { pc: inst.pc, base: self.base(chain) });
         // What follows in the region is not reached from here.
@@ -202,14 +231,21 @@ impl Lowering<'_> {
         if inst.kept.is_empty() {
             return Err(Refusal::NothingKept(inst.pc));
         }
+        if let Op::Call(id) = inst.op
+            && let Some(callee) = self.callees.find(id)
+        {
+            self.call_directly(chain, inst, frame, callee);
+            return Ok(());
+        }
         for (i, &arg) in args.iter().enumerate() {
             self.store_slot(frame, i as u16, arg);
         }
         self.store_headers(chain);
         self.store_header(self.base(chain), frame, inst.pc);
         let callee = self.frame_address(frame);
+        let state = self.state();
         let status = self.temporary();
-        line!(self, "{status} = call i32 @{CALL}(ptr %state, i32 {function}, ptr {callee})");
+        line!(self, "{status} = call i32 @{CALL}(ptr {state}, i32 {function}, ptr {callee})");
         let (then, cold) = self.fork();
         let (abandon, refused) = (format!("{cold}.abandoned"), format!("{cold}.refused"));
         line!(

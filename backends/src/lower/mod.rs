@@ -1,7 +1,9 @@
-//! A loop's region as a function of LLVM's text form, `u32 (ptr state, ptr frame)`.
+//! A region as a function of LLVM's text form, `u32 (ptr run, ptr frame)`, and in the same module the functions that it
+//! calls directly or through one another.
 //!
-//! It reads the header's live slots from the frame, runs the loop, stores what its way out says and returns the number of
-//! that way, a [`Leave`]. Hidden counters are slots, so it may be entered at the header of any iteration.
+//! A loop's reads the header's live slots from the frame, runs the loop, stores what its way out says and returns the
+//! number of that way, a [`Leave`]. Hidden counters are slots, so it may be entered at the header of any iteration. How
+//! functions are called is in `calls`.
 //!
 //! A region is SSA already: a block's parameters become phis, and no pass has to find the variables again. Each way out is
 //! a cold block behind the loop.
@@ -25,15 +27,20 @@
 //! in the callee's frame. What is written there early are slots that the bytecode has written by then, too, so a slot
 //! that is still what it was at the entry need not be written again.
 
+mod callees;
+mod calls;
 mod leave;
 mod ops;
 
 use std::fmt::Write;
 
+use callees::{Callees, Passed};
 pub use leave::{ABANDONED, Leave};
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{Pc, Program};
-use scaly_tracer::region::{BlockId, ChainId, Def, Edge, ExitKind, Inst, Op, Region, Terminator, Type, Value};
+use scaly_tracer::region::{
+    BlockId, ChainId, Def, Dominators, Edge, ExitKind, Inst, Op, Region, Terminator, Type, Value, Whole,
+};
 
 /// The routines of ours that code calls: see `crate::host`.
 pub const ROUTINE: &str = "scaly_routine";
@@ -73,6 +80,8 @@ pub struct Lowered {
     pub leaves: Vec<Leave>,
     /// Slots from the frame's base that the region's frames take, inlined ones included: less must not be entered.
     pub frame_slots: u32,
+    /// It only loads, stores and computes, and so do all functions that it calls: nothing of it needs a state.
+    pub computes_only: bool,
 }
 
 /// What a lowering needs to know beside the region.
@@ -86,32 +95,38 @@ pub struct Context<'a> {
 
 /// Lowers a region that keeps what the interpreter needs (`Walker::keeping`).
 pub fn lower(region: &Region, context: Context<'_>, name: &str) -> Result<Lowered, Refusal> {
-    let bases = bases(region, context.program)?;
-    let frame_slots = region
-        .chains
-        .iter()
-        .zip(&bases)
-        .map(|(chain, base)| base + u32::from(context.program.function(chain.function).frame_slots))
-        .max()
-        .unwrap_or(0);
-    let mut lowering = Lowering {
-        region,
-        context,
-        bases,
-        pointers: pointers(region),
-        images: images(region),
-        preds: vec![Vec::new(); region.blocks.len()],
-        bodies: Vec::new(),
-        cold: String::new(),
+    let callees = Callees::of(region, context, name)?;
+    let mut lowered = Lowered {
+        name: name.into(),
+        module: String::new(),
         leaves: vec![Leave::Abandoned],
-        temporaries: 0,
-        body: String::new(),
-        label: String::new(),
+        frame_slots: frame_slots(region, context.program)?,
+        computes_only: true,
     };
-    for block in 0..region.blocks.len() {
-        lowering.block(BlockId(block as u32))?;
+    match region.whole {
+        Whole::Loop => Lowering::new(region, context, &callees, Role::Root)?.write(name, &mut lowered)?,
+        Whole::Function => calls::write_entry(&callees, &mut lowered),
     }
-    Ok(lowering.finish(name, frame_slots))
+    for (index, callee) in callees.functions.iter().enumerate() {
+        Lowering::new(&callee.region, context, &callees, Role::Callee(index))?.write(&callee.name, &mut lowered)?;
+    }
+    let _ = write!(
+        lowered.module,
+        "declare i8 @{ROUTINE}(ptr, i32, ptr) #0\ndeclare i32 @{CALL}(ptr, i32, ptr) #0\n\
+         attributes #0 = {{ nounwind }}\n!0 = !{{!\"branch_weights\", i32 1048575, i32 1}}\n\
+         !1 = !{{!\"branch_weights\", i32 1, i32 1048575}}\n"
+    );
+    Ok(lowered)
+}
+
+/// Slots from a region's frame to behind the last of the frames in it.
+fn frame_slots(region: &Region, program: &Program) -> Result<u32, Refusal> {
+    let bases = bases(region, program)?;
+    let mut ends = region.chains.iter().zip(bases).map(|(chain, base)| {
+        let function = program.functions.get(chain.function.0 as usize).ok_or(Refusal::OtherProgram)?;
+        Ok(base + u32::from(function.frame_slots))
+    });
+    ends.try_fold(0, |most, end| Ok(most.max(end?)))
 }
 
 /// By chain: slots from the region's frame to that of the chain.
@@ -187,9 +202,25 @@ fn type_name(ty: Type) -> &'static str {
     }
 }
 
+/// What a function of the module is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Role {
+    /// What is asked for, a loop: returns the number of its way out.
+    Root,
+    /// A function, by its position in [`Callees`]: returns a status and results.
+    Callee(usize),
+}
+
+/// The status of a function that left: this plus the number of the way. 0 says that it returned.
+const LEFT_BELOW: u32 = 2;
+/// There was no room for its frames: nothing was done.
+const REFUSED: u32 = 1;
+
 struct Lowering<'a> {
     region: &'a Region,
     context: Context<'a>,
+    callees: &'a Callees,
+    role: Role,
     bases: Vec<u32>,
     pointers: Vec<bool>,
     /// By value: whether it is an f32 whose slot's bits are needed.
@@ -199,7 +230,11 @@ struct Lowering<'a> {
     bodies: Vec<String>,
     cold: String,
     leaves: Vec<Leave>,
+    computes_only: bool,
     temporaries: u32,
+    dominators: Dominators,
+    /// Blocks in which the room for native frames has been tested.
+    tested: Vec<BlockId>,
     /// Of the current block, behind its phis.
     body: String,
     /// Where instructions go.
@@ -213,7 +248,60 @@ macro_rules! line {
 }
 pub(crate) use line;
 
-impl Lowering<'_> {
+impl<'a> Lowering<'a> {
+    fn new(
+        region: &'a Region,
+        context: Context<'a>,
+        callees: &'a Callees,
+        role: Role,
+    ) -> Result<Lowering<'a>, Refusal> {
+        Ok(Lowering {
+            region,
+            context,
+            callees,
+            role,
+            bases: bases(region, context.program)?,
+            pointers: pointers(region),
+            images: images(region),
+            preds: vec![Vec::new(); region.blocks.len()],
+            bodies: Vec::new(),
+            cold: String::new(),
+            leaves: Vec::new(),
+            computes_only: true,
+            temporaries: 0,
+            dominators: Dominators::of(region),
+            tested: Vec::new(),
+            body: String::new(),
+            label: String::new(),
+        })
+    }
+
+    /// Writes it to the end of a module.
+    fn write(mut self, name: &str, to: &mut Lowered) -> Result<(), Refusal> {
+        self.leaves = std::mem::take(&mut to.leaves);
+        for block in 0..self.region.blocks.len() {
+            self.block(BlockId(block as u32))?;
+        }
+        to.computes_only &= self.computes_only;
+        match self.role {
+            Role::Root => {
+                let _ = writeln!(to.module, "define i32 @{name}(ptr %run, ptr %frame) #0 {{");
+            }
+            Role::Callee(index) => self.write_head(index, &mut to.module),
+        }
+        self.finish(&mut to.module);
+        to.leaves = self.leaves;
+        Ok(())
+    }
+
+    /// How a parameter of the region comes.
+    fn passed(&self, param: usize) -> Passed {
+        match self.role {
+            Role::Root => Passed::InFrame,
+            Role::Callee(index) => self.callees.functions[index].params[param].1,
+        }
+    }
+
     /// A name for a value that is not the region's.
     fn temporary(&mut self) -> String {
         self.temporaries += 1;
@@ -231,8 +319,8 @@ impl Lowering<'_> {
         self.body.clear();
         self.label = id.to_string();
         if id == Region::ENTRY {
-            for param in &block.params {
-                self.load_slot(0, param.slot, param.value);
+            for (i, param) in block.params.iter().enumerate() {
+                self.take(param, self.passed(i));
             }
         }
         for &inst in &block.insts {
@@ -248,6 +336,7 @@ impl Lowering<'_> {
             Terminator::Exit(exit, values) => {
                 let exit = self.region.exit(*exit);
                 match exit.kind {
+                    ExitKind::Return if self.role != Role::Root => self.ret_results(values),
                     ExitKind::Done | ExitKind::Leave | ExitKind::Return => {
                         for (&slot, &value) in exit.slots.iter().zip(values) {
                             self.store_slot(0, slot, value);
@@ -377,9 +466,8 @@ impl Lowering<'_> {
         pointer
     }
 
-    fn finish(self, name: &str, frame_slots: u32) -> Lowered {
+    fn finish(&self, module: &mut String) {
         let region = self.region;
-        let mut module = format!("define i32 @{name}(ptr %state, ptr %frame) #0 {{\n");
         for (i, body) in self.bodies.iter().enumerate() {
             let id = BlockId(i as u32);
             let _ = writeln!(module, "{id}:");
@@ -400,12 +488,6 @@ impl Lowering<'_> {
         }
         module.push_str(&self.cold);
         module.push_str("}\n\n");
-        let _ = write!(
-            module,
-            "declare i8 @{ROUTINE}(ptr, i32, ptr) #0\ndeclare i32 @{CALL}(ptr, i32, ptr) #0\n\
-             attributes #0 = {{ nounwind }}\n!0 = !{{!\"branch_weights\", i32 1048575, i32 1}}\n"
-        );
-        Lowered { name: name.into(), module, leaves: self.leaves, frame_slots }
     }
 }
 

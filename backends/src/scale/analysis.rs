@@ -37,7 +37,7 @@ pub fn begin(
     let own = ids.clone();
     let work = move || {
         for id in own {
-            if results.send(of(&program, parameters, id, parallel, false)).is_err() {
+            if results.send(of(&program, parameters, id, parallel)).is_err() {
                 break;
             }
         }
@@ -48,24 +48,19 @@ pub fn begin(
     }
 }
 
-/// `calls`: whether functions may be called that are not inlined.
-pub fn of(program: &Program, parameters: Parameters, id: LoopId, parallel: bool, calls: bool) -> Analysis {
-    let region = walk(program, parameters, id, calls);
+pub fn of(program: &Program, parameters: Parameters, id: LoopId, parallel: bool) -> Analysis {
+    let region = walk(program, parameters, id);
     let parallel = (parallel && region.is_ok()).then(|| Parallel::of(program, parameters, id));
     Analysis { id, region, parallel }
 }
 
 /// The region of a loop, if it may be compiled.
-fn walk(program: &Program, parameters: Parameters, id: LoopId, calls: bool) -> Result<Box<Region>, Why> {
+fn walk(program: &Program, parameters: Parameters, id: LoopId) -> Result<Box<Region>, Why> {
     let region = Walker::new(program, parameters).keeping().walk(id).map_err(|open| (open.text(), open.pc))?;
     if let Some(pc) = waiting(program, &region) {
         return Err(("it waits for something outside of the program".into(), pc));
     }
-    // Traces call each other directly.
-    match region.insts.iter().find(|inst| matches!(inst.op, Op::Call(_) | Op::CallAny)) {
-        Some(inst) if !calls => Err(("it calls a function that is not inlined".into(), inst.pc)),
-        _ => Ok(Box::new(region)),
-    }
+    Ok(Box::new(region))
 }
 
 /// Where it may wait.

@@ -15,7 +15,7 @@
 
 mod analysis;
 mod chain;
-mod parallel;
+pub mod parallel;
 mod samples;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -317,7 +317,7 @@ impl<B: Backend + 'static> Scaling<B> {
 
     /// Compiles a loop and waits for it.
     fn force(&self, state: &State, id: LoopId) {
-        self.analyzed(analysis::of(&self.program, self.parameters, id, self.options.pool.is_some(), true));
+        self.analyzed(analysis::of(&self.program, self.parameters, id, self.options.pool.is_some()));
         let stage = std::mem::replace(&mut self.loops.borrow_mut()[id.0 as usize].stage, Stage::Refused);
         let stage = match stage {
             Stage::Walked(region) => match self.build(state, id, &region) {
@@ -342,7 +342,9 @@ impl<B: Backend + 'static> Scaling<B> {
         let forced = self.options.choice == Choice::Forced;
         let began = || self.log.event(|| Event::Switched { id, kind: Variant::Parallel });
         let divided = match (&parallel, &self.options.pool) {
-            (Some(parallel), Some(pool)) => self.tracing().apart(|| parallel.run(&native, at, pool(), forced, began)),
+            (Some(parallel), Some(pool)) => {
+                self.tracing().apart(|| parallel.run(&native, state, at, pool(), forced, began))
+            }
             _ => None,
         };
         let entered = match divided {
@@ -439,7 +441,7 @@ impl<B: Backend + 'static> Scaling<B> {
             Ok(results) => self.analyses.borrow_mut().push(results),
             Err(ids) => {
                 for id in ids {
-                    self.analyzed(analysis::of(&self.program, self.parameters, id, parallel, false));
+                    self.analyzed(analysis::of(&self.program, self.parameters, id, parallel));
                 }
             }
         }

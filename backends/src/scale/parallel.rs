@@ -8,14 +8,18 @@
 #![allow(unsafe_code)]
 
 use std::ops::Range;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Instant;
 
+use scaly_interp::interpreter::State;
 use scaly_interp::machine::{IntKind, IntOp, IntUnary};
 use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
 use scaly_interp::tier::{Goes, Position};
 use scaly_runtime::pool::{InOrder, Plan, Pool, Status};
+use scaly_runtime::vm_stack::VmStack;
 use scaly_tracer::explain::Judge;
 use scaly_tracer::independence::{Combine, EntryCheck, Reduction, Verdict, holds};
 use scaly_tracer::parameters::Parameters;
@@ -23,7 +27,7 @@ use scaly_tracer::region::{ExitKind, Op, Region, Type};
 use scaly_tracer::walker::{fold_int, fold_unary};
 
 use crate::lower::Leave;
-use crate::native::Native;
+use crate::native::{Computed, Native};
 
 /// What a parallel loop must take for it to be worth starting, in nanoseconds.
 const WORTH: f64 = 40_000.0;
@@ -38,6 +42,10 @@ pub struct Parallel {
     frame_slots: u16,
     /// Slots that something reads behind the loop.
     left: Vec<u16>,
+    /// It calls functions, which may call others: how deep is not known.
+    calls: bool,
+    /// For the frames of chunks, as many as run at the same time.
+    stacks: Mutex<Vec<Stack>>,
     /// The instructions of the loop.
     code: Range<u32>,
     /// Nanoseconds of an iteration, times 16, as last measured; 0: never.
@@ -62,10 +70,12 @@ const SHORT: u32 = 16;
 /// Slots of a header, before each frame.
 const HEADER: usize = 2;
 
-/// A chunk's private frame that an error ended, and how.
+/// A chunk's private frames that an error ended, and how.
 struct Ended {
     lo: u64,
-    frame: Vec<u64>,
+    stack: Stack,
+    /// Slots from the loop's frame to the one in which the interpreter goes on.
+    at: usize,
     leave: Leave,
 }
 
@@ -86,9 +96,10 @@ impl Parallel {
         let LoopKind::Counted { counter } = scope.kind else {
             return Err(("only `for` loops are divided so far: write it as one".into(), header));
         };
-        if let Some(inst) = region.insts.iter().find(|i| matches!(i.op, Op::Runtime(_) | Op::Call(_) | Op::CallAny)) {
-            return Err(("calls and allocations in the loop are not run on other cores so far".into(), inst.pc));
+        if let Some(inst) = region.insts.iter().find(|i| matches!(i.op, Op::Runtime(_) | Op::CallAny)) {
+            return Err(("allocations in the loop are not made on other cores so far".into(), inst.pc));
         }
+        let calls = region.insts.iter().any(|i| matches!(i.op, Op::Call(_)));
         let slots = |at: u16| at == counter || at == counter + 1;
         if found.counters.iter().any(|&at| !slots(at)) {
             return Err(("a second counter in the loop is not divided so far".into(), header));
@@ -111,6 +122,8 @@ impl Parallel {
             left,
             code: scope.code.clone(),
             cost: AtomicU64::new(0),
+            calls,
+            stacks: Mutex::new(Vec::new()),
             said: AtomicBool::new(false),
             short: AtomicU32::new(0),
         })
@@ -118,7 +131,19 @@ impl Parallel {
 
     /// Runs the rest of the loop, which stands at its header, on all cores; none where one core is better, or a check
     /// fails. `began` is called when it does so for the first time.
-    pub fn run(&self, native: &Native, at: Position, pool: &Pool, forced: bool, began: impl FnOnce()) -> Option<Goes> {
+    pub fn run(
+        &self,
+        native: &Native,
+        state: &State,
+        at: Position,
+        pool: &Pool,
+        forced: bool,
+        began: impl FnOnce(),
+    ) -> Option<Goes> {
+        let slots = (state.slots_limit() as usize).saturating_sub(at.base() as usize) / 8;
+        if !native.computes_only() || !state.native_room() || (native.frame_slots() as usize) > slots {
+            return None;
+        }
         // SAFETY: the frame is one of the loop's function.
         let slot = |slot: u16| unsafe { at.base().add(usize::from(slot)).read() };
         let trips = slot(self.counter + 1).checked_add(1)?;
@@ -131,10 +156,13 @@ impl Parallel {
         if !holds(&self.region, &self.checks, slot) {
             return None;
         }
-        let frame = self.frame(native, at);
+        let slots = if self.calls { slots } else { native.frame_slots() as usize };
+        self.make_stacks(slots, pool.workers())?;
+        let frame = self.frame(at);
         let initial: Vec<u64> = self.reduced_slots().map(slot).collect();
         let (ended, last) = (Mutex::new(None), Mutex::new(None));
-        let run = Run { parallel: self, native, frame, initial: initial.clone(), ended, last, trips };
+        let caller = Caller { thread: thread::current().id(), native_limit: state.native_limit() };
+        let run = Run { parallel: self, native, frame, initial: initial.clone(), ended, last, trips, slots, caller };
         // What an iteration costs is measured on the first ones.
         let start = Instant::now();
         let (mut done, mut pilot) = (0, 1);
@@ -188,15 +216,20 @@ impl Parallel {
         self.short.load(Ordering::Relaxed) >= SHORT
     }
 
-    /// A copy of the loop's frame and of the headers around it, with room for what is inlined.
-    fn frame(&self, native: &Native, at: Position) -> Vec<u64> {
-        let mut frame = vec![0; HEADER + native.frame_slots() as usize];
-        let copied = HEADER + usize::from(self.frame_slots);
-        for (i, word) in frame.iter_mut().enumerate().take(copied) {
-            // SAFETY: the frame has its header before it, and so many slots.
-            *word = unsafe { at.base().sub(HEADER).add(i).read() };
+    /// A copy of the loop's frame, with its header.
+    fn frame(&self, at: Position) -> Vec<u64> {
+        // SAFETY: the frame has its header before it, and so many slots.
+        (0..HEADER + usize::from(self.frame_slots)).map(|i| unsafe { at.base().sub(HEADER).add(i).read() }).collect()
+    }
+
+    /// Stacks for all who may run chunks; none if there is no memory for them.
+    fn make_stacks(&self, slots: usize, count: usize) -> Option<()> {
+        let mut stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
+        stacks.retain(|stack| stack.slots() >= HEADER + slots);
+        while stacks.len() < count {
+            stacks.push(Stack::new(HEADER + slots, self.calls)?);
         }
-        frame
+        Some(())
     }
 
     /// Slots of all reductions: the words of a partial result in their order.
@@ -270,35 +303,105 @@ struct Run<'a> {
     /// The frame that the last iteration left.
     last: Mutex<Option<Vec<u64>>>,
     trips: u64,
+    /// Slots that frames may take from the loop's on: as many as on the program's own stack.
+    slots: usize,
+    caller: Caller,
 }
+
+/// The thread that runs the program.
+struct Caller {
+    thread: ThreadId,
+    native_limit: usize,
+}
+
+/// Bytes that a helper's native stack has: as a fiber's, so that the slots end first.
+pub const HELPER_STACK: usize = 256 << 20;
+/// Bytes at the end of it that native frames leave alone.
+const RESERVE: usize = 2 << 20;
+
+/// The slots of a chunk.
+enum Stack {
+    Small(Vec<u64>),
+    /// Committed as it is touched.
+    Deep(VmStack),
+}
+
+impl Stack {
+    fn new(slots: usize, deep: bool) -> Option<Stack> {
+        if deep { VmStack::new(slots).ok().map(Stack::Deep) } else { Some(Stack::Small(vec![0; slots])) }
+    }
+
+    fn slots(&self) -> usize {
+        match self {
+            Stack::Small(slots) => slots.len(),
+            Stack::Deep(stack) => stack.slots(),
+        }
+    }
+
+    /// Of the frame's header.
+    fn start(&mut self) -> *mut u64 {
+        match self {
+            Stack::Small(slots) => slots.as_mut_ptr(),
+            Stack::Deep(stack) => stack.base().as_ptr(),
+        }
+    }
+}
+
+// SAFETY: a stack is memory that its owner alone uses.
+unsafe impl Send for Stack {}
 
 impl Run<'_> {
     /// Runs some iterations, and adds to a partial result.
     fn chunk(&self, lo: u64, hi: u64, partial: &mut [u64]) -> Status {
         let parallel = self.parallel;
-        let mut frame = self.frame.clone();
-        let counter = HEADER + usize::from(parallel.counter);
-        frame[counter] = frame[counter].wrapping_add(lo);
-        frame[counter + 1] = hi - lo - 1;
-        for (slot, word) in parallel.reduced_slots().zip(parallel.identities(partial)) {
-            frame[HEADER + usize::from(slot)] = word;
+        let stack = self.parallel.stacks.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let Some(mut stack) = stack else { unreachable!("there is a stack for each worker") };
+        let start = stack.start();
+        // SAFETY: the stack has room for the loop's frame and its header.
+        let frame = unsafe {
+            ptr::copy_nonoverlapping(self.frame.as_ptr(), start, self.frame.len());
+            start.add(HEADER)
+        };
+        // SAFETY: all slots that are named are in the loop's frame, which nobody else knows.
+        let read = |slot: u16| unsafe { frame.add(usize::from(slot)).read() };
+        // SAFETY: as above.
+        let write = |slot: u16, word: u64| unsafe { frame.add(usize::from(slot)).write(word) };
+        write(parallel.counter, read(parallel.counter).wrapping_add(lo));
+        write(parallel.counter + 1, hi - lo - 1);
+        for (at, word) in parallel.reduced_slots().zip(parallel.identities(partial)) {
+            write(at, word);
         }
-        // SAFETY: the frame has the room that the code needs. A loop of this kind calls nothing, so no state is used.
-        let leave = unsafe { self.native.run(std::ptr::null_mut(), frame.as_mut_ptr().add(HEADER)) };
-        let done = matches!(leave, Leave::Goes { pc, base: 0 } if !parallel.code.contains(&pc.0));
+        // SAFETY: iterations are independent: nobody stores what this chunk loads, or uses what it stores. The limits are
+        // those of this stack and of this thread.
+        let computed = unsafe { self.native.compute(frame.add(self.slots), self.native_limit(), frame) };
+        let Some(Computed::Left { leave, frame: at }) = computed else { unreachable!("there was room for the frame") };
+        let done = at == frame && matches!(leave, Leave::Goes { pc, .. } if !parallel.code.contains(&pc.0));
         if !done {
             let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
             if ended.as_ref().is_none_or(|other| lo < other.lo) {
-                *ended = Some(Ended { lo, frame, leave });
+                let at = (at as usize - frame as usize) / 8;
+                *ended = Some(Ended { lo, stack, at, leave });
             }
             return Status::Stopped(lo);
         }
-        let own: Vec<u64> = parallel.reduced_slots().map(|slot| frame[HEADER + usize::from(slot)]).collect();
+        let own: Vec<u64> = parallel.reduced_slots().map(read).collect();
         parallel.combine(partial, &own, &self.initial);
         if hi == self.trips {
+            // SAFETY: the loop's frame is on the stack.
+            let frame = unsafe { std::slice::from_raw_parts(start, self.frame.len()) }.to_vec();
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame);
         }
+        self.parallel.stacks.lock().unwrap_or_else(PoisonError::into_inner).push(stack);
         Status::Done
+    }
+
+    fn native_limit(&self) -> usize {
+        if thread::current().id() == self.caller.thread {
+            return self.caller.native_limit;
+        }
+        let here = 0u8;
+        // Little of a helper's stack is in use where it runs chunks.
+        (&raw const here as usize) - (HELPER_STACK - RESERVE)
     }
 
     /// All iterations are done: what the loop leaves in its frame, and where the interpreter goes on.
@@ -325,24 +428,31 @@ impl Run<'_> {
     /// An error ended the loop: the frame of the lowest chunk that had one is the program's.
     fn resume(self, at: Position) -> Goes {
         let ended = self.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let Some(Ended { mut frame, leave: Leave::Goes { pc, base }, .. }) = ended else {
-            unreachable!("a chunk that calls nothing leaves by an error or at its end")
+        let Some(Ended { mut stack, at: inner, leave: Leave::Goes { pc, .. }, .. }) = ended else {
+            unreachable!("a chunk that only computes leaves by an error or at its end")
         };
-        let private = frame.as_ptr() as u64 + 8 * HEADER as u64;
-        // The headers of inlined frames hold addresses of their callers.
-        let mut inner = base as usize;
-        while inner > 0 {
-            let caller = (frame[HEADER + inner - 2] - private) / 8;
-            frame[HEADER + inner - 2] = at.base() as u64 + 8 * caller;
-            inner = caller as usize;
+        let private = stack.start().wrapping_add(HEADER);
+        // The headers of the frames above the loop's hold addresses of their callers.
+        let mut frame = inner;
+        while frame > 0 {
+            // SAFETY: each frame has its header before it, all in the stack that the chunk ran on.
+            let caller = unsafe {
+                let place = private.add(frame - HEADER);
+                let caller = (*place as usize - private as usize) / 8;
+                *place = at.base() as u64 + 8 * caller as u64;
+                caller
+            };
+            frame = caller;
         }
-        for (i, &word) in frame.iter().enumerate().skip(HEADER) {
-            // SAFETY: the stack has room for the frames of the region: they were asked for before.
-            unsafe { at.base().add(i - HEADER).write(word) };
-        }
-        Goes::On(at.at(pc, base))
+        let slots = (inner + INNERMOST).min(self.slots);
+        // SAFETY: the program's stack has as many slots from the loop's frame on as the chunk's had.
+        unsafe { ptr::copy_nonoverlapping(private, at.base(), slots) };
+        Goes::On(at.at(pc, inner as u32))
     }
 }
+
+/// Most slots of a frame.
+const INNERMOST: usize = u16::MAX as usize + 1;
 
 /// What changes nothing when it is combined; none where doing so twice is doing so once, and the value itself does.
 fn identity(combine: Combine) -> Option<u64> {

@@ -795,9 +795,9 @@ fn invariant(region: &Region) -> Vec<bool> {
 fn related(region: &Region, linear: &[Option<Linear>]) -> FxHashMap<Value, Poly> {
     let mut known = FxHashMap::default();
     let mut first: FxHashMap<Base, (Value, i64)> = FxHashMap::default();
-    let hidden = |slot: u16| match region.root().kind {
-        LoopKind::Counted { counter } => slot == counter || slot == counter + 1,
-        LoopKind::Open => false,
+    let hidden = |slot: u16| match region.root().map(|root| root.kind) {
+        Some(LoopKind::Counted { counter }) => slot == counter || slot == counter + 1,
+        _ => false,
     };
     let (counters, others): (Vec<Param>, Vec<Param>) =
         region.block(Region::ENTRY).params.iter().copied().partition(|param| hidden(param.slot));

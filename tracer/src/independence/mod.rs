@@ -149,7 +149,7 @@ pub fn decide(context: &Context<'_>) -> Verdict {
     if !refusals.is_empty() {
         return Verdict::Serial(refusals);
     }
-    let params = &region.block(region.root().header).params;
+    let params = region.root().map_or(&[][..], |root| &region.block(root.header).params);
     let unread = context.live.iter().copied().filter(|&slot| params.iter().all(|p| p.slot != slot)).collect();
     let uniform = (0..region.values.len() as u32).map(|v| forms.is_invariant(Value(v))).collect();
     Verdict::Independent(Independence {
@@ -251,7 +251,7 @@ fn counted(context: &Context<'_>, forms: &Forms<'_>, names: &Names<'_>) -> Vec<R
     let region = context.region;
     let trip = &forms.trips[0];
     let mut refusals = Vec::new();
-    let counted = matches!(region.root().kind, LoopKind::Counted { .. });
+    let counted = region.root().is_some_and(|root| matches!(root.kind, LoopKind::Counted { .. }));
     let header = Pc(context.program.loops[context.id.0 as usize].code.start);
     let mut leaves = Vec::new();
     for (i, block) in region.blocks.iter().enumerate() {

@@ -160,8 +160,8 @@ pub fn classify<'a>(forms: &mut Forms<'a>, names: &Names<'a>) -> Scalars {
 impl Analysis<'_, '_> {
     fn run(&mut self) -> Scalars {
         let region = self.region;
-        let root = region.root();
         let mut scalars = Scalars::default();
+        let Some(root) = region.root() else { return scalars };
         let counter = match root.kind {
             LoopKind::Counted { counter } => Some(counter),
             LoopKind::Open => None,
@@ -228,7 +228,8 @@ impl Analysis<'_, '_> {
     /// Slots that have no parameter at the header, written on every path, and are read behind the loop.
     fn leaving(&mut self, scalars: &mut Scalars) {
         let region = self.region;
-        let params: Vec<u16> = region.block(region.root().header).params.iter().map(|p| p.slot).collect();
+        let Some(root) = region.root() else { return };
+        let params: Vec<u16> = region.block(root.header).params.iter().map(|p| p.slot).collect();
         for block in &region.blocks {
             let Terminator::Exit(exit, args) = &block.end else { continue };
             let exit = region.exit(*exit);

@@ -1,4 +1,5 @@
-//! The region IR: all paths of one loop's iteration as a graph of blocks with parameters, in SSA form.
+//! The region IR: all paths of one loop's iteration, or of one function from its entry to its returns, as a graph of blocks
+//! with parameters, in SSA form.
 //!
 //! Independence, and later LLVM, lanes and kernels, read this one IR; none looks at the syntax tree. Opcodes mirror the
 //! methods of `Machine`, so that what an instruction of the bytecode means is still written once.
@@ -8,11 +9,13 @@
 //!
 //! # Invariants
 //!
-//! - `block0` is the entry: its parameters are the live slots at the loop's header, its instructions are the constants.
-//!   It jumps to the header, which has parameters only for slots that the loop writes.
+//! - `block0` is the entry: its parameters are the live slots at the loop's header, or the function's parameters that are
+//!   read; its instructions are the constants. It jumps to the header, which has parameters only for slots that the loop
+//!   writes, or to the function's first block.
 //! - There is one block for each (inline chain, bytecode block) reached; a call that is inlined or a decision that emits
 //!   on one side cuts a block in two. Blocks stand in an order in which each comes after those that dominate it.
-//! - `cycle0` is the region's loop. Every other cycle is a loop inside of it, of the same function or of an inlined one.
+//! - `cycle0` of a loop's region is that loop. Every other cycle is a loop inside of it, of the same function or of an
+//!   inlined one. The outermost cycles of a function's region lie in none.
 //!   A branch to an earlier block goes to the header of a cycle.
 //! - A guard ends the program with its fault if its condition is false. An instruction behind a guard is not moved
 //!   before it.
@@ -236,7 +239,7 @@ pub enum ExitKind {
     Done,
     /// Any other way out of the loop within its function: the condition of a `while`, `break`.
     Leave,
-    /// Out of the loop's function.
+    /// Out of the region's function.
     Return,
     /// The program ends with an error.
     Fault(Fault),
@@ -254,9 +257,19 @@ pub struct Exit {
     pub slots: Vec<u16>,
 }
 
-/// All paths of one iteration of a loop.
+/// What a region holds all paths of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Whole {
+    /// One iteration of a loop, `cycle0`.
+    Loop,
+    /// One call of a function, that of `chain0`.
+    Function,
+}
+
+/// All paths of one iteration of a loop, or of one call of a function.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Region {
+    pub whole: Whole,
     pub chains: Vec<Chain>,
     pub cycles: Vec<Cycle>,
     pub exits: Vec<Exit>,
@@ -267,6 +280,7 @@ pub struct Region {
 
 impl Region {
     pub const ENTRY: BlockId = BlockId(0);
+    /// The cycle that the region of a loop is of.
     pub const ROOT: CycleId = CycleId(0);
 
     pub fn block(&self, id: BlockId) -> &Block {
@@ -313,9 +327,12 @@ impl Region {
         }
     }
 
-    /// The loop that the region is of.
-    pub fn root(&self) -> &Cycle {
-        &self.cycles[0]
+    /// The loop that the region is of; none if it is of a function.
+    pub fn root(&self) -> Option<&Cycle> {
+        match self.whole {
+            Whole::Loop => self.cycles.first(),
+            Whole::Function => None,
+        }
     }
 
     /// Instructions, constants and terminators apart.

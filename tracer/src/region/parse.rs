@@ -13,7 +13,7 @@ use scaly_interp::routine::Routine;
 
 use super::{
     Block, BlockId, Chain, ChainId, Cycle, CycleId, Def, Edge, Exit, ExitId, ExitKind, Inst, InstId, Kept, Op, Param,
-    Region, Terminator, Type, Value, ValueData,
+    Region, Terminator, Type, Value, ValueData, Whole,
 };
 
 /// What is wrong with a text, and in which of its lines, counted from 1.
@@ -141,6 +141,7 @@ impl<'a> Line<'a> {
 
 #[derive(Default)]
 struct Parser {
+    function: bool,
     chains: Vec<Chain>,
     cycles: Vec<Cycle>,
     exits: Vec<Exit>,
@@ -378,7 +379,10 @@ impl FromStr for Region {
             if rest.trim().is_empty() {
                 continue;
             }
-            if row(&mut line, ChainId::PREFIX, p.chains.len())? {
+            if p.chains.is_empty() && line.eat("of") {
+                line.expect("function")?;
+                p.function = true;
+            } else if row(&mut line, ChainId::PREFIX, p.chains.len())? {
                 p.chain(&mut line)?;
             } else if row(&mut line, CycleId::PREFIX, p.cycles.len())? {
                 p.cycle(&mut line)?;
@@ -403,6 +407,7 @@ impl FromStr for Region {
             }
         }
         Ok(Region {
+            whole: if p.function { Whole::Function } else { Whole::Loop },
             chains: p.chains,
             cycles: p.cycles,
             exits: p.exits,

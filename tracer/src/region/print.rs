@@ -14,6 +14,8 @@
 //!   branch v7, block2(v5), block3() @5
 //! ```
 //!
+//! The region of a function begins with the line `of function`.
+//!
 //! A parameter's `= 2` is its slot; `@3` is the instruction of the bytecode. What an instruction keeps stands before that:
 //! `guard v6 IndexOutOfRange keep (chain0 3 v5)`.
 
@@ -21,7 +23,7 @@ use std::fmt;
 
 use scaly_interp::program::LoopKind;
 
-use super::{Block, Edge, ExitKind, Inst, Kept, Op, Region, Terminator, Value};
+use super::{Block, Edge, ExitKind, Inst, Kept, Op, Region, Terminator, Value, Whole};
 
 /// Items with commas between them.
 struct List<'a, T>(&'a [T]);
@@ -128,6 +130,9 @@ impl Region {
 
 impl fmt::Display for Region {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.whole == Whole::Function {
+            writeln!(f, "of function")?;
+        }
         for (i, chain) in self.chains.iter().enumerate() {
             write!(f, "chain{i} = {}", chain.function)?;
             if let Some((caller, pc)) = chain.caller {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{BlockId, Def, Dominators, Inst, InstId, Op, Region, Terminator, Type, Value};
+use super::{BlockId, Def, Dominators, ExitKind, Inst, InstId, Op, Region, Terminator, Type, Value, Whole};
 
 /// What is broken, and in which block.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -125,6 +125,8 @@ impl Verifier<'_> {
         if let Terminator::Exit(exit, args) = &block.end {
             let Some(exit) = region.exits.get(exit.index()) else { return self.error(format!("{exit} is missing")) };
             self.ensure(exit.slots.len() == args.len(), || "as many values as the exit has slots".into())?;
+            let leaves_loop = matches!(exit.kind, ExitKind::Done | ExitKind::Leave);
+            self.ensure(!(leaves_loop && region.whole == Whole::Function), || "a function has no such exit".into())?;
         }
         for edge in block.end.edges() {
             let target = region.block(edge.to);
@@ -179,13 +181,15 @@ impl Region {
         }
         let dominators = Dominators::of(self);
         let mut verifier = Verifier { region: self, dominators, block: Region::ENTRY, position };
-        if self.blocks.len() < 2 || self.cycles.is_empty() || self.chains.is_empty() {
+        let root = self.whole == Whole::Function || !self.cycles.is_empty();
+        if self.blocks.len() < 2 || !root || self.chains.is_empty() {
             return verifier.error("a region has an entry, a header and a cycle");
         }
         for (i, cycle) in self.cycles.iter().enumerate() {
             let known = cycle.header.index() < self.blocks.len() && cycle.parent.is_none_or(|p| p.index() < i);
             verifier.ensure(known, || format!("cycle{i}"))?;
-            verifier.ensure(cycle.parent.is_none() == (i == 0), || format!("cycle{i} lies in cycle0"))?;
+            let lies = self.whole == Whole::Function || cycle.parent.is_none() == (i == 0);
+            verifier.ensure(lies, || format!("cycle{i} lies in cycle0"))?;
         }
         for i in 0..self.blocks.len() {
             verifier.block = BlockId(i as u32);
@@ -225,6 +229,21 @@ block3 chain0 @9 ():
     #[test]
     fn a_good_region_passes() {
         assert_eq!(LOOP.parse::<Region>().unwrap().verify(), Ok(()));
+    }
+
+    #[test]
+    fn a_function_has_returns_and_its_loops_lie_where_they_like() {
+        let function = format!("of function\n{LOOP}");
+        let error = function.parse::<Region>().unwrap().verify().unwrap_err();
+        assert_eq!(error.to_string(), "block3: a function has no such exit");
+        let function = function.replace("leave @9", "return @9");
+        assert_eq!(function.parse::<Region>().unwrap().verify(), Ok(()));
+        assert!(function.parse::<Region>().unwrap().root().is_none());
+        let without = function.replace("cycle0 = loop0 chain0 block1 open\n", "").replace(" cycle0", "");
+        assert_eq!(
+            without.parse::<Region>().unwrap().verify().unwrap_err().to_string(),
+            "block2: an edge back to block1, which is no header"
+        );
     }
 
     #[test]

@@ -7,15 +7,16 @@
 use super::builder::{Builder, NOWHERE};
 use crate::region::{
     Block, BlockId, Def, Edge, Effects, ExitId, Inst, InstId, Op, Param, Region, Terminator, Type, Value, ValueData,
+    Whole,
 };
 
-pub fn finish(mut b: Builder) -> Region {
+pub fn finish(mut b: Builder, whole: Whole) -> Region {
     skip_empty(&mut b);
     let reached = reached(&b);
     forward(&mut b, &reached);
     sweep(&mut b, &reached);
     settle_types(&mut b, &reached);
-    number(b, &reached)
+    number(b, &reached, whole)
 }
 
 /// Edges through blocks that do nothing lead to where these jump.
@@ -269,7 +270,7 @@ fn reread(b: &mut Builder, block: BlockId, value: Value, ty: Type) -> Value {
 }
 
 /// Numbers blocks, instructions, values and exits as they stand.
-fn number(b: Builder, reached: &[bool]) -> Region {
+fn number(b: Builder, reached: &[bool], whole: Whole) -> Region {
     let mut block_to = vec![NOWHERE; b.blocks.len()];
     let kept = block_to.iter_mut().zip(reached).filter(|&(_, &reached)| reached);
     kept.enumerate().for_each(|(next, (to, _))| *to = BlockId(next as u32));
@@ -340,7 +341,7 @@ fn number(b: Builder, reached: &[bool]) -> Region {
         block.cycle = block.cycle.and_then(|c| cycle_to[c.index()]);
     }
     keep_chains(&mut chains, &mut blocks, &mut kept, &mut insts);
-    Region { chains, cycles: kept, exits, blocks, insts, values }
+    Region { whole, chains, cycles: kept, exits, blocks, insts, values }
 }
 
 /// Drops chains of calls that left no block behind.

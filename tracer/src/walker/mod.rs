@@ -1,4 +1,5 @@
-//! Follows all bytecode that one iteration of a loop can reach, without executing it, and builds the loop's region.
+//! Follows all bytecode that one iteration of a loop, or one call of a function, can reach, without executing it, and
+//! builds its region.
 //!
 //! Types are static, so a path can be followed without a value: `step` says what an instruction does, and the walker
 //! takes every branch both ways. Small callees are walked in place; a recursive or large one stays a call, which counts
@@ -36,7 +37,7 @@ use builder::{Builder, NOWHERE};
 pub use code::{Code, CodeBlock, SlotSet, written};
 pub use fold::{int as fold_int, int_unary as fold_unary};
 pub use linear::{Base, Linear, at_entry as linear_at_entry};
-pub use open::{Open, OpenReason};
+pub use open::{Open, OpenReason, Root};
 pub use operands::{Flow, Slots};
 use rustc_hash::FxHashMap;
 use scaly_interp::bytecode::Instruction;
@@ -48,9 +49,11 @@ use scope::Scope;
 
 use crate::effects::taken;
 use crate::parameters::Parameters;
-use crate::region::{BlockId, Chain, ChainId, Cycle, CycleId, Edge, ExitKind, Kept, Op, Region, Terminator, Value};
+use crate::region::{
+    BlockId, Chain, ChainId, Cycle, CycleId, Edge, ExitKind, Kept, Op, Region, Terminator, Value, Whole,
+};
 
-/// Walks the loops of one program; keeps what it learned of each function.
+/// Walks the loops and functions of one program; keeps what it learned of each function.
 pub struct Walker<'a> {
     program: &'a Program,
     parameters: Parameters,
@@ -85,22 +88,31 @@ impl<'a> Walker<'a> {
 
     /// The region of a loop, closed, or why it is not. A region that becomes too large is walked again with less inlined.
     pub fn walk(&mut self, id: LoopId) -> Result<Region, Open> {
-        let mut result = self.attempt(id, self.parameters.region_inline);
+        self.walk_root(Root::Loop(id))
+    }
+
+    /// The region of a function, from its entry to its returns. A call of itself stays a call.
+    pub fn walk_function(&mut self, id: FunctionId) -> Result<Region, Open> {
+        self.walk_root(Root::Function(id))
+    }
+
+    fn walk_root(&mut self, root: Root) -> Result<Region, Open> {
+        let mut result = self.attempt(root, self.parameters.region_inline);
         for inline_size in [self.parameters.region_inline_small, 0] {
             match result {
-                Err(Open { reason: OpenReason::TooLarge { .. }, .. }) => result = self.attempt(id, inline_size),
+                Err(Open { reason: OpenReason::TooLarge { .. }, .. }) => result = self.attempt(root, inline_size),
                 _ => break,
             }
         }
         result
     }
 
-    fn attempt(&mut self, id: LoopId, inline_size: u32) -> Result<Region, Open> {
+    fn attempt(&mut self, root: Root, inline_size: u32) -> Result<Region, Open> {
         let program = self.program;
         let lengths = program.texts.iter().map(|t| t.len() as i64).collect();
         let mut walk = Walk {
             program,
-            root: id,
+            root,
             inline_size,
             builder: Builder::new(lengths),
             deepest: self.parameters.region_depth,
@@ -108,8 +120,11 @@ impl<'a> Walker<'a> {
             outer: Vec::new(),
             walker: self,
         };
-        walk.root()?;
-        Ok(finish::finish(walk.builder))
+        let whole = match root {
+            Root::Loop(id) => walk.whole_loop(id).map(|()| Whole::Loop)?,
+            Root::Function(id) => walk.whole_function(id).map(|()| Whole::Function)?,
+        };
+        Ok(finish::finish(walk.builder, whole))
     }
 }
 
@@ -141,7 +156,7 @@ struct Returned {
 struct Activation {
     chain: ChainId,
     code: Rc<Code>,
-    /// The bytecode that belongs to the region: all of the function, or of the region's loop.
+    /// The bytecode that belongs to the region: all of the function, or of the loop that is walked.
     range: std::ops::Range<u32>,
     /// Slots that the region's loop writes; an exit gives values for these.
     written: Option<SlotSet>,
@@ -157,7 +172,7 @@ struct Activation {
 struct Walk<'w, 'a> {
     program: &'a Program,
     walker: &'w mut Walker<'a>,
-    root: LoopId,
+    root: Root,
     inline_size: u32,
     deepest: u32,
     limit: u32,
@@ -168,11 +183,11 @@ struct Walk<'w, 'a> {
 
 impl Walk<'_, '_> {
     fn open<T>(&self, reason: OpenReason, pc: u32) -> Result<T, Open> {
-        Err(Open { id: self.root, reason, pc: Pc(pc) })
+        Err(Open { root: self.root, reason, pc: Pc(pc) })
     }
 
-    fn root(&mut self) -> Result<(), Open> {
-        let l = &self.program.loops[self.root.0 as usize];
+    fn whole_loop(&mut self, id: LoopId) -> Result<(), Open> {
+        let l = &self.program.loops[id.0 as usize];
         let code = self.walker.code(l.function);
         let Some(header) = code.block_at(l.code.start) else {
             return self.open(OpenReason::Malformed, l.code.start);
@@ -181,29 +196,50 @@ impl Walk<'_, '_> {
             return self.open(OpenReason::Malformed, l.code.start);
         };
         let written = written.clone();
-        let pc = Pc(l.code.start);
+        let slots = self.program.function(l.function).frame_slots;
+        let live: Vec<u16> = code.live[header].iter().filter(|&s| s < slots).collect();
+        self.begin(code, header, &live, l.code.clone(), Some(written))
+    }
+
+    fn whole_function(&mut self, id: FunctionId) -> Result<(), Open> {
+        let function = self.program.function(id);
+        let code = self.walker.code(id);
+        let params: Vec<u16> = (0..function.param_slots).collect();
+        self.begin(code, 0, &params, function.code.clone(), None)
+    }
+
+    /// Walks all from a block on, whose slots are the entry's parameters.
+    fn begin(
+        &mut self,
+        code: Rc<Code>,
+        first: usize,
+        params: &[u16],
+        range: std::ops::Range<u32>,
+        written: Option<SlotSet>,
+    ) -> Result<(), Open> {
+        let pc = Pc(range.start);
         let b = &mut self.builder;
-        b.chains.push(Chain { function: l.function, caller: None });
+        b.chains.push(Chain { function: code.function, caller: None });
         b.pc = pc;
         b.block = b.new_block(ChainId(0), pc, None);
-        let slots = self.program.function(l.function).frame_slots;
+        let slots = self.program.function(code.function).frame_slots;
         let mut frame: Frame = vec![None; usize::from(slots)];
-        for slot in code.live[header].iter().filter(|&s| s < slots) {
+        for &slot in params {
             frame[usize::from(slot)] = Some(b.add_param(Region::ENTRY, slot, None));
         }
         b.end(Terminator::Jump(Edge { to: NOWHERE, args: Vec::new() }));
         let mut activation = Activation {
             chain: ChainId(0),
             code,
-            range: l.code.clone(),
-            written: Some(written),
+            range,
+            written,
             outer: None,
             cycles: Vec::new(),
             pending: BTreeMap::new(),
             headers: FxHashMap::default(),
             returns: Vec::new(),
         };
-        activation.pending.insert(header, vec![Pending { from: Region::ENTRY, edge: 0, frame, scope: Rc::default() }]);
+        activation.pending.insert(first, vec![Pending { from: Region::ENTRY, edge: 0, frame, scope: Rc::default() }]);
         self.walk(&mut activation)
     }
 
@@ -380,8 +416,10 @@ impl Walk<'_, '_> {
     fn jump(&mut self, a: &mut Activation, pc: u32, target: u32) -> Result<(), Open> {
         let from = self.builder.block;
         if !a.range.contains(&target) {
-            let Some(written) = a.written.clone() else { return self.open(OpenReason::Malformed, pc) };
-            let counted = &self.program.loops[self.root.0 as usize];
+            let (Some(written), Root::Loop(id)) = (a.written.clone(), self.root) else {
+                return self.open(OpenReason::Malformed, pc);
+            };
+            let counted = &self.program.loops[id.0 as usize];
             let done = pc + 1 == counted.code.end
                 && target == counted.code.end
                 && matches!(counted.kind, scaly_interp::program::LoopKind::Counted { .. });
@@ -457,11 +495,19 @@ impl Walk<'_, '_> {
         if size > self.inline_size as usize {
             return false;
         }
+        // A small function's calls of itself are walked in place a few times where the region is that function: what a
+        // call costs is then paid once in so many activations.
+        let small = self.root == Root::Function(function) && size <= self.walker.parameters.recursion_size as usize;
+        let mut again = if small { self.walker.parameters.recursion_depth } else { 0 };
         let (mut depth, mut at) = (0, chain);
         loop {
             let chain = &self.builder.chains[at.index()];
-            if chain.function == function {
-                return false;
+            // The first is the region's own.
+            if chain.function == function && (chain.caller.is_some() || again == 0) {
+                if again <= 1 {
+                    return false;
+                }
+                again -= 1;
             }
             depth += 1;
             match chain.caller {

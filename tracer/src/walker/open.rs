@@ -2,9 +2,25 @@
 
 use std::fmt;
 
-use scaly_interp::program::{LoopId, Pc};
+use scaly_interp::program::{FunctionId, LoopId, Pc};
 
-/// Why the walker could not follow every path of a loop.
+/// What is walked.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Root {
+    Loop(LoopId),
+    Function(FunctionId),
+}
+
+impl fmt::Display for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Root::Loop(id) => write!(f, "{id}"),
+            Root::Function(id) => write!(f, "{id}"),
+        }
+    }
+}
+
+/// Why the walker could not follow every path of a loop or a function.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum OpenReason {
     /// More instructions than the limit, even with no call inlined.
@@ -16,7 +32,7 @@ pub enum OpenReason {
 /// A region that was left open, and where.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Open {
-    pub id: LoopId,
+    pub root: Root,
     pub reason: OpenReason,
     pub pc: Pc,
 }
@@ -26,7 +42,11 @@ impl Open {
     pub fn text(&self) -> String {
         match self.reason {
             OpenReason::TooLarge { limit } => {
-                format!("an iteration has more than {limit} instructions; move inner work into functions")
+                let of = match self.root {
+                    Root::Loop(_) => "an iteration",
+                    Root::Function(_) => "a call",
+                };
+                format!("{of} has more than {limit} instructions; move inner work into functions")
             }
             OpenReason::Malformed => "its bytecode is malformed".into(),
         }
@@ -35,6 +55,6 @@ impl Open {
 
 impl fmt::Display for Open {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} open at {}: {:?}", self.id, self.pc, self.reason)
+        write!(f, "{} open at {}: {:?}", self.root, self.pc, self.reason)
     }
 }

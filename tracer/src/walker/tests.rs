@@ -247,3 +247,76 @@ fn guards_and_calls_keep_what_the_interpreter_needs() {
     }
     assert!(!walk(MAP).unwrap().contains("keep"));
 }
+
+fn walk_function(text: &str, function: u32) -> String {
+    let program = parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let mut walker = Walker::new(&program, Parameters::default()).keeping();
+    let region = walker.walk_function(FunctionId(function)).unwrap_or_else(|open| panic!("{open}\n{text}"));
+    region.verify().unwrap_or_else(|error| panic!("{error}\n{region}"));
+    let text = region.to_string();
+    assert_eq!(text.parse::<Region>().unwrap_or_else(|error| panic!("{error}\n{text}")), region);
+    text
+}
+
+/// From the entry to the returns: the call of itself stays one, and keeps what is read behind it.
+#[test]
+fn a_function_that_calls_itself() {
+    let program = "
+main f
+function f(params 1, results 1, frame 8)
+  JLtSImm s0, 2 -> @small
+  AddImm s4, s0, -1
+  Call s4, f
+  Add s0, s0, s4
+small: Return1 s0
+";
+    assert_eq!(
+        walk_function(program, 0),
+        "\
+of function
+chain0 = function0
+exit0 = return @4 (0)
+block0 chain0 @0 (v0: i64 = 0):
+  v1: i64 = const 2 @0
+  v2: i64 = const -1 @1
+  jump block1() @0
+block1 chain0 @0 ():
+  v3: bool = lt_s v0, v1 @0
+  branch v3, block3(v0), block2() @0
+block2 chain0 @1 ():
+  v4: i64 = add v0, v2 @1
+  v5: i64 = call function0 (v4) keep (chain0 0 v0, chain0 4 v4) @2
+  v6: i64 = add v0, v5 @3
+  jump block3(v6) @3
+block3 chain0 @4 (v7: i64 = 0):
+  exit exit0 (v7) @4
+"
+    );
+}
+
+/// The loops of a function are cycles of its region, several of them outermost; small callees are walked in place.
+#[test]
+fn the_loops_of_a_function() {
+    let twice = CALL.replace("out: Return1 s1", "out: Const s2, 0\n  ForPrepS s2..4, s0 -> @last\nloop counted s2..4 @again..@last\nagain: Add s1, s1, s2\n  ForLoop s2..4, loop1 -> @again\nlast: Return1 s1");
+    let text = walk_function(&twice, 0);
+    assert!(text.contains("cycle0 = loop0 chain0") && text.contains("cycle1 = loop1 chain0"), "{text}");
+    assert!(!text.contains(" in cycle") && text.contains("chain1 = function1 in chain0"), "{text}");
+    assert!(text.contains("= return @") && !text.contains("= done"), "{text}");
+}
+
+/// A function that is endless has no way out but those that end the program.
+#[test]
+fn a_function_that_never_returns() {
+    let text = walk_function(
+        "
+main f
+function f(params 1, results 0, frame 4)
+loop open @top..@out
+top: AddImm s0, s0, 1
+  Loop loop0 -> @top
+out: Return
+",
+        0,
+    );
+    assert!(!text.contains("exit0"), "{text}");
+}

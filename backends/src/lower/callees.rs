@@ -1,0 +1,151 @@
+//! Which functions a module holds beside the region asked for, and how each of them is called.
+
+use rustc_hash::FxHashMap;
+use scaly_interp::program::FunctionId;
+use scaly_tracer::parameters::Parameters;
+use scaly_tracer::region::{ExitKind, Op, Region, Terminator, Type, Whole};
+use scaly_tracer::walker::Walker;
+
+use super::{Context, Refusal, frame_slots};
+
+/// How a slot crosses a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Passed {
+    /// In a register, as the slot's 64 bits.
+    Word,
+    /// In a register, as an f64.
+    Float,
+    /// In the callee's frame.
+    InFrame,
+}
+
+impl Passed {
+    pub fn type_name(self) -> &'static str {
+        match self {
+            Passed::Float => "double",
+            _ => "i64",
+        }
+    }
+}
+
+/// Words that come in registers; two more hold the run and the frame.
+const WORD_REGISTERS: usize = 4;
+const FLOAT_REGISTERS: usize = 8;
+/// Results that are returned in registers.
+const RESULT_REGISTERS: usize = 2;
+
+/// A function of the module.
+#[derive(Debug)]
+pub struct Callee {
+    pub name: String,
+    pub region: Region,
+    /// Parameters of the region: slot, and how it comes.
+    pub params: Vec<(u16, Passed)>,
+    /// By slot, if they are returned in registers; else all are in the frame.
+    pub results: Option<Vec<Passed>>,
+    /// Less must not be entered.
+    pub frame_slots: u32,
+}
+
+/// The functions of a module. That of the region comes first, if the region is a function's.
+#[derive(Debug, Default)]
+pub struct Callees {
+    pub functions: Vec<Callee>,
+    position: FxHashMap<FunctionId, usize>,
+}
+
+impl Callees {
+    /// All that are called directly, up to the limits; what may wait is called by the interpreter only.
+    pub fn of(region: &Region, context: Context<'_>, name: &str) -> Result<Callees, Refusal> {
+        let mut callees = Callees::default();
+        if region.whole == Whole::Function {
+            callees.add(region.clone(), context, name)?;
+        }
+        let parameters = Parameters::default();
+        let mut walker = Walker::new(context.program, parameters).keeping();
+        let mut size = region.size();
+        let mut todo: Vec<FunctionId> = called(region).collect();
+        let mut seen = todo.clone();
+        todo.reverse();
+        while let Some(id) = todo.pop() {
+            let waits = context.waits.get(id.0 as usize).copied().unwrap_or(true);
+            let exists = (id.0 as usize) < context.program.functions.len();
+            if waits
+                || !exists
+                || callees.find(id).is_some()
+                || callees.functions.len() >= parameters.module_functions as usize
+            {
+                continue;
+            }
+            let Ok(region) = walker.walk_function(id) else { continue };
+            if size + region.size() > parameters.module_instructions as usize {
+                continue;
+            }
+            size += region.size();
+            for id in called(&region) {
+                if !seen.contains(&id) {
+                    seen.push(id);
+                    todo.push(id);
+                }
+            }
+            callees.add(region, context, name)?;
+        }
+        Ok(callees)
+    }
+
+    /// The function with this number, if the module has it.
+    pub fn find(&self, id: FunctionId) -> Option<usize> {
+        self.position.get(&id).copied()
+    }
+
+    fn add(&mut self, region: Region, context: Context<'_>, name: &str) -> Result<(), Refusal> {
+        let id = region.chains[0].function;
+        let function = context.program.functions.get(id.0 as usize).ok_or(Refusal::OtherProgram)?;
+        self.position.insert(id, self.functions.len());
+        self.functions.push(Callee {
+            name: format!("{name}.{id}"),
+            params: params(&region),
+            results: results(&region, function.result_slots),
+            frame_slots: frame_slots(&region, context.program)?,
+            region,
+        });
+        Ok(())
+    }
+}
+
+fn called(region: &Region) -> impl Iterator<Item = FunctionId> {
+    region.insts.iter().filter_map(|inst| match inst.op {
+        Op::Call(id) => Some(id),
+        _ => None,
+    })
+}
+
+/// The first ones come in registers, as many as there are.
+fn params(region: &Region) -> Vec<(u16, Passed)> {
+    let (mut words, mut floats) = (0, 0);
+    let params = region.block(Region::ENTRY).params.iter();
+    let passed = params.map(|param| {
+        let (used, registers, passed) = match region.ty(param.value) {
+            Type::Float => (&mut floats, FLOAT_REGISTERS, Passed::Float),
+            _ => (&mut words, WORD_REGISTERS, Passed::Word),
+        };
+        *used += 1;
+        (param.slot, if *used > registers { Passed::InFrame } else { passed })
+    });
+    passed.collect()
+}
+
+/// An f64 is returned as one where all returns have one.
+fn results(region: &Region, slots: u16) -> Option<Vec<Passed>> {
+    let count = usize::from(slots);
+    if count > RESULT_REGISTERS {
+        return None;
+    }
+    let returns = region.blocks.iter().filter_map(|block| match &block.end {
+        Terminator::Exit(exit, values) if region.exit(*exit).kind == ExitKind::Return => Some(values),
+        _ => None,
+    });
+    let returns: Vec<_> = returns.collect();
+    let float = |i: usize| returns.iter().all(|values| values.get(i).is_some_and(|&v| region.ty(v) == Type::Float));
+    Some((0..count).map(|i| if float(i) { Passed::Float } else { Passed::Word }).collect())
+}

@@ -1,0 +1,24 @@
+//! What code reads of the run that it is part of, and where it says where it left.
+
+use std::mem::offset_of;
+
+use scaly_interp::interpreter::State;
+
+/// Lies where a run has entered code; code is given its address.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Run {
+    /// Behind the last slot of the stack of frames.
+    pub slots_limit: *mut u64,
+    /// Lowest address of the native stack that frames may reach.
+    pub native_limit: usize,
+    /// For routines and for calls of what is not in the module; code that only computes does not read it.
+    pub state: *mut State,
+    /// Written by the function that leaves: its frame.
+    pub left: *mut u64,
+}
+
+pub const SLOTS_LIMIT: usize = offset_of!(Run, slots_limit);
+pub const NATIVE_LIMIT: usize = offset_of!(Run, native_limit);
+pub const STATE: usize = offset_of!(Run, state);
+pub const LEFT: usize = offset_of!(Run, left);
