@@ -380,7 +380,11 @@ impl Analysis<'_, '_> {
             && web.wraps.is_empty()
             && web.compares.is_empty();
         let Some(&(_, first)) = web.foreign.first() else { return false };
+        // Variables that exchange their values are in one web.
+        let Some(root) = self.region.root() else { return false };
+        let mut carried = self.region.block(root.header).params.iter().map(|param| param.value);
         untouched
+            && carried.all(|param| param == web.start || !web.values.contains(&param))
             && self.forms.is_invariant(first.value)
             && web.foreign.iter().all(|(_, arg)| arg.value == first.value)
             && self.always_current(web)

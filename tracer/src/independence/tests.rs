@@ -539,6 +539,16 @@ fn a_flag() {
     assert_eq!(verdict(&read), "serial: each iteration needs `sum` from the one before");
 }
 
+/// `let t a, set a: b, set b: t`
+#[test]
+fn variables_that_exchange_their_values() {
+    let body = "Move s12, s8
+  Move s8, s5
+  Move s5, s12";
+    let text = with_params("value", "value", body, "Move s0, s8");
+    assert!(verdict(&text).starts_with("serial"), "{}", verdict(&text));
+}
+
 /// A slot that runs through all rows: `for y in n, for x in w { set a[k]: x, set k: k + 1 }`
 #[test]
 fn a_running_index() {
