@@ -248,9 +248,10 @@ fn guards_and_calls_keep_what_the_interpreter_needs() {
     assert!(!walk(MAP).unwrap().contains("keep"));
 }
 
-fn walk_function(text: &str, function: u32) -> String {
+fn walk_function(text: &str, function: u32, recursion_depth: u32) -> String {
     let program = parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
-    let mut walker = Walker::new(&program, Parameters::default()).keeping();
+    let parameters = Parameters { recursion_depth, ..Parameters::default() };
+    let mut walker = Walker::new(&program, parameters).keeping();
     let region = walker.walk_function(FunctionId(function)).unwrap_or_else(|open| panic!("{open}\n{text}"));
     region.verify().unwrap_or_else(|error| panic!("{error}\n{region}"));
     let text = region.to_string();
@@ -271,7 +272,7 @@ function f(params 1, results 1, frame 8)
 small: Return1 s0
 ";
     assert_eq!(
-        walk_function(program, 0),
+        walk_function(program, 0, 0),
         "\
 of function
 chain0 = function0
@@ -292,13 +293,17 @@ block3 chain0 @4 (v7: i64 = 0):
   exit exit0 (v7) @4
 "
     );
+    // Walked in place twice.
+    let text = walk_function(program, 0, 2);
+    assert!(text.contains("chain2 = function0 in chain1 @2\n") && !text.contains("chain3"), "{text}");
+    assert_eq!(text.matches(" = call function0 (").count(), 1, "{text}");
 }
 
 /// The loops of a function are cycles of its region, several of them outermost; small callees are walked in place.
 #[test]
 fn the_loops_of_a_function() {
     let twice = CALL.replace("out: Return1 s1", "out: Const s2, 0\n  ForPrepS s2..4, s0 -> @last\nloop counted s2..4 @again..@last\nagain: Add s1, s1, s2\n  ForLoop s2..4, loop1 -> @again\nlast: Return1 s1");
-    let text = walk_function(&twice, 0);
+    let text = walk_function(&twice, 0, 0);
     assert!(text.contains("cycle0 = loop0 chain0") && text.contains("cycle1 = loop1 chain0"), "{text}");
     assert!(!text.contains(" in cycle") && text.contains("chain1 = function1 in chain0"), "{text}");
     assert!(text.contains("= return @") && !text.contains("= done"), "{text}");
@@ -316,6 +321,7 @@ top: AddImm s0, s0, 1
   Loop loop0 -> @top
 out: Return
 ",
+        0,
         0,
     );
     assert!(!text.contains("exit0"), "{text}");
