@@ -31,7 +31,7 @@ use scaly_interp::tier::{Goes, NativeCall, Position, Tier};
 use scaly_runtime::pool::Pool;
 use scaly_tracer::backend::Backend;
 use scaly_tracer::effects;
-use scaly_tracer::log::{Event, Log, RegionRuns, Statistics, Variant};
+use scaly_tracer::log::{Event, Log, RegionRuns, SAMPLE_NS, Statistics, Variant};
 use scaly_tracer::manager::{Above, Tracing};
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::Region;
@@ -39,12 +39,12 @@ use scaly_tracer::region::Region;
 use crate::compiler::{Building, Compiler};
 use crate::lower::{Addresses, Context};
 use crate::native::{Left, Native};
-use analysis::Analysis;
-use parallel::Parallel;
+use analysis::{Analysis, Why};
+use parallel::{Alone, Parallel};
 use samples::Samples;
 
 /// From one sample to the next.
-const PERIOD: Duration = Duration::from_millis(2);
+const PERIOD: Duration = Duration::from_nanos(SAMPLE_NS);
 /// Samples until a loop is walked.
 const SAMPLES: u32 = 3;
 /// Samples that a loop's last pass may be old.
@@ -71,6 +71,8 @@ struct LoopState {
     /// If its iterations are independent.
     parallel: Option<Rc<Parallel>>,
     samples: u32,
+    /// Those of them in which no loop was inside of it.
+    innermost: u64,
     /// The sample at the time of its last pass.
     passed: u32,
     /// An independent loop inside of it that was chosen instead.
@@ -86,6 +88,7 @@ impl LoopState {
             stage: Stage::Counting,
             parallel: None,
             samples: 0,
+            innermost: 0,
             passed: 0,
             inside: None,
             switched: false,
@@ -174,6 +177,9 @@ impl<B: Backend + 'static> Scaling<B> {
     /// Puts what is counted here into statistics.
     pub fn count_into(&self, statistics: &mut Statistics) {
         statistics.runs = self.runs.borrow().clone();
+        let loops = self.loops.borrow();
+        let sampled = loops.iter().enumerate().filter(|(_, slot)| slot.innermost > 0);
+        statistics.samples = sampled.map(|(id, slot)| (LoopId(id as u32), slot.innermost)).collect();
     }
 
     pub fn tracing(&self) -> &Rc<Tracing<B>> {
@@ -192,20 +198,21 @@ impl<B: Backend + 'static> Scaling<B> {
         self.compiler.get_or_init(|| Compiler::new().ok()).as_ref()
     }
 
-    fn refuse(&self, id: LoopId, what: Variant, at: Pc, reason: &str) {
-        self.log.event(|| Event::Refused { id, what, reason, at });
+    fn refuse(&self, id: LoopId, what: Variant, why: &Why) {
+        let (reason, help) = (why.text.as_str(), why.help.as_deref());
+        self.log.event(|| Event::Refused { id, what, reason, help, at: why.at });
     }
 
     /// Takes in what was found out about a loop.
     fn analyzed(&self, Analysis { id, region, parallel }: Analysis) {
         match parallel {
             Some(Ok(parallel)) => self.loops.borrow_mut()[id.0 as usize].parallel = Some(Rc::new(parallel)),
-            Some(Err((reason, at))) => self.refuse(id, Variant::Parallel, at, &reason),
+            Some(Err(why)) => self.refuse(id, Variant::Parallel, &why),
             None => {}
         }
         let stage = match region {
-            Err((reason, at)) => {
-                self.refuse(id, Variant::Sequential, at, &reason);
+            Err(why) => {
+                self.refuse(id, Variant::Sequential, &why);
                 Stage::Refused
             }
             Ok(region) => {
@@ -238,7 +245,7 @@ impl<B: Backend + 'static> Scaling<B> {
 
     fn build(&self, state: &State, id: LoopId, region: &Region) -> Stage {
         let Some(compiler) = self.compiler() else {
-            self.refuse(id, Variant::Sequential, Pc(0), "there is no thread to compile it");
+            self.refuse(id, Variant::Sequential, &Why::new("there is no thread to compile it", Pc(0)));
             return Stage::Refused;
         };
         let addresses = self.addresses.get_or_init(|| Addresses::of(state));
@@ -246,7 +253,7 @@ impl<B: Backend + 'static> Scaling<B> {
         match compiler.begin(region, context) {
             Ok(building) => Stage::Building(Box::new(building)),
             Err(refusal) => {
-                self.refuse(id, Variant::Sequential, region.blocks[0].pc, &refusal.to_string());
+                self.refuse(id, Variant::Sequential, &Why::new(refusal.to_string(), region.blocks[0].pc));
                 Stage::Refused
             }
         }
@@ -277,12 +284,8 @@ impl<B: Backend + 'static> Scaling<B> {
                 Stage::Ready(Rc::new(native))
             }
             Err(error) => {
-                self.refuse(
-                    id,
-                    Variant::Sequential,
-                    Pc(self.program.loops[id.0 as usize].code.start),
-                    &error.to_string(),
-                );
+                let header = Pc(self.program.loops[id.0 as usize].code.start);
+                self.refuse(id, Variant::Sequential, &Why::new(error.to_string(), header));
                 Stage::Refused
             }
         }
@@ -316,11 +319,12 @@ impl<B: Backend + 'static> Scaling<B> {
         let began = || self.log.event(|| Event::Switched { id, kind: Variant::Parallel });
         let divided = match (&parallel, &self.options.pool) {
             (Some(parallel), Some(pool)) => self.tracing().apart(|| parallel.run(&native, at, pool(), forced, began)),
-            _ => None,
+            _ => Err(Alone::Short),
         };
+        let (whole, failed) = (divided.is_ok(), matches!(divided, Err(Alone::Check)));
         let entered = match divided {
-            Some(goes) => Some(goes),
-            None => match self.tracing().apart(|| native.enter(state, at)) {
+            Ok(goes) => Some(goes),
+            Err(_) => match self.tracing().apart(|| native.enter(state, at)) {
                 Left::NoRoom => None,
                 Left::By(_, goes) => {
                     if first {
@@ -333,7 +337,8 @@ impl<B: Backend + 'static> Scaling<B> {
         let mut all = self.runs.borrow_mut();
         let runs = all.entry(id).or_default();
         runs.entries += u64::from(entered.is_some());
-        runs.parallel += u64::from(divided.is_some());
+        runs.parallel += u64::from(whole);
+        runs.failed_checks += u64::from(failed);
         runs.nanoseconds += start.elapsed().as_nanos() as u64;
         // What is left is in the frame, wherever the loop was left.
         runs.iterations += trips.saturating_sub(native.trips(at));
@@ -343,12 +348,8 @@ impl<B: Backend + 'static> Scaling<B> {
             // Traces enter one another without leaving native code.
             self.loops.borrow_mut()[id.0 as usize].stage = Stage::Refused;
             let at = Pc(self.program.loops[id.0 as usize].code.start);
-            self.refuse(
-                id,
-                Variant::Sequential,
-                at,
-                "its runs are too short for the way into it and out; back to traces",
-            );
+            let why = Why::new("its runs are too short for the way into it and out; back to traces", at);
+            self.refuse(id, Variant::Sequential, &why);
         }
         entered
     }
@@ -413,6 +414,9 @@ impl<B: Backend + 'static> Above for Scaling<B> {
         self.traces.taken();
         self.take_analyses();
         let chain = chain::loops(&self.program, at);
+        if let Some(innermost) = chain.first() {
+            self.loops.borrow_mut()[innermost.0 as usize].innermost += 1;
+        }
         for &id in &chain {
             self.settle(id);
             let mut loops = self.loops.borrow_mut();
