@@ -80,7 +80,7 @@ fn act(arguments: Arguments) -> ExitCode {
         Action::ExplainStatic => report::print(&crate::explain::static_report(&compiled)),
         Action::Run | Action::Explain(_) => {
             let explain = if let Action::Explain(form) = action { Some(form) } else { None };
-            let wanted = report::Wanted { stats: options.stats, explain };
+            let wanted = report::Wanted { stats: options.stats, explain, threads: options.run.threads };
             report::outcome(&compiled, engine::run(&compiled, program_arguments, &options.run), wanted, color)
         }
         Action::Oracle => report::oracle(&compiled, engine::oracle(&compiled, program_arguments, &options.run), color),

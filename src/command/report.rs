@@ -65,6 +65,8 @@ pub struct Wanted {
     pub stats: Option<Form>,
     /// What became of its loops.
     pub explain: Option<Form>,
+    /// That a parallel loop was allowed, if that was said.
+    pub threads: Option<usize>,
 }
 
 /// What a run came to: its status, or its error with place and calls; then what else is wanted.
@@ -81,7 +83,7 @@ pub fn outcome(compiled: &Compiled, result: Result<Ran, Unrun>, wanted: Wanted, 
             Some(Form::Json) => text += &(report().json() + "\n"),
             None => {}
         }
-        let explanation = || Explanation::new(compiled, statistics, &finished);
+        let explanation = || Explanation::new(compiled, statistics, &finished, wanted.threads);
         match wanted.explain {
             Some(Form::Text) => text += &explanation().to_string(),
             Some(Form::Json) => text += &(explanation().json() + "\n"),

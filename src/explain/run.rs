@@ -127,7 +127,13 @@ impl Tier {
 }
 
 impl<'a> Explanation<'a> {
-    pub fn new(compiled: &'a Compiled, statistics: &Statistics, finished: &Finished) -> Explanation<'a> {
+    /// `threads`: how many a parallel loop was allowed, if that was said.
+    pub fn new(
+        compiled: &'a Compiled,
+        statistics: &Statistics,
+        finished: &Finished,
+        threads: Option<usize>,
+    ) -> Explanation<'a> {
         let report = Report::new(&compiled.program, &compiled.sources, statistics, finished);
         let seconds = report
             .spent
@@ -140,6 +146,7 @@ impl<'a> Explanation<'a> {
             report.hottest.iter().map(|each| explain(compiled, &mut judge, each, clock)).collect();
         let tiers: BTreeMap<u32, Tier> = loops.iter().map(|each| (each.id, each.tier)).collect();
         for each in &mut loops {
+            each.stays(threads);
             each.part_of = around(compiled, &tiers, each);
         }
         // As they stand, those of most iterations come first.
@@ -182,6 +189,27 @@ fn explain<'a>(
         reductions: gathered.map(|note| note.text.clone()).collect(),
         because: because(compiled, each, &verdict, tier),
         checks: verdict.checks,
+    }
+}
+
+impl Explained<'_> {
+    /// Why it ran on one core only, where nothing else says so.
+    fn stays(&mut self, threads: Option<usize>) {
+        if !self.independent || self.failed_checks > 0 || !self.because.is_empty() {
+            return;
+        }
+        if self.tier == Tier::Traces {
+            let reason = "it is not compiled by itself so far; that pays in a longer run".into();
+            return self.because.push(Because { not: Tier::Whole, reason, help: None, at: None });
+        }
+        if self.tier != Tier::Whole {
+            return;
+        }
+        let (reason, help) = match threads {
+            Some(1) => ("one thread was asked for", Some("leave --threads out, or raise it".into())),
+            _ => ("its runs were too short for several cores", None),
+        };
+        self.because.push(Because { not: Tier::Parallel, reason: reason.into(), help, at: None });
     }
 }
 
