@@ -234,6 +234,23 @@ fn the_manual_of_the_log_knows_every_reason() {
 }
 
 #[test]
+fn the_manual_of_the_log_knows_every_figure() {
+    let manual = fs::read_to_string(common::root().join("docs/trace-log.md")).expect("the manual");
+    let program = "var a = Array[int](100)\nfor i in 100: a[i] = i\nvar x = 1\nfor i in 100: set x: x * 3 % 7\nprint x";
+    let got = call(&["--stats=json", "--jit=llvm=2", "--threads=2", "-e", program], "");
+    let json: serde_json::Value = serde_json::from_str(got.error.lines().last().unwrap_or_default()).expect("JSON");
+    let every = json["hottest"].as_array().expect("a list").iter().flat_map(|each| each.as_object().expect("a loop"));
+    // `v` and `event` are in every line.
+    let keys = json.as_object().expect("an object").iter().chain(every).map(|(key, _)| key.as_str());
+    for key in keys.filter(|key| !["v", "event"].contains(key)) {
+        assert!(manual.contains(&format!("`{key}`")) || manual.contains(&format!("\"{key}\"")), "{key}");
+    }
+    for row in Parameters::TABLE.iter().filter(|row| ["llvm", "chunk", "steal"].contains(&row.name)) {
+        assert!(manual.contains(&format!("`{}`", row.name)), "{}", row.name);
+    }
+}
+
+#[test]
 fn a_trace_log_changes_nothing_but_the_log() {
     let scratch = Scratch::new("log");
     let program = scratch.file("sum.scaly", "var s 0\nfor i in 1000: set s: s + i\nprint s\n");

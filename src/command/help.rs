@@ -51,8 +51,8 @@ Usage:
   scaly [OPTIONS] - [ARGS…]             run the program on standard input
   scaly check [--strict] FILE.scaly     report errors and broken promises
   scaly dump [--all] FILE.scaly         print the bytecode with its source lines
-  scaly explain FILE.scaly [ARGS…]      run a program, and say of its loops how they ran, and what would make
-                                        them faster; with --static what is known of them without a run
+  scaly explain FILE.scaly [ARGS…]      run a program, and say of its loops how they ran and what to change;
+                                        with --static judge them without a run
 
 Options:
   --oracle               run, recording what each iteration of each loop reads and writes,
