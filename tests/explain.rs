@@ -37,7 +37,10 @@ print(add(a, b))";
     let got = explain(FORCED, program);
     assert_eq!((got.status, got.output.as_str()), (Some(0), "200\n"), "{}", got.error);
     let lines = under(&got.error, "for i in to.length()");
-    assert!(lines[0].starts_with("= on all cores: ") && lines[0].contains("% of the time, "), "{lines:?}");
+    assert!(
+        lines[0].starts_with("= on all cores: 99 iterations, ") && lines[0].contains("% of the time, "),
+        "{lines:?}"
+    );
     assert!(!lines[0].contains("about"), "its time is measured: {lines:?}");
     assert_eq!(lines[1], "checked when it starts: the memory of `from` and `to` does not overlap", "{}", got.error);
     assert!(lines.contains(&"`sum` is a reduction: sum"), "{lines:?}");
@@ -56,7 +59,7 @@ print(a[49])";
     let got = explain(FORCED, program);
     assert_eq!(got.output, "49\n");
     let lines = under(&got.error, "for i in to.length()");
-    assert!(lines[0].starts_with("= compiled whole, on one core: "), "{lines:?}");
+    assert!(lines[0].starts_with("= compiled whole, on one core: 48 iterations, "), "{lines:?}");
     assert!(lines.iter().any(|line| line.starts_with("a check did not hold at 1 of 1 ")), "{lines:?}");
 }
 
@@ -98,6 +101,7 @@ fn the_common_reasons_with_their_lines_and_what_to_change() {
 fn json_is_the_last_line() {
     let program =
         "var a = Array[int](100)\nfor i in 100: a[i] = i\nvar x = 1\nfor i in 50: set x: x * 3 % 7\nprint(a[7], x)";
+    // Back edges: one less.
     let got = explain(&[&["explain", "--json"], &FORCED[1..]].concat(), program);
     assert_eq!(got.status, Some(0), "{}", got.error);
     let json: Value = serde_json::from_str(got.error.lines().last().unwrap_or_default()).expect("JSON");
@@ -106,7 +110,8 @@ fn json_is_the_last_line() {
     let of = |line: u64| json["loops"].as_array().and_then(|all| all.iter().find(|each| each["line"] == line)).unwrap();
     let (free, serial) = (of(2), of(4));
     assert_eq!((free["tier"].as_str(), free["independent"].as_bool()), (Some("parallel"), Some(true)));
-    assert_eq!(free["iterations"].as_u64(), Some(99), "back edges");
+    assert_eq!(free["iterations"].as_u64(), Some(99), "{free}");
+    assert_eq!(serial["iterations"].as_u64(), Some(49), "{serial}");
     assert_eq!(free["because"].as_array().map(Vec::len), Some(0), "{free}");
     assert_eq!((serial["tier"].as_str(), serial["independent"].as_bool()), (Some("whole"), Some(false)));
     let why = &serial["because"][0];

@@ -2,13 +2,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static long fib(long n) {
-    if (n < 2)
-        return n;
+static long fib(long n) { return n < 2 ? n : fib(n - 1) + fib(n - 2); }
+
+// A task for each call that is worth one.
+static long divided(long n) {
+    if (n < 28)
+        return fib(n);
     long a, b;
-#pragma omp task shared(a) if (n > 27) final(n <= 27) mergeable
-    a = fib(n - 1);
-    b = fib(n - 2);
+#pragma omp task shared(a)
+    a = divided(n - 1);
+    b = divided(n - 2);
 #pragma omp taskwait
     return a + b;
 }
@@ -17,6 +20,6 @@ int main(int count, char **words) {
     long n = count > 1 ? atol(words[1]) : 30, result;
 #pragma omp parallel
 #pragma omp single
-    result = fib(n);
+    result = divided(n);
     printf("%ld\n", result);
 }

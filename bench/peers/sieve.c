@@ -12,7 +12,7 @@ static long *primes(long limit, long *found) {
             if (*found == room)
                 all = realloc(all, (room *= 2) * sizeof *all);
             all[(*found)++] = i;
-#pragma omp parallel for if ((limit - i * i) / i > 100000)
+#pragma omp parallel for if ((limit - i * i) / i > 1000000)
             for (long multiple = i * i; multiple <= limit; multiple += i)
                 composite[multiple] = true;
         }

@@ -34,7 +34,7 @@ use scaly_tracer::effects;
 use scaly_tracer::log::{Event, Log, RegionRuns, SAMPLE_NS, Statistics, Variant};
 use scaly_tracer::manager::{Above, Tracing};
 use scaly_tracer::parameters::Parameters;
-use scaly_tracer::region::Region;
+use scaly_tracer::region::{ExitKind, Region};
 
 use crate::compiler::{Building, Compiler};
 use crate::lower::{Addresses, Context};
@@ -68,6 +68,8 @@ enum Stage {
 
 struct LoopState {
     stage: Stage,
+    /// Where the program goes on when a `for` has made all its trips, if nothing else leads there.
+    end: Option<Pc>,
     /// If its iterations are independent.
     parallel: Option<Rc<Parallel>>,
     samples: u32,
@@ -86,6 +88,7 @@ impl LoopState {
     fn new() -> LoopState {
         LoopState {
             stage: Stage::Counting,
+            end: None,
             parallel: None,
             samples: 0,
             innermost: 0,
@@ -219,6 +222,7 @@ impl<B: Backend + 'static> Scaling<B> {
                 let (blocks, instructions) = (region.blocks.len() as u32, region.size() as u32);
                 let calls = region.chains.len() as u32 - 1;
                 self.log.event(|| Event::Region { id, blocks, instructions, calls });
+                self.loops.borrow_mut()[id.0 as usize].end = end(&region);
                 Stage::Walked(region)
             }
         };
@@ -307,11 +311,11 @@ impl<B: Backend + 'static> Scaling<B> {
 
     /// Enters what was compiled, if it was; the frame stands at the loop's header.
     fn enter(&self, state: &mut State, id: LoopId, at: Position) -> Option<Goes> {
-        let (native, parallel, first) = {
+        let (native, parallel, end, first) = {
             let mut loops = self.loops.borrow_mut();
             let slot = &mut loops[id.0 as usize];
             let Stage::Ready(native) = &slot.stage else { return None };
-            (native.clone(), slot.parallel.clone(), !std::mem::replace(&mut slot.switched, true))
+            (native.clone(), slot.parallel.clone(), slot.end, !std::mem::replace(&mut slot.switched, true))
         };
         state.set_loop_counter(id, 1);
         let (start, trips) = (Instant::now(), native.trips(at));
@@ -340,8 +344,9 @@ impl<B: Backend + 'static> Scaling<B> {
         runs.parallel += u64::from(whole);
         runs.failed_checks += u64::from(failed);
         runs.nanoseconds += start.elapsed().as_nanos() as u64;
-        // What is left is in the frame, wherever the loop was left.
-        runs.iterations += trips.saturating_sub(native.trips(at));
+        // Left in the middle, it has what is left in its frame.
+        let done = matches!(entered, Some(Goes::On(to)) if to.base() == at.base() && Some(to.pc()) == end);
+        runs.iterations += if done { trips } else { trips.saturating_sub(native.trips(at)) };
         let short = runs.entries == TRIED && runs.nanoseconds < TRIED * SHORT_RUN_NS && !forced;
         drop(all);
         if short {
@@ -406,6 +411,12 @@ impl<B: Backend + 'static> Scaling<B> {
             }
         }
     }
+}
+
+fn end(region: &Region) -> Option<Pc> {
+    let done = region.exits.iter().find(|exit| exit.kind == ExitKind::Done)?.pc;
+    let only = region.exits.iter().all(|exit| exit.kind == ExitKind::Done || exit.pc != done);
+    only.then_some(done)
 }
 
 impl<B: Backend + 'static> Above for Scaling<B> {

@@ -91,7 +91,7 @@ pub struct Region {
 pub struct RegionRuns {
     #[serde(rename = "region_entries")]
     pub entries: u64,
-    /// Of those of a `for`, whose trips are known.
+    /// Of those of a `for` that nothing ends early, whose trips are known.
     #[serde(rename = "region_iterations")]
     pub iterations: u64,
     #[serde(rename = "region_ns")]
