@@ -12,9 +12,14 @@ static long *primes(long limit, long *found) {
             if (*found == room)
                 all = realloc(all, (room *= 2) * sizeof *all);
             all[(*found)++] = i;
-#pragma omp parallel for if ((limit - i * i) / i > 1000000)
-            for (long multiple = i * i; multiple <= limit; multiple += i)
-                composite[multiple] = true;
+            if ((limit - i * i) / i > 1000000) {
+#pragma omp parallel for
+                for (long multiple = i * i; multiple <= limit; multiple += i)
+                    composite[multiple] = true;
+            } else
+                // A team of one costs as much as a team.
+                for (long multiple = i * i; multiple <= limit; multiple += i)
+                    composite[multiple] = true;
         }
     free(composite);
     return all;
