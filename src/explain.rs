@@ -1,13 +1,18 @@
-//! `scaly explain --static`: what is known of every loop before it runs, on its source lines.
+//! `scaly explain`: what became of every loop of a run, and with `--static` what is known of it before, on its source
+//! lines.
+
+mod run;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use scaly_interp::program::Program;
-use scaly_interp::source::{SourceMap, Span};
+use scaly_interp::source::{SourceFile, SourceMap, Span};
 use scaly_tracer::explain::{LoopReport, judge_where};
+use scaly_tracer::log::At;
 
 use crate::engine::Compiled;
+pub use run::{Because, Explained, Explanation, Tier, Time};
 
 /// The loops of the program's own routines in the order of the source, each under its first line; the library's are
 /// part of those that call them.
@@ -47,7 +52,11 @@ fn one(text: &mut String, report: &LoopReport, program: &Program, sources: &Sour
     for note in report.notes(program) {
         let place = match note.span {
             Some(span) if span.file == report.span.file && line(span) == first => String::new(),
-            Some(span) => format!("{}: ", place(sources, span, report.span)),
+            Some(span) => {
+                let file = sources.file(span.file);
+                let at = At { file: &file.name, line: line(span), function: "" };
+                place(sources.file(report.span.file), &at)
+            }
             None => String::new(),
         };
         let _ = writeln!(text, "        {place}{}", note.text);
@@ -58,11 +67,10 @@ fn one(text: &mut String, report: &LoopReport, program: &Program, sources: &Sour
 }
 
 /// A line of the same file by its number and text, of another one by its name too.
-fn place(sources: &SourceMap, span: Span, near: Span) -> String {
-    let place = sources.place(span);
-    if span.file == near.file {
-        format!("line {} `{}`", place.line, sources.file(span.file).line_text(place.line).trim())
+fn place(near: &SourceFile, at: &At<'_>) -> String {
+    if at.file == near.name {
+        format!("line {} `{}`: ", at.line, near.line_text(at.line).trim())
     } else {
-        format!("{}:{}", place.file, place.line)
+        format!("{}:{}: ", at.file, at.line)
     }
 }

@@ -57,7 +57,17 @@ fn misuse_is_one_line_and_status_2() {
     refused(&["-q"], 2, "unknown option '-q'");
     refused(&["-e"], 2, "a program is missing");
     refused(&["check"], 2, "which program?");
-    refused(&["explain", "x.scaly"], 2, "needs '--static'");
+    refused(&["explain"], 2, "which program?");
+    refused(
+        &["explain", "--static", "x.scaly", "7"],
+        2,
+        "'scaly explain --static' takes one file; '7' is one too many",
+    );
+    refused(&["explain", "--static", "--json", "x.scaly"], 2, "--json belongs to 'scaly explain' of a run");
+    refused(&["explain", "--static", "--jit=off", "x.scaly"], 2, "--jit belongs to running a program");
+    refused(&["explain", "--jsno", "x.scaly"], 2, "unknown option '--jsno'");
+    refused(&["explain", "--strict", "x.scaly"], 2, "belongs to 'scaly check'");
+    refused(&["--json", "x.scaly"], 2, "--json belongs to 'scaly explain', not to running a program");
     refused(&["dump", "x.scaly", "y.scaly"], 2, "one too many");
     refused(&["--regions=maybe", "x.scaly"], 2, "none of pool, guard");
     refused(&["--memory-limit", "lots", "x.scaly"], 2, "is no size");
@@ -94,6 +104,8 @@ fn misuse_of_the_options_about_native_code() {
 #[test]
 fn programs_that_cannot_be_read_are_one_line_and_status_1() {
     let scratch = Scratch::new("unreadable");
+    refused(&["explain", "no/such/file.scaly"], 1, "cannot read no/such/file.scaly: No such file or directory");
+    refused(&["explain", "--static", "no/such/file.scaly"], 1, "cannot read no/such/file.scaly");
     refused(&["no/such/file.scaly"], 1, "cannot read no/such/file.scaly: No such file or directory");
     refused(&[&scratch.0.display().to_string()], 1, "is a directory");
     refused(&[&scratch.file("empty.scaly", "")], 1, "is empty");
@@ -218,6 +230,23 @@ fn the_manual_of_the_log_knows_every_reason() {
     let manual = fs::read_to_string(common::root().join("docs/trace-log.md")).expect("the manual");
     for reason in Abort::ALL {
         assert!(manual.contains(&format!("| `{}` | {} |", reason.name(), reason.text())), "{reason:?}");
+    }
+}
+
+#[test]
+fn the_manual_of_the_log_knows_every_figure() {
+    let manual = fs::read_to_string(common::root().join("docs/trace-log.md")).expect("the manual");
+    let program = "var a = Array[int](100)\nfor i in 100: a[i] = i\nvar x = 1\nfor i in 100: set x: x * 3 % 7\nprint x";
+    let got = call(&["--stats=json", "--jit=llvm=2", "--threads=2", "-e", program], "");
+    let json: serde_json::Value = serde_json::from_str(got.error.lines().last().unwrap_or_default()).expect("JSON");
+    let every = json["hottest"].as_array().expect("a list").iter().flat_map(|each| each.as_object().expect("a loop"));
+    // `v` and `event` are in every line.
+    let keys = json.as_object().expect("an object").iter().chain(every).map(|(key, _)| key.as_str());
+    for key in keys.filter(|key| !["v", "event"].contains(key)) {
+        assert!(manual.contains(&format!("`{key}`")) || manual.contains(&format!("\"{key}\"")), "{key}");
+    }
+    for row in Parameters::TABLE.iter().filter(|row| ["llvm", "chunk", "steal"].contains(&row.name)) {
+        assert!(manual.contains(&format!("`{}`", row.name)), "{}", row.name);
     }
 }
 

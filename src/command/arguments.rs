@@ -35,8 +35,10 @@ pub enum Action {
         /// Library and generated routines too.
         all: bool,
     },
-    /// `explain --static`
-    Explain,
+    /// Run, and say what became of each loop.
+    Explain(Form),
+    /// `explain --static`: judge each loop without running it.
+    ExplainStatic,
     Help(Topic),
     Version {
         verbose: bool,
@@ -88,8 +90,6 @@ pub enum Misuse {
         command: &'static str,
         belongs: &'static str,
     },
-    /// `explain` without `--static`.
-    ExplainNeedsStatic,
     Surplus {
         command: &'static str,
         argument: String,
@@ -106,9 +106,6 @@ impl fmt::Display for Misuse {
             Misuse::Parameter { problem, .. } => write!(f, "--jit: {problem}"),
             Misuse::Misplaced { option, command, belongs } => {
                 write!(f, "{option} belongs to {belongs}, not to {command}")
-            }
-            Misuse::ExplainNeedsStatic => {
-                write!(f, "'scaly explain' needs '--static': it judges loops without running them")
             }
             Misuse::Surplus { command, argument } => {
                 write!(f, "'scaly {command}' takes one file; '{argument}' is one too many")
@@ -131,7 +128,9 @@ impl Misuse {
                 Some("scaly --help lists the options; those of the program stand behind its file".into())
             }
             Misuse::Parameter { near: None, .. } => Some("scaly --jit help lists the parameters".into()),
-            Misuse::ExplainNeedsStatic => Some("scaly explain --static FILE.scaly".into()),
+            Misuse::Surplus { command: "explain --static", .. } => {
+                Some("nothing runs with --static; without it, what stands behind the file is the program's".into())
+            }
             _ => None,
         }
     }
@@ -144,6 +143,7 @@ const OPTIONS: &[&str] = &[
     "--evaluate",
     "--help",
     "--jit",
+    "--json",
     "--memory-limit",
     "--observe",
     "--oracle",
@@ -166,6 +166,7 @@ struct Words {
     all: bool,
     strict: bool,
     statically: bool,
+    json: bool,
     oracle: bool,
     verbose: bool,
     help: bool,
@@ -199,6 +200,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Mis
             Long("all") => seen.all = true,
             Long("strict") => seen.strict = true,
             Long("static") => seen.statically = true,
+            Long("json") => seen.json = true,
             Long("oracle") => seen.oracle = true,
             Long("copies") => options.copies = true,
             Long("color") => options.color = color(value("--color", &mut parser)?)?,
@@ -232,10 +234,12 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Mis
         (None, None) => None,
     };
     let (action, rest) = finish(&seen, rest, &mut options)?;
+    let explained = matches!(action, Action::Explain(_));
+    seen.native.counted = explained;
     let native = seen.native.finish()?;
     (options.run.jit, options.run.trace_log) = (native.jit, native.log);
     options.run.observers = native.observers;
-    (options.stats, options.run.statistics) = (native.stats, native.stats.is_some());
+    (options.stats, options.run.statistics) = (native.stats, native.stats.is_some() || explained);
     Ok(Arguments { action, source, program_arguments: rest, options })
 }
 
@@ -246,6 +250,7 @@ fn finish(seen: &Words, rest: Vec<OsString>, options: &mut CommandOptions) -> Re
             (seen.all, "--all", "'scaly dump'"),
             (seen.strict, "--strict", "'scaly check'"),
             (seen.statically, "--static", "'scaly explain'"),
+            (seen.json, "--json", "'scaly explain'"),
             (seen.verbose && !seen.version, "--verbose", "'scaly --version'"),
         ] {
             if given {
@@ -269,6 +274,9 @@ fn finish(seen: &Words, rest: Vec<OsString>, options: &mut CommandOptions) -> Re
         return Ok((action, rest));
     };
     let (mut all, mut strict, mut statically, mut help) = (seen.all, seen.strict, seen.statically, seen.help);
+    // The program runs, and what stands behind it is its own; alone, `--static` is what was forgotten before it.
+    let runs = command == "explain" && !statically && !help && rest != ["--static"];
+    let (rest, own) = if runs { (Vec::new(), rest) } else { (rest, Vec::new()) };
     for word in rest {
         match word.to_str() {
             Some("--all") => all = true,
@@ -276,15 +284,20 @@ fn finish(seen: &Words, rest: Vec<OsString>, options: &mut CommandOptions) -> Re
             Some("--static") => statically = true,
             Some("--help" | "-h") => help = true,
             Some(option) if option.starts_with('-') && option != "-" => return Err(unknown(option.into())),
-            _ => return Err(Misuse::Surplus { command, argument: word.to_string_lossy().into_owned() }),
+            _ => {
+                let command = if command == "explain" { "explain --static" } else { command };
+                return Err(Misuse::Surplus { command, argument: word.to_string_lossy().into_owned() });
+            }
         }
     }
-    let native = (seen.native.given.is_some(), seen.native.given.unwrap_or_default(), "run", "running a program");
+    let native =
+        (seen.native.given.is_some() && !runs, seen.native.given.unwrap_or_default(), "run", "running a program");
     for (given, option, owner, belongs) in [
         native,
         (all, "--all", "dump", "'scaly dump'"),
         (strict, "--strict", "check", "'scaly check'"),
         (statically, "--static", "explain", "'scaly explain'"),
+        (seen.json, "--json", if statically { "" } else { "explain" }, "'scaly explain' of a run"),
         (seen.oracle, "--oracle", "run", "running a program"),
         (seen.verbose, "--verbose", "version", "'scaly --version'"),
     ] {
@@ -292,6 +305,7 @@ fn finish(seen: &Words, rest: Vec<OsString>, options: &mut CommandOptions) -> Re
             let command = match command {
                 "check" => "'scaly check'",
                 "dump" => "'scaly dump'",
+                _ if statically => "'scaly explain --static'",
                 _ => "'scaly explain'",
             };
             return Err(Misuse::Misplaced { option, command, belongs });
@@ -304,10 +318,10 @@ fn finish(seen: &Words, rest: Vec<OsString>, options: &mut CommandOptions) -> Re
         _ if help => Action::Help(Topic::Explain),
         "check" => Action::Check,
         "dump" => Action::Dump { all },
-        _ if !statically => return Err(Misuse::ExplainNeedsStatic),
-        _ => Action::Explain,
+        _ if statically => Action::ExplainStatic,
+        _ => Action::Explain(if seen.json { Form::Json } else { Form::Text }),
     };
-    Ok((action, Vec::new()))
+    Ok((action, own))
 }
 
 fn command(word: &OsString) -> Option<&'static str> {
@@ -417,14 +431,39 @@ mod tests {
     #[test]
     fn a_command_takes_one_file_and_its_own_options_on_either_side() {
         assert_eq!(read(&["dump", "a.scaly", "--all"]).unwrap().action, Action::Dump { all: true });
-        assert_eq!(read(&["explain", "--static", "a.scaly"]).unwrap().action, Action::Explain);
+        for words in [["explain", "--static", "a.scaly"], ["explain", "a.scaly", "--static"]] {
+            assert_eq!(read(&words).unwrap().action, Action::ExplainStatic);
+        }
         assert!(read(&["check", "--strict", "a.scaly"]).unwrap().options.strict);
         assert_eq!(read(&["check", "a", "b"]).unwrap_err(), "'scaly check' takes one file; 'b' is one too many");
         assert_eq!(
             read(&["dump", "--strict", "a"]).unwrap_err(),
             "--strict belongs to 'scaly check', not to 'scaly dump'"
         );
-        assert!(read(&["explain", "a"]).unwrap_err().contains("needs '--static'"));
+    }
+
+    #[test]
+    fn a_run_is_explained_with_the_programs_arguments() {
+        let got = read(&["explain", "--json", "--threads", "2", "--jit", "hot=3", "a.scaly", "--help", "7"]).unwrap();
+        assert_eq!((got.action, got.options.run.statistics), (Action::Explain(Form::Json), true));
+        assert_eq!(got.program_arguments, ["--help", "7"]);
+        assert_eq!(got.options.run.jit.unwrap().count, 1, "iterations of native code are counted");
+        assert_eq!(read(&["explain", "a", "--static", "b"]).unwrap().program_arguments, ["--static", "b"]);
+        let wrong = |words: &[&str]| read(words).unwrap_err();
+        assert_eq!(
+            wrong(&["explain", "--static", "a", "b"]),
+            "'scaly explain --static' takes one file; 'b' is one too many"
+        );
+        assert_eq!(
+            wrong(&["explain", "--static", "--json", "a"]),
+            "--json belongs to 'scaly explain' of a run, not to 'scaly explain --static'"
+        );
+        assert!(wrong(&["explain", "--static", "--stats", "a"]).starts_with("--stats belongs to running a program"));
+        assert_eq!(wrong(&["--json", "a"]), "--json belongs to 'scaly explain', not to running a program");
+        assert_eq!(
+            wrong(&["explain", "--oracle", "a"]),
+            "--oracle belongs to running a program, not to 'scaly explain'"
+        );
     }
 
     #[test]

@@ -51,7 +51,8 @@ Usage:
   scaly [OPTIONS] - [ARGS…]             run the program on standard input
   scaly check [--strict] FILE.scaly     report errors and broken promises
   scaly dump [--all] FILE.scaly         print the bytecode with its source lines
-  scaly explain --static FILE.scaly     say of every loop whether it can run in parallel, and why not
+  scaly explain FILE.scaly [ARGS…]      run a program, and say of its loops how they ran and what to change;
+                                        with --static judge them without a run
 
 Options:
   --oracle               run, recording what each iteration of each loop reads and writes,
@@ -107,11 +108,22 @@ Usage: scaly dump [--all] FILE.scaly
 ";
 
 const EXPLAIN: &str = "\
-Judges the loops of a program without running it.
+Runs a program, and says what became of its loops.
 
-Usage: scaly explain --static FILE.scaly
+Usage:
+  scaly explain [--json] [OPTIONS] FILE.scaly [ARGS…]
+  scaly explain --static FILE.scaly
 
-Under each loop's source line stands whether one iteration could be followed through all of its
-paths, and whether its iterations are independent: with which checks when the loop starts, which
-reductions, or which line makes it serial and what to change.
+The report stands on standard error, behind what the program has written there, since standard
+output is the program's; a program that ends with an error has one too. Under the source line of
+each loop that ran, the hottest first, stand its iterations, its share of the time, and how far it
+got: interpreted, native traces, compiled whole, or on all cores; which checks that needs when the
+loop starts, and what is gathered over its iterations; or which line keeps it serial, and what to
+change. OPTIONS are those of a run; scaly --help lists them.
+
+  --json     the same as one line of JSON, the last one of standard error
+  --static   judge every loop without running anything, on standard output: whether all paths of
+             an iteration could be followed, and whether its iterations are independent
+
+Exit status: what the program returns; 1 on an error, 2 on misuse of this command.
 ";

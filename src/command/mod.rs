@@ -77,9 +77,11 @@ fn act(arguments: Arguments) -> ExitCode {
             ExitCode::SUCCESS
         }
         Action::Dump { all } => report::print(&engine::dump(&compiled, all)),
-        Action::Explain => report::print(&crate::explain::static_report(&compiled)),
-        Action::Run => {
-            report::outcome(&compiled, engine::run(&compiled, program_arguments, &options.run), options.stats, color)
+        Action::ExplainStatic => report::print(&crate::explain::static_report(&compiled)),
+        Action::Run | Action::Explain(_) => {
+            let explain = if let Action::Explain(form) = action { Some(form) } else { None };
+            let wanted = report::Wanted { stats: options.stats, explain, threads: options.run.threads };
+            report::outcome(&compiled, engine::run(&compiled, program_arguments, &options.run), wanted, color)
         }
         Action::Oracle => report::oracle(&compiled, engine::oracle(&compiled, program_arguments, &options.run), color),
         Action::Help(_) | Action::Version { .. } => ExitCode::SUCCESS,

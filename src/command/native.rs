@@ -16,6 +16,8 @@ pub struct NativeWords {
     settings: Vec<(String, &'static str)>,
     off: bool,
     pub help: bool,
+    /// Iterations are to be counted, with or without `--stats`.
+    pub counted: bool,
     log: Option<Request>,
     stats: Option<Form>,
     observers: Option<observers::Options>,
@@ -112,7 +114,7 @@ impl NativeWords {
         let given: Vec<&str> = self.settings.iter().map(|&(_, name)| name).collect();
         parameters.follow(&given);
         // A share of native iterations needs both parts.
-        if self.stats.is_some() {
+        if self.stats.is_some() || self.counted {
             parameters.count = 1;
         }
         Ok(NativeOptions {

@@ -13,6 +13,7 @@ use super::arguments::Color;
 use super::input;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::{Compiled, Ran, Unrun};
+use crate::explain::Explanation;
 use crate::source::SourceMap;
 
 /// One complaint of the command's own.
@@ -58,22 +59,40 @@ pub fn diagnostics(sources: &SourceMap, diagnostics: &[Diagnostic], color: bool)
     if errors > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-/// What a run came to: its status, or its error with place and calls; then the statistics.
-pub fn outcome(compiled: &Compiled, result: Result<Ran, Unrun>, stats: Option<Form>, color: bool) -> ExitCode {
+/// What is told of a run at its end.
+#[derive(Clone, Copy)]
+pub struct Wanted {
+    pub stats: Option<Form>,
+    /// What became of its loops.
+    pub explain: Option<Form>,
+    /// That a parallel loop was allowed, if that was said.
+    pub threads: Option<usize>,
+}
+
+/// What a run came to: its status, or its error with place and calls; then what else is wanted.
+pub fn outcome(compiled: &Compiled, result: Result<Ran, Unrun>, wanted: Wanted, color: bool) -> ExitCode {
     let Ran { finished, statistics } = match result {
         Ok(ran) => ran,
         Err(error) => return failed(&error),
     };
-    let text = statistics.zip(stats).map(|(statistics, form)| {
-        let report = Report::new(&compiled.program, &compiled.sources, &statistics, &finished);
-        match form {
-            Form::Text => report.to_string(),
-            Form::Json => report.json() + "\n",
+    let mut text = String::new();
+    if let Some(statistics) = &statistics {
+        let report = || Report::new(&compiled.program, &compiled.sources, statistics, &finished);
+        match wanted.stats {
+            Some(Form::Text) => text += &report().to_string(),
+            Some(Form::Json) => text += &(report().json() + "\n"),
+            None => {}
         }
-    });
+        let explanation = || Explanation::new(compiled, statistics, &finished, wanted.threads);
+        match wanted.explain {
+            Some(Form::Text) => text += &explanation().to_string(),
+            Some(Form::Json) => text += &(explanation().json() + "\n"),
+            None => {}
+        }
+    }
     let status = ended(compiled, finished.ended, color);
     // Where standard error is closed, nobody is left to tell.
-    let _ = io::stderr().write_all(text.unwrap_or_default().as_bytes());
+    let _ = io::stderr().write_all(text.as_bytes());
     status
 }
 

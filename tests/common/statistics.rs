@@ -19,8 +19,11 @@ pub struct Loop {
     pub reason: Option<String>,
     /// What it ran in when it was compiled whole: `sequential` or `parallel`.
     pub region: Option<String>,
-    /// What it was refused: `sequential`, `parallel`.
-    pub refused: Vec<String>,
+    /// Entries on all cores, and those at which a check did not hold.
+    pub parallel_entries: u64,
+    pub failed_checks: u64,
+    /// What it was refused, `sequential` or `parallel`, and why.
+    pub refused: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -41,6 +44,11 @@ pub fn take(error: &mut String) -> Option<Statistics> {
     Some(Statistics { loops, json })
 }
 
+fn refusal(json: &Value) -> (String, String) {
+    let text = |key: &str| json[key].as_str().unwrap_or_default().to_string();
+    (text("what"), text("reason"))
+}
+
 impl Loop {
     fn of(json: &Value) -> Loop {
         let text = |key: &str| json[key].as_str().unwrap_or_default();
@@ -54,13 +62,9 @@ impl Loop {
             standing: text("standing").to_string(),
             reason: json["reason"].as_str().map(str::to_string),
             region: json["region"].as_str().map(str::to_string),
-            refused: json["refused"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|r| r["what"].as_str())
-                .map(String::from)
-                .collect(),
+            parallel_entries: number("parallel_entries"),
+            failed_checks: number("failed_checks"),
+            refused: json["refused"].as_array().into_iter().flatten().map(refusal).collect(),
         }
     }
 
@@ -116,7 +120,7 @@ impl Statistics {
     /// That every loop of four or more iterations was compiled whole and has run so, or says why not; and if it is to run on
     /// all cores, the same of that.
     pub fn whole_everywhere(&self, parallel: bool) -> Result<(), String> {
-        let says = |each: &Loop, what: &str| each.refused.iter().any(|refused| refused == what);
+        let says = |each: &Loop, what: &str| each.refused.iter().any(|(refused, _)| refused == what);
         let wrong = |each: &&Loop| {
             let whole = each.region.is_some() || says(each, "sequential");
             // One that has too few trips left is not divided.

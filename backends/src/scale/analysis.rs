@@ -12,8 +12,19 @@ use scaly_tracer::walker::Walker;
 
 use super::parallel::Parallel;
 
-/// Why not, in words, and where.
-pub type Why = (String, Pc);
+/// Why not, in words, what to change, and where.
+pub struct Why {
+    pub text: String,
+    pub help: Option<String>,
+    pub at: Pc,
+}
+
+impl Why {
+    /// What the programmer can do nothing about.
+    pub fn new(text: impl Into<String>, at: Pc) -> Why {
+        Why { text: text.into(), help: None, at }
+    }
+}
 
 /// What was found out about a loop.
 pub struct Analysis {
@@ -56,9 +67,9 @@ pub fn of(program: &Program, parameters: Parameters, id: LoopId, parallel: bool)
 
 /// The region of a loop, if it may be compiled.
 fn walk(program: &Program, parameters: Parameters, id: LoopId) -> Result<Box<Region>, Why> {
-    let region = Walker::new(program, parameters).keeping().walk(id).map_err(|open| (open.text(), open.pc))?;
+    let region = Walker::new(program, parameters).keeping().walk(id).map_err(|open| Why::new(open.text(), open.pc))?;
     if let Some(pc) = waiting(program, &region) {
-        return Err(("it waits for something outside of the program".into(), pc));
+        return Err(Why::new("it waits for something outside of the program", pc));
     }
     Ok(Box::new(region))
 }

@@ -31,21 +31,21 @@ use scaly_interp::tier::{Goes, NativeCall, Position, Tier};
 use scaly_runtime::pool::Pool;
 use scaly_tracer::backend::Backend;
 use scaly_tracer::effects;
-use scaly_tracer::log::{Event, Log, RegionRuns, Statistics, Variant};
+use scaly_tracer::log::{Event, Log, RegionRuns, SAMPLE_NS, Statistics, Variant};
 use scaly_tracer::manager::{Above, Tracing};
 use scaly_tracer::parameters::Parameters;
-use scaly_tracer::region::Region;
+use scaly_tracer::region::{ExitKind, Region};
 
 use crate::compiler::{Building, Compiler};
 use crate::lower::{Addresses, Context};
 use crate::native::{Left, Native, trips_left};
-use analysis::Analysis;
+use analysis::{Analysis, Why};
 use chain::Running;
-use parallel::Parallel;
+use parallel::{Alone, Parallel};
 use samples::Samples;
 
 /// From one sample to the next.
-const PERIOD: Duration = Duration::from_millis(2);
+const PERIOD: Duration = Duration::from_nanos(SAMPLE_NS);
 /// Samples until a loop is walked.
 const SAMPLES: u32 = 3;
 /// Samples that a loop's last pass may be old.
@@ -75,9 +75,13 @@ enum Stage {
 
 struct LoopState {
     stage: Stage,
+    /// Where the program goes on when a `for` has made all its trips, if nothing else leads there.
+    end: Option<Pc>,
     /// If its iterations are independent.
     parallel: Option<Rc<Parallel>>,
     samples: u32,
+    /// Those of them in which no loop was inside of it.
+    innermost: u64,
     /// The most trips that a sample found it to have yet, of a `for`.
     trips: u64,
     /// Of the run that it is in, as far as samples know it: the first one, and the trips that were left then.
@@ -97,8 +101,10 @@ impl LoopState {
     fn new() -> LoopState {
         LoopState {
             stage: Stage::Counting,
+            end: None,
             parallel: None,
             samples: 0,
+            innermost: 0,
             trips: 0,
             run: None,
             remaining: 0,
@@ -201,6 +207,9 @@ impl<B: Backend + 'static> Scaling<B> {
     /// Puts what is counted here into statistics.
     pub fn count_into(&self, statistics: &mut Statistics) {
         statistics.runs = self.runs.borrow().clone();
+        let loops = self.loops.borrow();
+        let sampled = loops.iter().enumerate().filter(|(_, slot)| slot.innermost > 0);
+        statistics.samples = sampled.map(|(id, slot)| (LoopId(id as u32), slot.innermost)).collect();
     }
 
     pub fn tracing(&self) -> &Rc<Tracing<B>> {
@@ -219,26 +228,28 @@ impl<B: Backend + 'static> Scaling<B> {
         self.compiler.get_or_init(|| Compiler::new().ok()).as_ref()
     }
 
-    fn refuse(&self, id: LoopId, what: Variant, at: Pc, reason: &str) {
-        self.log.event(|| Event::Refused { id, what, reason, at });
+    fn refuse(&self, id: LoopId, what: Variant, why: &Why) {
+        let (reason, help) = (why.text.as_str(), why.help.as_deref());
+        self.log.event(|| Event::Refused { id, what, reason, help, at: why.at });
     }
 
     /// Takes in what was found out about a loop.
     fn analyzed(&self, Analysis { id, region, parallel }: Analysis) {
         match parallel {
             Some(Ok(parallel)) => self.loops.borrow_mut()[id.0 as usize].parallel = Some(Rc::new(parallel)),
-            Some(Err((reason, at))) => self.refuse(id, Variant::Parallel, at, &reason),
+            Some(Err(why)) => self.refuse(id, Variant::Parallel, &why),
             None => {}
         }
         let stage = match region {
-            Err((reason, at)) => {
-                self.refuse(id, Variant::Sequential, at, &reason);
+            Err(why) => {
+                self.refuse(id, Variant::Sequential, &why);
                 Stage::Refused
             }
             Ok(region) => {
                 let (blocks, instructions) = (region.blocks.len() as u32, region.size() as u32);
                 let calls = region.chains.len() as u32 - 1;
                 self.log.event(|| Event::Region { id, blocks, instructions, calls });
+                self.loops.borrow_mut()[id.0 as usize].end = end(&region);
                 Stage::Walked(region)
             }
         };
@@ -265,7 +276,7 @@ impl<B: Backend + 'static> Scaling<B> {
 
     fn build(&self, state: &State, id: LoopId, region: &Region) -> Stage {
         let Some(compiler) = self.compiler() else {
-            self.refuse(id, Variant::Sequential, Pc(0), "there is no thread to compile it");
+            self.refuse(id, Variant::Sequential, &Why::new("there is no thread to compile it", Pc(0)));
             return Stage::Refused;
         };
         let addresses = self.addresses.get_or_init(|| Addresses::of(state));
@@ -273,7 +284,7 @@ impl<B: Backend + 'static> Scaling<B> {
         match compiler.begin(region, context) {
             Ok(building) => Stage::Building(Box::new(building)),
             Err(refusal) => {
-                self.refuse(id, Variant::Sequential, region.blocks[0].pc, &refusal.to_string());
+                self.refuse(id, Variant::Sequential, &Why::new(refusal.to_string(), region.blocks[0].pc));
                 Stage::Refused
             }
         }
@@ -304,12 +315,8 @@ impl<B: Backend + 'static> Scaling<B> {
                 Stage::Ready(Rc::new(native))
             }
             Err(error) => {
-                self.refuse(
-                    id,
-                    Variant::Sequential,
-                    Pc(self.program.loops[id.0 as usize].code.start),
-                    &error.to_string(),
-                );
+                let header = Pc(self.program.loops[id.0 as usize].code.start);
+                self.refuse(id, Variant::Sequential, &Why::new(error.to_string(), header));
                 Stage::Refused
             }
         }
@@ -331,11 +338,11 @@ impl<B: Backend + 'static> Scaling<B> {
 
     /// Enters what was compiled, if it was; the frame stands at the loop's header.
     fn enter(&self, state: &mut State, id: LoopId, at: Position) -> Option<Goes> {
-        let (native, parallel, first) = {
+        let (native, parallel, end, first) = {
             let mut loops = self.loops.borrow_mut();
             let slot = &mut loops[id.0 as usize];
             let Stage::Ready(native) = &slot.stage else { return None };
-            (native.clone(), slot.parallel.clone(), !std::mem::replace(&mut slot.switched, true))
+            (native.clone(), slot.parallel.clone(), slot.end, !std::mem::replace(&mut slot.switched, true))
         };
         state.set_loop_counter(id, 1);
         let (start, trips) = (Instant::now(), native.trips(at));
@@ -345,11 +352,12 @@ impl<B: Backend + 'static> Scaling<B> {
             (Some(parallel), Some(pool)) => {
                 self.tracing().apart(|| parallel.run(&native, state, at, pool(), forced, began))
             }
-            _ => None,
+            _ => Err(Alone::Short),
         };
+        let (whole, failed) = (divided.is_ok(), matches!(divided, Err(Alone::Check)));
         let entered = match divided {
-            Some(goes) => Some(goes),
-            None => match self.tracing().apart(|| native.enter(state, at)) {
+            Ok(goes) => Some(goes),
+            Err(_) => match self.tracing().apart(|| native.enter(state, at)) {
                 Left::NoRoom => None,
                 Left::By(_, goes) => {
                     if first {
@@ -362,22 +370,20 @@ impl<B: Backend + 'static> Scaling<B> {
         let mut all = self.runs.borrow_mut();
         let runs = all.entry(id).or_default();
         runs.entries += u64::from(entered.is_some());
-        runs.parallel += u64::from(divided.is_some());
+        runs.parallel += u64::from(whole);
+        runs.failed_checks += u64::from(failed);
         runs.nanoseconds += start.elapsed().as_nanos() as u64;
-        // What is left is in the frame, wherever the loop was left.
-        runs.iterations += trips.saturating_sub(native.trips(at));
+        // Left in the middle, it has what is left in its frame.
+        let done = matches!(entered, Some(Goes::On(to)) if to.base() == at.base() && Some(to.pc()) == end);
+        runs.iterations += if done { trips } else { trips.saturating_sub(native.trips(at)) };
         let short = runs.entries == TRIED && runs.nanoseconds < TRIED * SHORT_RUN_NS && !forced;
         drop(all);
         if short {
             // Traces enter one another without leaving native code.
             self.loops.borrow_mut()[id.0 as usize].stage = Stage::Refused;
             let at = Pc(self.program.loops[id.0 as usize].code.start);
-            self.refuse(
-                id,
-                Variant::Sequential,
-                at,
-                "its runs are too short for the way into it and out; back to traces",
-            );
+            let why = Why::new("its runs are too short for the way into it and out; back to traces", at);
+            self.refuse(id, Variant::Sequential, &why);
         }
         entered
     }
@@ -448,12 +454,21 @@ impl<B: Backend + 'static> Scaling<B> {
     }
 }
 
+fn end(region: &Region) -> Option<Pc> {
+    let done = region.exits.iter().find(|exit| exit.kind == ExitKind::Done)?.pc;
+    let only = region.exits.iter().all(|exit| exit.kind == ExitKind::Done || exit.pc != done);
+    only.then_some(done)
+}
+
 impl<B: Backend + 'static> Above for Scaling<B> {
     fn sampled(&self, state: &mut State, at: Position) {
         self.samples.set(self.samples.get() + 1);
         self.traces.taken();
         self.take_analyses();
         let chain = chain::loops(&self.program, at);
+        if let Some(innermost) = chain.first() {
+            self.loops.borrow_mut()[innermost.id.0 as usize].innermost += 1;
+        }
         for &Running { id, at } in &chain {
             self.settle(id);
             let mut loops = self.loops.borrow_mut();

@@ -21,11 +21,12 @@ use scaly_interp::tier::{Goes, Position};
 use scaly_runtime::pool::{InOrder, Plan, Pool, Status};
 use scaly_runtime::vm_stack::VmStack;
 use scaly_tracer::explain::Judge;
-use scaly_tracer::independence::{Combine, EntryCheck, Reduction, Verdict, holds};
+use scaly_tracer::independence::{Combine, EntryCheck, Reduction, Refusal, Verdict, holds};
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::{ExitKind, Op, Region, Type};
 use scaly_tracer::walker::{fold_int, fold_unary};
 
+use super::analysis::Why;
 use crate::lower::Leave;
 use crate::native::{Computed, Native};
 
@@ -79,30 +80,43 @@ struct Ended {
     leave: Leave,
 }
 
+/// Why a run stays on one core.
+pub enum Alone {
+    /// One core does it as soon.
+    Short,
+    /// What was to be checked does not hold.
+    Check,
+}
+
 impl Parallel {
     /// Or why not, and where.
-    pub fn of(program: &Program, parameters: Parameters, id: LoopId) -> Result<Parallel, (String, Pc)> {
+    pub fn of(program: &Program, parameters: Parameters, id: LoopId) -> Result<Parallel, Why> {
         let scope = &program.loops[id.0 as usize];
         let header = Pc(scope.code.start);
         let (region, verdict) = Judge::new(program, parameters).judge(id);
         let found = match verdict {
             Verdict::Serial(refusals) => {
                 let first = refusals.first();
-                return Err(first.map_or(("it is serial".into(), header), |r| (r.text(), r.pc)));
+                let why = |refusal: &Refusal| Why { text: refusal.text(), help: refusal.help(), at: refusal.pc };
+                return Err(first.map_or_else(|| Why::new("it is serial", header), why));
             }
             Verdict::Independent(found) => found,
         };
-        let Ok(region) = region else { return Err(("its region is open".into(), header)) };
+        let Ok(region) = region else { return Err(Why::new("its region is open", header)) };
         let LoopKind::Counted { counter } = scope.kind else {
-            return Err(("only `for` loops are divided so far: write it as one".into(), header));
+            return Err(Why {
+                text: "only `for` loops are divided so far".into(),
+                help: Some("write it as a `for` loop".into()),
+                at: header,
+            });
         };
         if let Some(inst) = region.insts.iter().find(|i| matches!(i.op, Op::Runtime(_) | Op::CallAny)) {
-            return Err(("allocations in the loop are not made on other cores so far".into(), inst.pc));
+            return Err(Why::new("allocations in the loop are not made on other cores so far", inst.pc));
         }
         let calls = region.insts.iter().any(|i| matches!(i.op, Op::Call(_)));
         let slots = |at: u16| at == counter || at == counter + 1;
         if found.counters.iter().any(|&at| !slots(at)) {
-            return Err(("a second counter in the loop is not divided so far".into(), header));
+            return Err(Why::new("a second counter in the loop is not divided so far", header));
         }
         let reduced = |reduction: &Reduction| Reduced {
             slots: std::iter::once(reduction.slot).chain(reduction.along.iter().copied()).collect(),
@@ -129,8 +143,8 @@ impl Parallel {
         })
     }
 
-    /// Runs the rest of the loop, which stands at its header, on all cores; none where one core is better, or a check
-    /// fails. `began` is called when it does so for the first time.
+    /// Runs the rest of the loop, which stands at its header, on all cores, where that is better and allowed. `began` is
+    /// called when it does so for the first time.
     pub fn run(
         &self,
         native: &Native,
@@ -139,25 +153,25 @@ impl Parallel {
         pool: &Pool,
         forced: bool,
         began: impl FnOnce(),
-    ) -> Option<Goes> {
+    ) -> Result<Goes, Alone> {
         let slots = (state.slots_limit() as usize).saturating_sub(at.base() as usize) / 8;
         if !native.computes_only() || !state.native_room() || (native.frame_slots() as usize) > slots {
-            return None;
+            return Err(Alone::Short);
         }
         // SAFETY: the frame is one of the loop's function.
         let slot = |slot: u16| unsafe { at.base().add(usize::from(slot)).read() };
-        let trips = slot(self.counter + 1).checked_add(1)?;
+        let trips = slot(self.counter + 1).checked_add(1).ok_or(Alone::Short)?;
         let known = self.cost.load(Ordering::Relaxed);
         let worth = |trips: u64, cost: f64| forced || trips as f64 * cost >= WORTH;
         if (known != 0 && !worth(trips, known as f64 / 16.0)) || trips < 2 {
             self.short.fetch_add(1, Ordering::Relaxed);
-            return None;
+            return Err(Alone::Short);
         }
         if !holds(&self.region, &self.checks, slot) {
-            return None;
+            return Err(Alone::Check);
         }
         let slots = if self.calls { slots } else { native.frame_slots() as usize };
-        self.make_stacks(slots, pool.workers())?;
+        self.make_stacks(slots, pool.workers()).ok_or(Alone::Short)?;
         let frame = self.frame(at);
         let initial: Vec<u64> = self.reduced_slots().map(slot).collect();
         let (ended, last) = (Mutex::new(None), Mutex::new(None));
@@ -171,7 +185,7 @@ impl Parallel {
         let cost = loop {
             let to = trips.min(done + pilot);
             if run.chunk(done, to, &mut partial) != Status::Done {
-                return Some(run.resume(at));
+                return Ok(run.resume(at));
             }
             done = to;
             let took = start.elapsed().as_nanos() as f64;
@@ -185,7 +199,7 @@ impl Parallel {
         if done < trips && !worth(trips - done, cost) {
             let mut partial = self.identities(&initial);
             if run.chunk(done, trips, &mut partial) != Status::Done {
-                return Some(run.resume(at));
+                return Ok(run.resume(at));
             }
             results.push(partial);
         } else if done < trips {
@@ -204,11 +218,11 @@ impl Parallel {
                 }
             });
             if status != Status::Done {
-                return Some(run.resume(at));
+                return Ok(run.resume(at));
             }
             results.extend(partials.into_ordered().into_iter().map(|(_, _, partial)| partial));
         }
-        Some(run.finish(at, results))
+        Ok(run.finish(at, results))
     }
 
     /// Whether its runs take so little time that one core does them as soon.

@@ -145,6 +145,8 @@ pub enum Event<'a> {
         id: LoopId,
         what: Variant,
         reason: &'a str,
+        /// What to change, where something can be.
+        help: Option<&'a str>,
         at: Pc,
     },
 }

@@ -9,7 +9,7 @@ use scaly_interp::source::SourceMap;
 use serde::Serialize;
 
 use super::resolved::{At, From, Resolver};
-use super::statistics::{RegionRuns, Standing, Statistics, TraceKind};
+use super::statistics::{self, RegionRuns, Standing, Statistics, TraceKind};
 use super::{SCHEMA, Start, Variant};
 use crate::manager::Spent;
 
@@ -84,6 +84,8 @@ pub struct HotLoop<'a> {
     pub runs: RegionRuns,
     /// Why it was not compiled whole, or not run on all cores, where that was tried; and the line of that.
     pub refused: Vec<Unscaled<'a>>,
+    /// How often it was the innermost loop of the program when it was looked at, outside of loops compiled whole.
+    pub samples: u64,
     pub source: &'a str,
 }
 
@@ -93,6 +95,8 @@ pub struct Unscaled<'a> {
     /// Not `sequential`, or not `parallel`.
     pub what: &'static str,
     pub reason: String,
+    /// What to change, where something can be.
+    pub help: Option<String>,
     #[serde(flatten)]
     pub at: At<'a>,
     #[serde(skip)]
@@ -197,11 +201,12 @@ fn all_loops<'a>(
     let ids = (0..program.loops.len() as u32).map(LoopId);
     let refused = |of: LoopId| -> Vec<Unscaled<'a>> {
         let all = statistics.unscaled.iter().filter(|((id, _), _)| *id == of);
-        let one = |(&(_, what), (reason, pc)): (&(LoopId, Variant), &(String, Pc))| Unscaled {
+        let one = |(&(_, what), why): (&(LoopId, Variant), &statistics::Unscaled)| Unscaled {
             what: what.name(),
-            reason: reason.clone(),
-            at: resolver.at(*pc),
-            pc: *pc,
+            reason: why.reason.clone(),
+            help: why.help.clone(),
+            at: resolver.at(why.at),
+            pc: why.at,
         };
         all.map(one).collect()
     };
@@ -226,6 +231,7 @@ fn all_loops<'a>(
             region: statistics.regions.iter().filter(|r| r.id == id && r.entered).map(|r| r.kind.name()).next_back(),
             runs,
             refused: refused(id),
+            samples: statistics.samples.get(&id).copied().unwrap_or(0),
             source: resolver.source_of(id),
         }
     };

@@ -132,6 +132,7 @@ pub enum Resolved<'a> {
         start: From<'a>,
         what: &'static str,
         reason: &'a str,
+        help: Option<&'a str>,
         at: At<'a>,
     },
     Ir {
@@ -261,8 +262,9 @@ impl<'a> Resolver<'a> {
             Event::Switched { id, kind } => {
                 Resolved::Switched { start: self.start(Start::Loop(id)), kind: kind.name() }
             }
-            Event::Refused { id, what, reason, at } => {
-                Resolved::Refused { start: self.start(Start::Loop(id)), what: what.name(), reason, at: self.at(at) }
+            Event::Refused { id, what, reason, help, at } => {
+                let start = self.start(Start::Loop(id));
+                Resolved::Refused { start, what: what.name(), reason, help, at: self.at(at) }
             }
         }
     }

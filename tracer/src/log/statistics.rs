@@ -31,7 +31,10 @@ pub struct Statistics {
     /// Put in at the end: how loops ran that were compiled whole.
     pub runs: BTreeMap<LoopId, RegionRuns>,
     /// From the events: why a loop has no such code, and where.
-    pub unscaled: BTreeMap<(LoopId, Variant), (String, Pc)>,
+    pub unscaled: BTreeMap<(LoopId, Variant), Unscaled>,
+    /// Put in at the end: how often each loop was the innermost one of the program when it was looked at, every
+    /// [`SAMPLE_NS`], outside of loops that were compiled whole.
+    pub samples: BTreeMap<LoopId, u64>,
     /// Put in at the end: by [`LoopId`], back edges that native code counted. Empty if it did not count.
     pub native: Vec<u64>,
     /// Put in at the end: by [`LoopId`], how often the interpreter entered the loop's tree, and back edges that it took
@@ -88,7 +91,7 @@ pub struct Region {
 pub struct RegionRuns {
     #[serde(rename = "region_entries")]
     pub entries: u64,
-    /// Of those of a `for`, whose trips are known.
+    /// Of those of a `for` that nothing ends early, whose trips are known.
     #[serde(rename = "region_iterations")]
     pub iterations: u64,
     #[serde(rename = "region_ns")]
@@ -96,6 +99,20 @@ pub struct RegionRuns {
     /// Entries that ran on several cores.
     #[serde(rename = "parallel_entries")]
     pub parallel: u64,
+    /// Entries of an independent loop at which what must hold for that did not.
+    pub failed_checks: u64,
+}
+
+/// From one look at the program to the next, in nanoseconds.
+pub const SAMPLE_NS: u64 = 2_000_000;
+
+/// Why a loop did not get further.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unscaled {
+    pub reason: String,
+    /// What to change.
+    pub help: Option<String>,
+    pub at: Pc,
 }
 
 /// A trace that was made.
@@ -195,8 +212,9 @@ impl Statistics {
                     None => self.regions.push(Region { id, kind, bytes: 0, microseconds: 0, entered: true }),
                 }
             }
-            Event::Refused { id, what, reason, at } => {
-                self.unscaled.insert((id, what), (reason.into(), at));
+            Event::Refused { id, what, reason, help, at } => {
+                let why = Unscaled { reason: reason.into(), help: help.map(String::from), at };
+                self.unscaled.insert((id, what), why);
             }
             Event::Region { .. } => {}
         }

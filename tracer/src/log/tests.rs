@@ -84,6 +84,11 @@ fn events() -> Vec<Event<'static>> {
         Event::Memory(CodeMemory::Refused),
         Event::Memory(CodeMemory::Full { used: 1 << 20 }),
         Event::Memory(CodeMemory::Refused),
+        Event::Region { id: LoopId(0), blocks: 4, instructions: 31, calls: 2 },
+        Event::Variant { id: LoopId(0), kind: Variant::Sequential, bytes: 1184, microseconds: 9120 },
+        Event::Switched { id: LoopId(0), kind: Variant::Parallel },
+        Event::Refused { id: LoopId(0), what: Variant::Parallel, reason: "no", help: Some("do"), at },
+        Event::Refused { id: LoopId(0), what: Variant::Sequential, reason: "it waits", help: None, at },
     ]
 }
 
@@ -136,6 +141,11 @@ output, so it cannot be a native call (take input and output out of the recursiv
 [trace] dropped trace3 loop {name}:2: others need its memory
 [trace] memory: the code memory is full, 1048576 bytes are in use; the least useful traces are dropped (raise code_memory)
 [trace] memory: the system gives no memory for machine code; the program stays in the interpreter
+[trace] region loop {name}:2: 4 blocks, 31 instructions, 2 calls inlined
+[trace] variant loop {name}:2: sequential, 1184 bytes, 9120 µs beside the program
+[trace] switched loop {name}:2: parallel from here on
+[trace] refused loop {name}:2: not parallel: at {name}:3: no (do)
+[trace] refused loop {name}:2: not sequential: at {name}:3: it waits
 "
     );
     assert_eq!(text, expected);
@@ -178,9 +188,25 @@ fn every_json_line_has_version_event_and_time() {
         "dropped",
         "memory",
         "memory",
+        "region",
+        "variant",
+        "switched",
+        "refused",
+        "refused",
         "ir",
     ];
     assert_eq!(names, expected);
+    let manual = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/trace-log.md")).unwrap();
+    for (name, line) in names.iter().zip(&lines) {
+        let row = manual.lines().filter(|row| row.starts_with("| ")).filter(|row| row.contains(&format!("`{name}`")));
+        let rows: Vec<&str> = row.collect();
+        assert!(!rows.is_empty(), "the manual lacks {name}");
+        let fields = line.as_object().unwrap().keys().filter(|key| !["v", "event", "at_us"].contains(&key.as_str()));
+        for field in fields {
+            let known = rows.iter().any(|row| row.contains(&format!("`{field}`")));
+            assert!(known, "the manual lacks {field} of {name}");
+        }
+    }
     assert!(text.starts_with("{\"v\":1,\"event\":\"header\","), "{text}");
     assert_eq!(lines[0]["program"], "dir/a \"b\".scaly");
     assert_eq!(lines[0]["parameters"]["hot"], 56);

@@ -33,9 +33,9 @@ impl From<'_> {
 }
 
 /// A reason with what to do about it.
-struct Words(&'static str, Option<&'static str>);
+struct Words<'a>(&'a str, Option<&'a str>);
 
-impl fmt::Display for Words {
+impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)?;
         self.1.map_or(Ok(()), |help| write!(f, " ({help})"))
@@ -105,8 +105,8 @@ impl fmt::Display for Resolved<'_> {
                 write!(f, "variant {start}: {kind}, {bytes} bytes, {microseconds} µs beside the program")
             }
             Resolved::Switched { start, kind } => write!(f, "switched {start}: {kind} from here on"),
-            Resolved::Refused { start, what, reason, at } => {
-                write!(f, "refused {start}: not {what}: at {at}: {reason}")
+            Resolved::Refused { start, what, reason, help, at } => {
+                write!(f, "refused {start}: not {what}: at {at}: {}", Words(reason, help))
             }
             Resolved::Ir { trace, text } => listing(f, "ir", trace, text),
             Resolved::Asm { trace, text } => listing(f, "asm", trace, text),

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Compares whole processes on one core and on two: scaly against the same algorithm in C, and in C with OpenMP.
+
+    cargo build --release
+    bench/scaling.py [--rounds 5] [--quick] [--threads 2] [--names mandelbrot,heat]
+
+The C programs are bench/peers/*.c, the same algorithm line by line, compiled here by `gcc -O3 -march=native
+-ffp-contract=off`; with OpenMP their pragmas count too, which were put in by hand where a loop can be divided. Nothing
+marks a loop in the Scaly programs. All run each program in turn, round by round, so that a busy machine disturbs them
+alike; the figures are the least wall-clock time in seconds, start of the process and compiling included. Outputs must
+agree.
+"""
+
+import argparse
+import os
+import pathlib
+import sys
+import tempfile
+from typing import NamedTuple
+
+from measure import SCALY, Failed, agree, executable, geometric_mean, succeed
+from traces import header, row
+
+FLAGS = ["-O3", "-march=native", "-ffp-contract=off"]
+
+
+class Program(NamedTuple):
+    name: str
+    arguments: str
+    quick: str
+
+
+# One to three seconds for C on one core.
+PROGRAMS = [
+    Program("mandelbrot", "2000 300", "300 100"),
+    Program("raytracer", "1600 1200", "160 120"),
+    Program("heat", "1000 600", "200 100"),
+    Program("matmul", "900", "150"),
+    Program("black_scholes", "500000 30", "20000 5"),
+    Program("spectral_norm", "3000", "300"),
+    Program("nbody", "8000000", "100000"),
+    Program("sum", "20000000 50", "1000000 10"),
+    Program("collatz", "4000000", "100000"),
+    Program("histogram", "15000000", "200000"),
+    Program("sieve", "20000000 6", "1000000 2"),
+    Program("fib", "41", "30"),
+]
+
+
+def compiled(gcc, scratch, name, flags):
+    """The path of a peer, compiled."""
+    path = scratch / "-".join([name, *(flag.strip("-") for flag in flags)])
+    succeed([gcc, *FLAGS, *flags, f"peers/{name}.c", "-o", str(path), "-lm"])
+    return str(path)
+
+
+def least(program, commands, args):
+    """The least wall-clock seconds of each command, by its name."""
+    times = {side: [] for side in commands}
+    for _ in range(args.rounds):
+        runs = {side: succeed(command, limit=args.timeout) for side, command in commands.items()}
+        for side in commands:
+            agree(program.name, runs["scaly"], runs[side], side)
+            times[side].append(runs[side].wall)
+    return {side: min(each) for side, each in times.items()}
+
+
+def compare(args, scratch):
+    """Prints the table; returns what went wrong, a line each."""
+    wanted = [name for name in args.names.split(",") if name]
+    unknown = set(wanted) - {p.name for p in PROGRAMS}
+    if unknown:
+        there = ", ".join(p.name for p in PROGRAMS)
+        raise Failed(f"no such program: {', '.join(sorted(unknown))}; there are {there}")
+    scaly, gcc = executable(args.scaly), executable(args.gcc)
+    # What OpenMP's threads take from the environment, unless told.
+    os.environ.setdefault("OMP_NUM_THREADS", str(args.threads))
+    many = f"scaly {args.threads}"
+    openmp = f"OpenMP {args.threads}"
+    ratios = {
+        "scaly / C": ("scaly", "C"),
+        f"{many} / OpenMP": (many, openmp),
+        f"scaly / {many}": ("scaly", many),
+        f"C / {openmp}": ("C", openmp),
+        "traces / scaly": ("traces", "scaly"),
+    }
+    header(["program", "scaly", many, "traces", "C", openmp, *ratios])
+    found, problems = [], []
+    for program in PROGRAMS:
+        if wanted and program.name not in wanted:
+            continue
+        arguments = (program.quick if args.quick else program.arguments).split()
+        file = f"programs/{program.name}.scaly"
+        try:
+            commands = {
+                "scaly": [scaly, "--threads", "1", file, *arguments],
+                many: [scaly, "--threads", str(args.threads), file, *arguments],
+                "traces": [scaly, "--jit", "llvm=0", file, *arguments],
+                "C": [compiled(gcc, scratch, program.name, []), *arguments],
+                openmp: [compiled(gcc, scratch, program.name, ["-fopenmp"]), *arguments],
+            }
+            times = least(program, commands, args)
+        except Failed as failed:
+            problems.append(str(failed))
+            row([program.name, "failed", *[""] * (len(ratios) + 4)])
+            continue
+        found.append([times[a] / times[b] for a, b in ratios.values()])
+        seconds = [f"{times[side]:.3f}" for side in commands]
+        row([" ".join([program.name, *arguments]), *seconds, *(f"{ratio:.2f}" for ratio in found[-1])])
+    if found:
+        means = [geometric_mean(column) for column in zip(*found)]
+        row(["geometric mean", *[""] * 5, *(f"{mean:.2f}" for mean in means)])
+    return problems
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scaly", default=str(SCALY), help="the command to measure")
+    parser.add_argument("--gcc", default="gcc")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each command")
+    parser.add_argument("--threads", type=int, default=2, help="of the columns that use several")
+    parser.add_argument("--quick", action="store_true", help="small sizes: start and compiling weigh more")
+    parser.add_argument("--timeout", type=float, default=120, help="seconds after which a run has failed")
+    parser.add_argument("--names", default="", help="programs, commas between them; all if none are named")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        problems = compare(args, pathlib.Path(scratch))
+    if problems:
+        sys.exit("\n".join(["", *problems]))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Failed as failed:
+        sys.exit(str(failed))

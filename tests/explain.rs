@@ -1,0 +1,165 @@
+//! `scaly explain`: what it says of the loops of a run, in words and as JSON, however the run ends.
+
+mod common;
+
+use common::{Outcome, finish, scaly};
+use serde_json::Value;
+
+/// Every loop is compiled whole at its second pass, and divided as small as can be.
+const FORCED: &[&str] = &["explain", "--jit", "llvm=2,chunk=1", "--threads", "3"];
+
+fn explain(options: &[&str], program: &str) -> Outcome {
+    let mut command = scaly();
+    command.args(options).args(["-e", program]);
+    finish(command, "").expect("the command ends")
+}
+
+/// The lines under the source line that contains a text.
+fn under<'a>(report: &'a str, source: &str) -> Vec<&'a str> {
+    let line = |line: &&str| line.contains(" | ") && line.contains(source);
+    let rest = report.lines().skip_while(|each| !line(each)).skip(1);
+    rest.take_while(|line| !line.is_empty()).map(str::trim).collect()
+}
+
+#[test]
+fn a_parallel_loop_with_its_checks_and_reductions() {
+    let program = "procedure add(from: Slice[int], to: Slice[int]) returns int {
+    var sum = 0
+    for i in to.length() {
+        to[i] = from[i] + 1
+        sum += from[i]
+    }
+    sum
+}
+let a = Array[int](100, 2)
+var b = Array[int](100)
+print(add(a, b))";
+    let got = explain(FORCED, program);
+    assert_eq!((got.status, got.output.as_str()), (Some(0), "200\n"), "{}", got.error);
+    let lines = under(&got.error, "for i in to.length()");
+    assert!(
+        lines[0].starts_with("= on all cores: 99 iterations, ") && lines[0].contains("% of the time, "),
+        "{lines:?}"
+    );
+    assert!(!lines[0].contains("about"), "its time is measured: {lines:?}");
+    assert_eq!(lines[1], "checked when it starts: the memory of `from` and `to` does not overlap", "{}", got.error);
+    assert!(lines.contains(&"`sum` is a reduction: sum"), "{lines:?}");
+    assert!(!got.error.contains("serial: "), "{}", got.error);
+}
+
+#[test]
+fn a_check_that_does_not_hold() {
+    let program = "procedure shift(from: Slice[int], to: Slice[int]) {
+    for i in to.length()
+        to[i] = from[i] + 1
+}
+var a = Array[int](50)
+shift(a.slice(0, 49), a.slice(1, 50))
+print(a[49])";
+    let got = explain(FORCED, program);
+    assert_eq!(got.output, "49\n");
+    let lines = under(&got.error, "for i in to.length()");
+    assert!(lines[0].starts_with("= compiled whole, on one core: 48 iterations, "), "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("a check did not hold at 1 of 1 ")), "{lines:?}");
+}
+
+#[test]
+fn the_common_reasons_with_their_lines_and_what_to_change() {
+    for (body, reason, help) in [
+        ("set x: x * 31 % 1009", "each iteration needs `x` from the one before", "declare it in the loop"),
+        ("set f: f + 0.5", "`f` is a sum of floats", "use its `sum()`"),
+        ("if i = 40: print i", "writes to the world outside", "print it behind the loop"),
+        ("if i = 40: break", "it may end before its last iteration", "let every iteration run"),
+        (
+            "if i > 0: a[i] = a[i - 1]",
+            "an iteration reads elements of `a` that others write",
+            "read from a copy of `a`",
+        ),
+        ("a[a[i] % 3] = i", "depends on data", "index with the loop's counter"),
+        ("if i % 3 = 0: found.push(i)", "`found` grows", "store by index"),
+        ("if i = 40: set x: i", "`x` is set on some paths only", "on every path"),
+    ] {
+        let program = format!(
+            "var x = 1\nvar f = 0.0\nvar a = Array[int](100)\nvar found: Array[int]\nfor i in 100 {{\n    {body}\n}}\nprint(x, f, a[1], found.length())"
+        );
+        let got = explain(FORCED, &program);
+        assert_eq!(got.status, Some(0), "{body}: {}", got.error);
+        let lines = under(&got.error, "for i in 100");
+        let at = lines.iter().position(|line| line.starts_with("serial: ") && line.contains(reason));
+        let at = at.unwrap_or_else(|| panic!("{body}: {lines:#?}"));
+        assert!(lines[at + 1].starts_with("help: ") && lines[at + 1].contains(help), "{body}: {lines:#?}");
+        // A way out of the loop is about no line but its own.
+        let placed = lines[at].contains(&format!("line 6 `{body}`: "));
+        assert!(placed || reason.contains("may end"), "{body}: {lines:#?}");
+        let whole =
+            lines[0].starts_with("= compiled whole") || lines.iter().any(|l| l.starts_with("not compiled whole"));
+        assert!(whole, "{body}: {lines:#?}");
+    }
+}
+
+#[test]
+fn json_is_the_last_line() {
+    let program =
+        "var a = Array[int](100)\nfor i in 100: a[i] = i\nvar x = 1\nfor i in 50: set x: x * 3 % 7\nprint(a[7], x)";
+    // Back edges: one less.
+    let got = explain(&[&["explain", "--json"], &FORCED[1..]].concat(), program);
+    assert_eq!(got.status, Some(0), "{}", got.error);
+    let json: Value = serde_json::from_str(got.error.lines().last().unwrap_or_default()).expect("JSON");
+    assert_eq!((json["v"].as_u64(), json["event"].as_str()), (Some(1), Some("explanation")));
+    assert!(json["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{json}");
+    let of = |line: u64| json["loops"].as_array().and_then(|all| all.iter().find(|each| each["line"] == line)).unwrap();
+    let (free, serial) = (of(2), of(4));
+    assert_eq!((free["tier"].as_str(), free["independent"].as_bool()), (Some("parallel"), Some(true)));
+    assert_eq!(free["iterations"].as_u64(), Some(99), "{free}");
+    assert_eq!(serial["iterations"].as_u64(), Some(49), "{serial}");
+    assert_eq!(free["because"].as_array().map(Vec::len), Some(0), "{free}");
+    assert_eq!((serial["tier"].as_str(), serial["independent"].as_bool()), (Some("whole"), Some(false)));
+    let why = &serial["because"][0];
+    assert_eq!((why["not"].as_str(), why["line"].as_u64()), (Some("parallel"), Some(4)));
+    assert!(why["reason"].as_str().is_some_and(|text| text.contains("`x`")) && why["help"].is_string(), "{why}");
+}
+
+#[test]
+fn a_program_that_fails_has_its_report_too() {
+    let program = "var a = Array[int](60)\nfor i in 100: a[i] = i\nprint(a[0])";
+    for options in [&["explain"][..], FORCED] {
+        let got = explain(options, program);
+        assert_eq!((got.status, got.output.as_str()), (Some(1), ""), "{}", got.error);
+        let (error, report) = got.error.split_once("a run of ").expect("a report");
+        assert!(error.starts_with("error: index 60 is out of range"), "{error}");
+        assert!(!under(report, "for i in 100").is_empty(), "{report}");
+    }
+    let json = explain(&["explain", "--json"], program).error;
+    assert!(serde_json::from_str::<Value>(json.lines().last().unwrap_or_default()).is_ok(), "{json}");
+}
+
+#[test]
+fn the_programs_status_output_and_arguments_are_its_own() {
+    let got = explain(&["explain"], "print \"out\"\nreturn 7");
+    assert_eq!((got.status, got.output.as_str(), got.error.as_str()), (Some(7), "out\n", "no loop has run\n"));
+    let mut command = scaly();
+    command.args(["explain", "-e", "for a in Args.all(): print a", "--static", "--json"]);
+    let got = finish(command, "").expect("the command ends");
+    assert_eq!((got.status, got.output.as_str()), (Some(0), "--static\n--json\n"), "{}", got.error);
+}
+
+#[test]
+fn without_native_code_it_says_what_is_known() {
+    let got = explain(&["explain", "--jit", "off"], "var s = 0\nfor i in 10: set s: s + i\nprint s");
+    let lines = under(&got.error, "for i in 10");
+    assert_eq!(lines[0], "= interpreted: 9 iterations", "{}", got.error);
+    assert!(got.error.ends_with("\n1 loop: 1 interpreted\n"), "{}", got.error);
+}
+
+#[test]
+fn one_thread_is_a_reason() {
+    let program = "var a = Array[int](100)\nfor i in 100: a[i] = i\nprint(a[7])";
+    let got = explain(&["explain", "--jit", "llvm=2", "--threads", "1"], program);
+    let lines = under(&got.error, "for i in 100");
+    assert!(lines[0].starts_with("= compiled whole, on one core: "), "{lines:?}");
+    assert_eq!(
+        lines[1..3],
+        ["its iterations are independent", "not on all cores: one thread was asked for"],
+        "{lines:?}"
+    );
+}
