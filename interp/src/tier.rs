@@ -116,7 +116,7 @@ pub fn returned(state: &mut State, at: Position) -> Goes {
 pub fn caller(at: Position) -> Option<Position> {
     // SAFETY: each frame has its header before it.
     let (caller, back) = unsafe { (*at.base.sub(2) as *mut u64, *at.base.sub(1)) };
-    (back != OUTSIDE).then(|| Position { pc: Pc((back & !NESTED) as u32), base: caller })
+    (back != OUTSIDE).then_some(Position { pc: Pc((back & !NESTED) as u32), base: caller })
 }
 
 /// Runs the activation whose frame is `frame` from `from` on, which is in it or in a call that it made, until it returns

@@ -37,7 +37,7 @@ pub fn version(verbose: bool) -> String {
     let mut text = concat!("scaly ", env!("CARGO_PKG_VERSION"), "\n").to_string();
     if verbose {
         text += &format!("target: {} {}\n", std::env::consts::ARCH, std::env::consts::OS);
-        text += "tiers: 0 (bytecode interpreter), 1 (native traces)\n";
+        text += "tiers: 0 (bytecode interpreter), 1 (native traces), 2 (whole loops, LLVM), 2p (on all cores)\n";
     }
     text
 }

@@ -90,6 +90,10 @@ pub fn root() -> PathBuf {
 pub fn scaly() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scaly"));
     command.current_dir(root()).env_remove("NO_COLOR");
+    // An ordinary build lays the library beside the command; that of the tests lies beside them.
+    if let Some(library) = std::env::current_exe().ok().and_then(|test| Some(test.parent()?.join("libscaly_llvm.so"))) {
+        command.env(scaly_backends::VARIABLE, library);
+    }
     command
 }
 
