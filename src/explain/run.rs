@@ -1,8 +1,8 @@
 //! `scaly explain`: what became of every loop of a run, on its source line, the hottest first.
 //!
 //! Figures are those of the run: iterations are counted, the time of loops compiled whole is measured, and the rest of the
-//! time is divided among the others by how often they were found running. What stands in a loop's way is judged afresh from its bytecode, since the run itself
-//! stops at the first reason.
+//! time is divided among the others by how often they were found running. What stands in a loop's way is judged afresh
+//! from its bytecode, since the run itself stops at the first reason.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};

@@ -125,10 +125,8 @@ impl Statistics {
         let says = |each: &Loop, what: &str| each.refused.iter().any(|(refused, why)| refused == what && reason(why));
         let wrong = |each: &&Loop| {
             let whole = each.region.is_some() || says(each, "sequential");
-            // One that has too few trips left is not divided.
-            let divided =
-                each.region.as_deref() == Some("parallel") || says(each, "sequential") || says(each, "parallel");
-            each.interpreted - each.recorded >= 3 && !(whole && (divided || !parallel || each.region.is_some()))
+            let divided = each.parallel_entries > 0 || says(each, "sequential") || says(each, "parallel");
+            each.interpreted - each.recorded >= 3 && !(whole && (divided || !parallel))
         };
         let wrong: Vec<String> = self.loops.iter().filter(wrong).map(|each| format!("{each:?}")).collect();
         if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }

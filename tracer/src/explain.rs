@@ -218,6 +218,18 @@ fn counted(n: usize, what: &str) -> String {
 }
 
 fn checks_in_words(program: &Program, id: LoopId, region: &Region, found: &Independence) -> Vec<String> {
+    let mut all = Vec::new();
+    for check in found.checks.iter().filter(|c| !is_formality(c)) {
+        let text = check_in_words(program, id, region, check);
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    all
+}
+
+/// What is checked when a loop starts.
+pub fn check_in_words(program: &Program, id: LoopId, region: &Region, check: &EntryCheck) -> String {
     let l = &program.loops[id.0 as usize];
     let function = program.function(l.function);
     let slot_name = |slot: u16| {
@@ -254,33 +266,26 @@ fn checks_in_words(program: &Program, id: LoopId, region: &Region, found: &Indep
             Atom::Trips(_) => "the number of iterations".into(),
         })
     };
-    let mut all = Vec::new();
-    for check in found.checks.iter().filter(|c| !is_formality(c)) {
-        let text = match check {
-            EntryCheck::AtLeastZero(poly) => {
-                let (more, less) = poly.sides();
-                format!("{} >= {}", words(&more), words(&less))
-            }
-            EntryCheck::Fits(low, high, kind) if low == high => format!("{} fits {}", words(low), kind.name()),
-            EntryCheck::Fits(low, high, kind) => {
-                format!("{} and {} fit {}", words(low), words(high), kind.name())
-            }
-            EntryCheck::Apart(a, b) if a.base == b.base => {
-                format!(
-                    "bytes {}..{} and {}..{} do not overlap",
-                    words(&a.from),
-                    words(&a.to),
-                    words(&b.from),
-                    words(&b.to)
-                )
-            }
-            EntryCheck::Apart(a, b) => {
-                format!("the memory of {} and {} does not overlap", quoted(a.base), quoted(b.base))
-            }
-        };
-        if !all.contains(&text) {
-            all.push(text);
+    match check {
+        EntryCheck::AtLeastZero(poly) => {
+            let (more, less) = poly.sides();
+            format!("{} >= {}", words(&more), words(&less))
+        }
+        EntryCheck::Fits(low, high, kind) if low == high => format!("{} fits {}", words(low), kind.name()),
+        EntryCheck::Fits(low, high, kind) => {
+            format!("{} and {} fit {}", words(low), words(high), kind.name())
+        }
+        EntryCheck::Apart(a, b) if a.base == b.base => {
+            format!(
+                "bytes {}..{} and {}..{} do not overlap",
+                words(&a.from),
+                words(&a.to),
+                words(&b.from),
+                words(&b.to)
+            )
+        }
+        EntryCheck::Apart(a, b) => {
+            format!("the memory of {} and {} does not overlap", quoted(a.base), quoted(b.base))
         }
     }
-    all
 }

@@ -11,6 +11,7 @@ use scaly_tracer::region::{Op, Region};
 use scaly_tracer::walker::Walker;
 
 use super::parallel::Parallel;
+use scaly_tracer::explain::Judge;
 
 /// Why not, in words, what to change, and where.
 pub struct Why {
@@ -46,37 +47,46 @@ pub fn begin(
 ) -> Result<Receiver<Analysis>, Vec<LoopId>> {
     let (results, receiver) = channel();
     let own = ids.clone();
-    let work = move || {
-        for id in own {
-            if results.send(of(&program, parameters, id, parallel)).is_err() {
-                break;
-            }
-        }
-    };
+    // Nobody waits for the rest where the program has ended.
+    let work = move || of(&program, parameters, &own, parallel, |analysis| results.send(analysis).is_ok());
     match std::thread::Builder::new().name("scaly-walker".into()).stack_size(STACK).spawn(work) {
         Ok(_) => Ok(receiver),
         Err(_) => Err(ids),
     }
 }
 
-pub fn of(program: &Program, parameters: Parameters, id: LoopId, parallel: bool) -> Analysis {
-    let region = walk(program, parameters, id);
-    let parallel = (parallel && region.is_ok()).then(|| Parallel::of(program, parameters, id));
-    Analysis { id, region, parallel }
+/// Hands on what is found out about each loop, as long as that is wanted.
+pub fn of(
+    program: &Program,
+    parameters: Parameters,
+    ids: &[LoopId],
+    parallel: bool,
+    mut found: impl FnMut(Analysis) -> bool,
+) {
+    let waits = effects::waits(program);
+    let mut walker = Walker::new(program, parameters).keeping();
+    let mut judge = parallel.then(|| Judge::new(program, parameters));
+    for &id in ids {
+        let region = walk(&mut walker, &waits, id);
+        let judge = judge.as_mut().filter(|_| region.is_ok());
+        let parallel = judge.map(|judge| Parallel::of(program, judge, id));
+        if !found(Analysis { id, region, parallel }) {
+            break;
+        }
+    }
 }
 
 /// The region of a loop, if it may be compiled.
-fn walk(program: &Program, parameters: Parameters, id: LoopId) -> Result<Box<Region>, Why> {
-    let region = Walker::new(program, parameters).keeping().walk(id).map_err(|open| Why::new(open.text(), open.pc))?;
-    if let Some(pc) = waiting(program, &region) {
-        return Err(Why::new("it waits for something outside of the program", pc));
+fn walk(walker: &mut Walker<'_>, waits: &[bool], id: LoopId) -> Result<Box<Region>, Why> {
+    let region = walker.walk(id).map_err(|open| Why::new(open.text(), open.pc))?;
+    match waiting(waits, &region) {
+        Some(pc) => Err(Why::new("it waits for something outside of the program", pc)),
+        None => Ok(Box::new(region)),
     }
-    Ok(Box::new(region))
 }
 
 /// Where it may wait.
-fn waiting(program: &Program, region: &Region) -> Option<Pc> {
-    let waits = effects::waits(program);
+fn waiting(waits: &[bool], region: &Region) -> Option<Pc> {
     let blocks = |routine: Routine| routine.signature().effects.contains(&Effect::Blocks);
     let found = region.insts.iter().find(|inst| match inst.op {
         Op::Runtime(routine) => blocks(routine),

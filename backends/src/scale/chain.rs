@@ -1,6 +1,6 @@
 //! The loops that a program is in.
 
-use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
+use scaly_interp::program::{LoopId, Pc, Program};
 use scaly_interp::tier::{self, Position};
 
 /// Activations that are looked at, the innermost included.
@@ -13,33 +13,36 @@ pub struct Running {
     pub at: Position,
 }
 
-/// Through calls, the innermost first; each once.
-pub fn loops(program: &Program, at: Position) -> Vec<Running> {
-    let mut found: Vec<Running> = Vec::new();
-    let (mut at, mut pc) = (at, at.pc());
-    for _ in 0..DEPTH {
-        if let Some(function) = program.function_at(pc) {
-            for id in around(program, function, pc) {
+/// The loops of a program by function, the innermost first.
+pub struct Chains(Vec<Vec<LoopId>>);
+
+impl Chains {
+    pub fn of(program: &Program) -> Chains {
+        let mut by_function = vec![Vec::new(); program.functions.len()];
+        for (id, scope) in program.loops.iter().enumerate() {
+            by_function[scope.function.0 as usize].push(LoopId(id as u32));
+        }
+        for loops in &mut by_function {
+            loops.sort_by_key(|id| program.loops[id.0 as usize].code.len());
+        }
+        Chains(by_function)
+    }
+
+    /// Through calls, the innermost first; each once.
+    pub fn at(&self, program: &Program, at: Position) -> Vec<Running> {
+        let mut found: Vec<Running> = Vec::new();
+        let (mut at, mut pc) = (at, at.pc());
+        for _ in 0..DEPTH {
+            let loops = program.function_at(pc).map_or(&[][..], |function| &self.0[function.0 as usize]);
+            for &id in loops.iter().filter(|id| program.loops[id.0 as usize].code.contains(&pc.0)) {
                 if found.iter().all(|other| other.id != id) {
                     found.push(Running { id, at });
                 }
             }
+            let Some(caller) = tier::caller(at) else { break };
+            // The call, not what follows it: that may lie behind the loop.
+            (at, pc) = (caller, Pc(caller.pc().0.saturating_sub(1)));
         }
-        let Some(caller) = tier::caller(at) else { break };
-        // The call, not what follows it: that may lie behind the loop.
-        (at, pc) = (caller, Pc(caller.pc().0.saturating_sub(1)));
+        found
     }
-    found
-}
-
-fn around(program: &Program, function: FunctionId, pc: Pc) -> Vec<LoopId> {
-    let all = (0..program.loops.len() as u32).map(LoopId);
-    let mut found: Vec<LoopId> = all
-        .filter(|id| {
-            let scope = &program.loops[id.0 as usize];
-            scope.function == function && scope.code.contains(&pc.0)
-        })
-        .collect();
-    found.sort_by_key(|id| program.loops[id.0 as usize].code.len());
-    found
 }

@@ -19,7 +19,6 @@ pub mod parallel;
 mod samples;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -40,7 +39,7 @@ use crate::compiler::{Building, Compiler};
 use crate::lower::{Addresses, Context};
 use crate::native::{Left, Native, trips_left};
 use analysis::{Analysis, Why};
-use chain::Running;
+use chain::{Chains, Running};
 use parallel::{Alone, Parallel};
 use samples::Samples;
 
@@ -93,6 +92,9 @@ struct LoopState {
     /// An independent loop inside of it that was chosen instead.
     inside: Option<LoopId>,
     switched: bool,
+    /// Why it stays on one core has been told.
+    told: bool,
+    runs: RegionRuns,
     /// Its counter was set so that the next pass comes here: the passes that it would have taken.
     due: Option<u32>,
 }
@@ -111,6 +113,8 @@ impl LoopState {
             passed: 0,
             inside: None,
             switched: false,
+            told: false,
+            runs: RegionRuns::default(),
             due: None,
         }
     }
@@ -163,8 +167,8 @@ pub struct Scaling<B: Backend + 'static> {
     compiler: OnceCell<Option<Compiler>>,
     loops: RefCell<Vec<LoopState>>,
     analyses: RefCell<Vec<Receiver<Analysis>>>,
+    chains: OnceCell<Chains>,
     samples: Cell<u32>,
-    runs: RefCell<BTreeMap<LoopId, RegionRuns>>,
 }
 
 impl<B: Backend + 'static> Scaling<B> {
@@ -190,8 +194,8 @@ impl<B: Backend + 'static> Scaling<B> {
                 compiler: OnceCell::new(),
                 loops: RefCell::new(loops),
                 analyses: RefCell::default(),
+                chains: OnceCell::new(),
                 samples: Cell::new(0),
-                runs: RefCell::default(),
             }
         })
     }
@@ -206,10 +210,11 @@ impl<B: Backend + 'static> Scaling<B> {
 
     /// Puts what is counted here into statistics.
     pub fn count_into(&self, statistics: &mut Statistics) {
-        statistics.runs = self.runs.borrow().clone();
         let loops = self.loops.borrow();
-        let sampled = loops.iter().enumerate().filter(|(_, slot)| slot.innermost > 0);
-        statistics.samples = sampled.map(|(id, slot)| (LoopId(id as u32), slot.innermost)).collect();
+        let all = || loops.iter().enumerate().map(|(id, slot)| (LoopId(id as u32), slot));
+        statistics.runs = all().filter(|(_, slot)| slot.runs.entries > 0).map(|(id, slot)| (id, slot.runs)).collect();
+        let sampled = all().filter(|(_, slot)| slot.innermost > 0);
+        statistics.samples = sampled.map(|(id, slot)| (id, slot.innermost)).collect();
     }
 
     pub fn tracing(&self) -> &Rc<Tracing<B>> {
@@ -217,11 +222,21 @@ impl<B: Backend + 'static> Scaling<B> {
     }
 
     /// Samples are taken from when traces are made.
-    fn watch(&self) {
-        if self.traces.running() || self.options.choice == Choice::Forced || !self.tracing().may_record() {
+    fn watch(&self, id: Option<LoopId>) {
+        if self.traces.tried() || self.options.choice == Choice::Forced || !self.tracing().may_record() {
             return;
         }
-        self.traces.start(PERIOD);
+        if let (false, Some(id)) = (self.traces.start(PERIOD), id) {
+            let why = Why::new(
+                "the system gives no thread that watches what takes time; all loops stay as they are",
+                self.header(id),
+            );
+            self.refuse(id, Variant::Sequential, &why);
+        }
+    }
+
+    fn header(&self, id: LoopId) -> Pc {
+        Pc(self.program.loops[id.0 as usize].code.start)
     }
 
     fn compiler(&self) -> Option<&Compiler> {
@@ -276,7 +291,7 @@ impl<B: Backend + 'static> Scaling<B> {
 
     fn build(&self, state: &State, id: LoopId, region: &Region) -> Stage {
         let Some(compiler) = self.compiler() else {
-            self.refuse(id, Variant::Sequential, &Why::new("there is no thread to compile it", Pc(0)));
+            self.refuse(id, Variant::Sequential, &Why::new("there is no thread to compile it", self.header(id)));
             return Stage::Refused;
         };
         let addresses = self.addresses.get_or_init(|| Addresses::of(state));
@@ -315,8 +330,7 @@ impl<B: Backend + 'static> Scaling<B> {
                 Stage::Ready(Rc::new(native))
             }
             Err(error) => {
-                let header = Pc(self.program.loops[id.0 as usize].code.start);
-                self.refuse(id, Variant::Sequential, &Why::new(error.to_string(), header));
+                self.refuse(id, Variant::Sequential, &Why::new(error.to_string(), self.header(id)));
                 Stage::Refused
             }
         }
@@ -324,7 +338,7 @@ impl<B: Backend + 'static> Scaling<B> {
 
     /// Compiles a loop and waits for it.
     fn force(&self, state: &State, id: LoopId) {
-        self.analyzed(analysis::of(&self.program, self.parameters, id, self.options.pool.is_some()));
+        self.analyze_here(&[id]);
         let stage = std::mem::replace(&mut self.loops.borrow_mut()[id.0 as usize].stage, Stage::Refused);
         let stage = match stage {
             Stage::Walked(region) => match self.build(state, id, &region) {
@@ -354,7 +368,10 @@ impl<B: Backend + 'static> Scaling<B> {
             }
             _ => Err(Alone::Short),
         };
-        let (whole, failed) = (divided.is_ok(), matches!(divided, Err(Alone::Check)));
+        let (whole, failed) = (divided.is_ok(), matches!(divided, Err(Alone::Check(_))));
+        if let (Some(parallel), Err(alone)) = (&parallel, &divided) {
+            self.stays_alone(id, parallel, alone);
+        }
         let entered = match divided {
             Ok(goes) => Some(goes),
             Err(_) => match self.tracing().apart(|| native.enter(state, at)) {
@@ -367,8 +384,9 @@ impl<B: Backend + 'static> Scaling<B> {
                 }
             },
         };
-        let mut all = self.runs.borrow_mut();
-        let runs = all.entry(id).or_default();
+        let mut loops = self.loops.borrow_mut();
+        let slot = &mut loops[id.0 as usize];
+        let runs = &mut slot.runs;
         runs.entries += u64::from(entered.is_some());
         runs.parallel += u64::from(whole);
         runs.failed_checks += u64::from(failed);
@@ -377,15 +395,29 @@ impl<B: Backend + 'static> Scaling<B> {
         let done = matches!(entered, Some(Goes::On(to)) if to.base() == at.base() && Some(to.pc()) == end);
         runs.iterations += if done { trips } else { trips.saturating_sub(native.trips(at)) };
         let short = runs.entries == TRIED && runs.nanoseconds < TRIED * SHORT_RUN_NS && !forced;
-        drop(all);
         if short {
             // Traces enter one another without leaving native code.
-            self.loops.borrow_mut()[id.0 as usize].stage = Stage::Refused;
-            let at = Pc(self.program.loops[id.0 as usize].code.start);
-            let why = Why::new("its runs are too short for the way into it and out; back to traces", at);
+            slot.stage = Stage::Refused;
+            drop(loops);
+            let why = Why::new("its runs are too short for the way into it and out; back to traces", self.header(id));
             self.refuse(id, Variant::Sequential, &why);
         }
         entered
+    }
+
+    /// Says once why an independent loop runs on one core; that it is short only when it stays so.
+    fn stays_alone(&self, id: LoopId, parallel: &Parallel, alone: &Alone<'_>) {
+        let lasting = self.options.choice == Choice::Forced || parallel.too_short();
+        if matches!(alone, Alone::Short) && !lasting || self.loops.borrow()[id.0 as usize].told {
+            return;
+        }
+        self.loops.borrow_mut()[id.0 as usize].told = true;
+        let text = match alone {
+            Alone::Short => "its runs are too short for several cores".into(),
+            Alone::Check(check) => format!("what is checked when it starts does not hold: {check}"),
+            Alone::Other(text) => (*text).into(),
+        };
+        self.refuse(id, Variant::Parallel, &Why::new(text, self.header(id)));
     }
 
     /// Chooses what to compile of the loops that the program is in, the innermost first.
@@ -445,12 +477,15 @@ impl<B: Backend + 'static> Scaling<B> {
         let (program, parameters, parallel) = (self.program.clone(), self.parameters, self.options.pool.is_some());
         match analysis::begin(program, parameters, ids, parallel) {
             Ok(results) => self.analyses.borrow_mut().push(results),
-            Err(ids) => {
-                for id in ids {
-                    self.analyzed(analysis::of(&self.program, self.parameters, id, parallel));
-                }
-            }
+            Err(ids) => self.analyze_here(&ids),
         }
+    }
+
+    fn analyze_here(&self, ids: &[LoopId]) {
+        analysis::of(&self.program, self.parameters, ids, self.options.pool.is_some(), |analysis| {
+            self.analyzed(analysis);
+            true
+        });
     }
 }
 
@@ -465,7 +500,7 @@ impl<B: Backend + 'static> Above for Scaling<B> {
         self.samples.set(self.samples.get() + 1);
         self.traces.taken();
         self.take_analyses();
-        let chain = chain::loops(&self.program, at);
+        let chain = self.chains.get_or_init(|| Chains::of(&self.program)).at(&self.program, at);
         if let Some(innermost) = chain.first() {
             self.loops.borrow_mut()[innermost.id.0 as usize].innermost += 1;
         }
@@ -502,7 +537,7 @@ impl<B: Backend + 'static> Tier for Scaling<B> {
         if let Some(goes) = self.enter(state, id, at) {
             return goes;
         }
-        self.watch();
+        self.watch(Some(id));
         if self.tracing().take_poll() {
             self.sampled(state, at);
         }
@@ -517,7 +552,7 @@ impl<B: Backend + 'static> Tier for Scaling<B> {
     }
 
     fn hot_function(&self, state: &mut State, id: FunctionId, at: Position) -> Goes {
-        self.watch();
+        self.watch(None);
         self.tracing().hot_function(state, id, at)
     }
 

@@ -7,7 +7,7 @@
 
 #![allow(unsafe_code)]
 
-use std::ops::Range;
+use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -20,9 +20,8 @@ use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
 use scaly_interp::tier::{Goes, Position};
 use scaly_runtime::pool::{InOrder, Plan, Pool, Status};
 use scaly_runtime::vm_stack::VmStack;
-use scaly_tracer::explain::Judge;
-use scaly_tracer::independence::{Combine, EntryCheck, Reduction, Refusal, Verdict, holds};
-use scaly_tracer::parameters::Parameters;
+use scaly_tracer::explain::{Judge, check_in_words};
+use scaly_tracer::independence::{Combine, CounterStart, EntryCheck, Reduction, Refusal, Verdict, holds};
 use scaly_tracer::region::{ExitKind, Op, Region, Type};
 use scaly_tracer::walker::{fold_int, fold_unary};
 
@@ -36,7 +35,11 @@ const WORTH: f64 = 40_000.0;
 /// What is known of an independent loop.
 pub struct Parallel {
     region: Region,
-    checks: Vec<EntryCheck>,
+    /// With their words.
+    checks: Vec<(EntryCheck, String)>,
+    start: Option<CounterStart>,
+    /// Slots that the loop writes, the counter and the trips apart.
+    written: Vec<u16>,
     reductions: Vec<Reduced>,
     counter: u16,
     /// Of the function, inlined ones apart.
@@ -47,8 +50,8 @@ pub struct Parallel {
     calls: bool,
     /// For the frames of chunks, as many as run at the same time.
     stacks: Mutex<Vec<Stack>>,
-    /// The instructions of the loop.
-    code: Range<u32>,
+    /// Where the interpreter goes on behind the loop.
+    end: Pc,
     /// Nanoseconds of an iteration, times 16, as last measured; 0: never.
     cost: AtomicU64,
     said: AtomicBool,
@@ -81,19 +84,20 @@ struct Ended {
 }
 
 /// Why a run stays on one core.
-pub enum Alone {
+pub enum Alone<'a> {
     /// One core does it as soon.
     Short,
     /// What was to be checked does not hold.
-    Check,
+    Check(&'a str),
+    Other(&'static str),
 }
 
 impl Parallel {
     /// Or why not, and where.
-    pub fn of(program: &Program, parameters: Parameters, id: LoopId) -> Result<Parallel, Why> {
+    pub fn of(program: &Program, judge: &mut Judge<'_>, id: LoopId) -> Result<Parallel, Why> {
         let scope = &program.loops[id.0 as usize];
         let header = Pc(scope.code.start);
-        let (region, verdict) = Judge::new(program, parameters).judge(id);
+        let (region, verdict) = judge.judge(id);
         let found = match verdict {
             Verdict::Serial(refusals) => {
                 let first = refusals.first();
@@ -125,16 +129,25 @@ impl Parallel {
             ty: region.ty(reduction.param),
         };
         let reductions = found.reductions.iter().map(reduced).collect();
-        let done = region.exits.iter().find(|exit| exit.kind == ExitKind::Done);
-        let left = done.map(|exit| exit.slots.clone()).unwrap_or_default();
+        let Some(done) = region.exits.iter().find(|exit| exit.kind == ExitKind::Done) else {
+            return Err(Why::new("it never makes all of its trips", header));
+        };
+        let (left, end) = (done.slots.clone(), done.pc);
+        let words = |check: &EntryCheck| (check.clone(), check_in_words(program, id, &region, check));
+        let checks = found.checks.iter().map(words).collect();
+        let root = region.cycles.first().map(|root| root.header);
+        let params = root.map(|header| region.block(header).params.iter().map(|param| param.slot));
+        let written = params.into_iter().flatten().filter(|&at| !slots(at)).collect();
         Ok(Parallel {
-            checks: found.checks.iter().cloned().collect(),
+            checks,
+            start: found.start,
+            written,
             region,
             reductions,
             counter,
             frame_slots: program.function(scope.function).frame_slots,
             left,
-            code: scope.code.clone(),
+            end,
             cost: AtomicU64::new(0),
             calls,
             stacks: Mutex::new(Vec::new()),
@@ -153,10 +166,13 @@ impl Parallel {
         pool: &Pool,
         forced: bool,
         began: impl FnOnce(),
-    ) -> Result<Goes, Alone> {
+    ) -> Result<Goes, Alone<'_>> {
+        if !native.computes_only() {
+            return Err(Alone::Other("a function that it calls is not compiled with it"));
+        }
         let slots = (state.slots_limit() as usize).saturating_sub(at.base() as usize) / 8;
-        if !native.computes_only() || !state.native_room() || (native.frame_slots() as usize) > slots {
-            return Err(Alone::Short);
+        if !state.native_room() || (native.frame_slots() as usize) > slots {
+            return Err(Alone::Other("calls are nested too deeply around it"));
         }
         // SAFETY: the frame is one of the loop's function.
         let slot = |slot: u16| unsafe { at.base().add(usize::from(slot)).read() };
@@ -167,11 +183,12 @@ impl Parallel {
             self.short.fetch_add(1, Ordering::Relaxed);
             return Err(Alone::Short);
         }
-        if !holds(&self.region, &self.checks, slot) {
-            return Err(Alone::Check);
+        if let Some(failed) = self.failing(slot) {
+            return Err(Alone::Check(failed));
         }
         let slots = if self.calls { slots } else { native.frame_slots() as usize };
-        self.make_stacks(slots, pool.workers()).ok_or(Alone::Short)?;
+        self.make_stacks(slots, pool.workers())
+            .ok_or(Alone::Other("there is no memory for the frames of its parts"))?;
         let frame = self.frame(at);
         let initial: Vec<u64> = self.reduced_slots().map(slot).collect();
         let (ended, last) = (Mutex::new(None), Mutex::new(None));
@@ -228,6 +245,31 @@ impl Parallel {
     /// Whether its runs take so little time that one core does them as soon.
     pub fn too_short(&self) -> bool {
         self.short.load(Ordering::Relaxed) >= SHORT
+    }
+
+    /// The first check that does not hold, by what the slots are at the header. What is proven is proven of the loop from
+    /// its first iteration on, so the counter and the trips are reckoned back to that one; anything else that the loop
+    /// writes is not known any more.
+    fn failing(&self, slot: impl Fn(u16) -> u64) -> Option<&str> {
+        let lost = Cell::new(false);
+        let unchanged = |at: u16| {
+            lost.set(lost.get() || self.written.contains(&at));
+            slot(at)
+        };
+        let now = slot(self.counter);
+        let start = match self.start {
+            None => now,
+            Some(CounterStart::Constant(start)) => start as u64,
+            Some(CounterStart::Slot(at, add)) => unchanged(at).wrapping_add(add as u64),
+        };
+        let trips = slot(self.counter + 1).wrapping_add(now.wrapping_sub(start));
+        let at_start = |at: u16| match at {
+            _ if at == self.counter => start,
+            _ if at == self.counter + 1 => trips,
+            _ => unchanged(at),
+        };
+        let fails = |check: &EntryCheck| !holds(&self.region, [check], at_start) || lost.get();
+        self.checks.iter().find(|(check, _)| fails(check)).map(|(_, words)| words.as_str())
     }
 
     /// A copy of the loop's frame, with its header.
@@ -389,7 +431,7 @@ impl Run<'_> {
         // those of this stack and of this thread.
         let computed = unsafe { self.native.compute(frame.add(self.slots), self.native_limit(), frame) };
         let Some(Computed::Left { leave, frame: at }) = computed else { unreachable!("there was room for the frame") };
-        let done = at == frame && matches!(leave, Leave::Goes { pc, .. } if !parallel.code.contains(&pc.0));
+        let done = at == frame && matches!(leave, Leave::Goes { pc, .. } if pc == parallel.end);
         if !done {
             let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
             if ended.as_ref().is_none_or(|other| lo < other.lo) {
@@ -436,7 +478,7 @@ impl Run<'_> {
         for (slot, &word) in parallel.reduced_slots().zip(&reduced) {
             write(slot, word);
         }
-        Goes::On(at.at(Pc(parallel.code.end), 0))
+        Goes::On(at.at(parallel.end, 0))
     }
 
     /// An error ended the loop: the frame of the lowest chunk that had one is the program's.

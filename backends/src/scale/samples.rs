@@ -1,7 +1,7 @@
 //! The thread that asks native code to leave, tied to the native code that it asks.
 #![allow(unsafe_code)]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ptr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,28 +13,35 @@ use scaly_tracer::manager::Tracing;
 pub struct Samples<B: Backend> {
     /// Before what owns its flag.
     ticker: RefCell<Option<Ticker>>,
+    /// It has been started, or refused.
+    tried: Cell<bool>,
     tracing: Rc<Tracing<B>>,
 }
 
 impl<B: Backend> Samples<B> {
     pub fn of(tracing: Rc<Tracing<B>>) -> Samples<B> {
-        Samples { ticker: RefCell::default(), tracing }
+        Samples { ticker: RefCell::default(), tried: Cell::new(false), tracing }
     }
 
     pub fn tracing(&self) -> &Rc<Tracing<B>> {
         &self.tracing
     }
 
-    pub fn running(&self) -> bool {
-        self.ticker.borrow().is_some()
+    /// Whether there is, or can be, no other ticker.
+    pub fn tried(&self) -> bool {
+        self.tried.get()
     }
 
-    /// From now on native code is asked to leave every so often.
-    pub fn start(&self, period: Duration) {
-        if let Some(poll) = self.tracing.prepare() {
-            // SAFETY: the flag belongs to the backend of the traces, which this owns longer than the ticker.
-            *self.ticker.borrow_mut() = unsafe { Ticker::start(ptr::from_ref(poll), period) };
-        }
+    /// From now on native code is asked to leave every so often; false where the system gives no thread for that.
+    pub fn start(&self, period: Duration) -> bool {
+        self.tried.set(true);
+        // Without native code there is nobody to ask, and the log says so.
+        let Some(poll) = self.tracing.prepare() else { return true };
+        // SAFETY: the flag belongs to the backend of the traces, which this owns longer than the ticker.
+        let ticker = unsafe { Ticker::start(ptr::from_ref(poll), period) };
+        let started = ticker.is_some();
+        *self.ticker.borrow_mut() = ticker;
+        started
     }
 
     /// A sample has been taken.

@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use scaly_interp::machine::{IntCompare, IntKind, IntOp, IntUnary};
 use scaly_interp::program::LoopKind;
 
+use super::CounterStart;
 use super::poly::{Atom, Poly};
 use crate::parameters::Parameters;
 use crate::region::{BlockId, CycleId, Def, Dominators, Effects, Op, Param, Region, Terminator, Value};
@@ -789,6 +790,17 @@ fn invariant(region: &Region) -> Vec<bool> {
         }
     }
     invariant
+}
+
+/// What [`related`] says of the counter of a `for`; none where it stands for itself.
+pub fn counter_start(region: &Region, linear: &[Option<Linear>]) -> Option<CounterStart> {
+    let LoopKind::Counted { counter } = region.root()?.kind else { return None };
+    let of = |slot: u16| linear.get(usize::from(slot)).copied().flatten();
+    let start = of(counter)?;
+    let Some(base) = start.base else { return Some(CounterStart::Constant(start.add)) };
+    let others = region.block(Region::ENTRY).params.iter().filter(|p| p.slot != counter && p.slot != counter + 1);
+    let first = others.filter_map(|p| Some((p.slot, of(p.slot)?))).find(|(_, other)| other.base == Some(base));
+    first.map(|(slot, other)| CounterStart::Slot(slot, start.add.wrapping_sub(other.add)))
 }
 
 /// The values that enter the loop in terms of one another: of those with one base the first stands for it.

@@ -57,10 +57,20 @@ pub struct Independence {
     pub copied_out: Vec<CopiedOut>,
     /// Slots whose value follows from the iteration's number.
     pub counters: Vec<u16>,
+    /// What a `for` counts from, where the proofs know it.
+    pub start: Option<CounterStart>,
     /// Slots that the loop writes and hands on unread, or as they were: what is not in the region orders nothing.
     pub unread: Vec<u16>,
     /// For each value of the region, whether it is the same in all iterations.
     pub uniform: Vec<bool>,
+}
+
+/// What the counter of a `for` is in the first iteration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CounterStart {
+    Constant(i64),
+    /// What this slot holds then, plus a constant.
+    Slot(u16, i64),
 }
 
 /// Whether iterations may run in any order.
@@ -157,6 +167,7 @@ pub fn decide(context: &Context<'_>) -> Verdict {
         reductions: scalars.reductions,
         copied_out: scalars.copied_out,
         counters: scalars.counters,
+        start: forms::counter_start(region, context.linear),
         unread,
         uniform,
     })
