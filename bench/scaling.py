@@ -16,34 +16,27 @@ import os
 import pathlib
 import sys
 import tempfile
-from typing import NamedTuple
 
 from measure import SCALY, Failed, agree, executable, geometric_mean, succeed
-from traces import header, row
+from traces import Program, header, row
 
 FLAGS = ["-O3", "-march=native", "-ffp-contract=off"]
 
 
-class Program(NamedTuple):
-    name: str
-    arguments: str
-    quick: str
-
-
 # One to three seconds for C on one core.
 PROGRAMS = [
-    Program("mandelbrot", "2000 300", "300 100"),
-    Program("raytracer", "1600 1200", "160 120"),
-    Program("heat", "1000 600", "200 100"),
-    Program("matmul", "900", "150"),
-    Program("black_scholes", "500000 30", "20000 5"),
-    Program("spectral_norm", "3000", "300"),
-    Program("nbody", "8000000", "100000"),
-    Program("sum", "20000000 50", "1000000 10"),
-    Program("collatz", "4000000", "100000"),
-    Program("histogram", "15000000", "200000"),
-    Program("sieve", "20000000 6", "1000000 2"),
-    Program("fib", "41", "30"),
+    Program("mandelbrot", "3000 400", "300 100"),
+    Program("raytracer", "2400 1800", "160 120"),
+    Program("heat", "1000 1800", "200 100"),
+    Program("matmul", "1200", "150"),
+    Program("black_scholes", "500000 80", "20000 5"),
+    Program("spectral_norm", "5000", "300"),
+    Program("nbody", "15000000", "100000"),
+    Program("sum", "20000000 100", "1000000 10"),
+    Program("collatz", "8000000", "100000"),
+    Program("histogram", "30000000", "200000"),
+    Program("sieve", "20000000 12", "1000000 2"),
+    Program("fib", "43", "30"),
 ]
 
 

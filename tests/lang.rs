@@ -8,22 +8,12 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::expectation::Expectation;
-use common::{CONFIGURATIONS, Configuration, Tier, programs, root, run};
-use libtest_mimic::{Arguments, Failed, Trial};
+use common::{CONFIGURATIONS, Configuration, Tier, root, run, trials};
+use libtest_mimic::Arguments;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let folder = root().join("tests/lang");
-    let mut trials = Vec::new();
-    for path in programs(&folder) {
-        let name = path.strip_prefix(&folder).unwrap_or(&path).with_extension("").display().to_string();
-        for &configuration in CONFIGURATIONS {
-            let path = path.clone();
-            trials.push(Trial::test(format!("{name} [{}]", configuration.name), move || {
-                check(&path, configuration).map_err(Failed::from)
-            }));
-        }
-    }
+    let trials = trials(&root().join("tests/lang"), CONFIGURATIONS, check);
     let everything = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list;
     let conclusion = libtest_mimic::run(&arguments, trials);
     let (native, hot) = (NATIVE.load(Ordering::Relaxed), HOT.load(Ordering::Relaxed));

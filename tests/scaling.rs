@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use common::expectation::Expectation;
-use common::{Configuration, Outcome, Tier, programs, root, run};
-use libtest_mimic::{Arguments, Failed, Trial};
+use common::{Configuration, Outcome, Tier, root, run, trials};
+use libtest_mimic::Arguments;
 
 const INTERPRETER: Configuration =
     Configuration { name: "interpreter", options: &["--jit", "off"], tier: Tier::Interpreter };
@@ -70,17 +70,7 @@ impl Program {
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let folder = root().join("tests/scaling");
-    let mut trials = Vec::new();
-    for path in programs(&folder) {
-        let name = path.strip_prefix(&folder).unwrap_or(&path).with_extension("").display().to_string();
-        for &configuration in CONFIGURATIONS {
-            let path = path.clone();
-            trials.push(Trial::test(format!("{name} [{}]", configuration.name), move || {
-                test(&path, configuration).map_err(Failed::from)
-            }));
-        }
-    }
+    let trials = trials(&root().join("tests/scaling"), CONFIGURATIONS, test);
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

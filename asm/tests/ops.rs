@@ -3,120 +3,15 @@
 
 mod common;
 
-use common::model::common as expected;
+use common::operations::{WORDS, comparisons, evaluated as expected, operations, same, values};
 use common::*;
 use scaly_asm::{Features, Options, X64};
 use scaly_interp::interpreter::State;
-use scaly_interp::machine::{FloatCompare, FloatOp, FloatUnary, IntCompare, IntKind, IntOp, IntUnary};
+use scaly_interp::machine::IntOp;
 use scaly_interp::tier::Position;
 use scaly_tracer::backend::{Backend, Left};
 use scaly_tracer::region::{Op as Common, Type};
 use scaly_tracer::trace::{Const, End, ExitKind, Op, Ref, Slot, Trace, TraceId};
-
-const WORDS: [i64; 31] = [
-    0,
-    1,
-    2,
-    3,
-    5,
-    7,
-    8,
-    9,
-    24,
-    63,
-    64,
-    100,
-    127,
-    128,
-    255,
-    0x7fff,
-    0x8000,
-    0xffff,
-    0x7fff_ffff,
-    0x8000_0000,
-    0xffff_ffff,
-    0x1234_5678_9abc_def0,
-    i64::MAX,
-    i64::MIN,
-    i64::MIN + 1,
-    -1,
-    -2,
-    -7,
-    -128,
-    -0x8000_0000,
-    -0x8000_0001,
-];
-
-fn floats() -> Vec<u64> {
-    let mut values: Vec<f64> = vec![
-        0.0,
-        0.49999999999999994,
-        0.5,
-        0.9999999999999999,
-        1.0,
-        1.5,
-        2.5,
-        127.5,
-        255.9,
-        256.0,
-        32767.99,
-        65536.0,
-        2147483647.0,
-        2147483648.0,
-        4294967296.5,
-        2251799813685248.5,
-        4503599627370495.5,
-        4503599627370497.0,
-        9007199254740993.0,
-        9223372036854774784.0,
-        9223372036854775808.0,
-        18446744073709549568.0,
-        18446744073709551616.0,
-        1e300,
-        f64::MIN_POSITIVE,
-        5e-324,
-        f64::MAX,
-        f64::INFINITY,
-        3.3333333333333335,
-    ];
-    values.extend(values.clone().iter().map(|v| -v));
-    let mut bits: Vec<u64> = values.into_iter().map(f64::to_bits).collect();
-    bits.extend([f64::NAN.to_bits(), 0x7ff0_0000_0000_0001, 0xfff8_0000_0000_1234]);
-    bits
-}
-
-fn singles() -> Vec<u64> {
-    let mut values: Vec<f32> = vec![
-        0.0,
-        0.49999997,
-        0.5,
-        1.0,
-        1.5,
-        2.5,
-        8388607.5,
-        4194304.5,
-        8388609.0,
-        16777217.0,
-        3.4e38,
-        f32::MIN_POSITIVE,
-        1e-45,
-        f32::INFINITY,
-        0.1,
-    ];
-    values.extend(values.clone().iter().map(|v| -v));
-    let mut bits: Vec<u64> = values.into_iter().map(|v| u64::from(v.to_bits())).collect();
-    bits.extend([u64::from(f32::NAN.to_bits()), 0x7f80_0001, 0xffc0_1234]);
-    bits
-}
-
-fn values(ty: Type) -> Vec<u64> {
-    match ty {
-        Type::Word => WORDS.iter().map(|&v| v as u64).collect(),
-        Type::Float => floats(),
-        Type::Single => singles(),
-        Type::Cond => unreachable!(),
-    }
-}
 
 fn constant(ty: Type, bits: u64) -> Const {
     match ty {
@@ -125,90 +20,6 @@ fn constant(ty: Type, bits: u64) -> Const {
         Type::Single => Const::Single(bits as u32),
         Type::Cond => unreachable!(),
     }
-}
-
-/// All operations that compute.
-fn operations() -> Vec<Common> {
-    let ints = [
-        IntOp::Add,
-        IntOp::Sub,
-        IntOp::Mul,
-        IntOp::DivS,
-        IntOp::DivU,
-        IntOp::RemS,
-        IntOp::RemU,
-        IntOp::And,
-        IntOp::Or,
-        IntOp::Xor,
-        IntOp::Shl,
-        IntOp::ShrS,
-        IntOp::ShrU,
-        IntOp::MinS,
-        IntOp::MaxS,
-        IntOp::MinU,
-        IntOp::MaxU,
-        IntOp::MulHighU,
-    ];
-    let unaries = [
-        IntUnary::Neg,
-        IntUnary::Not,
-        IntUnary::AbsS,
-        IntUnary::PopCount,
-        IntUnary::LeadingZeros,
-        IntUnary::TrailingZeros,
-    ];
-    let floats = [FloatOp::Add, FloatOp::Sub, FloatOp::Mul, FloatOp::Div, FloatOp::Min, FloatOp::Max];
-    let float_unaries = [
-        FloatUnary::Neg,
-        FloatUnary::Abs,
-        FloatUnary::Sqrt,
-        FloatUnary::Floor,
-        FloatUnary::Ceil,
-        FloatUnary::Trunc,
-        FloatUnary::Round,
-    ];
-    let mut all: Vec<Common> = ints.map(Common::Int).to_vec();
-    all.extend(unaries.map(Common::IntUnary));
-    all.extend(IntKind::ALL.map(|kind| Common::IntUnary(IntUnary::Wrap(kind))));
-    all.extend(floats.map(Common::Float));
-    all.extend(floats.map(Common::Single));
-    all.extend(float_unaries.map(Common::FloatUnary));
-    all.extend(float_unaries.map(Common::SingleUnary));
-    all.extend(IntKind::ALL.map(Common::FloatToInt));
-    all.extend([true, false].map(Common::IntToFloat));
-    all.extend([true, false].map(Common::IntToSingle));
-    all.extend([
-        Common::SingleToFloat,
-        Common::FloatToSingle,
-        Common::FloatBits,
-        Common::SingleBits,
-        Common::BitsFloat,
-        Common::BitsSingle,
-    ]);
-    for stride in [0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 40, 56, 72, 1 << 20, u32::MAX] {
-        all.extend([0, 16, u32::MAX].map(|offset| Common::Element { stride, offset }));
-    }
-    all.extend(comparisons());
-    all
-}
-
-fn comparisons() -> Vec<Common> {
-    let ints = [IntCompare::Eq, IntCompare::Ne, IntCompare::LtS, IntCompare::LeS, IntCompare::LtU, IntCompare::LeU];
-    let floats = [FloatCompare::Eq, FloatCompare::Ne, FloatCompare::Lt, FloatCompare::Le];
-    let mut all = ints.map(Common::Compare).to_vec();
-    all.extend(floats.map(Common::FloatCompare));
-    all.extend(floats.map(Common::SingleCompare));
-    all
-}
-
-/// Which of several NaNs an operation gives is not fixed; programs see one.
-fn same(ty: Type, found: u64, expected: u64) -> bool {
-    let nan = |bits: u64| match ty {
-        Type::Float => f64::from_bits(bits).is_nan(),
-        Type::Single => f32::from_bits(bits as u32).is_nan() && bits >> 32 == 0,
-        _ => false,
-    };
-    found == expected || nan(found) && nan(expected)
 }
 
 /// Slots: 0 and 1 the operands, 2 the result, 3 and 4 the operands again, 5 up what occupies registers.

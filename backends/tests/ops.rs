@@ -2,52 +2,17 @@
 //! of, and once on slots; operands loaded, constant, and twice the same; without passes, with the quick ones, with all.
 
 mod common;
+#[path = "../../asm/tests/common/operations.rs"]
+mod operations;
 
 use common::*;
+use operations::{WORDS, evaluated as expected, operations, same};
 use scaly_backends::lower::{Addresses, Context, lower};
 use scaly_backends::{Compiler, Level};
-use scaly_interp::interpreter::{Native as Machine_, State};
-use scaly_interp::machine::{
-    FloatCompare, FloatOp, FloatUnary, IntCompare, IntKind, IntMemory, IntOp, IntUnary, Machine,
-};
+use scaly_interp::interpreter::State;
+use scaly_interp::machine::{IntMemory, IntOp};
 use scaly_interp::tier::Position;
 use scaly_tracer::region::{Op, Type};
-
-const WORDS: [i64; 33] = [
-    0,
-    1,
-    2,
-    3,
-    5,
-    7,
-    8,
-    9,
-    24,
-    63,
-    64,
-    65,
-    100,
-    127,
-    128,
-    255,
-    256,
-    0x7fff,
-    0x8000,
-    0xffff,
-    0x7fff_ffff,
-    0x8000_0000,
-    0xffff_ffff,
-    0x1234_5678_9abc_def0,
-    i64::MAX,
-    i64::MIN,
-    i64::MIN + 1,
-    -1,
-    -2,
-    -7,
-    -128,
-    -0x8000_0000,
-    -0x8000_0001,
-];
 
 /// Numbers that look random and are the same in each run.
 fn random(count: usize) -> impl Iterator<Item = u64> {
@@ -61,168 +26,16 @@ fn random(count: usize) -> impl Iterator<Item = u64> {
     .take(count)
 }
 
-fn words() -> Vec<u64> {
-    WORDS.iter().map(|&v| v as u64).chain(random(24)).collect()
-}
-
-fn floats() -> Vec<u64> {
-    let mut values: Vec<f64> = vec![
-        0.0,
-        0.49999999999999994,
-        0.5,
-        0.9999999999999999,
-        1.0,
-        1.5,
-        2.5,
-        127.5,
-        128.0,
-        255.9,
-        256.0,
-        32767.99,
-        65536.0,
-        2147483647.0,
-        2147483648.0,
-        4294967296.5,
-        2251799813685248.5,
-        4503599627370495.5,
-        4503599627370497.0,
-        9007199254740993.0,
-        9223372036854774784.0,
-        9223372036854775808.0,
-        18446744073709549568.0,
-        18446744073709551616.0,
-        1e300,
-        f64::MIN_POSITIVE,
-        5e-324,
-        f64::MAX,
-        f64::INFINITY,
-        3.3333333333333335,
-    ];
-    values.extend(values.clone().iter().map(|v| -v));
-    let mut bits: Vec<u64> = values.into_iter().map(f64::to_bits).collect();
-    bits.extend([f64::NAN.to_bits(), 0x7ff0_0000_0000_0001, 0xfff8_0000_0000_1234]);
-    // Of a size that conversions and rounding care for.
-    bits.extend(random(24).map(|r| ((r as i64 >> (r % 50)) as f64 * 0.25).to_bits()));
-    bits
-}
-
-fn singles() -> Vec<u64> {
-    let mut values: Vec<f32> = vec![
-        0.0,
-        0.49999997,
-        0.5,
-        1.0,
-        1.5,
-        2.5,
-        8388607.5,
-        4194304.5,
-        8388609.0,
-        16777217.0,
-        3.4e38,
-        f32::MIN_POSITIVE,
-        1e-45,
-        f32::INFINITY,
-        0.1,
-    ];
-    values.extend(values.clone().iter().map(|v| -v));
-    values.extend(random(24).map(|r| (r as i32 >> (r % 27)) as f32 * 0.25));
-    let mut bits: Vec<u64> = values.into_iter().map(|v| u64::from(v.to_bits())).collect();
-    bits.extend([u64::from(f32::NAN.to_bits()), 0x7f80_0001, 0xffc0_1234]);
-    bits
-}
-
+/// Of a size that conversions and rounding care for, beside the edges.
 fn values(ty: Type) -> Vec<u64> {
+    let mut all = operations::values(ty);
     match ty {
-        Type::Word => words(),
-        Type::Float => floats(),
-        Type::Single => singles(),
-        Type::Cond => vec![0, 1],
-    }
-}
-
-/// All operations that compute.
-fn operations() -> Vec<Op> {
-    use IntOp::*;
-    let ints = [Add, Sub, Mul, DivS, DivU, RemS, RemU, And, Or, Xor, Shl, ShrS, ShrU, MinS, MaxS, MinU, MaxU, MulHighU];
-    let unaries = [
-        IntUnary::Neg,
-        IntUnary::Not,
-        IntUnary::AbsS,
-        IntUnary::PopCount,
-        IntUnary::LeadingZeros,
-        IntUnary::TrailingZeros,
-    ];
-    let compares = [IntCompare::Eq, IntCompare::Ne, IntCompare::LtS, IntCompare::LeS, IntCompare::LtU, IntCompare::LeU];
-    let floats = [FloatOp::Add, FloatOp::Sub, FloatOp::Mul, FloatOp::Div, FloatOp::Min, FloatOp::Max];
-    let float_unaries = [
-        FloatUnary::Neg,
-        FloatUnary::Abs,
-        FloatUnary::Sqrt,
-        FloatUnary::Floor,
-        FloatUnary::Ceil,
-        FloatUnary::Trunc,
-        FloatUnary::Round,
-    ];
-    let float_compares = [FloatCompare::Eq, FloatCompare::Ne, FloatCompare::Lt, FloatCompare::Le];
-    let mut all: Vec<Op> = ints.map(Op::Int).to_vec();
-    all.extend(unaries.map(Op::IntUnary));
-    all.extend(IntKind::ALL.map(|kind| Op::IntUnary(IntUnary::Wrap(kind))));
-    all.extend(compares.map(Op::Compare));
-    all.extend(floats.map(Op::Float));
-    all.extend(floats.map(Op::Single));
-    all.extend(float_unaries.map(Op::FloatUnary));
-    all.extend(float_unaries.map(Op::SingleUnary));
-    all.extend(float_compares.map(Op::FloatCompare));
-    all.extend(float_compares.map(Op::SingleCompare));
-    all.extend(IntKind::ALL.map(Op::FloatToInt));
-    all.extend([true, false].map(Op::IntToFloat));
-    all.extend([true, false].map(Op::IntToSingle));
-    all.extend([Op::SingleToFloat, Op::FloatToSingle, Op::FloatBits, Op::SingleBits, Op::BitsFloat, Op::BitsSingle]);
-    for stride in [0, 1, 3, 8, 24, 1 << 20, u32::MAX] {
-        all.extend([0, 16, u32::MAX].map(|offset| Op::Element { stride, offset }));
+        Type::Word => all.extend(random(24)),
+        Type::Float => all.extend(random(24).map(|r| ((r as i64 >> (r % 50)) as f64 * 0.25).to_bits())),
+        Type::Single => all.extend(random(24).map(|r| u64::from(((r as i32 >> (r % 27)) as f32 * 0.25).to_bits()))),
+        Type::Cond => {}
     }
     all
-}
-
-/// What the interpreter makes of it, as bits of a slot.
-fn expected(op: Op, a: u64, b: u64) -> u64 {
-    let m = &mut Machine_::nowhere();
-    let (wa, wb) = (a as i64, b as i64);
-    let (fa, fb) = (f64::from_bits(a), f64::from_bits(b));
-    let (sa, sb) = (f32::from_bits(a as u32), f32::from_bits(b as u32));
-    let single = |value: f32| u64::from(value.to_bits());
-    match op {
-        Op::Int(op) => m.int(op, wa, wb) as u64,
-        Op::IntUnary(op) => m.int_unary(op, wa) as u64,
-        Op::Compare(op) => u64::from(m.compare(op, wa, wb)),
-        Op::Float(op) => m.float_op(op, fa, fb).to_bits(),
-        Op::FloatUnary(op) => m.float_unary(op, fa).to_bits(),
-        Op::FloatCompare(op) => u64::from(m.float_compare(op, fa, fb)),
-        Op::Single(op) => single(m.single_op(op, sa, sb)),
-        Op::SingleUnary(op) => single(m.single_unary(op, sa)),
-        Op::SingleCompare(op) => u64::from(m.single_compare(op, sa, sb)),
-        Op::IntToFloat(signed) => m.int_to_float(signed, wa).to_bits(),
-        Op::IntToSingle(signed) => single(m.int_to_single(signed, wa)),
-        Op::SingleToFloat => m.single_to_float(sa).to_bits(),
-        Op::FloatToSingle => single(m.float_to_single(fa)),
-        Op::FloatToInt(kind) => m.float_to_int(kind, fa) as u64,
-        Op::FloatBits => m.float_bits(fa) as u64,
-        Op::SingleBits => m.single_bits(sa) as u64,
-        Op::BitsFloat => m.bits_float(wa).to_bits(),
-        Op::BitsSingle => single(m.bits_single(wa)),
-        Op::Element { stride, offset } => m.element(wa, wb, stride, offset) as u64,
-        op => panic!("{op:?}"),
-    }
-}
-
-/// Which of several NaNs an operation gives is not fixed; programs see one.
-fn same(ty: Type, found: u64, expected: u64) -> bool {
-    let nan = |bits: u64| match ty {
-        Type::Float => f64::from_bits(bits).is_nan(),
-        Type::Single => f32::from_bits(bits as u32).is_nan() && bits >> 32 == 0,
-        _ => false,
-    };
-    found == expected || nan(found) && nan(expected)
 }
 
 fn memory(ty: Type) -> &'static str {
@@ -537,7 +350,7 @@ block1 chain0 @1 cycle0 ():
             ));
             let native = compile(&compiler, &text);
             with_frame(|state, at| {
-                for value in words() {
+                for value in values(Type::Word) {
                     let mut bytes = [0x5au8; 40];
                     bytes[4..12].copy_from_slice(&value.to_le_bytes());
                     let mut expected = bytes;
@@ -580,7 +393,7 @@ block1 chain0 @1 cycle0 ():
     );
     let native = compile(&compiler, &text);
     with_frame(|state, at| {
-        for (&float, &single) in floats().iter().zip(singles().iter().cycle()) {
+        for (&float, &single) in values(Type::Float).iter().zip(values(Type::Single).iter().cycle()) {
             let mut bytes = [0x5au8; 40];
             bytes[..8].copy_from_slice(&float.to_le_bytes());
             bytes[8..12].copy_from_slice(&(single as u32).to_le_bytes());
@@ -616,7 +429,7 @@ block1 chain0 @1 cycle0 ():
             ));
             let native = compile(&compiler, &text);
             with_frame(|state, at| {
-                for bits in words().into_iter().chain(floats()).chain(singles()) {
+                for bits in [Type::Word, Type::Float, Type::Single].into_iter().flat_map(values) {
                     frame(at)[0] = bits;
                     enter(&native, state, at, 4);
                     // A slot that is read as f32 and only moved keeps all 64 bits, as in the interpreter.

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use libtest_mimic::{Failed, Trial};
 use statistics::Statistics;
 
 /// One way to run a program: a name and the options that bring it about.
@@ -114,6 +115,25 @@ pub fn programs(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// A trial for each program below a folder and each configuration.
+pub fn trials(
+    folder: &Path,
+    configurations: &[Configuration],
+    check: fn(&Path, Configuration) -> Result<(), String>,
+) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for path in programs(folder) {
+        let name = path.strip_prefix(folder).unwrap_or(&path).with_extension("").display().to_string();
+        for &configuration in configurations {
+            let path = path.clone();
+            trials.push(Trial::test(format!("{name} [{}]", configuration.name), move || {
+                check(&path, configuration).map_err(Failed::from)
+            }));
+        }
+    }
+    trials
 }
 
 impl Configuration {

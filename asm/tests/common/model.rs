@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use scaly_interp::interpreter::Native;
-use scaly_interp::machine::{IntMemory, Machine};
+use scaly_interp::machine::IntMemory;
 use scaly_tracer::backend::code;
-use scaly_tracer::region::{Op as Common, Type};
+use scaly_tracer::region::Type;
 use scaly_tracer::trace::{Const, End, ExitKind, Inst, Op, Ref, Snapshot, SnapshotId, Trace, TraceId};
 
 use super::first_exit;
+use super::operations::evaluated as common;
 
 /// Assembled traces and what leads where.
 #[derive(Default)]
@@ -222,55 +222,6 @@ impl Activation<'_> {
         let a = self.value(inst.a);
         let b = if inst.b.is_none() { 0 } else { self.value(inst.b) };
         common(op, a, b)
-    }
-}
-
-/// An operation of the machine on the bits of its operands.
-pub fn common(op: Common, a: u64, b: u64) -> u64 {
-    let mut m = Native::nowhere();
-    let (ia, ib) = (a as i64, b as i64);
-    let (fa, fb) = (f64::from_bits(a), f64::from_bits(b));
-    let (sa, sb) = (f32::from_bits(a as u32), f32::from_bits(b as u32));
-    let single = |value: f32| u64::from(value.to_bits());
-    match op {
-        Common::Int(op) => m.int(op, ia, ib) as u64,
-        Common::IntUnary(op) => m.int_unary(op, ia) as u64,
-        Common::Compare(op) => u64::from(m.compare(op, ia, ib)),
-        Common::Float(op) => m.float_op(op, fa, fb).to_bits(),
-        Common::FloatUnary(op) => m.float_unary(op, fa).to_bits(),
-        Common::FloatCompare(op) => u64::from(m.float_compare(op, fa, fb)),
-        Common::Single(op) => single(m.single_op(op, sa, sb)),
-        Common::SingleUnary(op) => single(m.single_unary(op, sa)),
-        Common::SingleCompare(op) => u64::from(m.single_compare(op, sa, sb)),
-        Common::CondWord => a,
-        Common::Not => a ^ 1,
-        Common::IntToFloat(signed) => m.int_to_float(signed, ia).to_bits(),
-        Common::IntToSingle(signed) => single(m.int_to_single(signed, ia)),
-        Common::SingleToFloat => m.single_to_float(sa).to_bits(),
-        Common::FloatToSingle => single(m.float_to_single(fa)),
-        Common::FloatToInt(kind) => m.float_to_int(kind, fa) as u64,
-        Common::FloatBits => m.float_bits(fa) as u64,
-        Common::SingleBits => m.single_bits(sa) as u64,
-        Common::BitsFloat => m.bits_float(ia).to_bits(),
-        Common::BitsSingle => single(m.bits_single(ia)),
-        Common::Element { stride, offset } => m.element(ia, ib, stride, offset) as u64,
-        Common::LoadInt(kind, offset) => m.load_int(kind, ia, offset) as u64,
-        Common::LoadFloat(offset) => m.load_float(ia, offset).to_bits(),
-        Common::LoadSingle(offset) => single(m.load_single(ia, offset)),
-        Common::StoreInt(kind, offset) => {
-            m.store_int(kind, ia, offset, ib);
-            0
-        }
-        Common::StoreFloat(offset) => {
-            m.store_float(ia, offset, fb);
-            0
-        }
-        Common::StoreSingle(offset) => {
-            m.store_single(ia, offset, sb);
-            0
-        }
-        Common::Capacity => m.capacity(ia) as u64,
-        op => unreachable!("{op:?}"),
     }
 }
 
