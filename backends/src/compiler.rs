@@ -9,7 +9,7 @@ use scaly_tracer::region::Region;
 
 use crate::host;
 use crate::library::{Code, Error, Handle, Library, WORK};
-use crate::lower::{self, Context, Leave, Refusal};
+use crate::lower::{self, Context, Leave, Lowered, Refusal};
 use crate::native::Native;
 
 /// How much work goes into code.
@@ -205,6 +205,11 @@ impl Compiler {
         let start = Instant::now();
         let name = format!("region_{}", self.names.fetch_add(1, Ordering::Relaxed));
         let lowered = lower::lower(region, context, &name)?;
+        Ok(self.submit(lowered, start.elapsed().as_micros() as u64))
+    }
+
+    /// Has what was lowered, under a name of its own, compiled by the thread. `lowering_us`: what that took.
+    pub fn submit(&self, lowered: Lowered, lowering_us: u64) -> Building {
         let order = Order {
             module: lowered.module,
             entry: lowered.name,
@@ -212,9 +217,8 @@ impl Compiler {
             vector_bits: self.vector_bits,
             texts: self.texts,
         };
-        let lowering_us = start.elapsed().as_micros() as u64;
         let (leaves, frame_slots, computes_only) = (lowered.leaves, lowered.frame_slots, lowered.computes_only);
-        Ok(Building { pending: self.start(order), leaves, frame_slots, computes_only, lowering_us })
+        Building { pending: self.start(order), leaves, frame_slots, computes_only, lowering_us }
     }
 }
 

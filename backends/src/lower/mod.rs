@@ -82,6 +82,8 @@ pub struct Lowered {
     pub frame_slots: u32,
     /// It only loads, stores and computes, and so do all functions that it calls: nothing of it needs a state.
     pub computes_only: bool,
+    /// Of the region and of the functions compiled with it.
+    pub instructions: usize,
 }
 
 /// What a lowering needs to know beside the region.
@@ -102,6 +104,7 @@ pub fn lower(region: &Region, context: Context<'_>, name: &str) -> Result<Lowere
         leaves: vec![Leave::Abandoned],
         frame_slots: frame_slots(region, context.program)?,
         computes_only: true,
+        instructions: region.size() + callees.functions.iter().map(|callee| callee.region.size()).sum::<usize>(),
     };
     match region.whole {
         Whole::Loop => Lowering::new(region, context, &callees, Role::Root)?.write(name, &mut lowered)?,

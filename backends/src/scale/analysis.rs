@@ -1,16 +1,18 @@
-//! Following a loop's paths and judging its iterations, beside the program.
+//! Following a loop's paths, judging its iterations and lowering it, beside the program.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
 
 use scaly_interp::program::{LoopId, Pc, Program};
 use scaly_interp::routine::{Effect, Routine};
 use scaly_tracer::effects;
 use scaly_tracer::parameters::Parameters;
-use scaly_tracer::region::{Op, Region};
+use scaly_tracer::region::{ExitKind, Op, Region};
 use scaly_tracer::walker::Walker;
 
 use super::parallel::Parallel;
+use crate::lower::{Addresses, Context, Lowered, lower};
 use scaly_tracer::explain::Judge;
 
 /// Why not, in words, what to change, and where.
@@ -30,9 +32,21 @@ impl Why {
 /// What was found out about a loop.
 pub struct Analysis {
     pub id: LoopId,
-    pub region: Result<Box<Region>, Why>,
+    pub prepared: Result<Box<Prepared>, Why>,
     /// If it was asked for.
     pub parallel: Option<Result<Parallel, Why>>,
+}
+
+/// A loop that can be compiled.
+pub struct Prepared {
+    pub lowered: Lowered,
+    pub lowering_us: u64,
+    /// Of its region.
+    pub blocks: u32,
+    pub instructions: u32,
+    pub calls: u32,
+    /// Where the program goes on when a `for` has made all its trips, if nothing else leads there.
+    pub end: Option<Pc>,
 }
 
 /// The walker recurses.
@@ -41,6 +55,7 @@ const STACK: usize = 16 << 20;
 /// On a thread of its own; gives the loops back where there is none.
 pub fn begin(
     program: Arc<Program>,
+    addresses: Arc<Addresses>,
     parameters: Parameters,
     ids: Vec<LoopId>,
     parallel: bool,
@@ -48,7 +63,7 @@ pub fn begin(
     let (results, receiver) = channel();
     let own = ids.clone();
     // Nobody waits for the rest where the program has ended.
-    let work = move || of(&program, parameters, &own, parallel, |analysis| results.send(analysis).is_ok());
+    let work = move || of(&program, &addresses, parameters, &own, parallel, |analysis| results.send(analysis).is_ok());
     match std::thread::Builder::new().name("scaly-walker".into()).stack_size(STACK).spawn(work) {
         Ok(_) => Ok(receiver),
         Err(_) => Err(ids),
@@ -58,6 +73,7 @@ pub fn begin(
 /// Hands on what is found out about each loop, as long as that is wanted.
 pub fn of(
     program: &Program,
+    addresses: &Addresses,
     parameters: Parameters,
     ids: &[LoopId],
     parallel: bool,
@@ -67,22 +83,37 @@ pub fn of(
     let mut walker = Walker::new(program, parameters).keeping();
     let mut judge = parallel.then(|| Judge::new(program, parameters));
     for &id in ids {
-        let region = walk(&mut walker, &waits, id);
-        let judge = judge.as_mut().filter(|_| region.is_ok());
+        let prepared = prepare(&mut walker, Context { program, addresses, waits: &waits }, id);
+        let judge = judge.as_mut().filter(|_| prepared.is_ok());
         let parallel = judge.map(|judge| Parallel::of(program, judge, id));
-        if !found(Analysis { id, region, parallel }) {
+        if !found(Analysis { id, prepared, parallel }) {
             break;
         }
     }
 }
 
-/// The region of a loop, if it may be compiled.
-fn walk(walker: &mut Walker<'_>, waits: &[bool], id: LoopId) -> Result<Box<Region>, Why> {
+fn prepare(walker: &mut Walker<'_>, context: Context<'_>, id: LoopId) -> Result<Box<Prepared>, Why> {
     let region = walker.walk(id).map_err(|open| Why::new(open.text(), open.pc))?;
-    match waiting(waits, &region) {
-        Some(pc) => Err(Why::new("it waits for something outside of the program", pc)),
-        None => Ok(Box::new(region)),
+    if let Some(pc) = waiting(context.waits, &region) {
+        return Err(Why::new("it waits for something outside of the program", pc));
     }
+    let start = Instant::now();
+    let lowered = lower(&region, context, &format!("loop_{}", id.0));
+    let header = region.blocks.first().map_or(Pc(0), |block| block.pc);
+    Ok(Box::new(Prepared {
+        lowered: lowered.map_err(|refusal| Why::new(refusal.to_string(), header))?,
+        lowering_us: start.elapsed().as_micros() as u64,
+        blocks: region.blocks.len() as u32,
+        instructions: region.size() as u32,
+        calls: region.chains.len() as u32 - 1,
+        end: end(&region),
+    }))
+}
+
+fn end(region: &Region) -> Option<Pc> {
+    let done = region.exits.iter().find(|exit| exit.kind == ExitKind::Done)?.pc;
+    let only = region.exits.iter().all(|exit| exit.kind == ExitKind::Done || exit.pc != done);
+    only.then_some(done)
 }
 
 /// Where it may wait.

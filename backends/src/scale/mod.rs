@@ -29,16 +29,15 @@ use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::tier::{Goes, NativeCall, Position, Tier};
 use scaly_runtime::pool::Pool;
 use scaly_tracer::backend::Backend;
-use scaly_tracer::effects;
 use scaly_tracer::log::{Event, Log, RegionRuns, SAMPLE_NS, Statistics, Variant};
 use scaly_tracer::manager::{Above, Tracing};
 use scaly_tracer::parameters::Parameters;
-use scaly_tracer::region::{ExitKind, Region};
 
 use crate::compiler::{Building, Compiler};
-use crate::lower::{Addresses, Context};
+use crate::library::Error;
+use crate::lower::Addresses;
 use crate::native::{Left, Native, trips_left};
-use analysis::{Analysis, Why};
+use analysis::{Analysis, Prepared, Why};
 use chain::{Chains, Running};
 use parallel::{Alone, Parallel};
 use samples::Samples;
@@ -66,7 +65,7 @@ enum Stage {
     /// Another thread follows its paths.
     Analyzing,
     /// Waiting until it is chosen, and has taken as long as compiling it will.
-    Walked(Box<Region>),
+    Walked(Box<Prepared>),
     Building(Box<Building>),
     Ready(Rc<Native>),
     Refused,
@@ -162,8 +161,7 @@ pub struct Scaling<B: Backend + 'static> {
     parameters: Parameters,
     options: Options,
     log: Rc<Log>,
-    waits: OnceCell<Vec<bool>>,
-    addresses: OnceCell<Addresses>,
+    addresses: OnceCell<Arc<Addresses>>,
     compiler: OnceCell<Option<Compiler>>,
     loops: RefCell<Vec<LoopState>>,
     analyses: RefCell<Vec<Receiver<Analysis>>>,
@@ -189,7 +187,6 @@ impl<B: Backend + 'static> Scaling<B> {
                 parameters,
                 options,
                 log,
-                waits: OnceCell::new(),
                 addresses: OnceCell::new(),
                 compiler: OnceCell::new(),
                 loops: RefCell::new(loops),
@@ -249,26 +246,36 @@ impl<B: Backend + 'static> Scaling<B> {
     }
 
     /// Takes in what was found out about a loop.
-    fn analyzed(&self, Analysis { id, region, parallel }: Analysis) {
+    fn analyzed(&self, Analysis { id, prepared, parallel }: Analysis) {
         match parallel {
             Some(Ok(parallel)) => self.loops.borrow_mut()[id.0 as usize].parallel = Some(Rc::new(parallel)),
             Some(Err(why)) => self.refuse(id, Variant::Parallel, &why),
             None => {}
         }
-        let stage = match region {
+        let forced = self.options.choice == Choice::Forced;
+        let stage = match prepared {
             Err(why) => {
                 self.refuse(id, Variant::Sequential, &why);
                 Stage::Refused
             }
-            Ok(region) => {
-                let (blocks, instructions) = (region.blocks.len() as u32, region.size() as u32);
-                let calls = region.chains.len() as u32 - 1;
+            Ok(prepared) => {
+                let Prepared { blocks, instructions, calls, end, .. } = *prepared;
                 self.log.event(|| Event::Region { id, blocks, instructions, calls });
-                self.loops.borrow_mut()[id.0 as usize].end = end(&region);
-                Stage::Walked(region)
+                self.loops.borrow_mut()[id.0 as usize].end = end;
+                if forced || prepared.lowered.computes_only {
+                    Stage::Walked(prepared)
+                } else {
+                    let text = "it allocates, or calls what is not compiled with it: traces do that sooner so far";
+                    self.refuse(id, Variant::Sequential, &Why::new(text, self.header(id)));
+                    Stage::Refused
+                }
             }
         };
         self.loops.borrow_mut()[id.0 as usize].stage = stage;
+    }
+
+    fn addresses(&self, state: &State) -> Arc<Addresses> {
+        self.addresses.get_or_init(|| Arc::new(Addresses::of(state))).clone()
     }
 
     fn take_analyses(&self) {
@@ -285,21 +292,11 @@ impl<B: Backend + 'static> Scaling<B> {
         arrived.into_iter().for_each(|analysis| self.analyzed(analysis));
     }
 
-    fn waits(&self) -> &[bool] {
-        self.waits.get_or_init(|| effects::waits(&self.program))
-    }
-
-    fn build(&self, state: &State, id: LoopId, region: &Region) -> Stage {
-        let Some(compiler) = self.compiler() else {
-            self.refuse(id, Variant::Sequential, &Why::new("there is no thread to compile it", self.header(id)));
-            return Stage::Refused;
-        };
-        let addresses = self.addresses.get_or_init(|| Addresses::of(state));
-        let context = Context { program: &self.program, addresses, waits: self.waits() };
-        match compiler.begin(region, context) {
-            Ok(building) => Stage::Building(Box::new(building)),
-            Err(refusal) => {
-                self.refuse(id, Variant::Sequential, &Why::new(refusal.to_string(), region.blocks[0].pc));
+    fn build(&self, id: LoopId, prepared: Prepared) -> Stage {
+        match self.compiler() {
+            Some(compiler) => Stage::Building(Box::new(compiler.submit(prepared.lowered, prepared.lowering_us))),
+            None => {
+                self.refuse(id, Variant::Sequential, &Why::new("there is no thread to compile it", self.header(id)));
                 Stage::Refused
             }
         }
@@ -317,7 +314,7 @@ impl<B: Backend + 'static> Scaling<B> {
         self.loops.borrow_mut()[id.0 as usize].stage = stage;
     }
 
-    fn built(&self, id: LoopId, built: Result<Native, crate::library::Error>) -> Stage {
+    fn built(&self, id: LoopId, built: Result<Native, Error>) -> Stage {
         match built {
             Ok(mut native) => {
                 native.counts(&self.program, id);
@@ -331,6 +328,10 @@ impl<B: Backend + 'static> Scaling<B> {
             }
             Err(error) => {
                 self.refuse(id, Variant::Sequential, &Why::new(error.to_string(), self.header(id)));
+                if !matches!(error, Error::Refused(_)) {
+                    // No loop will fare better: nothing is looked for any more, and this is said once.
+                    self.traces.stop();
+                }
                 Stage::Refused
             }
         }
@@ -338,10 +339,10 @@ impl<B: Backend + 'static> Scaling<B> {
 
     /// Compiles a loop and waits for it.
     fn force(&self, state: &State, id: LoopId) {
-        self.analyze_here(&[id]);
+        self.analyze_here(state, &[id]);
         let stage = std::mem::replace(&mut self.loops.borrow_mut()[id.0 as usize].stage, Stage::Refused);
         let stage = match stage {
-            Stage::Walked(region) => match self.build(state, id, &region) {
+            Stage::Walked(prepared) => match self.build(id, *prepared) {
                 Stage::Building(building) => self.built(id, building.wait()),
                 stage => stage,
             },
@@ -443,17 +444,17 @@ impl<B: Backend + 'static> Scaling<B> {
             }
         }
         if !unknown.is_empty() {
-            return self.analyze(unknown);
+            return self.analyze(state, unknown);
         }
         let scales = |id: &&LoopId| self.loops.borrow()[id.0 as usize].scales();
         let Some(&id) = candidates.iter().find(scales).or(candidates.first()) else { return };
         let parallel = scales(&&id);
         let stage = std::mem::replace(&mut self.loops.borrow_mut()[id.0 as usize].stage, Stage::Refused);
-        let Stage::Walked(region) = stage else { return };
+        let Stage::Walked(prepared) = stage else { return };
         let loading = if self.compiler.get().is_some() { 0 } else { LOADING };
-        let cost = loading + COST + INSTRUCTION_COST * region.size() as u64;
+        let cost = loading + COST + INSTRUCTION_COST * prepared.lowered.instructions as u64;
         let worth = self.remaining(chain, id) >= REPAY * cost;
-        let stage = if worth { self.build(state, id, &region) } else { Stage::Walked(region) };
+        let stage = if worth { self.build(id, *prepared) } else { Stage::Walked(prepared) };
         let mut loops = self.loops.borrow_mut();
         loops[id.0 as usize].stage = stage;
         let around = chain.iter().map(|running| running.id).skip_while(|&inner| inner != id).skip(1);
@@ -470,29 +471,24 @@ impl<B: Backend + 'static> Scaling<B> {
     }
 
     /// Has the paths of loops followed, on another thread if there is one.
-    fn analyze(&self, ids: Vec<LoopId>) {
+    fn analyze(&self, state: &State, ids: Vec<LoopId>) {
         for id in &ids {
             self.loops.borrow_mut()[id.0 as usize].stage = Stage::Analyzing;
         }
         let (program, parameters, parallel) = (self.program.clone(), self.parameters, self.options.pool.is_some());
-        match analysis::begin(program, parameters, ids, parallel) {
+        match analysis::begin(program, self.addresses(state), parameters, ids, parallel) {
             Ok(results) => self.analyses.borrow_mut().push(results),
-            Err(ids) => self.analyze_here(&ids),
+            Err(ids) => self.analyze_here(state, &ids),
         }
     }
 
-    fn analyze_here(&self, ids: &[LoopId]) {
-        analysis::of(&self.program, self.parameters, ids, self.options.pool.is_some(), |analysis| {
+    fn analyze_here(&self, state: &State, ids: &[LoopId]) {
+        let (addresses, parallel) = (self.addresses(state), self.options.pool.is_some());
+        analysis::of(&self.program, &addresses, self.parameters, ids, parallel, |analysis| {
             self.analyzed(analysis);
             true
         });
     }
-}
-
-fn end(region: &Region) -> Option<Pc> {
-    let done = region.exits.iter().find(|exit| exit.kind == ExitKind::Done)?.pc;
-    let only = region.exits.iter().all(|exit| exit.kind == ExitKind::Done || exit.pc != done);
-    only.then_some(done)
 }
 
 impl<B: Backend + 'static> Above for Scaling<B> {

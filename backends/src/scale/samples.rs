@@ -44,6 +44,11 @@ impl<B: Backend> Samples<B> {
         started
     }
 
+    /// Native code is left alone from now on.
+    pub fn stop(&self) {
+        self.ticker.take();
+    }
+
     /// A sample has been taken.
     pub fn taken(&self) {
         if let Some(ticker) = &*self.ticker.borrow() {
