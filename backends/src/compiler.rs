@@ -123,6 +123,7 @@ pub struct Building {
     leaves: Vec<Leave>,
     frame_slots: u32,
     computes_only: bool,
+    no_limit: Option<i64>,
     lowering_us: u64,
 }
 
@@ -141,7 +142,7 @@ impl Building {
 
     fn native(&mut self, mut code: Code) -> Native {
         code.costs.lowering_us = self.lowering_us;
-        Native::new(code, std::mem::take(&mut self.leaves), self.frame_slots, self.computes_only)
+        Native::new(code, std::mem::take(&mut self.leaves), self.frame_slots, self.computes_only, self.no_limit)
     }
 }
 
@@ -217,8 +218,14 @@ impl Compiler {
             vector_bits: self.vector_bits,
             texts: self.texts,
         };
-        let (leaves, frame_slots, computes_only) = (lowered.leaves, lowered.frame_slots, lowered.computes_only);
-        Building { pending: self.start(order), leaves, frame_slots, computes_only, lowering_us }
+        Building {
+            pending: self.start(order),
+            leaves: lowered.leaves,
+            frame_slots: lowered.frame_slots,
+            computes_only: lowered.computes_only,
+            no_limit: lowered.no_limit,
+            lowering_us,
+        }
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Native {
     leaves: Vec<Leave>,
     frame_slots: u32,
     computes_only: bool,
+    /// Of a `while` that can be divided: the limit that changes nothing.
+    no_limit: Option<i64>,
     /// The slot of the remaining trips of a counted loop.
     trips: Option<u16>,
 }
@@ -59,13 +61,18 @@ fn word(at: Position, slot: u16) -> u64 {
 }
 
 impl Native {
-    pub fn new(code: Code, leaves: Vec<Leave>, frame_slots: u32, computes_only: bool) -> Native {
-        Native { code, leaves, frame_slots, computes_only, trips: None }
+    pub fn new(code: Code, leaves: Vec<Leave>, frame_slots: u32, computes_only: bool, no_limit: Option<i64>) -> Native {
+        Native { code, leaves, frame_slots, computes_only, no_limit, trips: None }
     }
 
     /// Whether it and all that it calls only load, store and compute, so that [`Native::compute`] may run it.
     pub fn computes_only(&self) -> bool {
         self.computes_only
+    }
+
+    /// Whether it is a `while` that can be given a limit.
+    pub fn can_end_early(&self) -> bool {
+        self.no_limit.is_some()
     }
 
     pub fn costs(&self) -> Costs {
@@ -97,7 +104,8 @@ impl Native {
             return Left::NoRoom;
         }
         let (slots_limit, native_limit) = (state.slots_limit(), state.native_limit());
-        let mut run = Run { slots_limit, native_limit, state, left: at.base() };
+        let limit = self.no_limit.unwrap_or(0);
+        let mut run = Run { slots_limit, native_limit, state, left: at.base(), limit };
         // SAFETY: the code was made of the bytecode of the state's program, and the frame is one of the loop's function,
         // at its header, or of the function, at its beginning.
         let leave = unsafe { self.call(&mut run, at.base()) };
@@ -112,18 +120,27 @@ impl Native {
         Left::By(leave, goes)
     }
 
-    /// Runs it on a frame of any stack, on any thread, where there is no state; none if it does not only compute.
+    /// Runs it on a frame of any stack, on any thread, where there is no state; none if it does not only compute. A
+    /// `while` that was compiled to be divided ends at the limit, if there is one: its condition is true as long as it
+    /// would be if that were what its counter is compared with.
     ///
     /// # Safety
     /// The frame is one of the loop's function, at its header, or of the function, at its beginning, of a run of the
     /// program that the code was made of; the slots up to the limit are this thread's. What the region loads nobody
     /// stores meanwhile, and what it stores nobody else loads or stores. The native limit is one of this thread's stack,
     /// with room below it for the frames of two functions and all that they call outside of the program.
-    pub unsafe fn compute(&self, slots_limit: *mut u64, native_limit: usize, frame: *mut u64) -> Option<Computed> {
+    pub unsafe fn compute(
+        &self,
+        slots_limit: *mut u64,
+        native_limit: usize,
+        frame: *mut u64,
+        limit: Option<i64>,
+    ) -> Option<Computed> {
         if !self.computes_only {
             return None;
         }
-        let mut run = Run { slots_limit, native_limit, state: std::ptr::null_mut(), left: frame };
+        let limit = limit.or(self.no_limit).unwrap_or(0);
+        let mut run = Run { slots_limit, native_limit, state: std::ptr::null_mut(), left: frame, limit };
         // SAFETY: by the caller's promise; what only computes does not read the state.
         let leave = unsafe { self.call(&mut run, frame) };
         Some(match leave {

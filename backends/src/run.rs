@@ -16,9 +16,12 @@ pub struct Run {
     pub state: *mut State,
     /// Written by the function that leaves: its frame.
     pub left: *mut u64,
+    /// Where the counter of a `while` ends, if that comes before what its condition says.
+    pub limit: i64,
 }
 
 pub const SLOTS_LIMIT: usize = offset_of!(Run, slots_limit);
 pub const NATIVE_LIMIT: usize = offset_of!(Run, native_limit);
 pub const STATE: usize = offset_of!(Run, state);
 pub const LEFT: usize = offset_of!(Run, left);
+pub const LIMIT: usize = offset_of!(Run, limit);

@@ -89,7 +89,7 @@ impl Run {
         assert!(native.computes_only());
         let base = self.stack.as_mut_ptr();
         // SAFETY: the frame has the function's parameters, all slots up to the limit are the stack's own.
-        unsafe { native.compute(base.wrapping_add(slots), native_limit, base.wrapping_add(2)) }.unwrap()
+        unsafe { native.compute(base.wrapping_add(slots), native_limit, base.wrapping_add(2), None) }.unwrap()
     }
 
     /// The run left in the activation at this level, at this instruction.
@@ -210,7 +210,7 @@ fn only_what_is_known_to_compute_computes() {
     let mut slots = vec![0u64; 100];
     let base = slots.as_mut_ptr();
     // SAFETY: it does not run.
-    assert_eq!(unsafe { native.compute(base.wrapping_add(100), ALL, base) }, None);
+    assert_eq!(unsafe { native.compute(base.wrapping_add(100), ALL, base, None) }, None);
 }
 
 /// The call is direct: nothing of the host's is called.

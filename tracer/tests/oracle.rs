@@ -237,7 +237,10 @@ impl Generator {
         inner.push(counter);
         let (end, c) = (counter + 2, self.random.below(2));
         let counted = self.random.below(4) > 0;
-        self.line(format!("Const s{counter}, {c}"));
+        let down = !counted && self.random.below(2) == 0;
+        if !down {
+            self.line(format!("Const s{counter}, {c}"));
+        }
         let bounds = ["s16", "s17", "s19"];
         let limit = match counters.first() {
             Some(i) if self.random.below(6) == 0 => format!("s{i}"),
@@ -249,8 +252,13 @@ impl Generator {
             self.line(format!("loop counted s{counter}..{end} @{top}..@{out}{inside}"));
             writeln!(self.text, "{top}: Nop").unwrap();
         } else {
+            let mut test = format!("JLeS {limit}, s{counter}");
+            if down {
+                self.line(format!("AddImm s{counter}, {limit}, {}", c - 1));
+                test = format!("JLtSImm s{counter}, {c}");
+            }
             self.line(format!("loop open @{top}..@{out}{inside}"));
-            writeln!(self.text, "{top}: JLeS {limit}, s{counter} -> @{out}").unwrap();
+            writeln!(self.text, "{top}: {test} -> @{out}").unwrap();
         }
         for _ in 0..1 + self.random.below(3) {
             self.statement(&inner, id, depth);
@@ -262,7 +270,7 @@ impl Generator {
         if counted {
             self.line(format!("ForLoop s{counter}..{end}, loop{id} -> @{top}"));
         } else {
-            let step = 1 + self.random.below(2);
+            let step = (1 + self.random.below(2) as i64) * if down { -1 } else { 1 };
             self.line(format!("AddImm s{counter}, s{counter}, {step}"));
             self.line(format!("Loop loop{id} -> @{top}"));
         }

@@ -30,17 +30,22 @@
 mod callees;
 mod calls;
 mod leave;
+mod limit;
 mod ops;
 
 use std::fmt::Write;
 
 use callees::{Callees, Passed};
 pub use leave::{ABANDONED, Leave};
+use limit::Limit;
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{Pc, Program};
+use scaly_tracer::independence::Condition;
 use scaly_tracer::region::{
     BlockId, ChainId, Def, Dominators, Edge, ExitKind, Inst, Op, Region, Terminator, Type, Value, Whole,
 };
+
+use crate::run::LIMIT;
 
 /// The routines of ours that code calls: see `crate::host`.
 pub const ROUTINE: &str = "scaly_routine";
@@ -82,6 +87,8 @@ pub struct Lowered {
     pub frame_slots: u32,
     /// It only loads, stores and computes, and so do all functions that it calls: nothing of it needs a state.
     pub computes_only: bool,
+    /// Of a `while` that can be divided: the limit that changes nothing.
+    pub no_limit: Option<i64>,
     /// Of the region and of the functions compiled with it.
     pub instructions: usize,
 }
@@ -97,6 +104,17 @@ pub struct Context<'a> {
 
 /// Lowers a region that keeps what the interpreter needs (`Walker::keeping`).
 pub fn lower(region: &Region, context: Context<'_>, name: &str) -> Result<Lowered, Refusal> {
+    lower_divided(region, context, name, None)
+}
+
+/// As [`lower`]; a `while` with this condition also ends where a run says so, which is how a part of it is run.
+pub fn lower_divided(
+    region: &Region,
+    context: Context<'_>,
+    name: &str,
+    condition: Option<&Condition>,
+) -> Result<Lowered, Refusal> {
+    let limit = condition.and_then(|condition| Limit::of(region, condition));
     let callees = Callees::of(region, context, name)?;
     let mut lowered = Lowered {
         name: name.into(),
@@ -104,10 +122,15 @@ pub fn lower(region: &Region, context: Context<'_>, name: &str) -> Result<Lowere
         leaves: vec![Leave::Abandoned],
         frame_slots: frame_slots(region, context.program)?,
         computes_only: true,
+        no_limit: limit.as_ref().map(Limit::none),
         instructions: region.size() + callees.functions.iter().map(|callee| callee.region.size()).sum::<usize>(),
     };
     match region.whole {
-        Whole::Loop => Lowering::new(region, context, &callees, Role::Root)?.write(name, &mut lowered)?,
+        Whole::Loop => {
+            let mut lowering = Lowering::new(region, context, &callees, Role::Root)?;
+            lowering.limit = limit;
+            lowering.write(name, &mut lowered)?;
+        }
         Whole::Function => calls::write_entry(&callees, &mut lowered),
     }
     for (index, callee) in callees.functions.iter().enumerate() {
@@ -116,6 +139,8 @@ pub fn lower(region: &Region, context: Context<'_>, name: &str) -> Result<Lowere
     let _ = write!(
         lowered.module,
         "declare i8 @{ROUTINE}(ptr, i32, ptr) #0\ndeclare i32 @{CALL}(ptr, i32, ptr) #0\n\
+         declare i64 @llvm.smin.i64(i64, i64)\ndeclare i64 @llvm.smax.i64(i64, i64)\n\
+         declare i64 @llvm.umin.i64(i64, i64)\ndeclare i64 @llvm.umax.i64(i64, i64)\n\
          attributes #0 = {{ nounwind }}\n!0 = !{{!\"branch_weights\", i32 1048575, i32 1}}\n\
          !1 = !{{!\"branch_weights\", i32 1, i32 1048575}}\n"
     );
@@ -228,6 +253,7 @@ struct Lowering<'a> {
     pointers: Vec<bool>,
     /// By value: whether it is an f32 whose slot's bits are needed.
     images: Vec<bool>,
+    limit: Option<Limit>,
     /// By block: the labels that lead to it, and what they bring.
     preds: Vec<Vec<(String, Vec<Value>)>>,
     bodies: Vec<String>,
@@ -266,6 +292,7 @@ impl<'a> Lowering<'a> {
             bases: bases(region, context.program)?,
             pointers: pointers(region),
             images: images(region),
+            limit: None,
             preds: vec![Vec::new(); region.blocks.len()],
             bodies: Vec::new(),
             cold: String::new(),
@@ -324,6 +351,10 @@ impl<'a> Lowering<'a> {
         if id == Region::ENTRY {
             for (i, param) in block.params.iter().enumerate() {
                 self.take(param, self.passed(i));
+            }
+            if self.limit.is_some() {
+                line!(self, "%limit.place = getelementptr i8, ptr %run, i64 {LIMIT}");
+                line!(self, "%limit = load i64, ptr %limit.place");
             }
         }
         for &inst in &block.insts {

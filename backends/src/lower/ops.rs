@@ -49,7 +49,7 @@ impl Lowering<'_> {
         let Some(&result) = inst.results.first() else {
             return self.store(inst, arg(0), arg(1));
         };
-        let (a, b) = match inst.args.len() {
+        let (mut a, mut b) = match inst.args.len() {
             0 => (String::new(), String::new()),
             1 => (self.operand(arg(0)), String::new()),
             _ => (self.operand(arg(0)), self.operand(arg(1))),
@@ -69,6 +69,12 @@ impl Lowering<'_> {
                     IntCompare::LtU => "ult",
                     IntCompare::LeU => "ule",
                 };
+                if let Some(limit) = self.limit.as_ref().filter(|limit| limit.compared == result) {
+                    let (nearer, operand) = (limit.nearer(), if limit.operand == 0 { &mut a } else { &mut b });
+                    let end = format!("{r}.end");
+                    let _ = writeln!(self.body, "  {end} = call i64 @{nearer}(i64 {operand}, i64 %limit)");
+                    *operand = end;
+                }
                 line!(self, "{r} = icmp {op} i64 {a}, {b}");
             }
             Op::Float(op) => self.float(&r, "double", op, &a, &b),

@@ -7,12 +7,13 @@ use std::time::Instant;
 use scaly_interp::program::{LoopId, Pc, Program};
 use scaly_interp::routine::{Effect, Routine};
 use scaly_tracer::effects;
+use scaly_tracer::independence::Condition;
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::{ExitKind, Op, Region};
 use scaly_tracer::walker::Walker;
 
 use super::parallel::Parallel;
-use crate::lower::{Addresses, Context, Lowered, lower};
+use crate::lower::{Addresses, Context, Lowered, lower_divided};
 use scaly_tracer::explain::Judge;
 
 /// Why not, in words, what to change, and where.
@@ -83,22 +84,34 @@ pub fn of(
     let mut walker = Walker::new(program, parameters).keeping();
     let mut judge = parallel.then(|| Judge::new(program, parameters));
     for &id in ids {
-        let prepared = prepare(&mut walker, Context { program, addresses, waits: &waits }, id);
-        let judge = judge.as_mut().filter(|_| prepared.is_ok());
-        let parallel = judge.map(|judge| Parallel::of(program, judge, id));
+        let mut parallel = None;
+        let prepared = followed(&mut walker, &waits, id).and_then(|region| {
+            parallel = judge.as_mut().map(|judge| Parallel::of(program, judge, id));
+            let condition = parallel.as_ref().and_then(|parallel| parallel.as_ref().ok()?.condition());
+            prepare(&region, Context { program, addresses, waits: &waits }, condition, id)
+        });
         if !found(Analysis { id, prepared, parallel }) {
             break;
         }
     }
 }
 
-fn prepare(walker: &mut Walker<'_>, context: Context<'_>, id: LoopId) -> Result<Box<Prepared>, Why> {
+fn followed(walker: &mut Walker<'_>, waits: &[bool], id: LoopId) -> Result<Region, Why> {
     let region = walker.walk(id).map_err(|open| Why::new(open.text(), open.pc))?;
-    if let Some(pc) = waiting(context.waits, &region) {
-        return Err(Why::new("it waits for something outside of the program", pc));
+    match waiting(waits, &region) {
+        Some(pc) => Err(Why::new("it waits for something outside of the program", pc)),
+        None => Ok(region),
     }
+}
+
+fn prepare(
+    region: &Region,
+    context: Context<'_>,
+    condition: Option<&Condition>,
+    id: LoopId,
+) -> Result<Box<Prepared>, Why> {
     let start = Instant::now();
-    let lowered = lower(&region, context, &format!("loop_{}", id.0));
+    let lowered = lower_divided(region, context, &format!("loop_{}", id.0), condition);
     let header = region.blocks.first().map_or(Pc(0), |block| block.pc);
     Ok(Box::new(Prepared {
         lowered: lowered.map_err(|refusal| Why::new(refusal.to_string(), header))?,
@@ -106,7 +119,7 @@ fn prepare(walker: &mut Walker<'_>, context: Context<'_>, id: LoopId) -> Result<
         blocks: region.blocks.len() as u32,
         instructions: region.size() as u32,
         calls: region.chains.len() as u32 - 1,
-        end: end(&region),
+        end: end(region),
     }))
 }
 

@@ -21,7 +21,9 @@ use scaly_interp::tier::{Goes, Position};
 use scaly_runtime::pool::{InOrder, Plan, Pool, Status};
 use scaly_runtime::vm_stack::VmStack;
 use scaly_tracer::explain::{Judge, check_in_words};
-use scaly_tracer::independence::{Combine, CounterStart, EntryCheck, Reduction, Refusal, Verdict, holds};
+use scaly_tracer::independence::{
+    Combine, Condition, Counter, CounterStart, EntryCheck, Poly, Reduction, Refusal, Verdict, holds, number,
+};
 use scaly_tracer::region::{ExitKind, Op, Region, Type};
 use scaly_tracer::walker::{fold_int, fold_unary};
 
@@ -37,11 +39,13 @@ pub struct Parallel {
     region: Region,
     /// With their words.
     checks: Vec<(EntryCheck, String)>,
-    start: Option<CounterStart>,
-    /// Slots that the loop writes, the counter and the trips apart.
+    start: CounterStart,
+    /// Slots that the loop writes, counters apart.
     written: Vec<u16>,
     reductions: Vec<Reduced>,
-    counter: u16,
+    /// The first counts the iterations.
+    counters: Vec<Counter>,
+    until: Until,
     /// Of the function, inlined ones apart.
     frame_slots: u16,
     /// Slots that something reads behind the loop.
@@ -57,6 +61,22 @@ pub struct Parallel {
     said: AtomicBool,
     /// Runs in a row that were too short.
     short: AtomicU32,
+}
+
+/// How it is known when a loop ends.
+enum Until {
+    /// A `for` keeps its remaining trips in a slot.
+    Trips(u16),
+    /// A `while` compares its counter.
+    Limit(Condition),
+}
+
+/// What the slots say where a loop is entered.
+struct Begin {
+    /// Iterations that are left.
+    trips: u64,
+    /// By counter, how far it goes each time round.
+    by: Vec<i64>,
 }
 
 /// A slot that accumulates, and those that are set with it.
@@ -107,21 +127,18 @@ impl Parallel {
             Verdict::Independent(found) => found,
         };
         let Ok(region) = region else { return Err(Why::new("its region is open", header)) };
-        let LoopKind::Counted { counter } = scope.kind else {
-            return Err(Why {
-                text: "only `for` loops are divided so far".into(),
-                help: Some("write it as a `for` loop".into()),
-                at: header,
-            });
-        };
         if let Some(inst) = region.insts.iter().find(|i| matches!(i.op, Op::Runtime(_) | Op::CallAny)) {
             return Err(Why::new("allocations in the loop are not made on other cores so far", inst.pc));
         }
         let calls = region.insts.iter().any(|i| matches!(i.op, Op::Call(_)));
-        let slots = |at: u16| at == counter || at == counter + 1;
-        if found.counters.iter().any(|&at| !slots(at)) {
-            return Err(Why::new("a second counter in the loop is not divided so far", header));
+        if found.start == CounterStart::Unknown {
+            return Err(Why::new("where it began is not known when it is entered in the middle", header));
         }
+        let until = match (scope.kind, found.condition) {
+            (LoopKind::Counted { counter }, _) => Until::Trips(counter + 1),
+            (LoopKind::Open, Some(condition)) => Until::Limit(condition),
+            (LoopKind::Open, None) => return Err(Why::new("its condition counts nothing", header)),
+        };
         let reduced = |reduction: &Reduction| Reduced {
             slots: std::iter::once(reduction.slot).chain(reduction.along.iter().copied()).collect(),
             combine: reduction.combine,
@@ -129,7 +146,8 @@ impl Parallel {
             ty: region.ty(reduction.param),
         };
         let reductions = found.reductions.iter().map(reduced).collect();
-        let Some(done) = region.exits.iter().find(|exit| exit.kind == ExitKind::Done) else {
+        let ends = |kind: ExitKind| matches!(kind, ExitKind::Done | ExitKind::Leave);
+        let Some(done) = region.exits.iter().find(|exit| ends(exit.kind)) else {
             return Err(Why::new("it never makes all of its trips", header));
         };
         let (left, end) = (done.slots.clone(), done.pc);
@@ -137,14 +155,16 @@ impl Parallel {
         let checks = found.checks.iter().map(words).collect();
         let root = region.cycles.first().map(|root| root.header);
         let params = root.map(|header| region.block(header).params.iter().map(|param| param.slot));
-        let written = params.into_iter().flatten().filter(|&at| !slots(at)).collect();
+        let counts = |at: u16| found.counters.iter().any(|counter| counter.slot == at);
+        let written = params.into_iter().flatten().filter(|&at| !counts(at)).collect();
         Ok(Parallel {
             checks,
             start: found.start,
             written,
             region,
             reductions,
-            counter,
+            counters: found.counters,
+            until,
             frame_slots: program.function(scope.function).frame_slots,
             left,
             end,
@@ -154,6 +174,14 @@ impl Parallel {
             said: AtomicBool::new(false),
             short: AtomicU32::new(0),
         })
+    }
+
+    /// Of a `while`.
+    pub fn condition(&self) -> Option<&Condition> {
+        match &self.until {
+            Until::Trips(_) => None,
+            Until::Limit(condition) => Some(condition),
+        }
     }
 
     /// Runs the rest of the loop, which stands at its header, on all cores, where that is better and allowed. `began` is
@@ -167,6 +195,9 @@ impl Parallel {
         forced: bool,
         began: impl FnOnce(),
     ) -> Result<Goes, Alone<'_>> {
+        if self.condition().is_some() && !native.can_end_early() {
+            return Err(Alone::Other("its condition is not found in what was compiled"));
+        }
         if !native.computes_only() {
             return Err(Alone::Other("a function that it calls is not compiled with it"));
         }
@@ -176,14 +207,15 @@ impl Parallel {
         }
         // SAFETY: the frame is one of the loop's function.
         let slot = |slot: u16| unsafe { at.base().add(usize::from(slot)).read() };
-        let trips = slot(self.counter + 1).checked_add(1).ok_or(Alone::Short)?;
+        let begin = self.begin(slot).ok_or(Alone::Other("how often it will go round is not known here"))?;
+        let trips = begin.trips;
         let known = self.cost.load(Ordering::Relaxed);
         let worth = |trips: u64, cost: f64| forced || trips as f64 * cost >= WORTH;
         if (known != 0 && !worth(trips, known as f64 / 16.0)) || trips < 2 {
             self.short.fetch_add(1, Ordering::Relaxed);
             return Err(Alone::Short);
         }
-        if let Some(failed) = self.failing(slot) {
+        if let Some(failed) = self.failing(slot, &begin.by) {
             return Err(Alone::Check(failed));
         }
         let slots = if self.calls { slots } else { native.frame_slots() as usize };
@@ -193,7 +225,7 @@ impl Parallel {
         let initial: Vec<u64> = self.reduced_slots().map(slot).collect();
         let (ended, last) = (Mutex::new(None), Mutex::new(None));
         let caller = Caller { thread: thread::current().id(), native_limit: state.native_limit() };
-        let run = Run { parallel: self, native, frame, initial: initial.clone(), ended, last, trips, slots, caller };
+        let run = Run { parallel: self, native, frame, initial: initial.clone(), ended, last, begin, slots, caller };
         // What an iteration costs is measured on the first ones.
         let start = Instant::now();
         let (mut done, mut pilot) = (0, 1);
@@ -247,27 +279,57 @@ impl Parallel {
         self.short.load(Ordering::Relaxed) >= SHORT
     }
 
-    /// The first check that does not hold, by what the slots are at the header. What is proven is proven of the loop from
-    /// its first iteration on, so the counter and the trips are reckoned back to that one; anything else that the loop
-    /// writes is not known any more.
-    fn failing(&self, slot: impl Fn(u16) -> u64) -> Option<&str> {
+    /// None where it cannot be computed, or is more than can be counted.
+    fn begin(&self, slot: impl Fn(u16) -> u64) -> Option<Begin> {
         let lost = Cell::new(false);
-        let unchanged = |at: u16| {
-            lost.set(lost.get() || self.written.contains(&at));
-            slot(at)
+        let unchanged = |at: u16| self.unchanged(&slot, &lost, at);
+        let word = |poly: &Poly| Some(number(&self.region, poly, &unchanged)? as i64);
+        let by = self.counters.iter().map(|counter| word(&counter.by)).collect::<Option<Vec<i64>>>()?;
+        let trips = match self.until {
+            Until::Trips(trips) => slot(trips).checked_add(1)?,
+            Until::Limit(ref condition) => {
+                let limit = number(&self.region, &condition.limit, &|at| self.at_start(&slot, &by, &lost, at))?;
+                let far = (limit - i128::from(slot(self.counters.first()?.slot) as i64))
+                    * if condition.down { -1 } else { 1 };
+                let step = i128::from(by[0].unsigned_abs());
+                // The last iteration is the last one before the limit, or that which reaches it.
+                let last = far - i128::from(condition.strict);
+                let trips = if last < 0 { 0 } else { last.checked_div(step)? + 1 };
+                u64::try_from(trips).ok()?
+            }
         };
-        let now = slot(self.counter);
+        (!lost.get()).then_some(Begin { trips, by })
+    }
+
+    /// A slot's value in the first iteration, if the loop does not change it.
+    fn unchanged(&self, slot: &impl Fn(u16) -> u64, lost: &Cell<bool>, at: u16) -> u64 {
+        let counts = self.counters.iter().any(|counter| counter.slot == at);
+        lost.set(lost.get() || counts || self.written.contains(&at));
+        slot(at)
+    }
+
+    /// A slot's value in the first iteration: what is proven is proven of the loop from there on, so counters are reckoned
+    /// back to it; anything else that the loop writes is not known any more.
+    fn at_start(&self, slot: &impl Fn(u16) -> u64, by: &[i64], lost: &Cell<bool>, at: u16) -> u64 {
+        let Some(place) = self.counters.iter().position(|counter| counter.slot == at) else {
+            return self.unchanged(slot, lost, at);
+        };
+        let now = slot(self.counters[0].slot);
         let start = match self.start {
-            None => now,
-            Some(CounterStart::Constant(start)) => start as u64,
-            Some(CounterStart::Slot(at, add)) => unchanged(at).wrapping_add(add as u64),
+            CounterStart::Any | CounterStart::Unknown => now,
+            CounterStart::Constant(start) => start as u64,
+            CounterStart::Slot(at, add) => self.unchanged(slot, lost, at).wrapping_add(add as u64),
         };
-        let trips = slot(self.counter + 1).wrapping_add(now.wrapping_sub(start));
-        let at_start = |at: u16| match at {
-            _ if at == self.counter => start,
-            _ if at == self.counter + 1 => trips,
-            _ => unchanged(at),
-        };
+        let far = now.wrapping_sub(start) as i64;
+        let done = far.checked_div(by[0]).filter(|done| *done >= 0 && done.checked_mul(by[0]) == Some(far));
+        lost.set(lost.get() || done.is_none());
+        slot(at).wrapping_sub(by[place].wrapping_mul(done.unwrap_or(0)) as u64)
+    }
+
+    /// The first check that does not hold, by what the slots are at the header.
+    fn failing(&self, slot: impl Fn(u16) -> u64, by: &[i64]) -> Option<&str> {
+        let lost = Cell::new(false);
+        let at_start = |at: u16| self.at_start(&slot, by, &lost, at);
         let fails = |check: &EntryCheck| !holds(&self.region, [check], at_start) || lost.get();
         self.checks.iter().find(|(check, _)| fails(check)).map(|(_, words)| words.as_str())
     }
@@ -334,6 +396,13 @@ impl Reduced {
     }
 }
 
+/// What a counter is so many iterations later.
+fn after(counter: &Counter, now: u64, by: i64, iterations: u64) -> u64 {
+    let far = now.wrapping_add((by as u64).wrapping_mul(iterations));
+    let wrapped = counter.narrow.and_then(|kind| fold_unary(IntUnary::Wrap(kind.int()), far as i64));
+    wrapped.map_or(far, |word| word as u64)
+}
+
 /// Whether a slot's value is less than another's; no NaN is.
 fn less(ty: Type, a: u64, b: u64) -> bool {
     match ty {
@@ -358,7 +427,7 @@ struct Run<'a> {
     ended: Mutex<Option<Ended>>,
     /// The frame that the last iteration left.
     last: Mutex<Option<Vec<u64>>>,
-    trips: u64,
+    begin: Begin,
     /// Slots that frames may take from the loop's on: as many as on the program's own stack.
     slots: usize,
     caller: Caller,
@@ -422,14 +491,29 @@ impl Run<'_> {
         let read = |slot: u16| unsafe { frame.add(usize::from(slot)).read() };
         // SAFETY: as above.
         let write = |slot: u16, word: u64| unsafe { frame.add(usize::from(slot)).write(word) };
-        write(parallel.counter, read(parallel.counter).wrapping_add(lo));
-        write(parallel.counter + 1, hi - lo - 1);
+        for (counter, by) in parallel.counters.iter().zip(&self.begin.by) {
+            write(counter.slot, after(counter, read(counter.slot), *by, lo));
+        }
+        let limit = match &parallel.until {
+            Until::Trips(trips) => {
+                write(*trips, hi - lo - 1);
+                None
+            }
+            Until::Limit(_) if hi == self.begin.trips => None,
+            Until::Limit(condition) => {
+                let (counter, by) = (&parallel.counters[0], self.begin.by[0]);
+                // The chunk's own frame stands `lo` iterations further already.
+                let end = after(counter, read(counter.slot), by, hi - lo) as i64;
+                let inclusive = i64::from(!condition.strict) * if condition.down { 1 } else { -1 };
+                Some(end.wrapping_add(inclusive).wrapping_add(condition.shift))
+            }
+        };
         for (at, word) in parallel.reduced_slots().zip(parallel.identities(partial)) {
             write(at, word);
         }
         // SAFETY: iterations are independent: nobody stores what this chunk loads, or uses what it stores. The limits are
         // those of this stack and of this thread.
-        let computed = unsafe { self.native.compute(frame.add(self.slots), self.native_limit(), frame) };
+        let computed = unsafe { self.native.compute(frame.add(self.slots), self.native_limit(), frame, limit) };
         let Some(Computed::Left { leave, frame: at }) = computed else { unreachable!("there was room for the frame") };
         let done = at == frame && matches!(leave, Leave::Goes { pc, .. } if pc == parallel.end);
         if !done {
@@ -442,7 +526,7 @@ impl Run<'_> {
         }
         let own: Vec<u64> = parallel.reduced_slots().map(read).collect();
         parallel.combine(partial, &own, &self.initial);
-        if hi == self.trips {
+        if hi == self.begin.trips {
             // SAFETY: the loop's frame is on the stack.
             let frame = unsafe { std::slice::from_raw_parts(start, self.frame.len()) }.to_vec();
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame);

@@ -17,19 +17,7 @@ pub fn holds<'c>(region: &Region, checks: impl IntoIterator<Item = &'c EntryChec
 
 /// None where it cannot be computed, which fails the check.
 fn one(region: &Region, check: &EntryCheck, slot: &impl Fn(u16) -> u64) -> Option<bool> {
-    let number = |poly: &Poly| -> Option<i128> {
-        let mut known = true;
-        let value = poly.evaluate(|atom| {
-            let found = match atom {
-                Atom::Value(v) => word(region, v, slot, 0).map(|w| i128::from(w as i64)),
-                Atom::Trips(v) => word(region, v, slot, 0).map(i128::from),
-                Atom::Iter(_) => None,
-            };
-            known &= found.is_some();
-            found.unwrap_or(0)
-        })?;
-        known.then_some(value)
-    };
+    let number = |poly: &Poly| number(region, poly, slot);
     let range = |bytes: &Bytes| -> Option<(i128, i128)> {
         let base = i128::from(word(region, bytes.base, slot, 0)?);
         Some((base + number(&bytes.from)?, base + number(&bytes.to)?))
@@ -45,6 +33,21 @@ fn one(region: &Region, check: &EntryCheck, slot: &impl Fn(u16) -> u64) -> Optio
             to_a <= from_b || to_b <= from_a
         }
     })
+}
+
+/// What a polynomial over what does not change in the loop is, by the slots at its entry; none where it cannot be computed.
+pub fn number(region: &Region, poly: &Poly, slot: &impl Fn(u16) -> u64) -> Option<i128> {
+    let mut known = true;
+    let value = poly.evaluate(|atom| {
+        let found = match atom {
+            Atom::Value(v) => word(region, v, slot, 0).map(|w| i128::from(w as i64)),
+            Atom::Trips(v) => word(region, v, slot, 0).map(i128::from),
+            Atom::Iter(_) => None,
+        };
+        known &= found.is_some();
+        found.unwrap_or(0)
+    })?;
+    known.then_some(value)
 }
 
 /// A value that does not change in the loop, from the slots at its entry.

@@ -10,8 +10,8 @@ use rustc_hash::FxHashMap;
 use scaly_interp::machine::{IntCompare, IntKind, IntOp, IntUnary};
 use scaly_interp::program::LoopKind;
 
-use super::CounterStart;
 use super::poly::{Atom, Poly};
+use super::{Counter, CounterStart};
 use crate::parameters::Parameters;
 use crate::region::{BlockId, CycleId, Def, Dominators, Effects, Op, Param, Region, Terminator, Value};
 use crate::walker::{Base, Linear};
@@ -68,7 +68,9 @@ pub struct Trip {
     /// The header's parameter that counts; none where nothing reads it.
     pub counter: Option<Value>,
     pub start: Poly,
-    /// Positive, and the same each time round.
+    /// The counter becomes smaller.
+    pub down: bool,
+    /// How far it goes each time round: positive, and always the same.
     pub step: Poly,
     /// Upper bound of the counter's distance from its start, wherever the body runs.
     pub last: Poly,
@@ -76,8 +78,21 @@ pub struct Trip {
     pub assumes: BTreeSet<Assumption>,
     /// The block whose branch leaves the cycle when it is done.
     pub test: BlockId,
-    /// The comparison that goes on is signed.
+    /// Of a `while`.
+    pub limit: Option<Limit>,
+}
+
+/// What the counter of a `while` is compared with.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Limit {
+    pub poly: Poly,
+    /// The counter plus this is compared, with the limit plus this.
+    pub shift: i128,
+    /// The counter does not reach it.
+    pub strict: bool,
     pub signed: bool,
+    /// Of the comparison.
+    pub operand: usize,
 }
 
 /// Why a cycle has no trip count.
@@ -85,8 +100,6 @@ pub struct Trip {
 pub enum Uncounted {
     /// No slot grows by a constant on every way round.
     NoCounter,
-    /// It grows, but downwards.
-    CountsDown,
     /// The condition compares with something that changes in the loop, or does not compare at all.
     LimitVaries(BlockId),
     /// Something happens before the condition is tested.
@@ -259,7 +272,8 @@ impl<'a> Forms<'a> {
         };
         let trip = self.trips[cycle.index()].clone().ok()?;
         if trip.counter == Some(value) {
-            return Some(Form { poly: trip.start.add(&Poly::atom(Atom::Iter(cycle)))?, assumes: trip.assumes });
+            let far = Poly::atom(Atom::Iter(cycle)).scale(if trip.down { -1 } else { 1 })?;
+            return Some(Form { poly: trip.start.add(&far)?, assumes: trip.assumes });
         }
         // A second slot that grows by the same amount each time round.
         let (start, Growth { by, narrow: wrapped, assumes }) = self.growth(value, cycle)?;
@@ -271,6 +285,7 @@ impl<'a> Forms<'a> {
             (Some(1), _) => by,
             (Some(step), Some(by)) if by % step == 0 => Poly::constant(by / step),
             _ if by == trip.step => Poly::constant(1),
+            _ if by == trip.step.scale(-1)? => Poly::constant(-1),
             _ => return None,
         };
         form.poly = form.poly.add(&by.mul(&Poly::atom(Atom::Iter(cycle)))?)?;
@@ -575,7 +590,7 @@ impl<'a> Forms<'a> {
             form.poly
         };
         let counter = counter.map(|at| params[at].value);
-        Some(Trip { counter, start: begin, step: Poly::constant(1), last, assumes, test, signed: true })
+        Some(Trip { counter, start: begin, down: false, step: Poly::constant(1), last, assumes, test, limit: None })
     }
 
     /// The block that branches on the remaining trips.
@@ -619,7 +634,7 @@ impl<'a> Forms<'a> {
         }
     }
 
-    /// A `while`: the header's parameter in a comparison that leaves the cycle, growing by a constant.
+    /// A `while`: the header's parameter in a comparison that leaves the cycle, going the same distance each time.
     fn conditional(&mut self, cycle: CycleId) -> Result<Trip, Uncounted> {
         let region = self.region;
         let header = region.cycle(cycle).header;
@@ -694,71 +709,99 @@ impl<'a> Forms<'a> {
         }
         let Op::Compare(op) = inst.op else { return Err(varies) };
         // As `a < b` or `a <= b` that goes on.
-        let (strict, a, b, signed) = match (op, positive) {
-            (IntCompare::LtS, true) => (true, inst.args[0], inst.args[1], true),
-            (IntCompare::LeS, true) => (false, inst.args[0], inst.args[1], true),
-            (IntCompare::LtS, false) => (false, inst.args[1], inst.args[0], true),
-            (IntCompare::LeS, false) => (true, inst.args[1], inst.args[0], true),
-            (IntCompare::LtU, true) => (true, inst.args[0], inst.args[1], false),
-            (IntCompare::LeU, true) => (false, inst.args[0], inst.args[1], false),
-            (IntCompare::LtU, false) => (false, inst.args[1], inst.args[0], false),
-            (IntCompare::LeU, false) => (true, inst.args[1], inst.args[0], false),
+        let (first, second) = if positive { (0, 1) } else { (1, 0) };
+        let (strict, signed) = match (op, positive) {
+            (IntCompare::LtS, true) | (IntCompare::LeS, false) => (true, true),
+            (IntCompare::LeS, true) | (IntCompare::LtS, false) => (false, true),
+            (IntCompare::LtU, true) | (IntCompare::LeU, false) => (true, false),
+            (IntCompare::LeU, true) | (IntCompare::LtU, false) => (false, false),
             _ => return Err(varies),
         };
         let header = region.cycle(cycle).header;
         let params: Vec<Value> = region.block(header).params.iter().map(|p| p.value).collect();
-        let mut down = false;
-        for param in params {
-            let mut ahead = Growth::default();
-            if let Some(by) = self.distance(b, param, &mut ahead, 0)
-                && by.as_constant().is_some()
-                && self.growth(param, cycle).is_some()
-            {
-                down = true;
-            }
-            if self.distance(a, param, &mut ahead, 0) != Some(Poly::default()) || ahead != Growth::default() {
-                continue;
-            }
-            let Some((start, Growth { by, narrow, assumes: grown })) = self.growth(param, cycle) else { continue };
-            if by.as_constant().is_some_and(|step| step <= 0) {
-                down = true;
-                continue;
-            }
-            if !self.outside(&by, cycle) {
-                continue;
-            }
-            let limit = self.form(b);
-            if !self.outside(&limit.poly, cycle) {
-                return Err(varies);
-            }
-            let start = self.form(start);
-            let trip = || -> Option<Trip> {
-                let last = limit.poly.sub(&start.poly)?.plus(if strict { -1 } else { 0 })?;
-                let mut assumes: BTreeSet<Assumption> = limit.assumes.union(&start.assumes).cloned().collect();
-                assumes.extend(grown.iter().cloned());
-                let kind = narrow.unwrap_or(Kind::of(IntKind::I64));
-                // What the comparison sees are these polynomials; and counting never goes over the top.
-                for poly in [&limit.poly, &start.poly] {
-                    if !poly.is_simple() {
-                        assumes.insert(Assumption { poly: poly.clone(), kind: Kind::of(IntKind::I64) });
-                    }
-                    if !signed && poly.as_constant().is_none_or(|c| c < 0) {
-                        assumes.insert(Assumption { poly: poly.clone(), kind: Kind::of(IntKind::U32) });
-                    }
+        for (counts, limits, down) in [(first, second, false), (second, first, true)] {
+            for &param in &params {
+                let mut ahead = Growth::default();
+                // What is compared is the counter, or a little more or less.
+                let shift = self.distance(inst.args[counts], param, &mut ahead, 0).and_then(|by| by.as_constant());
+                let Some(shift) = shift.filter(|&by| ahead == Growth::default() && (signed || by == 0)) else {
+                    continue;
+                };
+                let Some((start, growth)) = self.growth(param, cycle) else { continue };
+                let away = growth.by.as_constant().is_some_and(|by| if down { by >= 0 } else { by <= 0 });
+                if away || !self.outside(&growth.by, cycle) {
+                    continue;
                 }
-                let over = limit.poly.add(&by)?.plus(-i128::from(strict))?;
-                let harmless = strict && by.as_constant() == Some(1);
-                if !harmless || narrow.is_some() {
-                    assumes.insert(Assumption { poly: over, kind });
+                let limit = self.form(inst.args[limits]);
+                if !self.outside(&limit.poly, cycle) {
+                    return Err(varies);
                 }
-                if by.as_constant().is_none() {
-                    assumes.insert(Assumption { poly: by.plus(-1)?, kind: Kind::of(IntKind::U32) });
-                }
-                Some(Trip { counter: Some(param), start: start.poly.clone(), step: by, last, assumes, test, signed })
-            };
-            return trip().ok_or(varies);
+                let start = self.form(start);
+                let trip = limit.poly.plus(-shift).and_then(|poly| {
+                    let compared = Limit { poly, shift, strict, signed, operand: limits };
+                    self.until(param, &start, growth, down, compared, limit.assumes, test)
+                });
+                return trip.ok_or(varies);
+            }
         }
-        Err(if down { Uncounted::CountsDown } else { Uncounted::NoCounter })
+        Err(Uncounted::NoCounter)
+    }
+
+    /// How a counter goes from a start to a limit.
+    #[expect(clippy::too_many_arguments)]
+    fn until(
+        &self,
+        counter: Value,
+        start: &Form,
+        growth: Growth,
+        down: bool,
+        limit: Limit,
+        limit_assumes: BTreeSet<Assumption>,
+        test: BlockId,
+    ) -> Option<Trip> {
+        let ahead = if down { -1 } else { 1 };
+        let step = growth.by.scale(ahead)?;
+        let short = -i128::from(limit.strict);
+        let last = limit.poly.sub(&start.poly)?.scale(ahead)?.plus(short)?;
+        let mut assumes: BTreeSet<Assumption> = limit_assumes.union(&start.assumes).cloned().collect();
+        assumes.extend(growth.assumes);
+        // What the comparison sees are these polynomials.
+        for poly in [&limit.poly, &start.poly] {
+            if !poly.is_simple() {
+                assumes.insert(Assumption { poly: poly.clone(), kind: Kind::of(IntKind::I64) });
+            }
+            if !limit.signed && poly.as_constant().is_none_or(|c| c < 0) {
+                assumes.insert(Assumption { poly: poly.clone(), kind: Kind::of(IntKind::U32) });
+            }
+        }
+        // Counting never goes over the top, or below the bottom.
+        let over = limit.poly.add(&growth.by)?.plus(short * ahead)?;
+        let harmless = limit.strict && step.as_constant() == Some(1);
+        if limit.shift != 0 {
+            for poly in [&start.poly, &over] {
+                assumes.insert(Assumption { poly: poly.plus(limit.shift)?, kind: Kind::of(IntKind::I64) });
+            }
+        }
+        if !harmless || growth.narrow.is_some() {
+            let kind = growth.narrow.unwrap_or(Kind::of(IntKind::I64));
+            assumes.insert(Assumption { poly: over.clone(), kind });
+            if !limit.signed && down {
+                assumes.insert(Assumption { poly: over, kind: Kind::of(IntKind::U32) });
+            }
+        }
+        if step.as_constant().is_none() {
+            assumes.insert(Assumption { poly: step.plus(-1)?, kind: Kind::of(IntKind::U32) });
+        }
+        Some(Trip {
+            counter: Some(counter),
+            start: start.poly.clone(),
+            down,
+            step,
+            last,
+            assumes,
+            test,
+            limit: Some(limit),
+        })
     }
 }
 
@@ -792,15 +835,35 @@ fn invariant(region: &Region) -> Vec<bool> {
     invariant
 }
 
-/// What [`related`] says of the counter of a `for`; none where it stands for itself.
-pub fn counter_start(region: &Region, linear: &[Option<Linear>]) -> Option<CounterStart> {
-    let LoopKind::Counted { counter } = region.root()?.kind else { return None };
+/// What [`related`] says of a loop's counter, the first of these, and of the others.
+pub fn counter_start(region: &Region, linear: &[Option<Linear>], counters: &[Counter]) -> CounterStart {
     let of = |slot: u16| linear.get(usize::from(slot)).copied().flatten();
-    let start = of(counter)?;
-    let Some(base) = start.base else { return Some(CounterStart::Constant(start.add)) };
-    let others = region.block(Region::ENTRY).params.iter().filter(|p| p.slot != counter && p.slot != counter + 1);
-    let first = others.filter_map(|p| Some((p.slot, of(p.slot)?))).find(|(_, other)| other.base == Some(base));
-    first.map(|(slot, other)| CounterStart::Slot(slot, start.add.wrapping_sub(other.add)))
+    let entry = &region.block(Region::ENTRY).params;
+    let params = |block: BlockId| region.block(block).params.iter().map(|p| p.slot);
+    let written: Vec<u16> = region.root().into_iter().flat_map(|root| params(root.header)).collect();
+    if let Some(start) = counters.first().and_then(|counter| of(counter.slot)) {
+        let Some(base) = start.base else { return CounterStart::Constant(start.add) };
+        let others = params(Region::ENTRY).filter(|slot| !written.contains(slot));
+        let first = others.filter_map(|slot| Some((slot, of(slot)?))).find(|(_, other)| other.base == Some(base));
+        if let Some((slot, other)) = first {
+            return CounterStart::Slot(slot, start.add.wrapping_sub(other.add));
+        }
+    }
+    // No proof knows the remaining trips of a `for` without what it counts from.
+    let trips = match region.root().map(|root| root.kind) {
+        Some(LoopKind::Counted { counter }) => Some(counter + 1),
+        _ => None,
+    };
+    // Nothing that is proven may speak of the first iteration, then.
+    let told = |slot: u16| match of(slot) {
+        Some(Linear { base: None, .. }) => true,
+        Some(Linear { base: Some(base), .. }) => {
+            entry.iter().any(|p| p.slot != slot && of(p.slot).is_some_and(|other| other.base == Some(base)))
+        }
+        None => false,
+    };
+    let mut counting = counters.iter().map(|c| c.slot).filter(|&slot| Some(slot) != trips);
+    if counting.any(told) { CounterStart::Unknown } else { CounterStart::Any }
 }
 
 /// The values that enter the loop in terms of one another: of those with one base the first stands for it.

@@ -27,8 +27,8 @@ use std::collections::BTreeSet;
 
 use check::Proof;
 pub use check::{Bytes, EntryCheck};
-pub use evaluate::holds;
-pub use forms::{Forms, Kind, Uncounted, Variance};
+pub use evaluate::{holds, number};
+pub use forms::{Forms, Kind, Trip, Uncounted, Variance};
 pub use memory::is_formality;
 use memory::{Memory, Origins};
 use names::Names;
@@ -55,22 +55,54 @@ pub struct Independence {
     pub checks: BTreeSet<EntryCheck>,
     pub reductions: Vec<Reduction>,
     pub copied_out: Vec<CopiedOut>,
-    /// Slots whose value follows from the iteration's number.
-    pub counters: Vec<u16>,
-    /// What a `for` counts from, where the proofs know it.
-    pub start: Option<CounterStart>,
+    /// Slots whose value follows from the iteration's number; the first counts the iterations.
+    pub counters: Vec<Counter>,
+    pub start: CounterStart,
+    /// Of a `while`.
+    pub condition: Option<Condition>,
     /// Slots that the loop writes and hands on unread, or as they were: what is not in the region orders nothing.
     pub unread: Vec<u16>,
     /// For each value of the region, whether it is the same in all iterations.
     pub uniform: Vec<bool>,
 }
 
-/// What the counter of a `for` is in the first iteration.
+/// A slot that goes the same distance in each iteration.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Counter {
+    pub slot: u16,
+    /// In terms of what does not change in the loop.
+    pub by: Poly,
+    /// The narrow type that it is of.
+    pub narrow: Option<Kind>,
+}
+
+/// What the first of the counters is in the first iteration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CounterStart {
     Constant(i64),
-    /// What this slot holds then, plus a constant.
+    /// What this slot holds, plus a constant.
     Slot(u16, i64),
+    /// Not known, and no proof asks: what is proven of the loop is so of the rest of it.
+    Any,
+    /// Not known, though something else is known of the first iteration.
+    Unknown,
+}
+
+/// The condition of a `while` that counts.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Condition {
+    /// The instruction that branches on it.
+    pub pc: Pc,
+    /// What the counter is compared with, which operand of the comparison that is, and how.
+    pub limit: Poly,
+    /// The counter plus this is compared, with the limit plus this.
+    pub shift: i64,
+    pub operand: usize,
+    pub signed: bool,
+    /// The counter does not reach the limit.
+    pub strict: bool,
+    /// The counter goes down to the limit.
+    pub down: bool,
 }
 
 /// Whether iterations may run in any order.
@@ -87,7 +119,7 @@ impl Independence {
         let reduced = self.reductions.iter().flat_map(|r| std::iter::once(r.slot).chain(r.along.iter().copied()));
         reduced
             .chain(self.unread.iter().copied())
-            .chain(self.counters.iter().copied())
+            .chain(self.counters.iter().map(|c| c.slot))
             .chain(self.copied_out.iter().map(|c| c.slot))
     }
 }
@@ -161,15 +193,31 @@ pub fn decide(context: &Context<'_>) -> Verdict {
     }
     let params = region.root().map_or(&[][..], |root| &region.block(root.header).params);
     let unread = context.live.iter().copied().filter(|&slot| params.iter().all(|p| p.slot != slot)).collect();
+    let condition = forms.trips[0].as_ref().ok().and_then(|trip| condition(region, trip));
+    let start = forms::counter_start(region, context.linear, &scalars.counters);
     let uniform = (0..region.values.len() as u32).map(|v| forms.is_invariant(Value(v))).collect();
     Verdict::Independent(Independence {
         checks,
         reductions: scalars.reductions,
         copied_out: scalars.copied_out,
         counters: scalars.counters,
-        start: forms::counter_start(region, context.linear),
+        start,
+        condition,
         unread,
         uniform,
+    })
+}
+
+fn condition(region: &Region, trip: &Trip) -> Option<Condition> {
+    let limit = trip.limit.as_ref()?;
+    Some(Condition {
+        pc: region.block(trip.test).end_pc,
+        limit: limit.poly.clone(),
+        shift: limit.shift.try_into().ok()?,
+        operand: limit.operand,
+        signed: limit.signed,
+        strict: limit.strict,
+        down: trip.down,
     })
 }
 
@@ -286,7 +334,6 @@ fn counted(context: &Context<'_>, forms: &Forms<'_>, names: &Names<'_>) -> Vec<R
         Err(why) => {
             let (why, at) = match *why {
                 Uncounted::NoCounter => (NotCounted::NoCounter, header),
-                Uncounted::CountsDown => (NotCounted::CountsDown, header),
                 Uncounted::LimitVaries(block) => (NotCounted::LimitVaries, names.end(block)),
                 Uncounted::TestedLate(block) => (NotCounted::TestedLate, names.end(block)),
             };

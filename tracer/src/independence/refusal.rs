@@ -84,7 +84,6 @@ pub enum Reason {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NotCounted {
     NoCounter,
-    CountsDown,
     LimitVaries,
     TestedLate,
 }
@@ -167,7 +166,6 @@ impl Refusal {
             Reason::Open(open) => open.text(),
             Reason::NotCounted(why) => match why {
                 NotCounted::NoCounter => "the number of iterations is not known when the loop starts".into(),
-                NotCounted::CountsDown => "it counts downwards".into(),
                 NotCounted::LimitVaries => "its condition depends on what the loop computes".into(),
                 NotCounted::TestedLate => "its condition is tested after the body has begun".into(),
             },
@@ -210,9 +208,6 @@ impl Refusal {
     pub fn help(&self) -> Option<String> {
         Some(match &self.reason {
             Reason::Open(_) | Reason::UnknownMemory => return None,
-            Reason::NotCounted(NotCounted::CountsDown) => {
-                "count upwards with `for i in 0..n` and use `n - 1 - i`".into()
-            }
             Reason::NotCounted(_) => "use `for i in 0..n` where the number of iterations is known".into(),
             Reason::Leaves { .. } => {
                 "let every iteration run and remember what was found, or split the search from the work".into()

@@ -12,8 +12,10 @@ use scaly_interp::machine::{FloatCompare, FloatOp, IntCompare, IntOp, IntUnary};
 use scaly_interp::program::{LoopKind, Pc};
 use scaly_interp::routine::Effect;
 
+use super::Counter;
 use super::forms::{Assumption, Forms, Incoming, Kind};
 use super::names::Names;
+use super::poly::{Atom, Poly};
 use super::refusal::{Reason, Refusal};
 use super::uses::{Use, Uses};
 use crate::region::{BlockId, ExitKind, Inst, Op, Region, Terminator, Value};
@@ -111,8 +113,8 @@ pub struct CopiedOut {
 pub struct Scalars {
     pub reductions: Vec<Reduction>,
     pub copied_out: Vec<CopiedOut>,
-    /// Slots that count in step with the loop.
-    pub counters: Vec<u16>,
+    /// Slots that count in step with the loop, its own counter first.
+    pub counters: Vec<Counter>,
     /// What must hold for these.
     pub assumes: BTreeSet<Assumption>,
     pub refusals: Vec<Refusal>,
@@ -166,13 +168,15 @@ impl Analysis<'_, '_> {
             LoopKind::Counted { counter } => Some(counter),
             LoopKind::Open => None,
         };
+        let own = self.forms.trips[0].as_ref().ok().and_then(|trip| trip.counter);
         let mut selects: Vec<(Select, usize)> = Vec::new();
         let mut left: Vec<(u16, Web, String)> = Vec::new();
         for param in &region.block(root.header).params {
             let hidden = counter.is_some_and(|c| param.slot == c || param.slot == c + 1);
-            let assumed = if hidden { Some(BTreeSet::new()) } else { self.counts(param.value) };
-            if let Some(assumed) = assumed {
-                scalars.counters.push(param.slot);
+            if let Some((by, narrow, assumed)) = self.counts(param.value, hidden) {
+                let own = own.map_or(counter == Some(param.slot), |own| own == param.value);
+                let at = if own { 0 } else { scalars.counters.len() };
+                scalars.counters.insert(at, Counter { slot: param.slot, by, narrow });
                 scalars.assumes.extend(assumed);
                 continue;
             }
@@ -246,11 +250,24 @@ impl Analysis<'_, '_> {
     }
 
     /// Grows by the same in every iteration, so its value follows from the iteration's number; under these assumptions.
-    fn counts(&mut self, param: Value) -> Option<BTreeSet<Assumption>> {
-        match self.forms.growth(param, Region::ROOT) {
-            Some((_, growth)) if self.forms.outside(&growth.by, Region::ROOT) => Some(growth.assumes),
-            _ => None,
+    fn counts(&mut self, param: Value, hidden: bool) -> Option<(Poly, Option<Kind>, BTreeSet<Assumption>)> {
+        let (_, growth) = self.forms.growth(param, Region::ROOT)?;
+        if hidden {
+            return Some((growth.by, None, BTreeSet::new()));
         }
+        if !self.forms.outside(&growth.by, Region::ROOT) {
+            return None;
+        }
+        let mut assumes = growth.assumes;
+        if growth.narrow.is_some() {
+            // It is wrapped on its way, not always at the end of it.
+            let form = self.forms.form(param);
+            if form.poly == Poly::atom(Atom::Value(param)) {
+                return None;
+            }
+            assumes.extend(form.assumes);
+        }
+        Some((growth.by, growth.narrow, assumes))
     }
 
     /// Nobody in the loop reads it.

@@ -461,7 +461,13 @@ out: Const s4, 0
     assert_eq!(found, "independent: ");
     let found = verdict(&text("JLtS s2, s4", "AddImm s4, s4, 1"));
     assert_eq!(found, "independent: ");
-    assert!(verdict(&text("JLtSImm s4, 0", "AddImm s4, s4, -1")).starts_with("serial: it counts downwards"));
+    assert_eq!(verdict(&text("JLtSImm s4, 0", "AddImm s4, s4, -1")), "independent: ");
+    assert_eq!(verdict(&text("JLeS s4, s2", "AddImm s4, s4, -3")), "independent: ");
+    // It goes away from where it would end.
+    let found = verdict(&text("JLtSImm s4, 0", "AddImm s4, s4, 1"));
+    assert!(found.starts_with("serial: "), "{found}");
+    let found = verdict(&text("JLeS s2, s4", "AddImm s4, s4, -1"));
+    assert!(found.starts_with("serial: "), "{found}");
     let found = verdict(&text("JLeS s2, s4", "AddImm s4, s4, 1\n  AddImm s2, s2, -1"));
     assert!(found.starts_with("serial: its condition depends on what the loop computes"), "{found}");
     let found = verdict(&text("JEq s2, s4", "Add s4, s4, s4"));
