@@ -12,6 +12,9 @@
 //! the innermost loop and of all that it runs in, through calls. Of these loops, those that come round in so short a time
 //! are candidates; an outer one that takes seconds for one iteration could not be entered. The outermost independent one
 //! is compiled, or else the outermost.
+//!
+//! A loop is walked when it will take as long as the cheapest compilation must repay: most runs end before. Where samples
+//! find nothing more to decide they become rare, and each counts for the time since the one before.
 
 mod analysis;
 mod chain;
@@ -44,6 +47,11 @@ use samples::Samples;
 
 /// From one sample to the next.
 const PERIOD: Duration = Duration::from_nanos(SAMPLE_NS);
+/// Samples without news after which they come half as often, and how rare they get.
+const QUIET: u32 = 16;
+const RAREST: u32 = 32;
+/// Samples after which a loop that is neither chosen nor given up is no news.
+const UNDECIDED: u32 = 128;
 /// Samples until a loop is walked.
 const SAMPLES: u32 = 3;
 /// Samples that a loop's last pass may be old.
@@ -166,7 +174,11 @@ pub struct Scaling<B: Backend + 'static> {
     loops: RefCell<Vec<LoopState>>,
     analyses: RefCell<Vec<Receiver<Analysis>>>,
     chains: OnceCell<Chains>,
+    /// Periods that have passed.
     samples: Cell<u32>,
+    /// Periods from one sample to the next, and samples without news since that last changed.
+    rare: Cell<u32>,
+    quiet: Cell<u32>,
 }
 
 impl<B: Backend + 'static> Scaling<B> {
@@ -193,6 +205,8 @@ impl<B: Backend + 'static> Scaling<B> {
                 analyses: RefCell::default(),
                 chains: OnceCell::new(),
                 samples: Cell::new(0),
+                rare: Cell::new(1),
+                quiet: Cell::new(0),
             }
         })
     }
@@ -225,7 +239,7 @@ impl<B: Backend + 'static> Scaling<B> {
         }
         if let (false, Some(id)) = (self.traces.start(PERIOD), id) {
             let why = Why::new(
-                "the system gives no thread that watches what takes time; all loops stay as they are",
+                "the system gives no timer that tells what takes time; all loops stay as they are",
                 self.header(id),
             );
             self.refuse(id, Variant::Sequential, &why);
@@ -421,6 +435,20 @@ impl<B: Backend + 'static> Scaling<B> {
         self.refuse(id, Variant::Parallel, &Why::new(text, self.header(id)));
     }
 
+    /// Makes samples as rare as is fit after one that did, or did not, find something to decide.
+    fn pace(&self, news: bool) {
+        let quiet = if news { 0 } else { self.quiet.get() + 1 };
+        let rare = match (news, quiet) {
+            (true, _) => 1,
+            (false, QUIET) => (2 * self.rare.get()).min(RAREST),
+            _ => self.rare.get(),
+        };
+        self.quiet.set(quiet % QUIET);
+        if self.rare.replace(rare) != rare {
+            self.traces.set_period(PERIOD * rare);
+        }
+    }
+
     /// Chooses what to compile of the loops that the program is in, the innermost first.
     fn choose(&self, state: &State, chain: &[Running]) {
         let now = self.samples.get();
@@ -443,18 +471,24 @@ impl<B: Backend + 'static> Scaling<B> {
                 }
             }
         }
+        let loading = if self.compiler.get().is_some() { 0 } else { LOADING };
+        let pays = |id: LoopId, instructions: usize| {
+            self.remaining(chain, id) >= REPAY * (loading + COST + INSTRUCTION_COST * instructions as u64)
+        };
         if !unknown.is_empty() {
-            return self.analyze(state, unknown);
+            // If the outermost does not pay, none does.
+            if unknown.iter().any(|&id| pays(id, 0)) {
+                self.analyze(state, unknown);
+            }
+            return;
         }
         let scales = |id: &&LoopId| self.loops.borrow()[id.0 as usize].scales();
         let Some(&id) = candidates.iter().find(scales).or(candidates.first()) else { return };
         let parallel = scales(&&id);
         let stage = std::mem::replace(&mut self.loops.borrow_mut()[id.0 as usize].stage, Stage::Refused);
         let Stage::Walked(prepared) = stage else { return };
-        let loading = if self.compiler.get().is_some() { 0 } else { LOADING };
-        let cost = loading + COST + INSTRUCTION_COST * prepared.lowered.instructions as u64;
-        let worth = self.remaining(chain, id) >= REPAY * cost;
-        let stage = if worth { self.build(id, *prepared) } else { Stage::Walked(prepared) };
+        let stage =
+            if pays(id, prepared.lowered.instructions) { self.build(id, *prepared) } else { Stage::Walked(prepared) };
         let mut loops = self.loops.borrow_mut();
         loops[id.0 as usize].stage = stage;
         let around = chain.iter().map(|running| running.id).skip_while(|&inner| inner != id).skip(1);
@@ -493,18 +527,24 @@ impl<B: Backend + 'static> Scaling<B> {
 
 impl<B: Backend + 'static> Above for Scaling<B> {
     fn sampled(&self, state: &mut State, at: Position) {
-        self.samples.set(self.samples.get() + 1);
-        self.traces.taken();
+        let periods = self.rare.get();
+        self.samples.set(self.samples.get() + periods);
         self.take_analyses();
         let chain = self.chains.get_or_init(|| Chains::of(&self.program)).at(&self.program, at);
         if let Some(innermost) = chain.first() {
-            self.loops.borrow_mut()[innermost.id.0 as usize].innermost += 1;
+            self.loops.borrow_mut()[innermost.id.0 as usize].innermost += u64::from(periods);
         }
+        let mut news = false;
         for &Running { id, at } in &chain {
             self.settle(id);
             let mut loops = self.loops.borrow_mut();
             let slot = &mut loops[id.0 as usize];
             slot.samples += 1;
+            news |= match slot.stage {
+                Stage::Refused | Stage::Ready(_) => false,
+                Stage::Analyzing | Stage::Building(_) => true,
+                Stage::Counting | Stage::Walked(_) => slot.samples < UNDECIDED,
+            };
             if let Some(trips) = trips_left(&self.program, id, at) {
                 slot.sampled(self.samples.get(), trips);
             }
@@ -515,6 +555,8 @@ impl<B: Backend + 'static> Above for Scaling<B> {
             }
         }
         self.choose(state, &chain);
+        self.pace(news);
+        self.traces.taken();
     }
 }
 

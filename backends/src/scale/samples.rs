@@ -1,4 +1,4 @@
-//! The thread that asks native code to leave, tied to the native code that it asks.
+//! The timer that asks native code to leave, tied to the native code that it asks.
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
@@ -32,7 +32,7 @@ impl<B: Backend> Samples<B> {
         self.tried.get()
     }
 
-    /// From now on native code is asked to leave every so often; false where the system gives no thread for that.
+    /// From now on native code is asked to leave every so often; false where the system gives no timer for that.
     pub fn start(&self, period: Duration) -> bool {
         self.tried.set(true);
         // Without native code there is nobody to ask, and the log says so.
@@ -47,6 +47,13 @@ impl<B: Backend> Samples<B> {
     /// Native code is left alone from now on.
     pub fn stop(&self) {
         self.ticker.take();
+    }
+
+    /// From one sample to the next, from now on.
+    pub fn set_period(&self, period: Duration) {
+        if let Some(ticker) = &*self.ticker.borrow() {
+            ticker.set_period(period);
+        }
     }
 
     /// A sample has been taken.
