@@ -32,7 +32,7 @@ pub struct Signature {
     /// Type of `this`, of a method; not of an initializer, which makes it.
     pub this: Option<TypeId>,
     /// Without `this`.
-    pub params: Vec<TypeId>,
+    pub params: Rc<[TypeId]>,
     pub result: TypeId,
 }
 
@@ -422,7 +422,7 @@ impl<'a> Checker<'a> {
             }
         }
         routines.sort();
-        let mut known: FxHashMap<(Symbol, Vec<TypeId>), Span> = FxHashMap::default();
+        let mut known: FxHashMap<(Symbol, Rc<[TypeId]>), Span> = FxHashMap::default();
         for id in routines {
             let decl = self.decls.routine(id);
             let generics =
