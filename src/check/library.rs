@@ -102,4 +102,11 @@ mod tests {
         assert!(files("1.0.is_nan()").contains(&"numbers"));
         assert!(!files("\"a\"").contains(&"hashmap"));
     }
+
+    #[test]
+    fn a_long_text_is_not_searched() {
+        let text = |bytes: usize| format!("1;{}", " ".repeat(bytes - 2));
+        assert_eq!(files(&text(LONG - 1)), ["option"]);
+        assert_eq!(Extent::of(&text(LONG)), Extent::WHOLE);
+    }
 }
