@@ -389,3 +389,17 @@ fn nothing_is_lost_on_an_error() {
     let got = call(&["-e", "print 1\nlet a [1]\nlet i 3\nprint a[i]"], "");
     assert_eq!((got.status, got.output.as_str()), (Some(1), "1\n"), "what was printed before the error is there");
 }
+
+#[test]
+fn a_long_program_runs_like_a_short_one() {
+    let folder = Scratch::new("long");
+    let routine = |n: u32| format!("function f{n}(a: int) returns String: format(\"{{}} {{}}\", a, {n})\n");
+    let mut text: String = (0..12_000).map(routine).collect();
+    text.push_str("println(f0(1), f11999(2))\n");
+    let got = call(&[&folder.file("long.scaly", &text)], "");
+    assert_eq!((got.status, got.output.as_str(), got.error.as_str()), (Some(0), "1 0 2 11999\n", ""));
+    text.push_str("println(f12000(1))\n");
+    let got = call(&[&folder.file("wrong.scaly", &text)], "");
+    assert_eq!((got.status, got.output.as_str()), (Some(1), ""));
+    assert!(got.error.contains("f12000") && got.error.contains("wrong.scaly:12002:9"), "{}", got.error);
+}

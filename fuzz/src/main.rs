@@ -19,7 +19,7 @@ type Failure = Box<dyn std::error::Error>;
 /// Bytes of stack for the model, which nests as deep as the program that it runs.
 const STACK: usize = 256 << 20;
 
-/// A fifth of a campaign's time is glibc's allocator; the command itself keeps that one, for its quick start.
+/// A fifth of a campaign's time is glibc's allocator; the command has one of its own, for its one program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,6 +1,7 @@
 //! Source files and places in them.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 /// A file of a [`SourceMap`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Default)]
@@ -32,32 +33,36 @@ pub struct SourceFile {
     /// As the user named it; what messages show.
     pub name: String,
     pub text: String,
-    /// Byte offset of each line's first byte.
-    lines: Vec<u32>,
+    /// Byte offset of each line's first byte; found when a place is first asked for, which few programs come to.
+    lines: OnceLock<Vec<u32>>,
     /// Part of the library: may use `intrinsic`, and is not shown to the user by `dump` and `explain`.
     pub library: bool,
 }
 
 impl SourceFile {
     pub fn new(name: impl Into<String>, text: impl Into<String>, library: bool) -> Self {
-        let text = text.into();
-        let mut lines = vec![0];
-        lines.extend(text.bytes().enumerate().filter(|&(_, b)| b == b'\n').map(|(i, _)| i as u32 + 1));
-        SourceFile { name: name.into(), text, lines, library }
+        SourceFile { name: name.into(), text: text.into(), lines: OnceLock::new(), library }
+    }
+
+    fn lines(&self) -> &[u32] {
+        let starts = || self.text.match_indices('\n').map(|(i, _)| i as u32 + 1);
+        self.lines.get_or_init(|| std::iter::once(0).chain(starts()).collect())
     }
 
     /// Line and column of a byte offset, both counted from 1; the column counts characters.
     pub fn line_column(&self, offset: u32) -> (u32, u32) {
-        let line = self.lines.partition_point(|&start| start <= offset) - 1;
-        let start = self.lines[line] as usize;
+        let lines = self.lines();
+        let line = lines.partition_point(|&start| start <= offset) - 1;
+        let start = lines[line] as usize;
         let column = self.text.get(start..offset as usize).map_or(0, |s| s.chars().count());
         (line as u32 + 1, column as u32 + 1)
     }
 
     /// The text of a line counted from 1, without its line break.
     pub fn line_text(&self, line: u32) -> &str {
-        let start = self.lines[line as usize - 1] as usize;
-        let end = self.lines.get(line as usize).map_or(self.text.len(), |&e| e as usize);
+        let lines = self.lines();
+        let start = lines[line as usize - 1] as usize;
+        let end = lines.get(line as usize).map_or(self.text.len(), |&e| e as usize);
         self.text[start..end].trim_end_matches(['\n', '\r'])
     }
 }

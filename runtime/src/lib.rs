@@ -4,6 +4,7 @@
 
 pub mod console;
 pub mod fiber;
+pub mod heap;
 pub mod memory;
 pub mod os;
 pub mod pool;

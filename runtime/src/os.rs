@@ -181,36 +181,6 @@ pub unsafe fn advise_small(base: NonNull<u8>, bytes: usize) {
     let _ = (base, bytes);
 }
 
-/// Prepares the host's own heap for so many bytes of small allocations that stay: they come in huge pages, where a page
-/// fault for each 4 KiB is a sixth of a compiler's time. Asks for address space only; does nothing where the host's
-/// allocator is not glibc's, or there is no room.
-pub fn expect_allocations(bytes: usize) {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        // The heap grows by one piece of this size, kept when it is freed.
-        const PROBE: usize = 1 << 20;
-        let (Ok(pad), Ok(probe)) = (i32::try_from(bytes), i32::try_from(2 * PROBE)) else { return };
-        // SAFETY: sets numbers of the allocator; the probe is freed; the advice changes no contents, and the range is
-        // the end of the heap.
-        unsafe {
-            libc::mallopt(libc::M_MMAP_THRESHOLD, probe);
-            libc::mallopt(libc::M_TRIM_THRESHOLD, i32::MAX);
-            libc::mallopt(libc::M_TOP_PAD, pad);
-            let start = libc::malloc(PROBE);
-            libc::free(start);
-            // What comes later grows by the usual steps.
-            libc::mallopt(libc::M_TOP_PAD, 128 << 10);
-            let from = (start as usize).next_multiple_of(HUGE_PAGE);
-            let to = (libc::sbrk(0) as usize) & !(HUGE_PAGE - 1);
-            if !start.is_null() && from < to && to - from <= bytes + 2 * PROBE {
-                libc::madvise(from as *mut libc::c_void, to - from, libc::MADV_HUGEPAGE);
-            }
-        }
-    }
-    #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-    let _ = bytes;
-}
-
 /// Processor time that this thread has used; zero where the system doesn't say.
 pub fn thread_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -30,7 +30,10 @@ impl<'a> Checker<'a> {
         {
             return self.failed(span);
         }
-        let types: Rc<[TypeId]> = candidate.vars.iter().filter_map(|(_, bound)| *bound).collect();
+        let types: Rc<[TypeId]> = match candidate.vars.as_slice() {
+            [] => self.no_types.clone(),
+            vars => vars.iter().filter_map(|(_, bound)| *bound).collect(),
+        };
         if types.contains(&Types::ERROR) {
             self.check_loosely(&mut args);
             return self.failed(span);
@@ -40,9 +43,6 @@ impl<'a> Checker<'a> {
             return self.failed(span);
         };
         // An argument may be given in another order than that of the parameters; it is evaluated in its own.
-        let order: Vec<usize> =
-            slots.iter().filter_map(|s| if let Slot::Argument(i) = s { Some(*i) } else { None }).collect();
-        let reordered = order.windows(2).any(|w| w[0] > w[1]);
         let mut values: Vec<Option<Expr>> = Vec::with_capacity(params.len());
         values.resize_with(params.len(), || None);
         let mut written: Vec<(usize, usize)> = slots
@@ -50,7 +50,8 @@ impl<'a> Checker<'a> {
             .enumerate()
             .filter_map(|(p, s)| if let Slot::Argument(i) = s { Some((*i, p)) } else { None })
             .collect();
-        written.sort();
+        let reordered = !written.is_sorted();
+        written.sort_unstable();
         let mut before = Vec::new();
         let mut failed = false;
         for (i, p) in written {
@@ -75,16 +76,10 @@ impl<'a> Checker<'a> {
         if failed {
             return Expr::new(ExprKind::Void, if result == Types::VOID { Types::VOID } else { Types::ERROR }, span);
         }
-        let mut arguments = Vec::with_capacity(params.len());
-        for (p, value) in values.into_iter().enumerate() {
-            match value {
-                Some(value) => arguments.push(value),
-                None => {
-                    let value = self.default_value(&params[p], param_types[p], &candidate, span);
-                    arguments.push(value);
-                }
-            }
-        }
+        let values = values.into_iter().enumerate();
+        let arguments = values
+            .map(|(p, value)| value.unwrap_or_else(|| self.default_value(&params[p], param_types[p], &candidate, span)))
+            .collect();
         let made = match candidate.target {
             Target::Routine(id) => {
                 let this = if candidate.has_this { this } else { None };
@@ -134,7 +129,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Types of the parameters and of the result of what is called.
-    pub fn target_types(&mut self, target: Target, types: &Rc<[TypeId]>, span: Span) -> Option<(Vec<TypeId>, TypeId)> {
+    pub fn target_types(&mut self, target: Target, types: &Rc<[TypeId]>, span: Span) -> Option<(Rc<[TypeId]>, TypeId)> {
         match target {
             Target::Routine(id) => {
                 let signature = self.signature(id, types);

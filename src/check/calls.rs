@@ -245,11 +245,10 @@ impl<'a> Checker<'a> {
             self.printable(ty, span);
         }
         let routine = self.instance(id, types, span);
-        let mut all = Vec::with_capacity(arguments.len() + 1);
+        let mut all = arguments;
         if let (Some(this), Some(ty)) = (this, signature.this) {
-            all.push(self.coerce(this, ty, None));
+            all.insert(0, self.coerce(this, ty, None));
         }
-        all.extend(arguments);
         let mut result = signature.result;
         if library && owner.is_none() && (name == self.known.fail || name == self.known.exit) {
             result = Types::NEVER;

@@ -62,7 +62,7 @@ impl<'a> Checker<'a> {
             let Some((routines, owner, _)) = self.find_methods(part, symbol) else { continue };
             let fits = |c: &mut Self, id| {
                 let signature = c.signature(id, &owner);
-                signature.params == [part] && signature.result == Types::BOOL
+                *signature.params == [part] && signature.result == Types::BOOL
             };
             if let Some(id) = routines.into_iter().find(|&id| fits(self, id)) {
                 let routine = self.instance(id, &owner, span);

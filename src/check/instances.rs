@@ -32,7 +32,7 @@ pub struct Signature {
     /// Type of `this`, of a method; not of an initializer, which makes it.
     pub this: Option<TypeId>,
     /// Without `this`.
-    pub params: Vec<TypeId>,
+    pub params: Rc<[TypeId]>,
     pub result: TypeId,
 }
 
@@ -401,10 +401,10 @@ impl<'a> Checker<'a> {
 
     /// Checks what a space declares, called or not. Of what is generic only the names, with unknown types.
     pub fn check_space(&mut self, space: SpaceId) {
-        let mut routines: Vec<RoutineDeclId> =
-            self.decls.space(space).names.values().flat_map(|e| e.routines.iter().copied()).collect();
+        let mut routines: Vec<(RoutineDeclId, bool)> =
+            self.decls.space(space).names.values().flat_map(|e| with_others(&e.routines)).collect();
         if let Some(owner) = self.decls.space(space).owner {
-            routines.extend(&self.decls.ty(owner).inits);
+            routines.extend(with_others(&self.decls.ty(owner).inits));
         }
         let mut others: Vec<Other> = self.decls.space(space).names.values().filter_map(|e| e.other).collect();
         others.sort_by_key(|o| match o {
@@ -422,8 +422,8 @@ impl<'a> Checker<'a> {
             }
         }
         routines.sort();
-        let mut known: FxHashMap<(Symbol, Vec<TypeId>), Span> = FxHashMap::default();
-        for id in routines {
+        let mut known: FxHashMap<(Symbol, Rc<[TypeId]>), Span> = FxHashMap::default();
+        for (id, others) in routines {
             let decl = self.decls.routine(id);
             let generics =
                 decl.routine.generics.len() + decl.owner.map_or(0, |o| self.decls.ty(o).define.generics.len());
@@ -432,7 +432,7 @@ impl<'a> Checker<'a> {
                 let (name, none) = (decl.name, self.no_types.clone());
                 self.instance(id, &none, span);
                 let params = self.signature(id, &none).params.clone();
-                if params.contains(&Types::ERROR) {
+                if !others || params.contains(&Types::ERROR) {
                     continue;
                 }
                 if let Some(&earlier) = known.get(&(name, params.clone())) {
@@ -484,6 +484,11 @@ impl<'a> Checker<'a> {
             self.apply(id, &[], decl.span);
         }
     }
+}
+
+/// Routines of one name, each with whether it is not the only one.
+fn with_others(routines: &[RoutineDeclId]) -> impl Iterator<Item = (RoutineDeclId, bool)> {
+    routines.iter().map(|&id| (id, routines.len() > 1))
 }
 
 /// Exit status 0.

@@ -363,7 +363,7 @@ impl<'a> Checker<'a> {
             };
             let signature = self.signature(id, &args);
             let fits = match &expected {
-                Some((params, result)) => signature.params.as_slice() == &**params && signature.result == *result,
+                Some((params, result)) => *signature.params == **params && signature.result == *result,
                 None => true,
             };
             if fits {
@@ -374,7 +374,7 @@ impl<'a> Checker<'a> {
         if let [(level, id, args, signature), rest @ ..] = fitting.as_slice()
             && rest.first().is_none_or(|(l, ..)| l > level)
         {
-            let ty = self.function_type(signature.params.clone().into(), signature.result);
+            let ty = self.function_type(signature.params.as_ref().into(), signature.result);
             if ty == Types::ERROR {
                 return self.failed(span);
             }

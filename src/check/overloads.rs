@@ -276,15 +276,12 @@ fn slots(params: &[Param<'_>], args: &[Argument<'_>]) -> Result<Vec<Slot>, Misma
         }
         slots[at] = Some(Slot::Argument(i));
     }
-    let mut result = Vec::with_capacity(params.len());
-    for (p, slot) in slots.into_iter().enumerate() {
-        result.push(match slot {
-            Some(slot) => slot,
-            None if params[p].default.is_some() => Slot::Default,
-            None => return Err(Mismatch::Missing(p)),
-        });
-    }
-    Ok(result)
+    let filled = slots.into_iter().enumerate().map(|(p, slot)| match slot {
+        Some(slot) => Ok(slot),
+        None if params[p].default.is_some() => Ok(Slot::Default),
+        None => Err(Mismatch::Missing(p)),
+    });
+    filled.collect()
 }
 
 /// Whether an expression has the same value wherever it is evaluated.

@@ -75,7 +75,7 @@ impl<'a> Checker<'a> {
         let mut given = given;
         let fits = given.len() == params.len() && given.iter().all(|g| g.name.is_none());
         if fits {
-            for (arg, &ty) in given.iter_mut().zip(&signature.params) {
+            for (arg, &ty) in given.iter_mut().zip(signature.params.iter()) {
                 let Some(ast) = arg.ast else { continue };
                 let value = self.expr_as(ast, ty, None);
                 if value.ty == Types::ERROR {

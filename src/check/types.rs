@@ -157,7 +157,12 @@ impl<'a> Checker<'a> {
             self.report(Diagnostic::error(span, "`void` cannot be a type argument").label("there are no values of it"));
             return Types::ERROR;
         }
-        self.instantiate(decl, args.into(), span)
+        self.instantiate(decl, self.arguments_of(args), span)
+    }
+
+    /// The one list of no types, or a new one.
+    fn arguments_of(&self, args: &[TypeId]) -> Rc<[TypeId]> {
+        if args.is_empty() { self.no_types.clone() } else { args.into() }
     }
 
     fn instantiate(&mut self, decl: TypeDeclId, args: Rc<[TypeId]>, span: Span) -> TypeId {
@@ -455,9 +460,9 @@ impl<'a> Checker<'a> {
         let types = &self.out.types;
         match types.get(ty) {
             Type::Struct(s) => {
-                Some((self.struct_decls[s.0 as usize]?, types.structure(*s).arguments.as_slice().into()))
+                Some((self.struct_decls[s.0 as usize]?, self.arguments_of(&types.structure(*s).arguments)))
             }
-            Type::Union(u) => Some((self.union_decls[u.0 as usize], types.union(*u).arguments.as_slice().into())),
+            Type::Union(u) => Some((self.union_decls[u.0 as usize], self.arguments_of(&types.union(*u).arguments))),
             Type::Array(t) => Some((self.library_type(self.known.array)?, Rc::from([*t]))),
             Type::Vector(t) => Some((self.library_type(self.known.vector)?, Rc::from([*t]))),
             Type::Slice(t) => Some((self.library_type(self.known.slice)?, Rc::from([*t]))),

@@ -84,7 +84,7 @@ pub struct Body<'m, 'h> {
 impl<'m, 'h> Body<'m, 'h> {
     pub fn new(m: &'m mut Lowering<'h>, span: crate::source::Span) -> Self {
         let hir = m.hir;
-        let mut code = Code::default();
+        let mut code = std::mem::take(&mut m.spare);
         code.span = span;
         Body {
             m,

@@ -32,6 +32,8 @@ struct Draft {
     kind: LoopKind,
     span: Span,
     parent: Option<u32>,
+    /// Something comes back to its header.
+    repeats: bool,
 }
 
 /// A loop of the function, counted from its first.
@@ -201,6 +203,7 @@ impl Code {
             kind,
             span,
             parent: self.open_loop,
+            repeats: false,
         });
         let id = self.loops.len() as u32 - 1;
         self.open_loop = Some(id);
@@ -209,6 +212,7 @@ impl Code {
 
     /// The back edge, where control comes here; the loop ends behind it.
     pub fn end_loop(&mut self, id: DraftId, header: Label, counter: Option<Slot>) {
+        self.loops[id.0 as usize].repeats = !self.dead;
         if !self.dead {
             match counter {
                 Some(counter) => self.branch(Opcode::ForLoop, counter, Slot(0), header, id.0),
@@ -255,7 +259,9 @@ impl Code {
 
     /// Moves the code into the program. A program's functions follow one another.
     pub fn finish(self, program: &mut Program, function: FunctionId) -> Finished {
-        let Code { mut instructions, spans, labels, loops, named, inlined, frame, overflow, .. } = self;
+        let Code {
+            mut instructions, mut spans, mut labels, mut loops, mut named, mut inlined, frame, overflow, ..
+        } = self;
         let count = instructions.len();
         // From the end on, so that a jump sees which of the instructions that it skips will be gone.
         let mut kept = vec![true; count];
@@ -270,24 +276,19 @@ impl Code {
             };
         }
         let start = program.code.len() as u32;
-        let mut address = Vec::with_capacity(count + 1);
         let mut next = start;
-        for &kept in &kept {
-            address.push(next);
+        let mut address: Vec<u32> = Vec::with_capacity(count + 1);
+        address.extend(kept.iter().map(|&kept| {
+            let here = next;
             next += u32::from(kept);
-        }
+            here
+        }));
         address.push(next);
 
         // A loop that nothing comes back to is none.
         let mut numbers = vec![None; loops.len()];
-        let mut has_back_edge = vec![false; loops.len()];
-        for (i, instruction) in instructions.iter().enumerate() {
-            if kept[i] && matches!(instruction.op, Opcode::Loop | Opcode::ForLoop) {
-                has_back_edge[instruction.y as usize] = true;
-            }
-        }
         for (i, draft) in loops.iter().enumerate() {
-            if has_back_edge[i] {
+            if draft.repeats {
                 numbers[i] = Some(LoopId(program.loops.len() as u32));
                 let parent = draft.parent.and_then(|p| outer(&numbers, &loops, p));
                 program.loops.push(Loop {
@@ -299,8 +300,10 @@ impl Code {
                 });
             }
         }
-        for (i, instruction) in instructions.iter_mut().enumerate() {
-            if !kept[i] {
+        program.code.reserve(count);
+        program.spans.reserve(count);
+        for ((instruction, &span), &kept) in instructions.iter_mut().zip(&spans).zip(&kept) {
+            if !kept {
                 continue;
             }
             let operands = instruction.op.operands();
@@ -311,10 +314,10 @@ impl Code {
                 instruction.y = numbers[instruction.y as usize].map_or(0, |l| l.0);
             }
             program.code.push(*instruction);
-            program.spans.push(spans[i]);
+            program.spans.push(span);
         }
         let variables = named
-            .into_iter()
+            .drain(..)
             .map(|n| Variable {
                 name: n.name,
                 slots: n.slot.0..n.slot.plus(n.slots).0,
@@ -322,12 +325,17 @@ impl Code {
             })
             .filter(|v| !v.code.is_empty() && !v.slots.is_empty())
             .collect();
-        let inlined = inlined
-            .into_iter()
+        let calls = inlined
+            .drain(..)
             .map(|w| Inlined { name: w.name, code: address[w.start as usize]..address[w.end as usize], call: w.call })
             .filter(|i| !i.code.is_empty())
             .collect();
-        Finished { code: start..next, variables, inlined, frame, overflow }
+        instructions.clear();
+        spans.clear();
+        labels.clear();
+        loops.clear();
+        let emptied = Code { instructions, spans, labels, loops, named, inlined, ..Code::default() };
+        Finished { code: start..next, variables, inlined: calls, frame, overflow, emptied }
     }
 }
 
@@ -351,4 +359,6 @@ pub struct Finished {
     pub frame: Frame,
     /// Where the frame got too large, if it did.
     pub overflow: Option<Span>,
+    /// What held the code, for the next function's.
+    pub emptied: Code,
 }

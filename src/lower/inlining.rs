@@ -52,11 +52,11 @@ pub struct Inlined {
 impl super::Lowering<'_> {
     /// Whether calls of the routine may be inlined.
     pub(super) fn inlining(&mut self, id: RoutineId) -> Inlining {
-        if let Some(&known) = self.inlining.get(&id) {
+        if let Some(known) = self.inlining[id.0 as usize] {
             return known;
         }
         // Nor are those that call one another.
-        self.inlining.insert(id, Inlining::Never);
+        self.inlining[id.0 as usize] = Some(Inlining::Never);
         let routine = self.hir.routine(id);
         let fits = !matches!(routine.kind, RoutineKind::Lambda | RoutineKind::Main | RoutineKind::Deinit);
         let verdict = match &routine.body {
@@ -69,7 +69,7 @@ impl super::Lowering<'_> {
             }
             _ => Inlining::Never,
         };
-        self.inlining.insert(id, verdict);
+        self.inlining[id.0 as usize] = Some(verdict);
         verdict
     }
 

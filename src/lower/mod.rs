@@ -96,14 +96,17 @@ struct Lowering<'h> {
     ids: FxHashMap<Key, FunctionId>,
     /// In the order of their ids; those from `out.functions.len()` on are still to be lowered.
     keys: Vec<Key>,
-    signatures: FxHashMap<RoutineId, Rc<Signature>>,
+    /// By routine.
+    signatures: Vec<Option<Rc<Signature>>>,
     texts: FxHashMap<Rc<str>, u32>,
     /// Offsets of the globals in their area.
     globals: Vec<u32>,
+    /// Empty, of the function before: most would grow four times.
+    spare: Code,
     /// Types whose size has been reported.
     large: FxHashSet<TypeId>,
-    /// What is known of routines as candidates for inlining.
-    inlining: FxHashMap<RoutineId, inlining::Inlining>,
+    /// By routine: what is known of it as a candidate for inlining.
+    inlining: Vec<Option<inlining::Inlining>>,
 }
 
 /// What a finished function is called and takes.
@@ -135,11 +138,12 @@ impl<'h> Lowering<'h> {
             errors: Vec::new(),
             ids: FxHashMap::default(),
             keys: Vec::new(),
-            signatures: FxHashMap::default(),
+            signatures: vec![None; hir.routines.len()],
             texts: FxHashMap::default(),
             globals,
+            spare: Code::default(),
             large: FxHashSet::default(),
-            inlining: FxHashMap::default(),
+            inlining: vec![None; hir.routines.len()],
         }
     }
 
@@ -182,11 +186,11 @@ impl<'h> Lowering<'h> {
     }
 
     fn signature(&mut self, id: RoutineId) -> Rc<Signature> {
-        if let Some(known) = self.signatures.get(&id) {
+        if let Some(known) = &self.signatures[id.0 as usize] {
             return known.clone();
         }
         let signature = Rc::new(Signature::of_routine(self.hir, &mut self.layouts, self.hir.routine(id)));
-        self.signatures.insert(id, signature.clone());
+        self.signatures[id.0 as usize] = Some(signature.clone());
         signature
     }
 
@@ -229,6 +233,7 @@ impl<'h> Lowering<'h> {
 
     fn add(&mut self, id: FunctionId, heading: Heading, code: Code) {
         let finished = code.finish(&mut self.out, id);
+        self.spare = finished.emptied;
         if finished.frame.overflowed() {
             let most = frame::MOST_SLOTS;
             let message = format!("`{}` needs more than {most} slots for its variables", heading.name);

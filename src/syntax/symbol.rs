@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
 
 use rustc_hash::FxBuildHasher;
 
@@ -30,7 +31,7 @@ pub struct Interner {
     texts: String,
     /// End of each text; it starts where the one before ends.
     ends: Vec<u32>,
-    /// Power-of-two table of symbol + 1 and the upper half of the hash; 0 is free.
+    /// Power-of-two table of symbol + 1 and the hash, which says where to begin to look; 0 is free.
     table: Vec<(u32, u32)>,
 }
 
@@ -52,22 +53,14 @@ impl Interner {
     /// The symbol of `text`, a new one if it was never seen.
     pub fn intern(&mut self, text: &str) -> Symbol {
         let hash = hash(text);
-        let mask = self.table.len() - 1;
-        let mut at = hash as usize & mask;
-        loop {
-            let (entry, tag) = self.table[at];
-            if entry == 0 {
-                break;
-            }
-            if tag == (hash >> 32) as u32 && self.text(Symbol(entry - 1)) == text {
-                return Symbol(entry - 1);
-            }
-            at = (at + 1) & mask;
-        }
+        let at = match self.look_up(text, hash) {
+            Ok(known) => return known,
+            Err(free) => free,
+        };
         let symbol = Symbol(self.ends.len() as u32);
         self.texts.push_str(text);
         self.ends.push(self.texts.len() as u32);
-        self.table[at] = (symbol.0 + 1, (hash >> 32) as u32);
+        self.table[at] = (symbol.0 + 1, hash);
         if self.ends.len() * 2 > self.table.len() {
             self.grow();
         }
@@ -76,25 +69,35 @@ impl Interner {
 
     /// The symbol of `text` if it was interned before.
     pub fn find(&self, text: &str) -> Option<Symbol> {
-        let hash = hash(text);
+        self.look_up(text, hash(text)).ok()
+    }
+
+    /// The symbol of a text, or where in the table it belongs.
+    #[inline]
+    fn look_up(&self, text: &str, hash: u32) -> Result<Symbol, usize> {
         let mask = self.table.len() - 1;
         let mut at = hash as usize & mask;
         loop {
-            let (entry, tag) = self.table[at];
+            let (entry, known) = self.table[at];
             if entry == 0 {
-                return None;
+                return Err(at);
             }
-            if tag == (hash >> 32) as u32 && self.text(Symbol(entry - 1)) == text {
-                return Some(Symbol(entry - 1));
+            let symbol = Symbol(entry - 1);
+            if known == hash && self.texts.as_bytes()[self.range(symbol)] == *text.as_bytes() {
+                return Ok(symbol);
             }
             at = (at + 1) & mask;
         }
     }
 
-    pub fn text(&self, symbol: Symbol) -> &str {
+    fn range(&self, symbol: Symbol) -> Range<usize> {
         let index = symbol.0 as usize;
         let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
-        &self.texts[start..self.ends[index] as usize]
+        start..self.ends[index] as usize
+    }
+
+    pub fn text(&self, symbol: Symbol) -> &str {
+        &self.texts[self.range(symbol)]
     }
 
     /// How many symbols there are; they are numbered from 0.
@@ -110,24 +113,22 @@ impl Interner {
         let size = self.table.len() * 2;
         let mask = size - 1;
         let mut table = vec![(0, 0); size];
-        for index in 0..self.ends.len() as u32 {
-            let hash = hash(self.text(Symbol(index)));
+        for &(entry, hash) in self.table.iter().filter(|slot| slot.0 != 0) {
             let mut at = hash as usize & mask;
             while table[at].0 != 0 {
                 at = (at + 1) & mask;
             }
-            table[at] = (index + 1, (hash >> 32) as u32);
+            table[at] = (entry, hash);
         }
         self.table = table;
     }
 }
 
-fn hash(text: &str) -> u64 {
+fn hash(text: &str) -> u32 {
     let mut hasher = FxBuildHasher.build_hasher();
     hasher.write(text.as_bytes());
     let hash = hasher.finish();
-    // The table takes the low bits, the tag the high ones; FxHash mixes upwards only.
-    hash ^ (hash >> 29)
+    (hash ^ (hash >> 32)) as u32
 }
 
 #[cfg(test)]

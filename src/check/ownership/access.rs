@@ -49,10 +49,13 @@ impl<'p> Access<'p> {
             Root::Temporary { .. } => return,
         };
         let declared = &self.routine.locals[local.0 as usize];
+        let captured = self.routine.captures.iter().any(|c| c.inner == local);
+        if !captured && matches!(declared.kind, LocalKind::Param | LocalKind::Var | LocalKind::Temporary) {
+            return;
+        }
         let name = &declared.name;
         let viewed = self.is_slice(declared.ty) || e_is_view(self, e);
         let through = place.describe(&self.program.types, self.routine);
-        let captured = self.routine.captures.iter().any(|c| c.inner == local);
         let diagnostic = match declared.kind {
             _ if captured => {
                 let what = format!("`{name}`, which the lambda captures,");

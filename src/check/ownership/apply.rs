@@ -7,6 +7,9 @@ use crate::check::hir::{Body, Expr, ExprKind, Local, LocalId, LocalKind, Routine
 
 pub fn apply(routine: &mut Routine, mut decisions: Decisions) {
     let Body::Code(body) = &mut routine.body else { return };
+    if decisions.is_empty() {
+        return;
+    }
     let mut apply = Apply { locals: &mut routine.locals, decisions: &mut decisions };
     apply.visit(body);
 }

@@ -14,7 +14,7 @@
 use rustc_hash::FxHashSet;
 
 use super::flow::{Bit, Escape, Event, Flow, Holder, HolderKind, Limit, Node, Write, Writer};
-use super::place::{Place, Root, Step};
+use super::place::{Place, Places, Root, Step};
 use crate::check::hir::LocalId;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
@@ -37,6 +37,12 @@ pub struct Decisions {
 }
 
 impl Decisions {
+    /// The tree says so already.
+    pub fn is_empty(&self) -> bool {
+        let nodes = [&self.moves, &self.copies, &self.kept];
+        self.views.is_empty() && self.copied.is_empty() && nodes.iter().all(|set| set.is_empty())
+    }
+
     /// Nothing is a view that need not be one, nothing is moved.
     pub fn copy_all(&mut self, flow: &Flow) {
         self.views.retain(|local| self.viewed.contains(local));
@@ -47,6 +53,10 @@ impl Decisions {
 }
 
 pub fn decide(flow: &mut Flow) -> Decisions {
+    if flow.holders.is_empty() && flow.escapes.is_empty() {
+        let (copies, kept) = (std::mem::take(&mut flow.copies), std::mem::take(&mut flow.kept));
+        return Decisions { copies, kept, ..Decisions::default() };
+    }
     let live = Liveness::of(flow);
     let mut copied = vec![false; flow.holders.len()];
     let mut stores: Vec<(Node, Bit)> = Vec::new();
@@ -203,7 +213,7 @@ fn conflict(flow: &Flow, bit: Bit, write: &Write) -> Diagnostic {
 /// Rule 5: a view outlives what it views.
 fn escapes(flow: &Flow, copied: &[bool], escape: &Escape) -> Option<Diagnostic> {
     let routine = flow.views.routine;
-    let mut places: Vec<Place> = escape.places.clone();
+    let mut places: Places = escape.places.clone();
     let mut next = 0;
     while let Some(place) = places.get(next).cloned() {
         next += 1;

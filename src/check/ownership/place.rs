@@ -3,6 +3,8 @@
 //! A place is a root (a variable, a constant, a temporary) and steps from it. Two places of one root overlap unless their
 //! ways part at different fields: what a field holds is its own. Elements are never told apart by index.
 
+use smallvec::SmallVec;
+
 use crate::check::hir::{GlobalId, LocalId, Routine, Type, TypeId, Types};
 use crate::source::Span;
 
@@ -30,16 +32,19 @@ pub enum Step {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
     pub root: Root,
-    pub steps: Vec<Step>,
+    pub steps: SmallVec<[Step; 2]>,
     /// Passes a boxed payload: what it names lies in memory, not in the root's own slots.
     pub boxed: bool,
     /// Lies somewhere below the steps: what a cursor shows.
     pub open: bool,
 }
 
+/// Most often one: a value that shows several comes from a branch.
+pub type Places = SmallVec<[Place; 1]>;
+
 impl Place {
     pub fn of(root: Root) -> Self {
-        Place { root, steps: Vec::new(), boxed: false, open: false }
+        Place { root, steps: SmallVec::new(), boxed: false, open: false }
     }
 
     pub fn push(&mut self, step: Step, boxed: bool) {

@@ -5,7 +5,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::place::{Place, Root, Step};
+use super::place::{Place, Places, Root, Step};
 use super::summary::Summaries;
 use crate::check::hir::{Expr, ExprKind, LocalId, Program, Routine, RoutineId, Type, TypeId, Types};
 
@@ -15,7 +15,7 @@ pub struct Views<'p> {
     pub summaries: &'p Summaries,
     pub routine: &'p Routine,
     /// What each local shows that was declared as a `Slice`, and each cursor.
-    shown: FxHashMap<LocalId, Vec<Place>>,
+    shown: FxHashMap<LocalId, Places>,
 }
 
 impl<'p> Views<'p> {
@@ -32,7 +32,7 @@ impl<'p> Views<'p> {
     }
 
     /// Notes that `local` shows these places for as long as it lives.
-    pub fn show(&mut self, local: LocalId, places: Vec<Place>) {
+    pub fn show(&mut self, local: LocalId, places: Places) {
         self.shown.insert(local, places);
     }
 
@@ -45,7 +45,7 @@ impl<'p> Views<'p> {
     }
 
     /// What a payload's binding shows of a subject that shows `subject`.
-    pub fn payload(&self, subject: &[Place], union: TypeId, variant: u32, field: u32) -> Vec<Place> {
+    pub fn payload(&self, subject: &[Place], union: TypeId, variant: u32, field: u32) -> Places {
         let step = Step::Payload { variant, field };
         let boxed = self.boxed(union, variant, field);
         subject.iter().map(|place| place.clone().step(step, boxed)).collect()
@@ -67,14 +67,14 @@ impl<'p> Views<'p> {
     }
 
     /// The places that the value of `e`, evaluated in a block at `depth`, shows.
-    pub fn of(&self, e: &Expr, depth: u32) -> Vec<Place> {
-        let mut places = Vec::new();
+    pub fn of(&self, e: &Expr, depth: u32) -> Places {
+        let mut places = Places::new();
         self.collect(e, depth, &mut places);
         places
     }
 
-    fn collect(&self, e: &Expr, depth: u32, out: &mut Vec<Place>) {
-        let step = |base: &Expr, step: Step, boxed: bool, out: &mut Vec<Place>| {
+    fn collect(&self, e: &Expr, depth: u32, out: &mut Places) {
+        let step = |base: &Expr, step: Step, boxed: bool, out: &mut Places| {
             let from = out.len();
             self.collect(base, depth, out);
             for place in &mut out[from..] {

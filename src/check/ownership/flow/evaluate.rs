@@ -46,14 +46,14 @@ impl Flow<'_> {
             | ExprKind::Is { operand: x, .. } => self.eval(x, Mode::Borrow),
             ExprKind::Binary { left, right, .. }
             | ExprKind::Compare { left, right, .. }
-            | ExprKind::Equal { left, right, .. } => self.operands([&**left, &**right], Mode::Borrow),
+            | ExprKind::Equal { left, right, .. } => self.operands([&**left, &**right].into_iter(), Mode::Borrow),
             ExprKind::And(left, right) | ExprKind::Or(left, right) => {
                 self.eval(left, Mode::Borrow);
                 let from = self.current;
                 self.branch(from, |flow| flow.eval(right, Mode::Borrow), None::<fn(&mut Self)>);
             }
             ExprKind::Struct(parts) | ExprKind::Elements(parts) | ExprKind::Variant { payload: parts, .. } => {
-                self.operands(parts, Mode::Store)
+                self.operands(parts.iter(), Mode::Store)
             }
             ExprKind::Lambda { routine, direct } => {
                 for capture in &self.views.program.routine(*routine).captures {
@@ -70,13 +70,10 @@ impl Flow<'_> {
                 self.access.function_value(*routine, None, e.span, &mut self.report);
             }
             ExprKind::Show(parts) | ExprKind::Print { parts, .. } => {
-                let values: Vec<&Expr> = parts
-                    .iter()
-                    .filter_map(|part| match part {
-                        ShowPart::Literal(_) => None,
-                        ShowPart::Value(e, _) => Some(e),
-                    })
-                    .collect();
+                let values = parts.iter().filter_map(|part| match part {
+                    ShowPart::Literal(_) => None,
+                    ShowPart::Value(e, _) => Some(e),
+                });
                 self.operands(values, Mode::Borrow);
             }
             ExprKind::Call { routine, arguments } => self.call(*routine, arguments, e.span),
@@ -163,7 +160,7 @@ impl Flow<'_> {
                 self.arrive(end);
             }
             ExprKind::ForRange { tag, lo, hi, body, .. } => {
-                self.operands([&**lo, &**hi], Mode::Borrow);
+                self.operands([&**lo, &**hi].into_iter(), Mode::Borrow);
                 self.repeat(*tag, true, |_| {}, |flow| flow.body(body, Mode::Borrow));
             }
             ExprKind::ForEach { tag, variable, collection, body } => {

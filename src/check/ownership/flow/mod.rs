@@ -13,7 +13,7 @@ mod operands;
 use rustc_hash::FxHashSet;
 
 use super::access::Access;
-use super::place::{Place, Root};
+use super::place::{Place, Places, Root};
 use super::report::Report;
 use super::summary::written;
 use super::views::Views;
@@ -51,7 +51,7 @@ pub struct Holder {
     pub kind: HolderKind,
     pub local: Option<LocalId>,
     /// What it views.
-    pub places: Vec<Place>,
+    pub places: Places,
     /// Itself and the holders that it views.
     uses: Vec<Bit>,
     pub span: Span,
@@ -105,7 +105,7 @@ pub enum Limit {
 }
 
 pub struct Escape {
-    pub places: Vec<Place>,
+    pub places: Places,
     pub limit: Limit,
     pub span: Span,
 }
@@ -137,6 +137,8 @@ pub struct Flow<'p> {
     bits: Vec<u32>,
     /// By local: the depth of the block that it is declared in.
     pub depths: Vec<u32>,
+    /// Of each operand that waits for its consumer: how many writes there were when it had been evaluated.
+    waiting: Vec<usize>,
     /// Of `Modify`: they share storage with the place.
     borrowed: Vec<LocalId>,
     cursors: Vec<LocalId>,
@@ -165,6 +167,7 @@ impl<'p> Flow<'p> {
             kept: FxHashSet::default(),
             bits: vec![0; routine.locals.len()],
             depths: vec![0; routine.locals.len()],
+            waiting: Vec::new(),
             borrowed: Vec::new(),
             cursors,
             loops: Vec::new(),
@@ -174,7 +177,7 @@ impl<'p> Flow<'p> {
         };
         for &param in routine.params.iter().chain(routine.captures.iter().map(|c| &c.inner)) {
             if flow.matters(flow.views.ty(param)) {
-                flow.hold(HolderKind::Param, Some(param), Vec::new(), flow.local_span(param));
+                flow.hold(HolderKind::Param, Some(param), Places::new(), flow.local_span(param));
             }
         }
         // What an initializer makes has no declaration.
@@ -184,7 +187,7 @@ impl<'p> Flow<'p> {
                 && flow.types().owns(local.ty)
                 && matches!(local.kind, LocalKind::Var | LocalKind::Temporary | LocalKind::Let)
             {
-                flow.hold(HolderKind::Owner, Some(id), Vec::new(), local.span);
+                flow.hold(HolderKind::Owner, Some(id), Places::new(), local.span);
             }
         }
         if let Body::Code(body) = &routine.body {
@@ -214,7 +217,7 @@ impl<'p> Flow<'p> {
         self.bits[local.0 as usize].checked_sub(1)
     }
 
-    fn hold(&mut self, kind: HolderKind, local: Option<LocalId>, places: Vec<Place>, span: Span) -> Bit {
+    fn hold(&mut self, kind: HolderKind, local: Option<LocalId>, places: Places, span: Span) -> Bit {
         let known = local.and_then(|l| self.bit(l));
         let bit = known.unwrap_or(self.holders.len() as u32);
         let mut uses = vec![bit];
@@ -327,7 +330,7 @@ impl<'p> Flow<'p> {
         }
     }
 
-    fn bind(&mut self, local: LocalId, places: Vec<Place>) {
+    fn bind(&mut self, local: LocalId, places: Places) {
         self.depths[local.0 as usize] = self.depth;
         self.access.bind(local, &places);
         if self.matters(self.views.ty(local)) {
@@ -388,7 +391,7 @@ impl<'p> Flow<'p> {
             places.extend(self.cursor_slots(value));
             self.hold(HolderKind::Candidate, Some(local), places, span)
         } else {
-            self.hold(HolderKind::Owner, Some(local), Vec::new(), span)
+            self.hold(HolderKind::Owner, Some(local), Places::new(), span)
         };
         self.events.push(Event::Declare(bit));
     }

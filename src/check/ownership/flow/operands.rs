@@ -2,24 +2,25 @@
 
 use super::{Flow, Mode, Writer, node, variable};
 use crate::check::hir::{Body, Expr, ExprKind, RoutineId};
-use crate::check::ownership::place::{Place, Root, Step};
+use crate::check::ownership::place::{Place, Places, Root, Step};
 use crate::check::ownership::summary::Flags;
 use crate::source::Span;
 
 impl Flow<'_> {
     /// Evaluates what one operation consumes together.
-    pub(super) fn operands<'e>(&mut self, operands: impl IntoIterator<Item = &'e Expr>, mode: Mode) {
+    pub(super) fn operands<'e>(&mut self, operands: impl Iterator<Item = &'e Expr> + Clone, mode: Mode) {
         let start = self.writes.len();
-        let mut done: Vec<(&Expr, usize)> = Vec::new();
-        for operand in operands {
+        let first = self.waiting.len();
+        for operand in operands.clone() {
             self.eval(operand, mode);
-            done.push((operand, self.writes.len()));
+            self.waiting.push(self.writes.len());
         }
         if self.writes.len() > start {
-            for (operand, from) in done {
-                self.disturbed(operand, from, None);
+            for (i, operand) in operands.enumerate() {
+                self.disturbed(operand, self.waiting[first + i], None);
             }
         }
+        self.waiting.truncate(first);
     }
 
     pub(super) fn call(&mut self, callee: RoutineId, arguments: &[Expr], span: Span) {
@@ -125,7 +126,7 @@ impl Flow<'_> {
     }
 
     /// The places, and what the views among their variables show.
-    pub(super) fn shown(&self, mut all: Vec<Place>) -> Vec<Place> {
+    pub(super) fn shown(&self, mut all: Places) -> Places {
         let mut next = 0;
         while let Some(place) = all.get(next) {
             if let Some(bit) = place.local().and_then(|l| self.bit(l)) {

@@ -23,7 +23,7 @@ use graph::Graph;
 use results::results;
 
 use super::intrinsics;
-use super::place::Place;
+use super::place::{Place, Places};
 use super::views::Views;
 use crate::check::hir::{Body, Effects, ParamSummary, Program, RoutineId, Summary, Type, TypeId, Types};
 use crate::source::Span;
@@ -199,7 +199,7 @@ impl Summaries {
                 let routine = program.routine(id);
                 let Body::Code(body) = &routine.body else { continue };
                 let mut views = Views::new(program, self, id);
-                let mut places = Vec::new();
+                let mut places = Places::new();
                 results(body, &mut views, 0, &mut places);
                 places.extend(views.of(body, 0));
                 for place in places {

@@ -1,13 +1,13 @@
 //! What the results of routines that give slices view.
 
 use crate::check::hir::{Expr, ExprKind};
-use crate::check::ownership::place::{Place, Step};
+use crate::check::ownership::place::{Places, Step};
 use crate::check::ownership::views::Views;
 use crate::check::ownership::walk::children;
 
 /// The places that returned slices show; notes declarations on the way. Bindings and a `let` of a place are taken for
 /// views of the place: where they turn out to be copies, returning a slice of them is an error.
-pub(super) fn results(e: &Expr, views: &mut Views, depth: u32, out: &mut Vec<Place>) {
+pub(super) fn results(e: &Expr, views: &mut Views, depth: u32, out: &mut Places) {
     match &e.kind {
         ExprKind::Let { local, value, .. } => {
             results(value, views, depth, out);
