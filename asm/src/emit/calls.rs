@@ -75,6 +75,8 @@ impl Emitter<'_> {
         dynasm!(self.ops; .arch x64; ja =>exit);
         self.op(CMP, RSP, context(at::NATIVE_LIMIT));
         dynasm!(self.ops; .arch x64; jb =>exit);
+        // Recursion may have no back edge that polls.
+        self.poll_at(exit);
         let from = self.ops.new_dynamic_label();
         let back = self.ops.new_dynamic_label();
         self.move_base(slot as i32);

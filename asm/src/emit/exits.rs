@@ -45,6 +45,11 @@ impl Emitter<'_> {
 
     pub fn poll(&mut self, inst: &Inst) {
         let exit = self.stub(inst);
+        self.poll_at(exit);
+    }
+
+    /// Leaves through an exit where that is asked for.
+    pub fn poll_at(&mut self, exit: DynamicLabel) {
         if self.target.forced_polls {
             let from = self.ops.new_dynamic_label();
             self.op(GROUP5.narrow(), 1, context(at::COUNTDOWN));

@@ -1,14 +1,15 @@
-//! Following a loop's paths, judging its iterations and lowering it, beside the program.
+//! Following the paths of a loop or function, judging a loop's iterations, and lowering, beside the program.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
-use scaly_interp::program::{LoopId, Pc, Program};
+use scaly_interp::program::{Pc, Program};
 use scaly_interp::routine::{Effect, Routine};
 use scaly_tracer::effects;
 use scaly_tracer::independence::Condition;
 use scaly_tracer::parameters::Parameters;
+use scaly_tracer::recorder::Place;
 use scaly_tracer::region::{ExitKind, Op, Region};
 use scaly_tracer::walker::Walker;
 
@@ -30,15 +31,15 @@ impl Why {
     }
 }
 
-/// What was found out about a loop.
+/// What was found out about a loop or function.
 pub struct Analysis {
-    pub id: LoopId,
+    pub of: Place,
     pub prepared: Result<Box<Prepared>, Why>,
     /// If it was asked for.
     pub parallel: Option<Result<Parallel, Why>>,
 }
 
-/// A loop that can be compiled.
+/// What can be compiled.
 pub struct Prepared {
     pub lowered: Lowered,
     pub lowering_us: u64,
@@ -58,9 +59,9 @@ pub fn begin(
     program: Arc<Program>,
     addresses: Arc<Addresses>,
     parameters: Parameters,
-    ids: Vec<LoopId>,
+    ids: Vec<Place>,
     parallel: bool,
-) -> Result<Receiver<Analysis>, Vec<LoopId>> {
+) -> Result<Receiver<Analysis>, Vec<Place>> {
     let (results, receiver) = channel();
     let own = ids.clone();
     // Nobody waits for the rest where the program has ended.
@@ -76,28 +77,34 @@ pub fn of(
     program: &Program,
     addresses: &Addresses,
     parameters: Parameters,
-    ids: &[LoopId],
+    all: &[Place],
     parallel: bool,
     mut found: impl FnMut(Analysis) -> bool,
 ) {
     let waits = effects::waits(program);
     let mut walker = Walker::new(program, parameters).keeping();
     let mut judge = parallel.then(|| Judge::new(program, parameters));
-    for &id in ids {
+    for &of in all {
         let mut parallel = None;
-        let prepared = followed(&mut walker, &waits, id).and_then(|region| {
-            parallel = judge.as_mut().map(|judge| Parallel::of(program, judge, id));
+        let prepared = followed(&mut walker, &waits, of).and_then(|region| {
+            if let (Place::Loop(id), Some(judge)) = (of, &mut judge) {
+                parallel = Some(Parallel::of(program, judge, id));
+            }
             let condition = parallel.as_ref().and_then(|parallel| parallel.as_ref().ok()?.condition());
-            prepare(&region, Context { program, addresses, waits: &waits }, condition, id)
+            prepare(&region, Context { program, addresses, waits: &waits }, condition, of)
         });
-        if !found(Analysis { id, prepared, parallel }) {
+        if !found(Analysis { of, prepared, parallel }) {
             break;
         }
     }
 }
 
-fn followed(walker: &mut Walker<'_>, waits: &[bool], id: LoopId) -> Result<Region, Why> {
-    let region = walker.walk(id).map_err(|open| Why::new(open.text(), open.pc))?;
+fn followed(walker: &mut Walker<'_>, waits: &[bool], of: Place) -> Result<Region, Why> {
+    let walked = match of {
+        Place::Loop(id) => walker.walk(id),
+        Place::Function(id) => walker.walk_function(id),
+    };
+    let region = walked.map_err(|open| Why::new(open.text(), open.pc))?;
     match waiting(waits, &region) {
         Some(pc) => Err(Why::new("it waits for something outside of the program", pc)),
         None => Ok(region),
@@ -108,10 +115,14 @@ fn prepare(
     region: &Region,
     context: Context<'_>,
     condition: Option<&Condition>,
-    id: LoopId,
+    of: Place,
 ) -> Result<Box<Prepared>, Why> {
     let start = Instant::now();
-    let lowered = lower_divided(region, context, &format!("loop_{}", id.0), condition);
+    let name = match of {
+        Place::Loop(id) => format!("loop_{}", id.0),
+        Place::Function(id) => format!("function_{}", id.0),
+    };
+    let lowered = lower_divided(region, context, &name, condition);
     let header = region.blocks.first().map_or(Pc(0), |block| block.pc);
     Ok(Box::new(Prepared {
         lowered: lowered.map_err(|refusal| Why::new(refusal.to_string(), header))?,

@@ -1,6 +1,6 @@
 //! The loops that a program is in.
 
-use scaly_interp::program::{LoopId, Pc, Program};
+use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::tier::{self, Position};
 
 /// Activations that are looked at, the innermost included.
@@ -11,6 +11,24 @@ const DEPTH: usize = 16;
 pub struct Running {
     pub id: LoopId,
     pub at: Position,
+}
+
+/// The function with the most activations of those that are looked at, if it has several.
+pub fn recursive(program: &Program, at: Position) -> Option<FunctionId> {
+    let mut counts: Vec<(FunctionId, u32)> = Vec::new();
+    let (mut at, mut pc) = (at, at.pc());
+    for _ in 0..DEPTH {
+        if let Some(function) = program.function_at(pc) {
+            match counts.iter_mut().find(|(id, _)| *id == function) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((function, 1)),
+            }
+        }
+        let Some(caller) = tier::caller(at) else { break };
+        (at, pc) = (caller, Pc(caller.pc().0.saturating_sub(1)));
+    }
+    let most = counts.into_iter().max_by_key(|&(_, count)| count)?;
+    (most.1 > 1).then_some(most.0)
 }
 
 /// The loops of a program by function, the innermost first.

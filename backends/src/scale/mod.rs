@@ -18,6 +18,7 @@
 
 mod analysis;
 mod chain;
+mod functions;
 pub mod parallel;
 mod samples;
 
@@ -29,12 +30,13 @@ use std::time::{Duration, Instant};
 
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
-use scaly_interp::tier::{Goes, NativeCall, Position, Tier};
+use scaly_interp::tier::{self, Goes, NativeCall, Position, Tier};
 use scaly_runtime::pool::Pool;
-use scaly_tracer::backend::Backend;
-use scaly_tracer::log::{Event, Log, RegionRuns, SAMPLE_NS, Statistics, Variant};
+use scaly_tracer::backend::{Backend, code};
+use scaly_tracer::log::{Event, Log, RegionRuns, SAMPLE_NS, Start, Statistics, Variant};
 use scaly_tracer::manager::{Above, Tracing};
 use scaly_tracer::parameters::Parameters;
+use scaly_tracer::recorder::Place;
 
 use crate::compiler::{Building, Compiler};
 use crate::library::Error;
@@ -42,6 +44,7 @@ use crate::lower::Addresses;
 use crate::native::{Left, Native, trips_left};
 use analysis::{Analysis, Prepared, Why};
 use chain::{Chains, Running};
+use functions::Functions;
 use parallel::{Alone, Parallel};
 use samples::Samples;
 
@@ -172,6 +175,7 @@ pub struct Scaling<B: Backend + 'static> {
     addresses: OnceCell<Arc<Addresses>>,
     compiler: OnceCell<Option<Compiler>>,
     loops: RefCell<Vec<LoopState>>,
+    functions: RefCell<Functions>,
     analyses: RefCell<Vec<Receiver<Analysis>>>,
     chains: OnceCell<Chains>,
     /// Periods that have passed.
@@ -202,6 +206,7 @@ impl<B: Backend + 'static> Scaling<B> {
                 addresses: OnceCell::new(),
                 compiler: OnceCell::new(),
                 loops: RefCell::new(loops),
+                functions: RefCell::default(),
                 analyses: RefCell::default(),
                 chains: OnceCell::new(),
                 samples: Cell::new(0),
@@ -216,6 +221,7 @@ impl<B: Backend + 'static> Scaling<B> {
         self.tracing().begin(state);
         if self.options.choice == Choice::Forced {
             (0..self.program.loops.len() as u32).for_each(|id| state.set_loop_counter(LoopId(id), 2));
+            self.functions.borrow_mut().force(&self.program, state);
         }
     }
 
@@ -242,50 +248,77 @@ impl<B: Backend + 'static> Scaling<B> {
                 "the system gives no timer that tells what takes time; all loops stay as they are",
                 self.header(id),
             );
-            self.refuse(id, Variant::Sequential, &why);
+            self.refuse(Place::Loop(id), Variant::Sequential, &why);
         }
     }
 
     fn header(&self, id: LoopId) -> Pc {
-        Pc(self.program.loops[id.0 as usize].code.start)
+        self.first(Place::Loop(id))
+    }
+
+    /// The first instruction.
+    fn first(&self, of: Place) -> Pc {
+        match of {
+            Place::Loop(id) => Pc(self.program.loops[id.0 as usize].code.start),
+            Place::Function(id) => Pc(self.program.function(id).code.start),
+        }
     }
 
     fn compiler(&self) -> Option<&Compiler> {
         self.compiler.get_or_init(|| Compiler::new().ok()).as_ref()
     }
 
-    fn refuse(&self, id: LoopId, what: Variant, why: &Why) {
-        let (reason, help) = (why.text.as_str(), why.help.as_deref());
-        self.log.event(|| Event::Refused { id, what, reason, help, at: why.at });
+    fn refuse(&self, of: Place, what: Variant, why: &Why) {
+        let (start, reason, help) = (start(of), why.text.as_str(), why.help.as_deref());
+        self.log.event(|| Event::Refused { start, what, reason, help, at: why.at });
     }
 
-    /// Takes in what was found out about a loop.
-    fn analyzed(&self, Analysis { id, prepared, parallel }: Analysis) {
-        match parallel {
-            Some(Ok(parallel)) => self.loops.borrow_mut()[id.0 as usize].parallel = Some(Rc::new(parallel)),
-            Some(Err(why)) => self.refuse(id, Variant::Parallel, &why),
-            None => {}
-        }
-        let forced = self.options.choice == Choice::Forced;
-        let stage = match prepared {
-            Err(why) => {
-                self.refuse(id, Variant::Sequential, &why);
-                Stage::Refused
+    /// Takes in what was found out about a loop or function.
+    fn analyzed(&self, Analysis { of, prepared, parallel }: Analysis) {
+        if let Place::Loop(id) = of {
+            match parallel {
+                Some(Ok(parallel)) => self.loops.borrow_mut()[id.0 as usize].parallel = Some(Rc::new(parallel)),
+                Some(Err(why)) => self.refuse(of, Variant::Parallel, &why),
+                None => {}
             }
+            self.loops.borrow_mut()[id.0 as usize].end = prepared.as_ref().ok().and_then(|prepared| prepared.end);
+        }
+        let stage = self.walked(of, prepared);
+        self.set_stage(of, stage);
+    }
+
+    fn walked(&self, of: Place, prepared: Result<Box<Prepared>, Why>) -> Stage {
+        let why = match prepared {
+            Err(why) => why,
             Ok(prepared) => {
-                let Prepared { blocks, instructions, calls, end, .. } = *prepared;
-                self.log.event(|| Event::Region { id, blocks, instructions, calls });
-                self.loops.borrow_mut()[id.0 as usize].end = end;
-                if forced || prepared.lowered.computes_only {
-                    Stage::Walked(prepared)
-                } else {
-                    let text = "it allocates, or calls what is not compiled with it: traces do that sooner so far";
-                    self.refuse(id, Variant::Sequential, &Why::new(text, self.header(id)));
-                    Stage::Refused
+                let Prepared { blocks, instructions, calls, .. } = *prepared;
+                self.log.event(|| Event::Region { start: start(of), blocks, instructions, calls });
+                if self.options.choice == Choice::Forced || prepared.lowered.computes_only {
+                    return Stage::Walked(prepared);
                 }
+                let text = "it allocates, or calls what is not compiled with it: traces do that sooner so far";
+                Why::new(text, self.first(of))
             }
         };
-        self.loops.borrow_mut()[id.0 as usize].stage = stage;
+        self.refuse(of, Variant::Sequential, &why);
+        Stage::Refused
+    }
+
+    fn set_stage(&self, of: Place, stage: Stage) {
+        match of {
+            Place::Loop(id) => self.loops.borrow_mut()[id.0 as usize].stage = stage,
+            Place::Function(id) => self.functions.borrow_mut().get_mut(id).stage = stage,
+        }
+    }
+
+    /// Takes the stage out.
+    fn take_stage(&self, of: Place) -> Stage {
+        match of {
+            Place::Loop(id) => std::mem::replace(&mut self.loops.borrow_mut()[id.0 as usize].stage, Stage::Refused),
+            Place::Function(id) => {
+                std::mem::replace(&mut self.functions.borrow_mut().get_mut(id).stage, Stage::Refused)
+            }
+        }
     }
 
     fn addresses(&self, state: &State) -> Arc<Addresses> {
@@ -306,44 +339,47 @@ impl<B: Backend + 'static> Scaling<B> {
         arrived.into_iter().for_each(|analysis| self.analyzed(analysis));
     }
 
-    fn build(&self, id: LoopId, prepared: Prepared) -> Stage {
+    fn build(&self, of: Place, prepared: Prepared) -> Stage {
         match self.compiler() {
             Some(compiler) => Stage::Building(Box::new(compiler.submit(prepared.lowered, prepared.lowering_us))),
             None => {
-                self.refuse(id, Variant::Sequential, &Why::new("there is no thread to compile it", self.header(id)));
+                self.refuse(of, Variant::Sequential, &Why::new("there is no thread to compile it", self.first(of)));
                 Stage::Refused
             }
         }
     }
 
     /// What has been built becomes what is entered.
-    fn settle(&self, id: LoopId) {
-        let mut loops = self.loops.borrow_mut();
-        let slot = &mut loops[id.0 as usize];
-        let Stage::Building(building) = &mut slot.stage else { return };
-        let Some(built) = building.poll() else { return };
-        slot.stage = Stage::Refused;
-        drop(loops);
-        let stage = self.built(id, built);
-        self.loops.borrow_mut()[id.0 as usize].stage = stage;
+    fn settle(&self, of: Place) {
+        let stage = match self.take_stage(of) {
+            Stage::Building(mut building) => match building.poll() {
+                Some(built) => self.built(of, built),
+                None => Stage::Building(building),
+            },
+            stage => stage,
+        };
+        self.set_stage(of, stage);
     }
 
-    fn built(&self, id: LoopId, built: Result<Native, Error>) -> Stage {
+    fn built(&self, of: Place, built: Result<Native, Error>) -> Stage {
         match built {
             Ok(mut native) => {
-                native.counts(&self.program, id);
+                if let Place::Loop(id) = of {
+                    native.counts(&self.program, id);
+                }
                 let costs = native.costs();
                 let microseconds =
                     costs.lowering_us + costs.parse_us + costs.passes_us + costs.codegen_us + costs.link_us;
                 let (bytes, microseconds) = (costs.code_bytes as u32, u32::try_from(microseconds).unwrap_or(u32::MAX));
-                self.log.event(|| Event::Variant { id, kind: Variant::Sequential, bytes, microseconds });
-                self.tracing().retire(id);
+                let kind = Variant::Sequential;
+                self.log.event(|| Event::Variant { start: start(of), kind, bytes, microseconds });
+                self.tracing().retire(of);
                 Stage::Ready(Rc::new(native))
             }
             Err(error) => {
-                self.refuse(id, Variant::Sequential, &Why::new(error.to_string(), self.header(id)));
+                self.refuse(of, Variant::Sequential, &Why::new(error.to_string(), self.first(of)));
                 if !matches!(error, Error::Refused(_)) {
-                    // No loop will fare better: nothing is looked for any more, and this is said once.
+                    // Nothing else will fare better: nothing is looked for any more, and this is said once.
                     self.traces.stop();
                 }
                 Stage::Refused
@@ -351,18 +387,17 @@ impl<B: Backend + 'static> Scaling<B> {
         }
     }
 
-    /// Compiles a loop and waits for it.
-    fn force(&self, state: &State, id: LoopId) {
-        self.analyze_here(state, &[id]);
-        let stage = std::mem::replace(&mut self.loops.borrow_mut()[id.0 as usize].stage, Stage::Refused);
-        let stage = match stage {
-            Stage::Walked(prepared) => match self.build(id, *prepared) {
-                Stage::Building(building) => self.built(id, building.wait()),
+    /// Compiles it and waits for it.
+    fn force(&self, state: &State, of: Place) {
+        self.analyze_here(state, &[of]);
+        let stage = match self.take_stage(of) {
+            Stage::Walked(prepared) => match self.build(of, *prepared) {
+                Stage::Building(building) => self.built(of, building.wait()),
                 stage => stage,
             },
             stage => stage,
         };
-        self.loops.borrow_mut()[id.0 as usize].stage = stage;
+        self.set_stage(of, stage);
     }
 
     /// Enters what was compiled, if it was; the frame stands at the loop's header.
@@ -374,9 +409,10 @@ impl<B: Backend + 'static> Scaling<B> {
             (native.clone(), slot.parallel.clone(), slot.end, !std::mem::replace(&mut slot.switched, true))
         };
         state.set_loop_counter(id, 1);
-        let (start, trips) = (Instant::now(), native.trips(at));
+        let (began_at, trips) = (Instant::now(), native.trips(at));
         let forced = self.options.choice == Choice::Forced;
-        let began = || self.log.event(|| Event::Switched { id, kind: Variant::Parallel });
+        let of = Place::Loop(id);
+        let began = || self.log.event(|| Event::Switched { start: start(of), kind: Variant::Parallel });
         let divided = match (&parallel, &self.options.pool) {
             (Some(parallel), Some(pool)) => {
                 self.tracing().apart(|| parallel.run(&native, state, at, pool(), forced, began))
@@ -393,7 +429,7 @@ impl<B: Backend + 'static> Scaling<B> {
                 Left::NoRoom => None,
                 Left::By(_, goes) => {
                     if first {
-                        self.log.event(|| Event::Switched { id, kind: Variant::Sequential });
+                        self.log.event(|| Event::Switched { start: start(of), kind: Variant::Sequential });
                     }
                     Some(goes)
                 }
@@ -405,7 +441,7 @@ impl<B: Backend + 'static> Scaling<B> {
         runs.entries += u64::from(entered.is_some());
         runs.parallel += u64::from(whole);
         runs.failed_checks += u64::from(failed);
-        runs.nanoseconds += start.elapsed().as_nanos() as u64;
+        runs.nanoseconds += began_at.elapsed().as_nanos() as u64;
         // Left in the middle, it has what is left in its frame.
         let done = matches!(entered, Some(Goes::On(to)) if to.base() == at.base() && Some(to.pc()) == end);
         runs.iterations += if done { trips } else { trips.saturating_sub(native.trips(at)) };
@@ -415,7 +451,7 @@ impl<B: Backend + 'static> Scaling<B> {
             slot.stage = Stage::Refused;
             drop(loops);
             let why = Why::new("its runs are too short for the way into it and out; back to traces", self.header(id));
-            self.refuse(id, Variant::Sequential, &why);
+            self.refuse(of, Variant::Sequential, &why);
         }
         entered
     }
@@ -432,7 +468,7 @@ impl<B: Backend + 'static> Scaling<B> {
             Alone::Check(check) => format!("what is checked when it starts does not hold: {check}"),
             Alone::Other(text) => (*text).into(),
         };
-        self.refuse(id, Variant::Parallel, &Why::new(text, self.header(id)));
+        self.refuse(Place::Loop(id), Variant::Parallel, &Why::new(text, self.header(id)));
     }
 
     /// Makes samples as rare as is fit after one that did, or did not, find something to decide.
@@ -449,8 +485,8 @@ impl<B: Backend + 'static> Scaling<B> {
         }
     }
 
-    /// Chooses what to compile of the loops that the program is in, the innermost first.
-    fn choose(&self, state: &State, chain: &[Running]) {
+    /// Chooses what to compile of the loops that the program is in, the innermost first; whether there is anything.
+    fn choose(&self, state: &State, chain: &[Running]) -> bool {
         let now = self.samples.get();
         let turning = |slot: &LoopState| slot.samples >= SAMPLES && slot.passed + TURNING >= now;
         let (mut unknown, mut candidates) = (Vec::new(), Vec::new());
@@ -462,7 +498,7 @@ impl<B: Backend + 'static> Scaling<B> {
                 let slot = &loops[id.0 as usize];
                 match slot.stage {
                     // It is on its way, and what it contains with it.
-                    Stage::Building(_) | Stage::Ready(_) | Stage::Analyzing => return,
+                    Stage::Building(_) | Stage::Ready(_) | Stage::Analyzing => return true,
                     Stage::Refused => alone |= turning(slot),
                     _ if alone && slot.trips < LONG => {}
                     _ if !turning(slot) || slot.inside.is_some_and(|id| loops[id.0 as usize].scales()) => {}
@@ -471,28 +507,37 @@ impl<B: Backend + 'static> Scaling<B> {
                 }
             }
         }
-        let loading = if self.compiler.get().is_some() { 0 } else { LOADING };
-        let pays = |id: LoopId, instructions: usize| {
-            self.remaining(chain, id) >= REPAY * (loading + COST + INSTRUCTION_COST * instructions as u64)
-        };
+        let pays = |id: LoopId, instructions: usize| self.pays(self.remaining(chain, id), instructions);
         if !unknown.is_empty() {
             // If the outermost does not pay, none does.
             if unknown.iter().any(|&id| pays(id, 0)) {
-                self.analyze(state, unknown);
+                self.analyze(state, unknown.into_iter().map(Place::Loop).collect());
             }
-            return;
+            return true;
         }
         let scales = |id: &&LoopId| self.loops.borrow()[id.0 as usize].scales();
-        let Some(&id) = candidates.iter().find(scales).or(candidates.first()) else { return };
+        let Some(&id) = candidates.iter().find(scales).or(candidates.first()) else { return false };
         let parallel = scales(&&id);
-        let stage = std::mem::replace(&mut self.loops.borrow_mut()[id.0 as usize].stage, Stage::Refused);
-        let Stage::Walked(prepared) = stage else { return };
-        let stage =
-            if pays(id, prepared.lowered.instructions) { self.build(id, *prepared) } else { Stage::Walked(prepared) };
+        self.build_if(Place::Loop(id), |instructions| pays(id, instructions));
         let mut loops = self.loops.borrow_mut();
-        loops[id.0 as usize].stage = stage;
         let around = chain.iter().map(|running| running.id).skip_while(|&inner| inner != id).skip(1);
         around.for_each(|outer| loops[outer.0 as usize].inside = parallel.then_some(id));
+        true
+    }
+
+    /// Compiles what has been walked, if that pays for so many instructions.
+    fn build_if(&self, of: Place, pays: impl FnOnce(usize) -> bool) {
+        let stage = match self.take_stage(of) {
+            Stage::Walked(prepared) if pays(prepared.lowered.instructions) => self.build(of, *prepared),
+            stage => stage,
+        };
+        self.set_stage(of, stage);
+    }
+
+    /// Whether compiling so many instructions repays in so many microseconds.
+    fn pays(&self, remaining: u64, instructions: usize) -> bool {
+        let loading = if self.compiler.get().is_some() { 0 } else { LOADING };
+        remaining >= REPAY * (loading + COST + INSTRUCTION_COST * instructions as u64)
     }
 
     /// Microseconds that a loop will take yet: by the trips that it and the loops around it have left, or else as long as
@@ -504,24 +549,29 @@ impl<B: Backend + 'static> Scaling<B> {
         around.map(|running| loops[running.id.0 as usize].remaining).max().unwrap_or(0).max(so_far)
     }
 
-    /// Has the paths of loops followed, on another thread if there is one.
-    fn analyze(&self, state: &State, ids: Vec<LoopId>) {
-        for id in &ids {
-            self.loops.borrow_mut()[id.0 as usize].stage = Stage::Analyzing;
-        }
+    /// Has their paths followed, on another thread if there is one.
+    fn analyze(&self, state: &State, all: Vec<Place>) {
+        all.iter().for_each(|&of| self.set_stage(of, Stage::Analyzing));
         let (program, parameters, parallel) = (self.program.clone(), self.parameters, self.options.pool.is_some());
-        match analysis::begin(program, self.addresses(state), parameters, ids, parallel) {
+        match analysis::begin(program, self.addresses(state), parameters, all, parallel) {
             Ok(results) => self.analyses.borrow_mut().push(results),
-            Err(ids) => self.analyze_here(state, &ids),
+            Err(all) => self.analyze_here(state, &all),
         }
     }
 
-    fn analyze_here(&self, state: &State, ids: &[LoopId]) {
+    fn analyze_here(&self, state: &State, all: &[Place]) {
         let (addresses, parallel) = (self.addresses(state), self.options.pool.is_some());
-        analysis::of(&self.program, &addresses, self.parameters, ids, parallel, |analysis| {
+        analysis::of(&self.program, &addresses, self.parameters, all, parallel, |analysis| {
             self.analyzed(analysis);
             true
         });
+    }
+}
+
+fn start(of: Place) -> Start {
+    match of {
+        Place::Loop(id) => Start::Loop(id),
+        Place::Function(id) => Start::Function(id),
     }
 }
 
@@ -536,7 +586,7 @@ impl<B: Backend + 'static> Above for Scaling<B> {
         }
         let mut news = false;
         for &Running { id, at } in &chain {
-            self.settle(id);
+            self.settle(Place::Loop(id));
             let mut loops = self.loops.borrow_mut();
             let slot = &mut loops[id.0 as usize];
             slot.samples += 1;
@@ -554,7 +604,9 @@ impl<B: Backend + 'static> Above for Scaling<B> {
                 state.set_loop_counter(id, 1);
             }
         }
-        self.choose(state, &chain);
+        if !self.choose(state, &chain) {
+            news |= self.sampled_function(state, at);
+        }
         self.pace(news);
         self.traces.taken();
     }
@@ -569,9 +621,9 @@ impl<B: Backend + 'static> Tier for Scaling<B> {
             (std::mem::discriminant(&slot.stage), slot.due.take())
         };
         if self.options.choice == Choice::Forced && stage == std::mem::discriminant(&Stage::Counting) {
-            self.force(state, id);
+            self.force(state, Place::Loop(id));
         }
-        self.settle(id);
+        self.settle(Place::Loop(id));
         if let Some(goes) = self.enter(state, id, at) {
             return goes;
         }
@@ -590,11 +642,20 @@ impl<B: Backend + 'static> Tier for Scaling<B> {
     }
 
     fn hot_function(&self, state: &mut State, id: FunctionId, at: Position) -> Goes {
+        if let Some(goes) = self.enter_function(state, id, at) {
+            return goes;
+        }
         self.watch(None);
         self.tracing().hot_function(state, id, at)
     }
 
     fn finish_call(&self, state: &mut State, call: NativeCall) -> bool {
+        if call.code == code::INTERPRET && self.has_function(call.function) {
+            tier::mark_nested(call.frame);
+            if let Some(goes) = self.enter_function(state, call.function, call.frame) {
+                return tier::run_nested(state, call.frame, goes);
+            }
+        }
         self.tracing().finish_call(state, call)
     }
 }

@@ -6,6 +6,7 @@
 
 mod flow;
 mod place;
+mod recursion;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -13,5 +14,6 @@ mod waits;
 
 pub use flow::{FunctionFlow, copies};
 pub use place::{Place, Places, Source};
+pub use recursion::recursive;
 pub use summary::{External, Summaries, Summary, taken};
 pub use waits::waits;

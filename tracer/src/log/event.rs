@@ -119,9 +119,9 @@ pub enum Event<'a> {
     },
     /// Said once of each.
     Memory(CodeMemory),
-    /// A loop takes enough time to be compiled as a whole, with all of its paths.
+    /// A loop or function takes enough time to be compiled as a whole, with all of its paths.
     Region {
-        id: LoopId,
+        start: Start,
         blocks: u32,
         instructions: u32,
         /// Calls inlined.
@@ -129,20 +129,20 @@ pub enum Event<'a> {
     },
     /// It has become code.
     Variant {
-        id: LoopId,
+        start: Start,
         kind: Variant,
         bytes: u32,
         /// Of lowering and compiling, beside the program.
         microseconds: u32,
     },
-    /// The running loop goes on in it.
+    /// The running loop goes on in it, or the function is called.
     Switched {
-        id: LoopId,
+        start: Start,
         kind: Variant,
     },
-    /// A loop stays in the tier that it is in.
+    /// A loop or function stays in the tier that it is in.
     Refused {
-        id: LoopId,
+        start: Start,
         what: Variant,
         reason: &'a str,
         /// What to change, where something can be.

@@ -228,7 +228,12 @@ fn all_loops<'a>(
             iterations,
             recorded: count(&statistics.recorded),
             entries: count(&statistics.entered),
-            region: statistics.regions.iter().filter(|r| r.id == id && r.entered).map(|r| r.kind.name()).next_back(),
+            region: statistics
+                .regions
+                .iter()
+                .filter(|r| r.start == Start::Loop(id) && r.entered)
+                .map(|r| r.kind.name())
+                .next_back(),
             runs,
             refused: refused(id),
             samples: statistics.samples.get(&id).copied().unwrap_or(0),

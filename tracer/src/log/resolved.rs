@@ -253,17 +253,15 @@ impl<'a> Resolver<'a> {
             }
             Event::Memory(CodeMemory::Full { used }) => Resolved::Memory { state: "full", used: Some(used as u64) },
             Event::Memory(CodeMemory::Refused) => Resolved::Memory { state: "refused", used: None },
-            Event::Region { id, blocks, instructions, calls } => {
-                Resolved::Region { start: self.start(Start::Loop(id)), blocks, instructions, calls }
+            Event::Region { start, blocks, instructions, calls } => {
+                Resolved::Region { start: self.start(start), blocks, instructions, calls }
             }
-            Event::Variant { id, kind, bytes, microseconds } => {
-                Resolved::Variant { start: self.start(Start::Loop(id)), kind: kind.name(), bytes, microseconds }
+            Event::Variant { start, kind, bytes, microseconds } => {
+                Resolved::Variant { start: self.start(start), kind: kind.name(), bytes, microseconds }
             }
-            Event::Switched { id, kind } => {
-                Resolved::Switched { start: self.start(Start::Loop(id)), kind: kind.name() }
-            }
-            Event::Refused { id, what, reason, help, at } => {
-                let start = self.start(Start::Loop(id));
+            Event::Switched { start, kind } => Resolved::Switched { start: self.start(start), kind: kind.name() },
+            Event::Refused { start, what, reason, help, at } => {
+                let start = self.start(start);
                 Resolved::Refused { start, what: what.name(), reason, help, at: self.at(at) }
             }
         }

@@ -75,10 +75,10 @@ pub enum Standing {
     Blacklisted,
 }
 
-/// A loop that was compiled whole.
+/// A loop or function that was compiled whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Region {
-    pub id: LoopId,
+    pub start: Start,
     pub kind: Variant,
     pub bytes: u32,
     pub microseconds: u32,
@@ -201,20 +201,22 @@ impl Statistics {
             Event::ExitHot { .. } | Event::Link { .. } | Event::SideTrace { .. } | Event::Specialized { .. } => {}
             Event::Memory(CodeMemory::Full { .. }) => self.full += 1,
             Event::Memory(CodeMemory::Refused) => self.refused += 1,
-            Event::Variant { id, kind, bytes, microseconds } => {
-                self.regions.push(Region { id, kind, bytes, microseconds, entered: false });
+            Event::Variant { start, kind, bytes, microseconds } => {
+                self.regions.push(Region { start, kind, bytes, microseconds, entered: false });
             }
-            Event::Switched { id, kind } => {
-                let of = |region: &&mut Region| (region.id, region.kind) == (id, kind);
+            Event::Switched { start, kind } => {
+                let of = |region: &&mut Region| (region.start, region.kind) == (start, kind);
                 match self.regions.iter_mut().find(of) {
                     Some(region) => region.entered = true,
                     // The same code, on all cores.
-                    None => self.regions.push(Region { id, kind, bytes: 0, microseconds: 0, entered: true }),
+                    None => self.regions.push(Region { start, kind, bytes: 0, microseconds: 0, entered: true }),
                 }
             }
-            Event::Refused { id, what, reason, help, at } => {
+            Event::Refused { start, what, reason, help, at } => {
                 let why = Unscaled { reason: reason.into(), help: help.map(String::from), at };
-                self.unscaled.insert((id, what), why);
+                if let Start::Loop(id) = start {
+                    self.unscaled.insert((id, what), why);
+                }
             }
             Event::Region { .. } => {}
         }

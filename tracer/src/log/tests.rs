@@ -84,11 +84,11 @@ fn events() -> Vec<Event<'static>> {
         Event::Memory(CodeMemory::Refused),
         Event::Memory(CodeMemory::Full { used: 1 << 20 }),
         Event::Memory(CodeMemory::Refused),
-        Event::Region { id: LoopId(0), blocks: 4, instructions: 31, calls: 2 },
-        Event::Variant { id: LoopId(0), kind: Variant::Sequential, bytes: 1184, microseconds: 9120 },
-        Event::Switched { id: LoopId(0), kind: Variant::Parallel },
-        Event::Refused { id: LoopId(0), what: Variant::Parallel, reason: "no", help: Some("do"), at },
-        Event::Refused { id: LoopId(0), what: Variant::Sequential, reason: "it waits", help: None, at },
+        Event::Region { start: Start::Loop(LoopId(0)), blocks: 4, instructions: 31, calls: 2 },
+        Event::Variant { start: Start::Loop(LoopId(0)), kind: Variant::Sequential, bytes: 1184, microseconds: 9120 },
+        Event::Switched { start: Start::Loop(LoopId(0)), kind: Variant::Parallel },
+        Event::Refused { start: Start::Loop(LoopId(0)), what: Variant::Parallel, reason: "no", help: Some("do"), at },
+        Event::Refused { start: Start::Loop(LoopId(0)), what: Variant::Sequential, reason: "it waits", help: None, at },
     ]
 }
 

@@ -122,9 +122,9 @@ impl<B: Backend> Tracing<B> {
         self.poll().is_some_and(|poll| poll.load(Ordering::Relaxed) != 0 && poll.swap(0, Ordering::Relaxed) != 0)
     }
 
-    /// A loop has something better: its traces and those that call them are dropped.
-    pub fn retire(&self, id: LoopId) {
-        let tree = self.places.borrow().get(Place::Loop(id)).tree;
+    /// A loop or function has something better: its traces and those that call them are dropped.
+    pub fn retire(&self, place: Place) {
+        let tree = self.places.borrow().get(place).tree;
         if let Some(tree) = tree.filter(|_| !self.places.borrow().recording) {
             self.drop_tree(tree, Dropped::Replaced);
             self.settle();

@@ -1,0 +1,105 @@
+//! Recursive functions that take the program's time, where no loop does that could be compiled: each call from the
+//! interpreter enters the code, and what that calls is code as well.
+//!
+//! What runs in traces when the code is ready is a call of the function, with others below it. At the next sample it is
+//! in the interpreter, all the way down, and whatever those activations call from there on enters the code.
+
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+use scaly_interp::interpreter::State;
+use scaly_interp::program::{FunctionId, Program};
+use scaly_interp::tier::{Goes, Position};
+use scaly_tracer::backend::Backend;
+use scaly_tracer::effects;
+use scaly_tracer::log::{Event, Variant};
+use scaly_tracer::recorder::Place;
+
+use super::{Choice, PERIOD, SAMPLES, Scaling, Stage, chain, start};
+use crate::native::Left;
+
+/// Those of which anything is known.
+#[derive(Default)]
+pub struct Functions(FxHashMap<FunctionId, FunctionState>);
+
+pub struct FunctionState {
+    pub stage: Stage,
+    samples: u32,
+    switched: bool,
+}
+
+impl Functions {
+    pub fn get_mut(&mut self, id: FunctionId) -> &mut FunctionState {
+        let new = || FunctionState { stage: Stage::Counting, samples: 0, switched: false };
+        self.0.entry(id).or_insert_with(new)
+    }
+
+    /// The recursive ones are compiled at their first calls.
+    pub fn force(&mut self, program: &Program, state: &mut State) {
+        for id in effects::recursive(program) {
+            self.get_mut(id);
+            state.set_function_counter(id, 2);
+        }
+    }
+}
+
+impl<B: Backend + 'static> Scaling<B> {
+    /// A sample that no loop is chosen by; whether there is anything to decide yet.
+    pub(super) fn sampled_function(&self, state: &mut State, at: Position) -> bool {
+        let Some(id) = chain::recursive(&self.program, at) else { return false };
+        let of = Place::Function(id);
+        self.settle(of);
+        let (samples, counting) = {
+            let mut functions = self.functions.borrow_mut();
+            let function = functions.get_mut(id);
+            function.samples += 1;
+            match function.stage {
+                Stage::Ready(_) => {
+                    state.set_function_counter(id, 1);
+                    return false;
+                }
+                Stage::Refused => return false,
+                Stage::Analyzing | Stage::Building(_) => return true,
+                Stage::Counting => (function.samples, true),
+                Stage::Walked(_) => (function.samples, false),
+            }
+        };
+        let so_far = u64::from(samples) * PERIOD.as_micros() as u64;
+        match counting {
+            true if samples >= SAMPLES && self.pays(so_far, 0) => self.analyze(state, vec![of]),
+            true => {}
+            false => self.build_if(of, |instructions| self.pays(so_far, instructions)),
+        }
+        true
+    }
+
+    pub(super) fn has_function(&self, id: FunctionId) -> bool {
+        matches!(self.functions.borrow().0.get(&id), Some(FunctionState { stage: Stage::Ready(_), .. }))
+    }
+
+    /// Enters what was compiled, if it was; the frame stands at the function's first instruction.
+    pub(super) fn enter_function(&self, state: &mut State, id: FunctionId, at: Position) -> Option<Goes> {
+        let counting = matches!(self.functions.borrow().0.get(&id)?.stage, Stage::Counting);
+        if counting && self.options.choice == Choice::Forced {
+            self.force(state, Place::Function(id));
+        }
+        let (native, first) = {
+            let mut functions = self.functions.borrow_mut();
+            let FunctionState { stage: Stage::Ready(native), switched, .. } = functions.get_mut(id) else {
+                return None;
+            };
+            (Rc::clone(native), !std::mem::replace(switched, true))
+        };
+        state.set_function_counter(id, 1);
+        match self.tracing().apart(|| native.enter(state, at)) {
+            Left::NoRoom => None,
+            Left::By(_, goes) => {
+                if first {
+                    let (start, kind) = (start(Place::Function(id)), Variant::Sequential);
+                    self.log.event(|| Event::Switched { start, kind });
+                }
+                Some(goes)
+            }
+        }
+    }
+}
