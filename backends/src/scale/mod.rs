@@ -19,6 +19,7 @@
 mod analysis;
 mod chain;
 mod functions;
+mod gain;
 pub mod parallel;
 mod samples;
 
@@ -45,7 +46,7 @@ use crate::native::{Left, Native, trips_left};
 use analysis::{Analysis, Prepared, Why};
 use chain::{Chains, Running};
 use functions::Functions;
-use parallel::{Alone, Parallel};
+use parallel::{Alone, Parallel, Turn};
 use samples::Samples;
 
 /// From one sample to the next.
@@ -412,10 +413,16 @@ impl<B: Backend + 'static> Scaling<B> {
         let (began_at, trips) = (Instant::now(), native.trips(at));
         let forced = self.options.choice == Choice::Forced;
         let of = Place::Loop(id);
-        let began = || self.log.event(|| Event::Switched { start: start(of), kind: Variant::Parallel });
+        let tell = |turn: Turn| match turn {
+            Turn::Parallel => self.log.event(|| Event::Switched { start: start(of), kind: Variant::Parallel }),
+            Turn::Back => {
+                let text = "several cores took longer than one; the next runs are made on one";
+                self.refuse(of, Variant::Parallel, &Why::new(text, self.header(id)));
+            }
+        };
         let divided = match (&parallel, &self.options.pool) {
             (Some(parallel), Some(pool)) => {
-                self.tracing().apart(|| parallel.run(&native, state, at, pool(), forced, began))
+                self.tracing().apart(|| parallel.run(&native, state, at, pool(), forced, tell))
             }
             _ => Err(Alone::Short),
         };
@@ -459,12 +466,15 @@ impl<B: Backend + 'static> Scaling<B> {
     /// Says once why an independent loop runs on one core; that it is short only when it stays so.
     fn stays_alone(&self, id: LoopId, parallel: &Parallel, alone: &Alone<'_>) {
         let lasting = self.options.choice == Choice::Forced || parallel.too_short();
-        if matches!(alone, Alone::Short) && !lasting || self.loops.borrow()[id.0 as usize].told {
+        if matches!(alone, Alone::Slower)
+            || matches!(alone, Alone::Short) && !lasting
+            || self.loops.borrow()[id.0 as usize].told
+        {
             return;
         }
         self.loops.borrow_mut()[id.0 as usize].told = true;
         let text = match alone {
-            Alone::Short => "its runs are too short for several cores".into(),
+            Alone::Slower | Alone::Short => "its runs are too short for several cores".into(),
             Alone::Check(check) => format!("what is checked when it starts does not hold: {check}"),
             Alone::Other(text) => (*text).into(),
         };

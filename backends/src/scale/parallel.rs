@@ -10,7 +10,7 @@
 use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
@@ -28,6 +28,7 @@ use scaly_tracer::region::{ExitKind, Op, Region, Type};
 use scaly_tracer::walker::{fold_int, fold_unary};
 
 use super::analysis::Why;
+use super::gain::{Gain, Next};
 use crate::lower::Leave;
 use crate::native::{Computed, Native};
 
@@ -61,6 +62,7 @@ pub struct Parallel {
     said: AtomicBool,
     /// Runs in a row that were too short.
     short: AtomicU32,
+    gain: Mutex<Gain>,
 }
 
 /// How it is known when a loop ends.
@@ -103,10 +105,20 @@ struct Ended {
     leave: Leave,
 }
 
+/// What becomes of a loop, told once each.
+pub enum Turn {
+    /// It goes on on all cores.
+    Parallel,
+    /// One core has turned out to be faster.
+    Back,
+}
+
 /// Why a run stays on one core.
 pub enum Alone<'a> {
     /// One core does it as soon.
     Short,
+    /// One core does it sooner: that has been said.
+    Slower,
     /// What was to be checked does not hold.
     Check(&'a str),
     Other(&'static str),
@@ -173,6 +185,7 @@ impl Parallel {
             stacks: Mutex::new(Vec::new()),
             said: AtomicBool::new(false),
             short: AtomicU32::new(0),
+            gain: Mutex::default(),
         })
     }
 
@@ -184,8 +197,8 @@ impl Parallel {
         }
     }
 
-    /// Runs the rest of the loop, which stands at its header, on all cores, where that is better and allowed. `began` is
-    /// called when it does so for the first time.
+    /// Runs the rest of the loop, which stands at its header, on all cores, where that is better and allowed. `tell` is
+    /// called where that is news.
     pub fn run(
         &self,
         native: &Native,
@@ -193,7 +206,7 @@ impl Parallel {
         at: Position,
         pool: &Pool,
         forced: bool,
-        began: impl FnOnce(),
+        tell: impl Fn(Turn),
     ) -> Result<Goes, Alone<'_>> {
         if self.condition().is_some() && !native.can_end_early() {
             return Err(Alone::Other("its condition is not found in what was compiled"));
@@ -217,6 +230,10 @@ impl Parallel {
         }
         if let Some(failed) = self.failing(slot, &begin.by) {
             return Err(Alone::Check(failed));
+        }
+        let next = if forced { Next::Divided } else { self.gain().next() };
+        if next == Next::Alone {
+            return Err(Alone::Slower);
         }
         let slots = if self.calls { slots } else { native.frame_slots() as usize };
         self.make_stacks(slots, pool.workers())
@@ -245,19 +262,24 @@ impl Parallel {
         };
         self.cost.store((cost * 16.0).max(1.0) as u64, Ordering::Relaxed);
         results.push(partial);
-        if done < trips && !worth(trips - done, cost) {
+        if done < trips && (next == Next::Trial || !worth(trips - done, cost)) {
+            let (start, rest) = (Instant::now(), trips - done);
             let mut partial = self.identities(&initial);
             if run.chunk(done, trips, &mut partial) != Status::Done {
                 return Ok(run.resume(at));
             }
             results.push(partial);
+            if next == Next::Trial && self.gain().tried(rest, start.elapsed().as_nanos() as f64) {
+                tell(Turn::Back);
+            }
         } else if done < trips {
             self.short.store(0, Ordering::Relaxed);
             if !self.said.swap(true, Ordering::Relaxed) {
-                began();
+                tell(Turn::Parallel);
             }
             let partials = InOrder::new(pool);
             let plan = Plan::new(trips - done).expect(cost);
+            let start = Instant::now();
             let status = pool.run(&plan, &|chunk: &scaly_runtime::pool::Chunk<'_>| {
                 let (lo, hi) = (done + chunk.lo, done + chunk.hi);
                 let ended = partials.with(chunk, || self.identities(&initial), |partial| run.chunk(lo, hi, partial));
@@ -269,9 +291,15 @@ impl Parallel {
             if status != Status::Done {
                 return Ok(run.resume(at));
             }
+            let rest = trips - done;
+            self.gain().divided(rest, start.elapsed().as_nanos() as f64, rest as f64 * cost);
             results.extend(partials.into_ordered().into_iter().map(|(_, _, partial)| partial));
         }
         Ok(run.finish(at, results))
+    }
+
+    fn gain(&self) -> MutexGuard<'_, Gain> {
+        self.gain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether its runs take so little time that one core does them as soon.
