@@ -107,10 +107,12 @@ impl Proof {
                     Atom::Trips(_) => true,
                     Atom::Iter(_) => false,
                 });
-                if !fixed || !self.at_least_zero(by.clone()) {
+                // Rows are walked up, or down.
+                let (far, up) = by.away()?;
+                if !fixed || !self.at_least_zero(far) {
                     return None;
                 }
-                true
+                up
             }
         };
         if up != high {

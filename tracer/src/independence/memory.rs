@@ -361,10 +361,7 @@ impl Memory<'_, '_> {
         let ((_, wide_x), (_, wide_y)) = (proof.extremes(self.forms, x.width)?, proof.extremes(self.forms, y.width)?);
         // Shifted against one another by something unknown.
         low_x.sub(&low_y)?.as_constant()?;
-        let by = match by.as_constant() {
-            Some(c) if c < 0 => by.scale(-1)?,
-            _ => by.clone(),
-        };
+        let (by, _) = by.away()?;
         let stride = by.mul(&self.trip.step)?;
         let spread_x = high_x.add(&wide_x)?.sub(&low_y)?;
         let spread_y = high_y.add(&wide_y)?.sub(&low_x)?;

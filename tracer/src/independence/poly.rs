@@ -50,6 +50,12 @@ impl Poly {
         Poly { terms: BTreeMap::from([(vec![atom], 1)]) }
     }
 
+    /// Without the sign that all of its terms have, and whether that is plus; with mixed signs it is taken as it is.
+    pub fn away(&self) -> Option<(Poly, bool)> {
+        let negative = !self.is_zero() && self.terms().all(|(_, c)| c < 0);
+        Some(if negative { (self.scale(-1)?, false) } else { (self.clone(), true) })
+    }
+
     /// Its value if it has no atoms.
     pub fn as_constant(&self) -> Option<i128> {
         match self.terms.len() {

@@ -181,8 +181,8 @@ impl Analysis<'_, '_> {
                 continue;
             }
             let name = self.names.slot(param.slot);
-            let web = self.web(param.value);
-            if web.values.len() == 1 && self.only_leaves(param.value) {
+            let web = self.web(param.value, param.slot);
+            if root.kind == LoopKind::Open && web.values.len() == 1 && self.only_leaves(param.value, param.slot) {
                 scalars.copied_out.push(CopiedOut { slot: param.slot, name });
                 continue;
             }
@@ -270,12 +270,13 @@ impl Analysis<'_, '_> {
         Some((growth.by, growth.narrow, assumes))
     }
 
-    /// Nobody in the loop reads it.
-    fn only_leaves(&self, value: Value) -> bool {
-        self.uses.get(value).iter().all(|u| matches!(u, Use::Exit { .. }))
+    /// Nobody in the loop reads it, nor does another slot keep it: what it is at the header of an iteration is what the
+    /// one before has left.
+    fn only_leaves(&self, value: Value, own: u16) -> bool {
+        self.uses.get(value).iter().all(|u| matches!(*u, Use::Exit { slot, .. } if slot == own))
     }
 
-    fn web(&self, param: Value) -> Web {
+    fn web(&self, param: Value, own: u16) -> Web {
         let region = self.region;
         let mut web = Web {
             start: param,
@@ -300,8 +301,9 @@ impl Analysis<'_, '_> {
                         self.reader(&mut web, inst, value, &mut todo);
                     }
                     Use::Param { param, .. } => todo.push(param),
-                    Use::Exit { from, exit, .. } => {
-                        if !matches!(region.exit(exit).kind, ExitKind::Done | ExitKind::Leave) {
+                    Use::Exit { from, exit, slot } => {
+                        // Another slot has what it was on the way.
+                        if slot != own || !matches!(region.exit(exit).kind, ExitKind::Done | ExitKind::Leave) {
                             web.reader.get_or_insert(self.names.end(from));
                         }
                     }
