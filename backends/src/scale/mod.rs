@@ -362,7 +362,17 @@ impl<B: Backend + 'static> Scaling<B> {
         state.set_loop_counter(id, 1);
         let (start, trips) = (Instant::now(), native.trips(at));
         let forced = self.options.choice == Choice::Forced;
-        let began = || self.log.event(|| Event::Switched { id, kind: Variant::Parallel });
+        let began = |first: bool| {
+            if first {
+                self.log.event(|| Event::Switched { id, kind: Variant::Parallel });
+            }
+            if let (Some(now), Some(pool)) = (self.log.now(), &self.options.pool) {
+                now.enters(id, pool().width());
+            }
+        };
+        if let Some(now) = self.log.now() {
+            now.enters(id, 1);
+        }
         let divided = match (&parallel, &self.options.pool) {
             (Some(parallel), Some(pool)) => {
                 self.tracing().apart(|| parallel.run(&native, state, at, pool(), forced, began))
@@ -499,6 +509,9 @@ impl<B: Backend + 'static> Above for Scaling<B> {
         let chain = self.chains.get_or_init(|| Chains::of(&self.program)).at(&self.program, at);
         if let Some(innermost) = chain.first() {
             self.loops.borrow_mut()[innermost.id.0 as usize].innermost += 1;
+            if let Some(now) = self.log.now() {
+                now.sampled(innermost.id);
+            }
         }
         for &Running { id, at } in &chain {
             self.settle(id);

@@ -157,7 +157,7 @@ impl Parallel {
     }
 
     /// Runs the rest of the loop, which stands at its header, on all cores, where that is better and allowed. `began` is
-    /// called when it does so for the first time.
+    /// called when it does so, with whether that is the first time.
     pub fn run(
         &self,
         native: &Native,
@@ -165,7 +165,7 @@ impl Parallel {
         at: Position,
         pool: &Pool,
         forced: bool,
-        began: impl FnOnce(),
+        began: impl FnOnce(bool),
     ) -> Result<Goes, Alone<'_>> {
         if !native.computes_only() {
             return Err(Alone::Other("a function that it calls is not compiled with it"));
@@ -221,9 +221,7 @@ impl Parallel {
             results.push(partial);
         } else if done < trips {
             self.short.store(0, Ordering::Relaxed);
-            if !self.said.swap(true, Ordering::Relaxed) {
-                began();
-            }
+            began(!self.said.swap(true, Ordering::Relaxed));
             let partials = InOrder::new(pool);
             let plan = Plan::new(trips - done).expect(cost);
             let status = pool.run(&plan, &|chunk: &scaly_runtime::pool::Chunk<'_>| {
