@@ -493,6 +493,21 @@ mod tests {
     }
 
     #[test]
+    fn only_an_ordinary_run_has_a_page() {
+        for words in [&["--live", "a"][..], &["--live", "--stats", "-e", "a"], &["--threads=2", "--live", "-"]] {
+            let got = read(words).unwrap();
+            assert_eq!((got.action, got.options.live), (Action::Run, true), "{words:?}");
+        }
+        assert!(!read(&["a", "--live"]).unwrap().options.live, "it is the program's");
+        let wrong = |words: &[&str]| read(words).unwrap_err();
+        assert_eq!(wrong(&["check", "--live", "a"]), "--live belongs to running a program, not to 'scaly check'");
+        assert_eq!(wrong(&["--live", "dump", "a"]), "--live belongs to running a program, not to 'scaly dump'");
+        assert_eq!(wrong(&["explain", "--live", "a"]), "--live belongs to running a program, not to 'scaly explain'");
+        assert_eq!(wrong(&["--oracle", "--live", "a"]), "--live belongs to an ordinary run, not to '--oracle'");
+        assert_eq!(wrong(&["--live=1", "a"]), "--live takes no value");
+    }
+
+    #[test]
     fn threads_are_a_number() {
         assert_eq!(read(&["--threads", "16", "a"]).unwrap().options.run.threads, Some(16));
         for bad in ["0", "x", "-1", "1025", "", "1.5"] {

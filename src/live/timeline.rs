@@ -89,14 +89,16 @@ impl Timeline {
         self.stretch
     }
 
+    /// Until the last look at what changed.
     pub fn points(&self) -> Vec<Point> {
-        let point = |part: &Part| {
-            let seconds: f64 = part.seconds.iter().sum();
+        let starts = (0..).map(|i| f64::from(i) * self.stretch);
+        let known = self.parts.iter().zip(starts).filter(|(_, start)| *start < self.looked);
+        let point = |(part, start): (&Part, f64)| {
             let tiers = Tier::ALL.into_iter().zip(part.seconds);
             let (tier, _) = tiers.max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((Tier::Interpreted, 0.0));
-            Point { pixels_per_second: if seconds > 0.0 { part.pixels / seconds } else { 0.0 }, tier }
+            Point { pixels_per_second: part.pixels / self.stretch.min(self.looked - start), tier }
         };
-        self.parts.iter().map(point).collect()
+        known.map(point).collect()
     }
 
     /// Of the last half second before the last look at what changed, or of all if that is less.
