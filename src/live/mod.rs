@@ -13,7 +13,9 @@ mod server;
 mod show;
 mod timeline;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -21,17 +23,19 @@ use scaly_interp::interpreter::Ended;
 
 use crate::command::reason;
 use crate::engine::{Compiled, Watcher};
+use request::Address;
 use server::Server;
 use show::{End, Show};
 
-/// Bytes of the secret in the page's address.
+/// Bytes of the secret in the page's address, and where they are from.
 const SECRET: usize = 18;
+const RANDOM: &str = "/dev/urandom";
 
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
-    #[error("--live: the system gives no random numbers for the page's address: {0}")]
-    Random(getrandom::Error),
+    #[error("--live: there are no random numbers for the page's address: {RANDOM}: {}", reason(.0))]
+    Random(io::Error),
     #[error("--live: there is no port for the page: {}", reason(.0))]
     Port(io::Error),
     #[error("--live: there is no thread for the page: {}", reason(.0))]
@@ -41,6 +45,7 @@ pub enum LiveError {
 /// A page that is served.
 pub struct Live {
     show: Arc<Show>,
+    address: Address,
     server: Server,
     watching: JoinHandle<()>,
 }
@@ -48,19 +53,21 @@ pub struct Live {
 impl Live {
     /// Serves the page of a program that is about to run.
     pub fn start(name: String, compiled: &Compiled) -> Result<Live, LiveError> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(LiveError::Port)?;
+        let port = listener.local_addr().map_err(LiveError::Port)?.port();
         let mut secret = [0u8; SECRET];
-        getrandom::fill(&mut secret).map_err(LiveError::Random)?;
+        File::open(RANDOM).and_then(|mut file| file.read_exact(&mut secret)).map_err(LiveError::Random)?;
         let token = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let address = Address { port, token };
         let show = Arc::new(Show::new(name, compiled));
-        let server = Server::start(token, show.clone())?;
+        let server = Server::start(listener, address.clone(), show.clone()).map_err(LiveError::Thread)?;
         let own = show.clone();
-        // Dropped where there is none: the port is closed then.
         let watching = server::builder("scaly-live-watch").spawn(move || own.watch()).map_err(LiveError::Thread)?;
-        Ok(Live { show, server, watching })
+        Ok(Live { show, address, server, watching })
     }
 
     pub fn url(&self) -> String {
-        self.server.url()
+        self.address.url()
     }
 
     /// Whether the program makes an Image anywhere.
@@ -73,7 +80,8 @@ impl Live {
         Watcher { follower: self.show.follower.clone(), screen: self.show.pictures.clone() }
     }
 
-    /// Shows the pages that are there how the program ended, for two seconds at most, and closes the port.
+    /// Shows the pages that are there how the program ended, for two seconds at most. The port is closed with the
+    /// process, which is to end now.
     pub fn end(self, ended: Option<&Ended>) {
         let end = match ended {
             Some(Ended::Status(status)) => End { status: *status & 0xff, error: None },

@@ -4,13 +4,12 @@
 //! them holds a lock that the program waits for longer than a look at a picture takes.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, Builder, JoinHandle};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use super::LiveError;
 use super::request::{Address, LONGEST, Refusal};
 use super::show::{Answer, Show};
 
@@ -23,11 +22,8 @@ const READING: Duration = Duration::from_secs(5);
 /// Bytes of a thread's stack: 6 KB are used, most of them for headers.
 const STACK: usize = 128 << 10;
 
-pub struct Server {
-    address: Address,
-    shared: Arc<Shared>,
-    accepting: Option<JoinHandle<()>>,
-}
+/// Answers as long as it is there.
+pub struct Server(Arc<Shared>);
 
 struct Shared {
     address: Address,
@@ -38,38 +34,25 @@ struct Shared {
 }
 
 impl Server {
-    /// Takes a port of this machine that is free, for itself only, and answers from now on.
-    pub fn start(token: String, show: Arc<Show>) -> Result<Server, LiveError> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(LiveError::Port)?;
-        let port = listener.local_addr().map_err(LiveError::Port)?.port();
-        let address = Address { port, token };
+    /// Takes connections from now on. The thread that does is never waited for: it sleeps in the system.
+    pub fn start(listener: TcpListener, address: Address, show: Arc<Show>) -> io::Result<Server> {
         let shared = Arc::new(Shared {
-            address: address.clone(),
+            address,
             show,
             closing: AtomicBool::new(false),
             connections: Mutex::new(0),
             fewer: Condvar::new(),
         });
         let own = shared.clone();
-        let accepting = builder("scaly-live").spawn(move || own.accept(&listener)).map_err(LiveError::Thread)?;
-        Ok(Server { address, shared, accepting: Some(accepting) })
-    }
-
-    pub fn url(&self) -> String {
-        self.address.url()
+        builder("scaly-live").spawn(move || own.accept(&listener))?;
+        Ok(Server(shared))
     }
 }
 
 impl Drop for Server {
-    /// Closes the port. What is being answered is not waited for.
     fn drop(&mut self) {
-        self.shared.closing.store(true, Ordering::SeqCst);
-        self.shared.fewer.notify_all();
-        // Wakes it up.
-        let woken = TcpStream::connect((Ipv4Addr::LOCALHOST, self.address.port)).is_ok();
-        if let Some(accepting) = self.accepting.take().filter(|_| woken) {
-            let _ = accepting.join();
-        }
+        self.0.closing.store(true, Ordering::SeqCst);
+        self.0.fewer.notify_all();
     }
 }
 
@@ -82,7 +65,8 @@ impl Shared {
         while !self.closing.load(Ordering::SeqCst) {
             let Ok((stream, _)) = listener.accept() else {
                 // No more descriptors, mostly: some will be given back.
-                thread::sleep(Duration::from_millis(20));
+                let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+                let _ = self.fewer.wait_timeout(connections, Duration::from_millis(20));
                 continue;
             };
             if !self.wait_for_room() {
@@ -92,7 +76,7 @@ impl Shared {
             let serve = move || {
                 // A connection that breaks is the other's business.
                 let _ = own.serve(&stream);
-                let _ = stream.shutdown(Shutdown::Both);
+                drop(stream);
                 own.ends();
             };
             // Where there is no thread for it, it is closed.
@@ -126,6 +110,7 @@ impl Shared {
             match self.address.read(&bytes) {
                 Ok(Some(request)) => {
                     write(stream, "200 OK", &self.show.answer(request.asked), request.more)?;
+                    self.show.answered(request.asked);
                     if !request.more {
                         return Ok(());
                     }
@@ -155,7 +140,6 @@ impl Shared {
     /// Reads some of what is left, since a connection that is closed before loses its answer.
     fn drain(&self, mut stream: &TcpStream, bytes: &[u8], refusal: Refusal) -> io::Result<()> {
         if refusal == Refusal::TooLong || bytes.len() >= LONGEST {
-            stream.shutdown(Shutdown::Write)?;
             stream.set_read_timeout(Some(Duration::from_millis(100)))?;
             let mut rest = [0; 4096];
             for _ in 0..16 {

@@ -213,10 +213,14 @@ impl Show {
                 let body = picture.map(|picture| picture.since(after)).unwrap_or_default();
                 Answer { kind: "application/octet-stream", body }
             }
-            Asked::Seen { page } => {
-                self.guests.sees(page);
-                Answer::text("")
-            }
+            Asked::Seen { .. } => Answer::text(""),
+        }
+    }
+
+    /// The answer has been sent.
+    pub fn answered(&self, asked: Asked) {
+        if let Asked::Seen { page } = asked {
+            self.guests.sees(page);
         }
     }
 
