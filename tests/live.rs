@@ -406,6 +406,27 @@ fn a_port_that_is_not_to_be_had_ends_it_before_the_program() {
     assert_eq!(error, expected);
 }
 
+#[test]
+fn a_thread_that_is_not_to_be_had_ends_it_before_the_program() {
+    // The limit is of a user's threads, and none for the superuser: another user, who may not see this folder, runs a copy.
+    let program = "println(Image(3, 3).width)";
+    let copy = std::env::temp_dir().join(format!("scaly-live-{}", std::process::id()));
+    std::fs::copy(env!("CARGO_BIN_EXE_scaly"), &copy).expect("a copy");
+    let user = Command::new("id").arg("-u").output().expect("a user").stdout;
+    let words: &[&str] = match user.as_slice() {
+        b"0\n" => &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "prlimit", "--nproc=1:1"],
+        _ => &["prlimit", "--nproc=1:1"],
+    };
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).arg(&copy).args(["--live", "-e", program]).current_dir("/");
+    let outcome = finish(command, "");
+    let _ = std::fs::remove_file(&copy);
+    let Outcome { status, output, error, .. } = outcome.expect("it ends");
+    assert_eq!((status, output.as_str()), (Some(1), ""), "{error}");
+    let reason = "there is no thread for the page: Resource temporarily unavailable";
+    assert_eq!(error, format!("scaly: --live: {reason}\n  help: the program runs without --live\n"));
+}
+
 /// `SCALY_CHROMIUM` names the browser, which then must be there; else one is used where there is one.
 fn browser() -> Option<PathBuf> {
     let named = std::env::var_os("SCALY_CHROMIUM").map(PathBuf::from);

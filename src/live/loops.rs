@@ -128,13 +128,16 @@ impl Loops {
     }
 
     /// Those that took the most time first, after a run of so many seconds.
-    pub fn lines(&mut self, statistics: &Statistics, seconds: f64) -> Vec<LoopLine> {
+    pub fn lines(&self, statistics: &Statistics, seconds: f64) -> Vec<LoopLine> {
+        self.shown().into_iter().map(|id| self.line(id, statistics, seconds)).collect()
+    }
+
+    fn shown(&self) -> Vec<LoopId> {
         let mut ids: Vec<LoopId> = self.rows.keys().copied().filter(|&id| self.has_source(id)).collect();
         let time = |id: &LoopId| self.rows[id].seconds;
         ids.sort_by(|a, b| time(b).total_cmp(&time(a)));
         ids.truncate(SHOWN);
-        self.judge(&ids);
-        ids.into_iter().map(|id| self.line(id, statistics, seconds)).collect()
+        ids
     }
 
     /// Whether a programmer wrote it; of the library's, those that take time.
@@ -148,11 +151,11 @@ impl Loops {
         (file, file.line_column(span.start).0)
     }
 
-    /// Judges those that have not been: a fraction of a millisecond for each, once.
-    fn judge(&mut self, ids: &[LoopId]) {
+    /// Judges those of them that have not been. It calls itself as deeply as a program's routines do.
+    pub fn judge(&mut self) {
         let program = self.program.clone();
         let mut judge = None;
-        for &id in ids {
+        for id in self.shown() {
             if self.rows[&id].judged.is_some() {
                 continue;
             }

@@ -31,6 +31,9 @@ use show::{End, Show};
 const SECRET: usize = 18;
 const RANDOM: &str = "/dev/urandom";
 
+/// Bytes of the stack of who watches, as of who judges loops for a run: address space, of which little is used.
+const STACK: usize = 16 << 20;
+
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
@@ -62,7 +65,10 @@ impl Live {
         let show = Arc::new(Show::new(name, compiled));
         let server = Server::start(listener, address.clone(), show.clone()).map_err(LiveError::Thread)?;
         let own = show.clone();
-        let watching = server::builder("scaly-live-watch").spawn(move || own.watch()).map_err(LiveError::Thread)?;
+        let watching = server::builder("scaly-live-watch")
+            .stack_size(STACK)
+            .spawn(move || own.watch())
+            .map_err(LiveError::Thread)?;
         Ok(Live { show, address, server, watching })
     }
 
@@ -88,8 +94,9 @@ impl Live {
             Some(Ended::Error(error)) => End { status: 1, error: Some(error.message.clone()) },
             None => End { status: 1, error: Some("it could not run".into()) },
         };
-        self.show.end(end);
+        self.show.stop();
         let _ = self.watching.join();
+        self.show.end(end);
         self.show.guests.leave();
         drop(self.server);
     }

@@ -194,3 +194,43 @@ impl Film {
         self.ended.store(true, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn followed(pictures: &Pictures) -> Vec<u64> {
+        pictures.inner().all.iter().map(|picture| picture.id).collect()
+    }
+
+    #[test]
+    fn of_many_pictures_the_shown_and_the_new_ones_are_followed() {
+        let pictures = Pictures::default();
+        for _ in 0..2000 {
+            pictures.picture(3, 2);
+        }
+        let ids = followed(&pictures);
+        assert_eq!((ids.len(), ids[0], ids[1]), (MOST_PICTURES, 1, 2000 - 254));
+        assert_eq!((pictures.made(), pictures.shown().map(|picture| picture.id)), (2000, Some(1)));
+    }
+
+    #[test]
+    fn of_large_pictures_there_are_fewer() {
+        let pictures = Pictures::default();
+        (0..5).for_each(|_| drop(pictures.picture(1920, 1080)));
+        assert_eq!(followed(&pictures), [1, 5]);
+    }
+
+    /// The figure at [`MOST_PICTURES`]: `cargo test --release what_many_looks_take -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "measures"]
+    fn what_many_looks_take() {
+        let pictures = Pictures::default();
+        (0..MOST_PICTURES).for_each(|_| drop(pictures.picture(1, 1)));
+        for _ in 0..5 {
+            let begun = Instant::now();
+            pictures.look();
+            println!("{:?} for each", begun.elapsed() / MOST_PICTURES as u32);
+        }
+    }
+}

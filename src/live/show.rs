@@ -1,6 +1,6 @@
 //! What there is to see of a run, kept up to date by one thread and asked for by others.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,8 @@ pub struct Show {
     begun: Instant,
     progress: Mutex<Progress>,
     pages: AtomicU64,
+    /// Somebody has asked for the state.
+    asked: AtomicBool,
     /// No more looks are wanted.
     over: Mutex<bool>,
     ends: Condvar,
@@ -131,6 +133,7 @@ impl Show {
                 ended: None,
             }),
             pages: AtomicU64::new(0),
+            asked: AtomicBool::new(false),
             over: Mutex::new(false),
             ends: Condvar::new(),
         }
@@ -160,9 +163,25 @@ impl Show {
                 let cost = os::thread_time().saturating_sub(before);
                 due = self.begun.elapsed() + (cost * REST).clamp(SELDOM, LONGEST_REST);
             }
+            self.judge();
             let pause = (self.begun.elapsed() / SHARE).clamp(OFTEN, SELDOM);
             (over, _) = self.ends.wait_timeout(over, pause).unwrap_or_else(PoisonError::into_inner);
         }
+        self.judge();
+    }
+
+    /// Finds out what keeps loops from more, once somebody wants to know: less than 10 ms for the raytracer's
+    /// (`scaly explain --static` against `scaly check`), once for each.
+    fn judge(&self) {
+        if self.asked.load(Ordering::Relaxed) {
+            self.progress().loops.judge();
+        }
+    }
+
+    /// The program has ended: who watches is to stop.
+    pub fn stop(&self) {
+        *self.over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.ends.notify_all();
     }
 
     /// Takes in what runs.
@@ -186,10 +205,8 @@ impl Show {
         progress.pixels += changed;
     }
 
-    /// The program has ended: there is one more look, and no other one.
+    /// The program has ended, and nobody watches any more: there is a last look.
     pub fn end(&self, end: End) {
-        *self.over.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.ends.notify_all();
         let before = self.progress().doing;
         self.follow(before);
         self.look();
@@ -205,6 +222,7 @@ impl Show {
             }
             Asked::State { page } => {
                 self.guests.asks(page);
+                self.asked.store(true, Ordering::Relaxed);
                 // Serializing plain data with keys of text does not fail.
                 Answer { kind: "application/json", body: serde_json::to_vec(&self.state()).unwrap_or_default() }
             }
@@ -226,7 +244,7 @@ impl Show {
 
     fn state(&self) -> State<'_> {
         let statistics = self.statistics();
-        let mut progress = self.progress();
+        let progress = self.progress();
         let now = progress.now;
         // Behind the lock of what says that it has ended, so that it is the last one then.
         let picture = self.pictures.shown().map(|picture| {
