@@ -173,7 +173,8 @@ fn a_picture_grows_and_the_last_one_arrives() {
     };
     assert!(grown >= 3, "it grew {grown} times");
     assert!(tiers.contains("parallel") && tiers.len() >= 2, "{tiers:?}");
-    assert_eq!(last["pixels"], 490_000, "each was written once, and none as black as before");
+    // Each was written once, none as black as before; one that was seen between two of its colours counts twice.
+    assert!((490_000..490_200).contains(&pixels), "{pixels}");
     assert_eq!((&last["ended"]["status"], &last["ended"]["error"]), (&0.into(), &Value::Null));
     let loops = last["loops"].as_array().expect("loops");
     let filling = loops.iter().find(|each| each["source"] == "for i in 0..pixels.length() {").expect("the loop");
@@ -233,6 +234,8 @@ exit(7)";
         &["--jit", "hot=1,hot_exit=1", "-e", copies],
         &["-e", "let a = Image(-1, 4)"],
         &["-e", "let a = Image(3037000500, 3037000500)"],
+        // Two pixels, as far as 64 bits go.
+        &["-e", "let a = Image(3, 6148914691236517206)\nprint(a.pixels.length())"],
         &["--memory-limit", "64M", "-e", "let a = Image(5000, 5000)"],
         &["-e", "let a = Image(0, 9)\nprint(a.pixels.length())"],
         &["-e", "1 + 1"],
@@ -408,7 +411,8 @@ fn a_port_that_is_not_to_be_had_ends_it_before_the_program() {
 
 #[test]
 fn a_thread_that_is_not_to_be_had_ends_it_before_the_program() {
-    // The limit is of a user's threads, and none for the superuser: another user, who may not see this folder, runs a copy.
+    // The limit is of a user's threads, and none for the superuser: another user, who may not see this folder, runs a
+    // copy.
     let program = "println(Image(3, 3).width)";
     let copy = std::env::temp_dir().join(format!("scaly-live-{}", std::process::id()));
     std::fs::copy(env!("CARGO_BIN_EXE_scaly"), &copy).expect("a copy");

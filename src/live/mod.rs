@@ -1,8 +1,9 @@
-//! `scaly --live`: a page on this machine that shows the picture of a running program as it fills, and how the program runs.
+//! `scaly --live`: a page on this machine that shows the picture of a running program as it fills, and how the program
+//! runs.
 //!
 //! Nothing of it is a part of the program: its pictures are read by another thread through windows
-//! ([`scaly_runtime::memory::Window`]), and what it does is followed by what the trace log says. So it runs as it would, in
-//! all tiers, and only makes its pictures' pixels in a place of their own.
+//! ([`scaly_runtime::memory::Window`]), and what it does is followed by what the trace log says. So it runs as it
+//! would, in all tiers, and only makes its pictures' pixels in a place of their own.
 
 mod guests;
 mod loops;

@@ -1,7 +1,7 @@
 //! The server of the page: a thread that accepts connections, and one for each of them as long as it lasts.
 //!
-//! Whatever comes in, the program is not disturbed: connections, their requests and their time are bounded, and no thread of
-//! them holds a lock that the program waits for longer than a look at a picture takes.
+//! Whatever comes in, the program is not disturbed: connections, their requests and their time are bounded, and no
+//! thread of them holds a lock that the program waits for longer than a look at a picture takes.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use super::show::{Answer, Show};
 const MOST: usize = 32;
 /// How long a connection may be silent: a page asks ten times a second.
 const SILENCE: Duration = Duration::from_secs(2);
-/// How long an answer may take to be read; 8 MB, the largest one, take 10 ms.
+/// How long an answer may take to be read; 8 MB, the largest one, take 40 ms.
 const READING: Duration = Duration::from_secs(5);
 /// Bytes of a thread's stack. In an optimized build all of `tests/live.rs` runs with 24 KiB.
 const STACK: usize = 128 << 10;

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use scaly_interp::bytecode::{Instruction, Opcode};
 use scaly_interp::program::Program;
+use scaly_interp::routine::Routine;
 use scaly_runtime::os;
 use scaly_tracer::log::{Follower, Statistics};
 use scaly_tracer::now::Doing;
@@ -21,8 +23,8 @@ use crate::explain::Tier;
 /// Version of the state's JSON.
 const SCHEMA: u32 = 1;
 
-/// From one time that it is asked what runs to the next: a fiftieth of the time so far, within these. A program that has
-/// just begun goes through all tiers in a tenth of a second. To ask takes 10 µs.
+/// From one time that it is asked what runs to the next: a fiftieth of the time so far, within these. A program that
+/// has just begun goes through all tiers in a tenth of a second. To ask takes 10 µs.
 const OFTEN: Duration = Duration::from_millis(5);
 const SELDOM: Duration = Duration::from_millis(20);
 const SHARE: u32 = 50;
@@ -281,8 +283,6 @@ impl Show {
 
 /// Whether a program can make an Image at all.
 fn has_pictures(program: &Program) -> bool {
-    use scaly_interp::bytecode::Opcode;
-    use scaly_interp::routine::Routine;
-    let routines = program.code.iter().filter(|inst| inst.op == Opcode::Runtime);
-    routines.map(|inst| inst.x).any(|number| Routine::from_number(number) == Some(Routine::PictureNew))
+    let makes = |inst: &Instruction| Routine::from_number(inst.x) == Some(Routine::PictureNew);
+    program.code.iter().any(|inst| inst.op == Opcode::Runtime && makes(inst))
 }

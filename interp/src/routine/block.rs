@@ -149,9 +149,9 @@ pub(super) fn picture_copy(state: &mut State, s: Slots) -> Outcome {
     }
 }
 
-/// Where somebody watches.
+/// Where somebody watches. A product that wrapped around is the size of no picture.
 fn window(state: &State, width: i64, height: i64, bytes: u64) -> Option<Arc<Window>> {
-    let screen = state.screen.as_ref().filter(|_| bytes > 0)?;
+    let screen = state.screen.as_ref().filter(|_| bytes > 0 && width.checked_mul(height).is_some())?;
     screen.picture(usize::try_from(width).ok()?, usize::try_from(height).ok()?)
 }
 

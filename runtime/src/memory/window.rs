@@ -3,9 +3,10 @@
 //! The program knows nothing of it: its stores are the usual ones, in whatever tier. What is seen is a value that each
 //! word has or had, of no common moment; that is enough to show it, and for nothing else.
 //!
-//! A window is closed before the memory of its block is used for anything else, unmapped or moved, and closing waits for
-//! whoever is looking. So what is looked at is always mapped, and always the block's. Only large blocks have windows
-//! ([`super::alloc_shown`]), since those alone always end in a call: the short ways of compiled code know small ones only.
+//! A window is closed before the memory of its block is used for anything else, unmapped or moved, and closing waits
+//! for whoever is looking. So what is looked at is always mapped, and always the block's. Only large blocks have
+//! windows ([`super::alloc_shown`]), since those alone always end in a call: the short ways of compiled code know small
+//! ones only.
 
 use std::ptr::NonNull;
 use std::slice;
@@ -69,9 +70,10 @@ impl Window {
 
 impl Contents {
     fn words(&self) -> &[AtomicU32] {
-        // SAFETY: mapped and aligned as long as the window is open, by the promise of `open`, and nobody closes it under
-        // the lock that the caller holds. The program's own stores are plain ones of other instructions, mostly of compiled
-        // code: a word is an aligned part of an `f32` or of nothing, which this machine stores and loads as a whole.
+        // SAFETY: mapped and aligned as long as the window is open, by the promise of `open`, and nobody closes it
+        // under the lock that the caller holds. The program's own stores are plain ones of other instructions, mostly
+        // of compiled code: a word is an aligned part of an `f32` or of nothing, which this machine stores and loads as
+        // a whole.
         unsafe { slice::from_raw_parts(self.base.as_ptr(), self.words) }
     }
 }
