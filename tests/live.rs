@@ -397,7 +397,16 @@ fn a_port_that_is_not_to_be_had_ends_it_before_the_program() {
     let mut command = scaly();
     command.args(["--live", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the command starts");
-    // It waits for the program; from now on it gets no descriptors.
+    // It waits for the program: its only system call is reading standard input. From now on it gets no descriptors.
+    let waits = || {
+        let call = std::fs::read_to_string(format!("/proc/{}/syscall", child.id()));
+        call.is_ok_and(|call| call.starts_with("0 0x0 "))
+    };
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !waits() {
+        assert!(Instant::now() < deadline, "it does not read");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let limit = Command::new("prlimit").args(["--pid", &child.id().to_string(), "--nofile=3:3"]).status();
     assert!(limit.expect("util-linux is there").success());
     child.stdin.take().expect("standard input").write_all(b"println(5)\nlet a = Image(1, 1)").expect("sent");
