@@ -450,7 +450,7 @@ fn browser() -> Option<PathBuf> {
 
 /// What a browser has of the page after so many milliseconds of its own time, which stands still while it waits.
 fn visit(browser: &Path, running: &Running, name: &str, budget: u32, what: &str) -> String {
-    let profile = scratch(&format!("{name}-profile"));
+    let profile = scratch(&format!("{name}-{}-profile", std::process::id()));
     let _ = std::fs::remove_dir_all(&profile);
     let mut command = Command::new(browser);
     command
