@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Pixels that are looked at of one picture at most, a full screen of 1920 by 1080: 25 MB, and 3 to 5 ms of a core to look
-/// at all of them, up to 10 if all have changed, 20 to 45 for the first time (`what_a_look_takes` below). Of a larger one
-/// every second, third … of every second, third … line.
+/// Pixels that are looked at of one picture at most, a full screen of 1920 by 1080: 25 MB, and 3 to 5 ms of a core to
+/// look at all of them, up to 10 if all have changed, 20 to 45 for the first time (`what_a_look_takes` below). Of a
+/// larger one every second, third … of every second, third … line.
 pub const MOST: usize = 1920 * 1080;
 
 /// What a browser draws at most, either way.
@@ -62,8 +62,8 @@ impl Frame {
         Frame { shape, seen: vec![[0; PIXEL]; shape.pixels()], changed: vec![0; shape.rows], version: 0 }
     }
 
-    /// Takes in what the pixels are now, which is `version` where they differ; gives how many do. One of whose colours some
-    /// are not written yet differs twice.
+    /// Takes in what the pixels are now, which is `version` where they differ; gives how many do. One of whose colours
+    /// some are not written yet differs twice.
     pub fn look(&mut self, words: &[AtomicU32], version: u32) -> u64 {
         let Shape { width, step, columns, .. } = self.shape;
         let mut all = 0;

@@ -24,8 +24,7 @@ use crate::explain::Tier;
 const SCHEMA: u32 = 1;
 
 /// From one time that it is asked what runs to the next: a fiftieth of the time so far, within these. A program that
-/// has just begun goes through all tiers in a tenth of a second. To ask takes 20 µs,
-/// 0.1 % of a core in the long run.
+/// has just begun goes through all tiers in a tenth of a second. To ask takes 20 µs, 0.1 % of a core in the long run.
 const OFTEN: Duration = Duration::from_millis(5);
 const SELDOM: Duration = Duration::from_millis(20);
 const SHARE: u32 = 50;

@@ -138,7 +138,8 @@ pub(super) fn picture_copy(state: &mut State, s: Slots) -> Outcome {
     let bytes = (length * s.word(3)) as u64;
     // Its array may have been made longer or shorter since.
     let whole = width.checked_mul(height) == Some(length);
-    let Some(window) = window(state, width, height, bytes).filter(|_| whole) else { return array_copy(state, s) };
+    let window = if whole { window(state, width, height, bytes) } else { None };
+    let Some(window) = window else { return array_copy(state, s) };
     match shown(state, s.region(0), bytes, window) {
         Ok(block) => {
             // SAFETY: the array has so many bytes, and so has the new block.
