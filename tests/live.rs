@@ -301,18 +301,25 @@ Time.sleep(0.7)
 b.set(1, 0, Pixel(0.0, 1.0, 0.0))
 Time.sleep(0.7)
 short()
-Time.sleep(0.7)",
+Time.sleep(0.7)
+var d = b
+d.pixels[14] = Pixel(0.0, 0.0, 1.0)
+Time.sleep(0.7)
+b.set(2, 0, Pixel(0.0, 0.0, 1.0))
+print(b.pixels[14].b + d.pixels[14].b)",
     ]);
-    let mut widths = Vec::new();
+    let mut shown = Vec::new();
     loop {
         let state = running.state().expect("a state");
-        widths.extend(state["picture"]["width"].as_u64());
+        let picture = &state["picture"];
+        shown.extend(picture["id"].as_u64().zip(picture["width"].as_u64()));
         if !state["ended"].is_null() {
             break;
         }
     }
-    widths.dedup();
-    assert_eq!(widths, [4, 5, 6]);
+    shown.dedup();
+    // The last one is a copy of the second, until that one is written again.
+    assert_eq!(shown, [(1, 4), (2, 5), (3, 6), (4, 5), (2, 5)]);
     running.get("seen?page=1");
     assert_eq!(running.end().0, Some(0));
 }

@@ -16,8 +16,8 @@ use super::picture::{Frame, MOST, Shape};
 const MOST_TOGETHER: usize = 2 * MOST;
 /// Pictures that are looked at: to ask one that has ended takes 25 ns.
 const MOST_PICTURES: usize = 256;
-/// Pictures that come and go faster, and are not shown, are not looked at when they end: copying a full screen takes
-/// the program 10 ms, as long as filling it with a colour does.
+/// Pictures that come and go faster than this, one after the other, and are not shown, are not looked at when they end:
+/// copying a full screen takes the program 10 ms, as long as filling it with a colour does.
 const ENDS: Duration = Duration::from_millis(25);
 
 #[derive(Default)]
@@ -63,6 +63,9 @@ struct Film {
     changed: AtomicU64,
     shown: AtomicBool,
     ended: AtomicBool,
+    /// There were too many.
+    forgotten: AtomicBool,
+    made: Instant,
     common: Arc<Common>,
 }
 
@@ -74,6 +77,8 @@ impl Screen for Pictures {
             changed: AtomicU64::new(0),
             shown: AtomicBool::new(false),
             ended: AtomicBool::new(false),
+            forgotten: AtomicBool::new(false),
+            made: Instant::now(),
             common: self.common.clone(),
         });
         let last = film.clone();
@@ -148,7 +153,7 @@ impl Inner {
                 (!film.ended.load(Ordering::Relaxed), film.frame().as_ref().map_or(0, |frame| frame.version))
             };
             let Some((at, _)) = others.min_by_key(age) else { return };
-            self.all.remove(at);
+            self.all.remove(at).film.forgotten.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -186,7 +191,8 @@ impl Film {
     fn ends(&self, words: &[AtomicU32]) {
         let now = self.common.begun.elapsed();
         let before = Duration::from_micros(self.common.ended.load(Ordering::Relaxed));
-        if self.shown() || now.saturating_sub(before) >= ENDS || before.is_zero() {
+        let fleeting = self.made.elapsed() < ENDS && now.saturating_sub(before) < ENDS && !before.is_zero();
+        if self.shown() || !fleeting && !self.forgotten.load(Ordering::Relaxed) {
             self.look(words);
             let micros = self.common.begun.elapsed().as_micros() as u64;
             self.common.ended.store(micros.max(1), Ordering::Relaxed);
