@@ -2,6 +2,7 @@
 //!
 //! The only place that knows all tiers: the interpreter, native traces, and loops compiled whole.
 
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,14 +11,14 @@ use scaly_asm::{Watch, X64};
 use scaly_backends::scale::parallel::HELPER_STACK;
 use scaly_backends::scale::{self, Scaling};
 use scaly_interp::dump::Printer;
-use scaly_interp::interpreter::{self, Finished, RunError, World};
+use scaly_interp::interpreter::{self, Finished, RunError, Screen, World};
 use scaly_interp::oracle::{self, Report};
 use scaly_interp::program::Program;
 use scaly_runtime::heap::Stretch;
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_runtime::os;
 use scaly_runtime::pool::{Pool, PoolOptions};
-use scaly_tracer::log::{self, Log, Statistics};
+use scaly_tracer::log::{self, Follower, Log, Statistics};
 use scaly_tracer::manager::{Make, Tracing};
 use scaly_tracer::parameters::Parameters;
 
@@ -60,6 +61,22 @@ pub struct RunOptions {
     pub threads: Option<usize>,
     /// Who is told of native code.
     pub observers: observers::Options,
+    /// Who watches the run while it lasts.
+    pub watcher: Option<Watcher>,
+}
+
+/// Another thread that follows a run.
+#[derive(Clone)]
+pub struct Watcher {
+    pub follower: Follower,
+    /// It looks at the program's pictures.
+    pub screen: Arc<dyn Screen>,
+}
+
+impl fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watcher").finish_non_exhaustive()
+    }
 }
 
 impl Default for RunOptions {
@@ -73,6 +90,7 @@ impl Default for RunOptions {
             statistics: false,
             threads: None,
             observers: observers::Options::default(),
+            watcher: None,
         }
     }
 }
@@ -200,8 +218,9 @@ pub fn run(compiled: &Compiled, arguments: Vec<String>, options: &RunOptions) ->
 pub fn run_in(compiled: &Compiled, world: World, options: &RunOptions) -> Result<Ran, Unrun> {
     let log = Rc::new(open_log(compiled, options)?);
     let program = compiled.program.clone();
+    let screen = options.watcher.as_ref().map(|watcher| watcher.screen.clone());
     let Some(parameters) = options.jit else {
-        let finished = interpreter::run(program, world, limits(options))?;
+        let finished = interpreter::run_prepared(program, world, limits(options), |state| state.screen = screen)?;
         return Ok(Ran { finished, statistics: log.statistics().filter(|_| options.statistics) });
     };
     let watch = open_observers(compiled, options)?;
@@ -213,6 +232,7 @@ pub fn run_in(compiled: &Compiled, world: World, options: &RunOptions) -> Result
         None => {
             let tier = tracing.clone();
             interpreter::run_with_tier(program, world, limits(options), |state| {
+                state.screen = screen;
                 tier.begin(state);
                 tier
             })?
@@ -221,6 +241,7 @@ pub fn run_in(compiled: &Compiled, world: World, options: &RunOptions) -> Result
             let tier = Scaling::new(tracing.clone(), program.clone(), log.clone(), parameters, choices);
             whole = Some(tier.clone());
             interpreter::run_with_tier(program, world, limits(options), |state| {
+                state.screen = screen;
                 tier.begin(state);
                 tier
             })?
@@ -285,11 +306,15 @@ fn open_observers(compiled: &Compiled, options: &RunOptions) -> Result<Option<Rc
 }
 
 fn open_log(compiled: &Compiled, options: &RunOptions) -> Result<Log, log::OpenError> {
-    match &options.trace_log {
-        Some(request) => Log::open(request, compiled.program.clone(), compiled.sources.clone(), options.jit.as_ref()),
-        None if options.statistics => Ok(Log::statistics_only()),
-        None => Ok(Log::none()),
-    }
+    let log = match &options.trace_log {
+        Some(request) => Log::open(request, compiled.program.clone(), compiled.sources.clone(), options.jit.as_ref())?,
+        None if options.statistics => Log::statistics_only(),
+        None => Log::none(),
+    };
+    Ok(match &options.watcher {
+        Some(watcher) => log.followed(&watcher.follower),
+        None => log,
+    })
 }
 
 /// Runs a program, and reports of each loop what its iterations had to do with one another.

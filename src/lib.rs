@@ -10,5 +10,6 @@ pub mod command;
 pub mod diagnostic;
 pub mod engine;
 pub mod explain;
+pub mod live;
 pub mod lower;
 pub mod syntax;

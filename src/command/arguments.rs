@@ -54,6 +54,8 @@ pub struct CommandOptions {
     pub color: Color,
     /// `--stats`
     pub stats: Option<Form>,
+    /// `--live`
+    pub live: bool,
     pub run: RunOptions,
 }
 
@@ -144,6 +146,7 @@ const OPTIONS: &[&str] = &[
     "--help",
     "--jit",
     "--json",
+    "--live",
     "--memory-limit",
     "--observe",
     "--oracle",
@@ -168,6 +171,7 @@ struct Words {
     statically: bool,
     json: bool,
     oracle: bool,
+    live: bool,
     verbose: bool,
     help: bool,
     version: bool,
@@ -202,6 +206,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Mis
             Long("static") => seen.statically = true,
             Long("json") => seen.json = true,
             Long("oracle") => seen.oracle = true,
+            Long("live") => seen.live = true,
             Long("copies") => options.copies = true,
             Long("color") => options.color = color(value("--color", &mut parser)?)?,
             Long("regions") => options.run.guard_regions = regions(value("--regions", &mut parser)?)?,
@@ -234,6 +239,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Arguments, Mis
         (None, None) => None,
     };
     let (action, rest) = finish(&seen, rest, &mut options)?;
+    options.live = seen.live;
     let explained = matches!(action, Action::Explain(_));
     seen.native.counted = explained;
     let native = seen.native.finish()?;
@@ -264,7 +270,7 @@ fn finish(seen: &Words, rest: Vec<OsString>, options: &mut CommandOptions) -> Re
         } else if seen.version {
             Action::Version { verbose: seen.verbose }
         } else if seen.oracle {
-            if let Some(option) = seen.native.given {
+            if let Some(option) = seen.native.given.or(seen.live.then_some("--live")) {
                 return Err(Misuse::Misplaced { option, command: "'--oracle'", belongs: "an ordinary run" });
             }
             Action::Oracle
@@ -299,6 +305,7 @@ fn finish(seen: &Words, rest: Vec<OsString>, options: &mut CommandOptions) -> Re
         (statically, "--static", "explain", "'scaly explain'"),
         (seen.json, "--json", if statically { "" } else { "explain" }, "'scaly explain' of a run"),
         (seen.oracle, "--oracle", "run", "running a program"),
+        (seen.live, "--live", "run", "running a program"),
         (seen.verbose, "--verbose", "version", "'scaly --version'"),
     ] {
         if given && command != owner {
@@ -483,6 +490,21 @@ mod tests {
             read(&["--strict", "a"]).unwrap_err(),
             "--strict belongs to 'scaly check', not to running a program"
         );
+    }
+
+    #[test]
+    fn only_an_ordinary_run_has_a_page() {
+        for words in [&["--live", "a"][..], &["--live", "--stats", "-e", "a"], &["--threads=2", "--live", "-"]] {
+            let got = read(words).unwrap();
+            assert_eq!((got.action, got.options.live), (Action::Run, true), "{words:?}");
+        }
+        assert!(!read(&["a", "--live"]).unwrap().options.live, "it is the program's");
+        let wrong = |words: &[&str]| read(words).unwrap_err();
+        assert_eq!(wrong(&["check", "--live", "a"]), "--live belongs to running a program, not to 'scaly check'");
+        assert_eq!(wrong(&["--live", "dump", "a"]), "--live belongs to running a program, not to 'scaly dump'");
+        assert_eq!(wrong(&["explain", "--live", "a"]), "--live belongs to running a program, not to 'scaly explain'");
+        assert_eq!(wrong(&["--oracle", "--live", "a"]), "--live belongs to an ordinary run, not to '--oracle'");
+        assert_eq!(wrong(&["--live=1", "a"]), "--live takes no value");
     }
 
     #[test]

@@ -66,6 +66,8 @@ Options:
   --trace-log[=WORDS]    tell what the trace compiler does, a line an event, on standard error; WORDS, with
                          commas between them: text:FILE or json:FILE to write a file, ir and asm to show
                          each trace and its machine code
+  --live                 serve a page on this machine while the program runs: its Image as it fills, how many
+                         pixels a second, and in which tier; the address comes on standard error
   --stats[=json]         tell at the end, on standard error, what ran natively, what did not, and why
   --observe WORDS        let profilers and debuggers see native code: perf-map, jitdump (with source lines, in
                          $JITDUMPDIR or here), gdb; commas between them

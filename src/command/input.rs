@@ -1,5 +1,6 @@
 //! Loading a program's text.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,16 @@ pub enum Source {
     StandardInput,
     /// `-e`
     Text(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::File(path) => write!(f, "{}", path.display()),
+            Source::StandardInput => f.write_str("<stdin>"),
+            Source::Text(_) => f.write_str("-e"),
+        }
+    }
 }
 
 /// Why a program's text could not be had.
@@ -35,13 +46,13 @@ const LARGEST: u64 = 1 << 30;
 
 pub fn load(source: &Source) -> Result<SourceFile, InputError> {
     let (name, bytes) = match source {
-        Source::Text(text) => return Ok(SourceFile::new("-e", text.clone(), false)),
+        Source::Text(text) => return Ok(SourceFile::new(source.to_string(), text.clone(), false)),
         Source::StandardInput => {
             let mut bytes = Vec::new();
             io::stdin().lock().take(LARGEST + 1).read_to_end(&mut bytes).map_err(|e| unreadable("<stdin>", &e))?;
-            ("<stdin>".to_string(), bytes)
+            (source.to_string(), bytes)
         }
-        Source::File(path) => (path.display().to_string(), read(path)?),
+        Source::File(path) => (source.to_string(), read(path)?),
     };
     if bytes.len() as u64 > LARGEST {
         return Err(InputError::TooLarge { path: name, bytes: bytes.len() as u64 });

@@ -14,8 +14,10 @@ use std::process::ExitCode;
 
 use crate::check::ownership::Choice;
 use crate::diagnostic::Severity;
-use crate::engine::{self, Options};
-use arguments::{Action, Arguments, Misuse};
+use crate::engine::{self, Compiled, Options};
+use crate::live::Live;
+use arguments::{Action, Arguments, CommandOptions, Misuse};
+pub(crate) use input::reason;
 
 /// Runs the command with the arguments behind its name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -78,6 +80,7 @@ fn act(arguments: Arguments) -> ExitCode {
         }
         Action::Dump { all } => report::print(&engine::dump(&compiled, all)),
         Action::ExplainStatic => report::print(&crate::explain::static_report(&compiled)),
+        Action::Run if options.live => live(&compiled, &source, program_arguments, &options, color),
         Action::Run | Action::Explain(_) => {
             let explain = if let Action::Explain(form) = action { Some(form) } else { None };
             let wanted = report::Wanted { stats: options.stats, explain, threads: options.run.threads };
@@ -86,6 +89,36 @@ fn act(arguments: Arguments) -> ExitCode {
         Action::Oracle => report::oracle(&compiled, engine::oracle(&compiled, program_arguments, &options.run), color),
         Action::Help(_) | Action::Version { .. } => ExitCode::SUCCESS,
     }
+}
+
+/// Runs a program beside a page that shows it.
+fn live(
+    compiled: &Compiled,
+    source: &input::Source,
+    arguments: Vec<String>,
+    options: &CommandOptions,
+    color: bool,
+) -> ExitCode {
+    let live = match Live::start(source.to_string(), compiled) {
+        Ok(live) => live,
+        Err(error) => {
+            report::line(&error.to_string());
+            report::plain("  help: the program runs without --live");
+            return ExitCode::FAILURE;
+        }
+    };
+    report::plain(&format!("live: {}", live.url()));
+    if !live.has_pictures() {
+        report::plain("live: the program makes no Image, so the page shows how its loops run only");
+    }
+    let mut run = options.run.clone();
+    run.watcher = Some(live.watcher());
+    let result = engine::run(compiled, arguments, &run);
+    let ended = result.as_ref().ok().map(|ran| ran.finished.ended.clone());
+    let wanted = report::Wanted { stats: options.stats, explain: None, threads: run.threads };
+    let status = report::outcome(compiled, result, wanted, color);
+    live.end(ended.as_ref());
+    status
 }
 
 /// The program's arguments are Scaly strings.

@@ -100,6 +100,9 @@ pub struct Because<'a> {
 }
 
 impl Tier {
+    /// The least first.
+    pub const ALL: [Tier; 4] = [Tier::Interpreted, Tier::Traces, Tier::Whole, Tier::Parallel];
+
     fn of(each: &HotLoop<'_>) -> Tier {
         let whole = each.region.is_some() && !each.refused.iter().any(|r| r.what == Variant::Sequential.name());
         match each.standing {

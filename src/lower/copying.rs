@@ -13,7 +13,7 @@ use super::layout::FieldPlace;
 use super::places::Place;
 use super::regions::Region;
 use super::{Heading, Key, Lowering, lambdas};
-use crate::check::hir::{Type, TypeId};
+use crate::check::hir::{self, Type, TypeId};
 use crate::source::Span;
 
 /// A routine made by lowering: its parameters are slots, and it ends with what `write` gives back.
@@ -118,6 +118,7 @@ pub(super) fn copy_function(m: &mut Lowering<'_>, ty: TypeId) -> (Heading, Code)
         let region = Region::Param(value.plus(slots));
         let layout = body.layout(ty);
         match body.types().get(ty) {
+            Type::Struct(_) if body.is_picture(ty) => copy_picture(body, value, region),
             Type::Struct(_) => {
                 for field in &layout.fields {
                     let slot = value.plus(field.slot);
@@ -149,6 +150,28 @@ pub(super) fn copy_function(m: &mut Lowering<'_>, ty: TypeId) -> (Heading, Code)
             _ => {}
         }
     })
+}
+
+impl Body<'_, '_> {
+    /// Whether it is the library's `Image`.
+    fn is_picture(&self, ty: TypeId) -> bool {
+        let init = |routine: &hir::Routine| routine.library && routine.result == ty && routine.name == "Image.init";
+        self.types().name(ty) == "Image" && self.m.hir.routines.iter().any(init)
+    }
+}
+
+/// An `Image`, of width, height and pixels, so that whoever watches pictures sees the copy too.
+fn copy_picture(body: &mut Body<'_, '_>, value: Slot, region: Region) {
+    const PIXEL: i64 = 12;
+    let (size, pixels) = (value, value.plus(2));
+    let handle = body.handle(region);
+    let base = body.code.frame.take(6);
+    body.code.copy(base, handle, 1);
+    body.code.copy(base.plus(1), pixels, 2);
+    body.code.constant(base.plus(3), PIXEL);
+    body.code.copy(base.plus(4), size, 2);
+    body.code.runtime(base, Routine::PictureCopy);
+    body.code.copy(pixels, base, 2);
 }
 
 /// (value, region)

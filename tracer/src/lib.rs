@@ -11,6 +11,7 @@ pub mod explain;
 pub mod independence;
 pub mod log;
 pub mod manager;
+pub mod now;
 pub mod optimize;
 pub mod parameters;
 pub mod recorder;

@@ -414,12 +414,22 @@ impl<B: Backend + 'static> Scaling<B> {
         let forced = self.options.choice == Choice::Forced;
         let of = Place::Loop(id);
         let tell = |turn: Turn| match turn {
-            Turn::Parallel => self.log.event(|| Event::Switched { start: start(of), kind: Variant::Parallel }),
+            Turn::Parallel { first } => {
+                if first {
+                    self.log.event(|| Event::Switched { start: start(of), kind: Variant::Parallel });
+                }
+                if let (Some(now), Some(pool)) = (self.log.now(), &self.options.pool) {
+                    now.enters(id, pool().width());
+                }
+            }
             Turn::Back => {
                 let text = "several cores took longer than one; the next runs are made on one";
                 self.refuse(of, Variant::Parallel, &Why::new(text, self.header(id)));
             }
         };
+        if let Some(now) = self.log.now() {
+            now.enters(id, 1);
+        }
         let divided = match (&parallel, &self.options.pool) {
             (Some(parallel), Some(pool)) => {
                 self.tracing().apart(|| parallel.run(&native, state, at, pool(), forced, tell))
@@ -593,6 +603,9 @@ impl<B: Backend + 'static> Above for Scaling<B> {
         let chain = self.chains.get_or_init(|| Chains::of(&self.program)).at(&self.program, at);
         if let Some(innermost) = chain.first() {
             self.loops.borrow_mut()[innermost.id.0 as usize].innermost += u64::from(periods);
+            if let Some(now) = self.log.now() {
+                now.sampled(innermost.id);
+            }
         }
         let mut news = false;
         for &Running { id, at } in &chain {

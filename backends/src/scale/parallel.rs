@@ -105,10 +105,10 @@ struct Ended {
     leave: Leave,
 }
 
-/// What becomes of a loop, told once each.
+/// What becomes of a loop.
 pub enum Turn {
-    /// It goes on on all cores.
-    Parallel,
+    /// It goes on on all cores, for the first time or again.
+    Parallel { first: bool },
     /// One core has turned out to be faster.
     Back,
 }
@@ -274,9 +274,7 @@ impl Parallel {
             }
         } else if done < trips {
             self.short.store(0, Ordering::Relaxed);
-            if !self.said.swap(true, Ordering::Relaxed) {
-                tell(Turn::Parallel);
-            }
+            tell(Turn::Parallel { first: !self.said.swap(true, Ordering::Relaxed) });
             let partials = InOrder::new(pool);
             let plan = Plan::new(trips - done).expect(cost);
             let start = Instant::now();

@@ -29,7 +29,7 @@ pub use native::{
     int_unary_op, single_compare, single_op, single_unary_op,
 };
 pub(crate) use state::Outcome;
-pub use state::{HOT, State, World};
+pub use state::{HOT, Screen, State, World};
 
 /// How a run ended.
 #[derive(Clone, PartialEq, Debug)]
@@ -75,7 +75,17 @@ pub struct Finished {
 
 /// Runs a program in a fiber of its own scheduler until it ends. Output is flushed.
 pub fn run(program: Arc<Program>, world: World, options: Options) -> Result<Finished, RunError> {
-    fiber::run_with(program, world, options, &mut fiber::Plain(Some(|_: &mut State| {})))
+    run_prepared(program, world, options, |_| {})
+}
+
+/// The same with something done to the state before the first instruction.
+pub fn run_prepared(
+    program: Arc<Program>,
+    world: World,
+    options: Options,
+    prepare: impl FnOnce(&mut State),
+) -> Result<Finished, RunError> {
+    fiber::run_with(program, world, options, &mut fiber::Plain(Some(prepare)))
 }
 
 /// The same with a tier of native code.
@@ -85,11 +95,10 @@ pub fn run_with_tier(
     options: Options,
     tier: impl FnOnce(&mut State) -> Rc<dyn Tier>,
 ) -> Result<Finished, RunError> {
-    let prepare = |state: &mut State| {
+    run_prepared(program, world, options, |state| {
         let tier = tier(state);
         state.tier = Some(tier);
-    };
-    fiber::run_with(program, world, options, &mut fiber::Plain(Some(prepare)))
+    })
 }
 
 /// Hands out the state of a run that stands at the program's first instruction, and executes nothing: for tests of what

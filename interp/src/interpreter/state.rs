@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use scaly_runtime::console::{Input, Output};
 use scaly_runtime::fiber::Operation;
-use scaly_runtime::memory::{BLOCK_HEADER, MemoryError, PagePool, RegionStack};
+use scaly_runtime::memory::{BLOCK_HEADER, MemoryError, PagePool, RegionStack, Window};
 
 use super::dispatch::{HANDLERS, Handlers, Left, Position};
 use crate::bytecode::Instruction;
@@ -81,6 +81,13 @@ pub struct World {
     pub arguments: Vec<String>,
 }
 
+/// Where the pictures of a program can be seen while it makes them.
+pub trait Screen: Send + Sync {
+    /// A picture is made, of `width` by `height` pixels, line by line; each is three words, `f32`s from 0 to 1, at first 0.
+    /// Its window is opened onto them, if there is to be one.
+    fn picture(&self, width: usize, height: usize) -> Option<Arc<Window>>;
+}
+
 impl World {
     /// Standard output and input.
     pub fn standard(arguments: Vec<String>) -> World {
@@ -108,6 +115,8 @@ pub struct State {
     pub(crate) native_limit: usize,
     pub(crate) regions: RegionStack,
     pub(crate) world: World,
+    /// Who watches the program's pictures; mostly nobody.
+    pub screen: Option<Arc<dyn Screen>>,
     /// What a routine that answered with other than [`Outcome::Done`] left.
     pub(crate) pending: Pending,
     /// Behind the last slot of the stack.
@@ -171,6 +180,7 @@ impl State {
             // SAFETY: by the caller's promise.
             regions: unsafe { RegionStack::new(pool) },
             world,
+            screen: None,
             program,
             pending: Pending::default(),
             limit: std::ptr::null_mut(),

@@ -1,8 +1,9 @@
 //! Regions, blocks and plain memory.
 
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
-use scaly_runtime::memory::{self, MemoryError, Region};
+use scaly_runtime::memory::{self, MemoryError, Region, Window};
 
 use super::slots::Slots;
 use crate::interpreter::{Outcome, State, index_message};
@@ -113,6 +114,54 @@ pub(super) fn array_copy(state: &mut State, s: Slots) -> Outcome {
             }
             Err(error) => state.refused(error),
         }
+    }
+}
+
+/// Bytes of a pixel: red, green, blue.
+const PIXEL: i64 = 3 * size_of::<f32>() as i64;
+
+pub(super) fn picture_new(state: &mut State, s: Slots) -> Outcome {
+    let (width, height) = (s.word(1), s.word(2));
+    let length = width.wrapping_mul(height);
+    let block = bytes_of(state, length, PIXEL).and_then(|bytes| match window(state, width, height, bytes) {
+        Some(window) => shown(state, s.region(0), bytes, window),
+        None => zeroed(state, s.region(0), bytes),
+    });
+    match block {
+        Ok(block) => s.set_pair(block, length as usize),
+        Err(outcome) => outcome,
+    }
+}
+
+pub(super) fn picture_copy(state: &mut State, s: Slots) -> Outcome {
+    let (length, width, height) = (s.word(2), s.word(4), s.word(5));
+    let bytes = (length * s.word(3)) as u64;
+    // Its array may have been made longer or shorter since.
+    let whole = width.checked_mul(height) == Some(length);
+    let window = if whole { window(state, width, height, bytes) } else { None };
+    let Some(window) = window else { return array_copy(state, s) };
+    match shown(state, s.region(0), bytes, window) {
+        Ok(block) => {
+            // SAFETY: the array has so many bytes, and so has the new block.
+            unsafe { block.copy_from_nonoverlapping(s.pointer(1), bytes as usize) };
+            s.set_pair(block, length as usize)
+        }
+        Err(outcome) => outcome,
+    }
+}
+
+/// Where somebody watches. A product that wrapped around is the size of no picture.
+fn window(state: &State, width: i64, height: i64, bytes: u64) -> Option<Arc<Window>> {
+    let screen = state.screen.as_ref().filter(|_| bytes > 0 && width.checked_mul(height).is_some())?;
+    screen.picture(usize::try_from(width).ok()?, usize::try_from(height).ok()?)
+}
+
+#[cold]
+fn shown(state: &mut State, region: *mut Region, bytes: u64, window: Arc<Window>) -> Result<*mut u8, Outcome> {
+    // SAFETY: a region argument is an entered region of this fiber.
+    match unsafe { memory::alloc_shown(region, bytes, window) } {
+        Ok(block) => Ok(block.as_ptr()),
+        Err(error) => Err(state.refused(error)),
     }
 }
 

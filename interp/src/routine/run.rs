@@ -22,6 +22,8 @@ pub(crate) unsafe fn call(state: &mut State, routine: u32, first: *mut u64) -> O
         R::ArrayNew => block::array_new(state, s),
         R::ArrayGrow => block::array_grow(state, s),
         R::ArrayCopy => block::array_copy(state, s),
+        R::PictureNew => block::picture_new(state, s),
+        R::PictureCopy => block::picture_copy(state, s),
         R::ArrayRepeat => block::array_repeat(s),
         R::MemoryMove => block::memory_move(s),
         R::MemoryZero => block::memory_zero(s),

@@ -144,6 +144,11 @@ routines! {
         [allocates region] [reads block for length by stride] [frees block] [faults];
     /// The same elements in a new block of exactly this length.
     ArrayCopy(region: Region, array: Array, stride: Word) -> (array: Array) [allocates region] [reads array by stride];
+    /// The pixels of a picture: width * height zeroed elements of 12 bytes, which the world may show. Faults as `ArrayNew`.
+    PictureNew(region: Region, width: Word, height: Word) -> (array: Array) [allocates region] [faults];
+    /// The same as `ArrayCopy` for the pixels of a picture.
+    PictureCopy(region: Region, array: Array, stride: Word, width: Word, height: Word) -> (array: Array)
+        [allocates region] [reads array by stride];
     /// Copies element 0 to all others.
     ArrayRepeat(array: Array, stride: Word) -> () [reads array by stride] [writes array by stride];
     /// The ranges may overlap.

@@ -11,12 +11,14 @@
 //! pool keeps, when the block is freed, and grows by `mremap`.
 
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use super::arena::{order_for, span_bytes};
 use super::error::MemoryError;
 use super::mappings::Fit;
 use super::pages::{Contents, PagePool, RegionMode};
 use super::region::BlockHeader;
+use super::window::Window;
 use crate::os;
 
 /// Bytes from the start of the memory to the base.
@@ -30,7 +32,9 @@ pub(super) struct LargeLink {
     bytes: usize,
     /// The span's order, or `MAPPED`.
     order: usize,
-    reserved: [usize; 2],
+    /// Through which another thread looks at it; mostly null.
+    window: *const Window,
+    reserved: usize,
 }
 
 const MAPPED: usize = usize::MAX;
@@ -62,7 +66,14 @@ pub(super) unsafe fn create(
     let link = memory.as_ptr().cast::<LargeLink>();
     // SAFETY: `held` bytes, at least FRONT, are ours and aligned; the list's blocks are live.
     unsafe {
-        link.write(LargeLink { next: *list, previous: ptr::null_mut(), bytes: held, order, reserved: [0; 2] });
+        link.write(LargeLink {
+            next: *list,
+            previous: ptr::null_mut(),
+            bytes: held,
+            order,
+            window: ptr::null(),
+            reserved: 0,
+        });
         if !(*list).is_null() {
             (**list).previous = link;
         }
@@ -73,6 +84,15 @@ pub(super) unsafe fn create(
     }
 }
 
+/// Lets others look at the first `bytes` bytes of a large block.
+///
+/// # Safety
+/// `base` is a large block with so much room and no window.
+pub(super) unsafe fn show(base: NonNull<u8>, bytes: usize, window: Arc<Window>) {
+    // SAFETY: a large block has its link FRONT bytes before its base; whoever ends the block closes the window before.
+    unsafe { (*base.sub(FRONT).cast::<LargeLink>().as_ptr()).window = window.open(base, bytes) };
+}
+
 /// Unlinks a large block and gives its memory back.
 ///
 /// # Safety
@@ -81,7 +101,8 @@ pub(super) unsafe fn destroy(pool: &mut PagePool, list: &mut *mut LargeLink, bas
     // SAFETY: a large block has its link FRONT bytes before its base; its neighbours in the list are live.
     unsafe {
         let link = base.sub(FRONT).cast::<LargeLink>();
-        let LargeLink { next, previous, bytes, order, .. } = link.read();
+        let LargeLink { next, previous, bytes, order, window, .. } = link.read();
+        Window::close(window);
         *next_of(list, previous) = next;
         if !next.is_null() {
             (*next).previous = previous;
@@ -98,7 +119,8 @@ pub(super) unsafe fn destroy_all(pool: &mut PagePool, list: &mut *mut LargeLink)
     while let Some(link) = NonNull::new(*list) {
         // SAFETY: the list's blocks are live until released here.
         unsafe {
-            let LargeLink { next, bytes, order, .. } = link.read();
+            let LargeLink { next, bytes, order, window, .. } = link.read();
+            Window::close(window);
             *list = next;
             release(pool, link.cast(), bytes, order);
         }
@@ -122,8 +144,9 @@ pub(super) unsafe fn grow_in_place(
     // SAFETY: as in `destroy`; after the move the neighbours are told of the new address.
     unsafe {
         let link = base.sub(FRONT).cast::<LargeLink>();
-        let LargeLink { next, previous, bytes: old, order, .. } = link.read();
-        if order != MAPPED {
+        let LargeLink { next, previous, bytes: old, order, window, .. } = link.read();
+        // A block that is shown stays where it is looked for until it ends.
+        if order != MAPPED || !window.is_null() {
             return None;
         }
         let new = match total_for(bytes).map(os::round_to_pages) {

@@ -32,10 +32,12 @@ mod size_class;
 mod stack;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub use error::MemoryError;
 pub use guard::{FRESH, POISON};
 pub use pages::{MemoryOptions, PagePool, PageSource, RegionMode};
-pub use region::{BLOCK_HEADER, BlockHeader, Region, alloc, alloc_zeroed, capacity, free, grow, reset};
+pub use region::{BLOCK_HEADER, BlockHeader, Region, alloc, alloc_shown, alloc_zeroed, capacity, free, grow, reset};
 pub use size_class::{CLASSES, MAX_SMALL, SizeClass};
 pub use stack::RegionStack;
+pub use window::Window;

@@ -14,6 +14,7 @@
 
 use std::mem::offset_of;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use super::arena::{order_for, span_bytes};
 use super::error::MemoryError;
@@ -22,6 +23,7 @@ use super::large::{self, LargeLink};
 use super::mappings::Fit;
 use super::pages::{Contents, PagePool, RegionMode};
 use super::size_class::{CLASSES, MAX_SMALL, SizeClass};
+use super::window::Window;
 
 /// Bytes of the header before each block's base.
 pub const BLOCK_HEADER: u64 = 16;
@@ -217,6 +219,21 @@ pub unsafe fn alloc_zeroed(region: *mut Region, bytes: u64) -> Result<NonNull<u8
         if contents == Contents::Anything {
             base.write_bytes(0, bytes as usize);
         }
+        Ok(base)
+    }
+}
+
+/// As [`alloc_zeroed`], a block that can be looked at through `window` until it is freed or moved. It is a large one even
+/// if few bytes are asked for.
+///
+/// # Safety
+/// As for [`alloc`].
+#[cold]
+pub unsafe fn alloc_shown(region: *mut Region, bytes: u64, window: Arc<Window>) -> Result<NonNull<u8>, MemoryError> {
+    // SAFETY: by the caller's promise; more than MAX_SMALL bytes are a large block.
+    unsafe {
+        let base = alloc_zeroed(region, bytes.max(MAX_SMALL + 1))?;
+        large::show(base, bytes as usize, window);
         Ok(base)
     }
 }

@@ -331,3 +331,80 @@ fn leaving_an_outer_region_leaves_the_inner_ones() {
     world.trim();
     assert_eq!(world.source.held(), 0);
 }
+
+/// What a window saw last, word by word.
+#[derive(Default)]
+struct Seen(std::sync::Mutex<Option<Vec<u32>>>);
+
+fn values(words: &[std::sync::atomic::AtomicU32]) -> Vec<u32> {
+    words.iter().map(|word| word.load(std::sync::atomic::Ordering::Relaxed)).collect()
+}
+
+fn window() -> (Arc<Window>, Arc<Seen>) {
+    let seen = Arc::new(Seen::default());
+    let last = seen.clone();
+    (Arc::new(Window::new(move |words| *last.0.lock().unwrap() = Some(values(words)))), seen)
+}
+
+#[test]
+fn a_window_shows_a_block_until_it_ends_in_whatever_way() {
+    type End = fn(&mut World, NonNull<Region>, NonNull<u8>, u64);
+    // SAFETY: the block is of the region, has so many bytes, and is not used afterwards.
+    let ends: [(&str, End); 4] = unsafe {
+        [
+            ("free", |_, region, block, _| free(region.as_ptr(), block.as_ptr())),
+            ("reset", |_, region, _, _| reset(region.as_ptr())),
+            ("exit", |world, region, _, _| world.stack().exit_to(region)),
+            ("grow", |_, region, block, bytes| {
+                let moved = grow(region.as_ptr(), block.as_ptr(), bytes, 1 << 22).unwrap();
+                assert_ne!(moved, block);
+            }),
+        ]
+    };
+    for (name, end) in ends {
+        for make in [reuse, guarded] {
+            for bytes in [4u64, 1000, MAX_SMALL, 1 << 20] {
+                let mut world = make();
+                let region = world.enter();
+                let (window, seen) = window();
+                assert_eq!(window.look(|_| ()), None);
+                // SAFETY: the block has so many bytes.
+                let block = unsafe {
+                    let block = alloc_shown(region.as_ptr(), bytes, window.clone()).unwrap();
+                    block.cast::<u32>().write(7);
+                    block
+                };
+                let mut expected = vec![0; bytes as usize / 4];
+                expected[0] = 7;
+                assert_eq!(window.look(values).as_ref(), Some(&expected), "{name}");
+                assert_eq!(*seen.0.lock().unwrap(), None);
+                end(&mut world, region, block, bytes);
+                assert_eq!(window.look(|_| ()), None, "{name}");
+                assert_eq!(seen.0.lock().unwrap().as_ref(), Some(&expected), "{name}");
+                assert_eq!(Arc::strong_count(&window), 1, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_block_does_not_end_while_somebody_looks() {
+    let mut world = reuse();
+    let region = world.enter();
+    let (window, _) = window();
+    // SAFETY: freed once, below.
+    let block = unsafe { alloc_shown(region.as_ptr(), 1 << 20, window.clone()).unwrap() };
+    let (started, begins) = std::sync::mpsc::channel();
+    let looking = std::thread::spawn(move || {
+        window.look(|words| {
+            started.send(()).unwrap();
+            // Unmapped memory would end the process.
+            (0..200).map(|_| values(words).iter().sum::<u32>()).sum::<u32>()
+        })
+    });
+    begins.recv().unwrap();
+    // SAFETY: as above.
+    unsafe { free(region.as_ptr(), block.as_ptr()) };
+    world.trim();
+    assert_eq!(looking.join().unwrap(), Some(0));
+}

@@ -40,6 +40,7 @@ const RUNTIME: &[(&str, Routine)] = &[
     ("File.read_bytes", Routine::FileReadBytes),
     ("File.write", Routine::FileWrite),
     ("File.write_bytes", Routine::FileWrite),
+    ("Image.canvas", Routine::PictureNew),
     ("Image.write_png", Routine::ImageWritePng),
     ("String.+", Routine::StringConcat),
     ("String.[]", Routine::StringCharAt),

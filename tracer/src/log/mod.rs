@@ -34,6 +34,7 @@ pub use resolved::{At, From, SCHEMA};
 use resolved::{Resolved, Resolver};
 pub use statistics::{Made, Place, Region, RegionRuns, SAMPLE_NS, Standing, Statistics, TraceKind};
 
+use crate::now::Now;
 use crate::parameters::Parameters;
 use crate::trace::TraceId;
 
@@ -60,10 +61,19 @@ pub enum Form {
 #[derive(Debug, Default)]
 pub struct Log(Option<Box<Inner>>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
-    statistics: Mutex<Statistics>,
+    statistics: Arc<Mutex<Statistics>>,
     writer: Option<Writer>,
+    now: Option<Arc<Now>>,
+}
+
+/// What another thread may ask of a run while it lasts.
+#[derive(Clone, Debug, Default)]
+pub struct Follower {
+    /// As far as they come from events.
+    pub statistics: Arc<Mutex<Statistics>>,
+    pub now: Arc<Now>,
 }
 
 #[derive(Debug)]
@@ -103,7 +113,7 @@ impl Log {
 
     /// Figures only.
     pub fn statistics_only() -> Log {
-        Log(Some(Box::new(Inner { statistics: Mutex::default(), writer: None })))
+        Log(Some(Box::new(Inner::default())))
     }
 
     /// Creates the file, if there is to be one. Without parameters nothing is compiled.
@@ -118,7 +128,20 @@ impl Log {
         if request.form == Form::Json {
             writer.header(parameters);
         }
-        Ok(Log(Some(Box::new(Inner { statistics: Mutex::default(), writer: Some(writer) }))))
+        Ok(Log(Some(Box::new(Inner { writer: Some(writer), ..Inner::default() }))))
+    }
+
+    /// The same log, whose figures others may read as they come.
+    pub fn followed(self, follower: &Follower) -> Log {
+        let inner = self.0.map_or_else(Inner::default, |inner| *inner);
+        let Follower { statistics, now } = follower.clone();
+        Log(Some(Box::new(Inner { statistics, now: Some(now), ..inner })))
+    }
+
+    /// Where it is said what the program is doing, if somebody follows it.
+    #[inline]
+    pub fn now(&self) -> Option<&Arc<Now>> {
+        self.0.as_ref()?.now.as_ref()
     }
 
     /// Notes an event, which is made only if somebody wants to know.

@@ -3,7 +3,10 @@
 //! One tier runs at a time on a worker, so one moment, when it last changed, is enough.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::now::Now;
 
 /// Who runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,11 +36,18 @@ pub struct Spent {
 pub struct Clock {
     now: Cell<Option<(Running, Instant)>>,
     spent: Cell<[Duration; 5]>,
+    /// Who follows it.
+    shown: Option<Arc<Now>>,
 }
 
 impl Clock {
-    pub fn new() -> Clock {
-        Clock { now: Cell::new(None), spent: Cell::default() }
+    pub fn new(shown: Option<Arc<Now>>) -> Clock {
+        Clock { now: Cell::new(None), spent: Cell::default(), shown }
+    }
+
+    /// Whether somebody follows it, so that it should be started.
+    pub fn followed(&self) -> bool {
+        self.shown.is_some()
     }
 
     /// From now on the interpreter runs.
@@ -53,6 +63,9 @@ impl Clock {
         spent[from as usize] += now - since;
         self.spent.set(spent);
         self.now.set(Some((to, now)));
+        if let Some(shown) = &self.shown {
+            shown.runs(to);
+        }
         from
     }
 
@@ -72,7 +85,7 @@ mod tests {
 
     #[test]
     fn time_goes_to_who_runs() {
-        let clock = Clock::new();
+        let clock = Clock::new(None);
         assert_eq!((clock.switch(Running::Native), clock.spent()), (Running::Native, None));
         clock.start();
         assert_eq!(clock.switch(Running::Native), Running::Interpreter);

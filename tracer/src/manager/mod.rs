@@ -24,8 +24,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-pub use clock::Spent;
-use clock::{Clock, Running};
+use clock::Clock;
+pub use clock::{Running, Spent};
 use pace::Pace;
 use places::Places;
 use scaly_interp::interpreter::State;
@@ -80,13 +80,13 @@ impl<B: Backend> Tracing<B> {
             make,
             backend: OnceCell::new(),
             parameters,
-            log,
             passes: Cell::default(),
             depth: Cell::new(0),
             leftover: RefCell::default(),
-            clock: Clock::new(),
+            clock: Clock::new(log.now().cloned()),
             pace: Pace::new(&parameters),
             above: OnceCell::new(),
+            log,
         }
     }
 
@@ -167,7 +167,7 @@ impl<B: Backend> Tracing<B> {
     /// Sets the counters of a run that begins.
     pub fn begin(&self, state: &mut State) {
         let program = &self.facts.program;
-        if self.parameters.count != 0 {
+        if self.parameters.count != 0 || self.clock.followed() {
             self.clock.start();
         }
         self.pace.start();
