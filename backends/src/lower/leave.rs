@@ -158,7 +158,7 @@ impl Lowering<'_> {
         outermost.saturating_sub(2)
     }
 
-    fn call_frame(&self, chain: ChainId, inst: &Inst) -> Result<u32, Refusal> {
+    pub fn call_frame(&self, chain: ChainId, inst: &Inst) -> Result<u32, Refusal> {
         let code = &self.context.program.code;
         let call = code.get(inst.pc.0 as usize).ok_or(Refusal::OtherProgram)?;
         Ok(self.base(chain) + u32::from(call.a))
@@ -203,13 +203,18 @@ impl Lowering<'_> {
             return Err(Refusal::NothingKept(inst.pc));
         }
         self.computes_only = false;
+        self.leave_at(chain, inst, frame);
+        Ok(())
+    }
+
+    /// The interpreter goes on at this instruction.
+    pub fn leave_at(&mut self, chain: ChainId, inst: &Inst, frame: u32) {
         self.keep(chain, &inst.kept, None);
         self.ret(Leave::Goes { pc: inst.pc, base: self.base(chain) });
         // What follows in the region is not reached from here.
         let (then, _) = self.fork();
         self.begin(then);
         self.load_results(frame, inst);
-        Ok(())
     }
 
     pub fn call(&mut self, chain: ChainId, inst: &Inst) -> Result<(), Refusal> {

@@ -253,6 +253,8 @@ struct Lowering<'a> {
     pointers: Vec<bool>,
     /// By value: whether it is an f32 whose slot's bits are needed.
     images: Vec<bool>,
+    /// By block: what calls routines there is left to the interpreter, for the program ends anyway.
+    ending: Vec<bool>,
     limit: Option<Limit>,
     /// By block: the labels that lead to it, and what they bring.
     preds: Vec<Vec<(String, Vec<Value>)>>,
@@ -292,6 +294,7 @@ impl<'a> Lowering<'a> {
             bases: bases(region, context.program)?,
             pointers: pointers(region),
             images: images(region),
+            ending: region.ending(),
             limit: None,
             preds: vec![Vec::new(); region.blocks.len()],
             bodies: Vec::new(),
@@ -417,6 +420,10 @@ impl<'a> Lowering<'a> {
     fn inst(&mut self, chain: ChainId, inst: &Inst) -> Result<(), Refusal> {
         match inst.op {
             Op::Guard(_) => self.guard(chain, inst)?,
+            Op::Runtime(_) | Op::Call(_) | Op::CallAny if self.ending[inst.block.index()] => {
+                let frame = self.call_frame(chain, inst)?;
+                self.leave_at(chain, inst, frame);
+            }
             Op::Runtime(routine) => self.runtime(chain, inst, routine)?,
             Op::Call(_) | Op::CallAny => self.call(chain, inst)?,
             _ => {

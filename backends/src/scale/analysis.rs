@@ -140,10 +140,11 @@ fn end(region: &Region) -> Option<Pc> {
     only.then_some(done)
 }
 
-/// Where it may wait.
+/// Where it may wait, while the program goes on behind that.
 fn waiting(waits: &[bool], region: &Region) -> Option<Pc> {
     let blocks = |routine: Routine| routine.signature().effects.contains(&Effect::Blocks);
-    let found = region.insts.iter().find(|inst| match inst.op {
+    let ending = region.ending();
+    let found = region.insts.iter().filter(|inst| !ending[inst.block.index()]).find(|inst| match inst.op {
         Op::Runtime(routine) => blocks(routine),
         Op::Call(id) => waits.get(id.0 as usize).copied().unwrap_or(true),
         Op::CallAny => waits.iter().any(|&waits| waits),

@@ -24,7 +24,7 @@ use scaly_tracer::explain::{Judge, check_in_words};
 use scaly_tracer::independence::{
     Combine, Condition, Counter, CounterStart, EntryCheck, Poly, Reduction, Refusal, Verdict, holds, number,
 };
-use scaly_tracer::region::{ExitKind, Op, Region, Type};
+use scaly_tracer::region::{ExitKind, Inst, Op, Region, Type};
 use scaly_tracer::walker::{fold_int, fold_unary};
 
 use super::analysis::Why;
@@ -139,7 +139,9 @@ impl Parallel {
             Verdict::Independent(found) => found,
         };
         let Ok(region) = region else { return Err(Why::new("its region is open", header)) };
-        if let Some(inst) = region.insts.iter().find(|i| matches!(i.op, Op::Runtime(_) | Op::CallAny)) {
+        let ending = region.ending();
+        let allocates = |i: &&Inst| matches!(i.op, Op::Runtime(_) | Op::CallAny) && !ending[i.block.index()];
+        if let Some(inst) = region.insts.iter().find(allocates) {
             return Err(Why::new("allocations in the loop are not made on other cores so far", inst.pc));
         }
         let calls = region.insts.iter().any(|i| matches!(i.op, Op::Call(_)));

@@ -351,6 +351,18 @@ impl Region {
         false
     }
 
+    /// By block: whether every way from it ends the program, without going round a loop.
+    pub fn ending(&self) -> Vec<bool> {
+        let mut ending = vec![false; self.blocks.len()];
+        for (i, block) in self.blocks.iter().enumerate().rev() {
+            ending[i] = match &block.end {
+                Terminator::Exit(exit, _) => matches!(self.exit(*exit).kind, ExitKind::Fault(_) | ExitKind::Stop),
+                end => end.edges().all(|edge| edge.to.index() > i && ending[edge.to.index()]),
+            };
+        }
+        ending
+    }
+
     /// For each block, the blocks and edge positions that lead to it.
     pub fn predecessors(&self) -> Vec<Vec<(BlockId, usize)>> {
         let mut preds = vec![Vec::new(); self.blocks.len()];

@@ -43,7 +43,7 @@ use rustc_hash::FxHashMap;
 use scaly_interp::bytecode::Instruction;
 use scaly_interp::machine::{Fault, Next};
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
-use scaly_interp::routine::{Effect, Routine};
+use scaly_interp::routine::Routine;
 use scaly_interp::step::step;
 use scope::Scope;
 
@@ -452,7 +452,7 @@ impl Walk<'_, '_> {
         let Some(routine) = Routine::from_number(routine) else { return self.open(OpenReason::Malformed, pc) };
         let row = routine.signature();
         let args: Vec<Value> = (frame..frame + row.param_slots()).map(|slot| self.builder.slot(slot)).collect();
-        let kept = if row.effects.contains(&Effect::Blocks) { self.all_kept(a, pc) } else { Vec::new() };
+        let kept = self.all_kept(a, pc);
         let results = self.builder.emit_call(Op::Runtime(routine), &args, row.result_slots().into(), kept);
         for (slot, value) in (frame..).zip(results) {
             self.builder.set_slot(slot, value);
