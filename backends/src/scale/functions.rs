@@ -15,7 +15,9 @@ use scaly_tracer::effects;
 use scaly_tracer::log::{Event, Variant};
 use scaly_tracer::recorder::Place;
 
-use super::{Choice, PERIOD, SAMPLES, Scaling, Stage, chain, start};
+use super::choose::SAMPLES;
+use super::stages::Stage;
+use super::{Choice, PERIOD, Scaling, chain, start};
 use crate::native::Left;
 
 /// Those of which anything is known.

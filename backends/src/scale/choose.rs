@@ -1,0 +1,108 @@
+//! Which of the loops that the program is in is compiled, and when.
+
+use scaly_interp::interpreter::State;
+use scaly_interp::program::LoopId;
+use scaly_tracer::backend::Backend;
+use scaly_tracer::recorder::Place;
+
+use super::chain::Running;
+use super::stages::{LoopState, Stage};
+use super::{PERIOD, Scaling};
+
+/// Samples without news after which they come half as often, and how rare they get.
+const QUIET: u32 = 16;
+const RAREST: u32 = 32;
+/// Samples after which a loop that is neither chosen nor given up is no news.
+pub const UNDECIDED: u32 = 128;
+/// Samples until a loop is walked.
+pub const SAMPLES: u32 = 3;
+/// Samples that a loop's last pass may be old.
+const TURNING: u32 = 3;
+/// Trips that make a loop long enough for itself.
+const LONG: u64 = 2_000;
+/// What compiling costs, in microseconds: loading LLVM, a region, an instruction of it.
+const LOADING: u64 = 14_000;
+const COST: u64 = 8_000;
+const INSTRUCTION_COST: u64 = 80;
+/// How many times its cost the loop must take yet.
+const REPAY: u64 = 5;
+
+impl<B: Backend + 'static> Scaling<B> {
+    /// Makes samples as rare as is fit after one that did, or did not, find something to decide.
+    pub(super) fn pace(&self, news: bool) {
+        let quiet = if news { 0 } else { self.quiet.get() + 1 };
+        let rare = match (news, quiet) {
+            (true, _) => 1,
+            (false, QUIET) => (2 * self.rare.get()).min(RAREST),
+            _ => self.rare.get(),
+        };
+        self.quiet.set(quiet % QUIET);
+        if self.rare.replace(rare) != rare {
+            self.traces.set_period(PERIOD * rare);
+        }
+    }
+
+    /// Chooses what to compile of the loops that the program is in, the innermost first; whether there is anything.
+    pub(super) fn choose(&self, state: &State, chain: &[Running]) -> bool {
+        let now = self.samples.get();
+        let turning = |slot: &LoopState| slot.samples >= SAMPLES && slot.passed + TURNING >= now;
+        let (mut unknown, mut candidates) = (Vec::new(), Vec::new());
+        // Where the loops around it stay in traces, it is entered from the interpreter each time: only a long one pays.
+        let mut alone = false;
+        {
+            let loops = self.loops.borrow();
+            for &Running { id, .. } in chain.iter().rev() {
+                let slot = &loops[id.0 as usize];
+                match slot.stage {
+                    // It is on its way, and what it contains with it.
+                    Stage::Building(_) | Stage::Ready(_) | Stage::Analyzing => return true,
+                    Stage::Refused => alone |= turning(slot),
+                    _ if alone && slot.trips < LONG => {}
+                    _ if !turning(slot) || slot.inside.is_some_and(|id| loops[id.0 as usize].scales()) => {}
+                    Stage::Counting => unknown.push(id),
+                    Stage::Walked(_) => candidates.push(id),
+                }
+            }
+        }
+        let pays = |id: LoopId, instructions: usize| self.pays(self.remaining(chain, id), instructions);
+        if !unknown.is_empty() {
+            // If the outermost does not pay, none does.
+            if unknown.iter().any(|&id| pays(id, 0)) {
+                self.analyze(state, unknown.into_iter().map(Place::Loop).collect());
+            }
+            return true;
+        }
+        let scales = |id: &&LoopId| self.loops.borrow()[id.0 as usize].scales();
+        let Some(&id) = candidates.iter().find(scales).or(candidates.first()) else { return false };
+        let parallel = scales(&&id);
+        self.build_if(Place::Loop(id), |instructions| pays(id, instructions));
+        let mut loops = self.loops.borrow_mut();
+        let around = chain.iter().map(|running| running.id).skip_while(|&inner| inner != id).skip(1);
+        around.for_each(|outer| loops[outer.0 as usize].inside = parallel.then_some(id));
+        true
+    }
+
+    /// Compiles what has been walked, if that pays for so many instructions.
+    pub(super) fn build_if(&self, of: Place, pays: impl FnOnce(usize) -> bool) {
+        let stage = match self.take_stage(of) {
+            Stage::Walked(prepared) if pays(prepared.lowered.instructions) => self.build(of, *prepared),
+            stage => stage,
+        };
+        self.set_stage(of, stage);
+    }
+
+    /// Whether compiling so many instructions repays in so many microseconds.
+    pub(super) fn pays(&self, remaining: u64, instructions: usize) -> bool {
+        let loading = if self.compiler.get().is_some() { 0 } else { LOADING };
+        remaining >= REPAY * (loading + COST + INSTRUCTION_COST * instructions as u64)
+    }
+
+    /// Microseconds that a loop will take yet: by the trips that it and the loops around it have left, or else as long as
+    /// it has taken so far.
+    pub(super) fn remaining(&self, chain: &[Running], id: LoopId) -> u64 {
+        let loops = self.loops.borrow();
+        let so_far = u64::from(loops[id.0 as usize].samples) * PERIOD.as_micros() as u64;
+        let around = chain.iter().skip_while(|running| running.id != id);
+        around.map(|running| loops[running.id.0 as usize].remaining).max().unwrap_or(0).max(so_far)
+    }
+}
