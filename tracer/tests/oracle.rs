@@ -254,7 +254,7 @@ impl Generator {
         } else {
             let mut test = format!("JLeS {limit}, s{counter}");
             if down {
-                self.line(format!("AddImm s{counter}, {limit}, {}", c - 1));
+                self.line(format!("AddImm s{counter}, {limit}, {}", c as i64 - 1));
                 test = format!("JLtSImm s{counter}, {c}");
             }
             self.line(format!("loop open @{top}..@{out}{inside}"));
