@@ -104,7 +104,12 @@ impl Llvm {
             eprintln!("{region}");
         }
         let addresses = Addresses::of(state);
-        let context = Context { program: &self.program, addresses: &addresses, waits: &self.waits };
+        let context = Context {
+            program: &self.program,
+            addresses: &addresses,
+            waits: &self.waits,
+            parameters: scaly_tracer::parameters::Parameters::default(),
+        };
         let native = self.compiler.compile(&region, context).map_err(|error| format!("{error}"))?;
         if verbose() {
             let size = region.insts.len();

@@ -63,7 +63,12 @@ fn region(program: &Program, root: Root, recursion_depth: u32) -> Region {
 
 fn native(root: Root, recursion_depth: u32, level: Level, waits: bool) -> Native {
     let program = parse(PROGRAM).unwrap();
-    let context = Context { program: &program, addresses: &Addresses::default(), waits: &[false, waits] };
+    let context = Context {
+        program: &program,
+        addresses: &Addresses::default(),
+        waits: &[false, waits],
+        parameters: scaly_tracer::parameters::Parameters::default(),
+    };
     compiler(level).compile(&region(&program, root, recursion_depth), context).unwrap()
 }
 
@@ -217,7 +222,12 @@ fn only_what_is_known_to_compute_computes() {
 #[test]
 fn calls_are_direct() {
     let program = parse(PROGRAM).unwrap();
-    let context = Context { program: &program, addresses: &Addresses::default(), waits: &[false, false] };
+    let context = Context {
+        program: &program,
+        addresses: &Addresses::default(),
+        waits: &[false, false],
+        parameters: scaly_tracer::parameters::Parameters::default(),
+    };
     let lowered = lower(&region(&program, LOOP, 2), context, "r").unwrap();
     assert!(lowered.module.contains("= call { i32, i64 } @r.function1(ptr %run, ptr %"), "{}", lowered.module);
     assert!(lowered.module.contains("define internal { i32, i64 } @r.function1("), "{}", lowered.module);

@@ -80,7 +80,12 @@ fn code_comes_later() {
     let compiler = compiler(Level::Quick);
     let program = program();
     let addresses = scaly_backends::lower::Addresses::default();
-    let context = scaly_backends::lower::Context { program: &program, addresses: &addresses, waits: &[false] };
+    let context = scaly_backends::lower::Context {
+        program: &program,
+        addresses: &addresses,
+        waits: &[false],
+        parameters: scaly_tracer::parameters::Parameters::default(),
+    };
     let mut building = compiler.begin(&region(ENDLESS), context).unwrap();
     let native = loop {
         match building.poll() {
@@ -130,7 +135,12 @@ fn a_region_that_keeps_nothing_is_refused() {
     let text = text.replace("v6", "v9").replace("v5", "v6").replace("v4", "v5").replace("v9", "v4");
     let program = program();
     let addresses = scaly_backends::lower::Addresses::default();
-    let context = scaly_backends::lower::Context { program: &program, addresses: &addresses, waits: &[false] };
+    let context = scaly_backends::lower::Context {
+        program: &program,
+        addresses: &addresses,
+        waits: &[false],
+        parameters: scaly_tracer::parameters::Parameters::default(),
+    };
     let refused = Compiler::new().unwrap().compile(&region(&text), context).unwrap_err();
     assert!(matches!(refused, Uncompiled::Lowering(_)), "{refused}");
 }

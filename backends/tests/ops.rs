@@ -281,7 +281,12 @@ fn with_constants() {
 fn nothing_is_promised() {
     let program = program();
     let addresses = Addresses::default();
-    let context = Context { program: &program, addresses: &addresses, waits: &[false] };
+    let context = Context {
+        program: &program,
+        addresses: &addresses,
+        waits: &[false],
+        parameters: scaly_tracer::parameters::Parameters::default(),
+    };
     for op in operations() {
         let module = lower(&region(&loop_text(op, [Operand::Loaded; 2])), context, "f").unwrap().module;
         let promises = [

@@ -2,7 +2,6 @@
 
 use rustc_hash::FxHashMap;
 use scaly_interp::program::FunctionId;
-use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::{ExitKind, Op, Region, Terminator, Type, Whole};
 use scaly_tracer::walker::Walker;
 
@@ -61,7 +60,7 @@ impl Callees {
         if region.whole == Whole::Function {
             callees.add(region.clone(), context, name)?;
         }
-        let parameters = Parameters::default();
+        let parameters = context.parameters;
         let mut walker = Walker::new(context.program, parameters).keeping();
         let mut size = region.size();
         let mut todo: Vec<FunctionId> = called(region).collect();

@@ -1,7 +1,7 @@
 //! Where a part of a `while` ends: what its counter is compared with is the nearer of its own limit and the run's.
 
 use scaly_tracer::independence::Condition;
-use scaly_tracer::region::{ChainId, CycleId, Op, Region, Terminator, Value};
+use scaly_tracer::region::{ChainId, Op, Region, Terminator, Value};
 
 #[derive(Clone, Debug)]
 pub struct Limit {
@@ -16,9 +16,8 @@ pub struct Limit {
 impl Limit {
     /// Finds the condition in another region of the same loop.
     pub fn of(region: &Region, condition: &Condition) -> Option<Limit> {
-        let root = region.cycles.iter().position(|cycle| cycle.parent.is_none())?;
         let tests = region.blocks.iter().filter_map(|block| {
-            let own = block.cycle == Some(CycleId(root as u32)) && block.chain == ChainId(0);
+            let own = block.cycle == Some(Region::ROOT) && block.chain == ChainId(0);
             match block.end {
                 Terminator::Branch(compared, ..) if own && block.end_pc == condition.pc => Some(compared),
                 _ => None,

@@ -41,6 +41,7 @@ use limit::Limit;
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{Pc, Program};
 use scaly_tracer::independence::Condition;
+use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::{
     BlockId, ChainId, Def, Dominators, Edge, ExitKind, Inst, Op, Region, Terminator, Type, Value, Whole,
 };
@@ -100,6 +101,7 @@ pub struct Context<'a> {
     pub addresses: &'a Addresses,
     /// By function: whether it may wait, so that no native code may call it.
     pub waits: &'a [bool],
+    pub parameters: Parameters,
 }
 
 /// Lowers a region that keeps what the interpreter needs (`Walker::keeping`).
@@ -536,7 +538,6 @@ impl<'a> Lowering<'a> {
 mod tests {
     use scaly_interp::dump::parse;
     use scaly_interp::program::LoopId;
-    use scaly_tracer::parameters::Parameters;
     use scaly_tracer::walker::Walker;
 
     use super::*;
@@ -566,7 +567,16 @@ function g(params 3, results 1, frame 6)
         let walker = Walker::new(&program, Parameters::default());
         let region = if keeping { walker.keeping() } else { walker }.walk(LoopId(0)).unwrap();
         let addresses = Addresses::default();
-        lower(&region, Context { program: &program, addresses: &addresses, waits: &[false, false] }, "f")
+        lower(
+            &region,
+            Context {
+                program: &program,
+                addresses: &addresses,
+                waits: &[false, false],
+                parameters: Parameters::default(),
+            },
+            "f",
+        )
     }
 
     #[test]

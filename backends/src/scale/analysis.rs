@@ -91,7 +91,7 @@ pub fn of(
                 parallel = Some(Parallel::of(program, judge, id));
             }
             let condition = parallel.as_ref().and_then(|parallel| parallel.as_ref().ok()?.condition());
-            prepare(&region, Context { program, addresses, waits: &waits }, condition, of)
+            prepare(&region, Context { program, addresses, waits: &waits, parameters }, condition, of)
         });
         if !found(Analysis { of, prepared, parallel }) {
             break;

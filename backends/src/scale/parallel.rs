@@ -222,13 +222,21 @@ impl Parallel {
         }
         // SAFETY: the frame is one of the loop's function.
         let slot = |slot: u16| unsafe { at.base().add(usize::from(slot)).read() };
-        let begin = self.begin(slot).ok_or(Alone::Other("how often it will go round is not known here"))?;
-        let trips = begin.trips;
         let known = self.cost.load(Ordering::Relaxed);
         let worth = |trips: u64, cost: f64| forced || trips as f64 * cost >= WORTH;
-        if (known != 0 && !worth(trips, known as f64 / 16.0)) || trips < 2 {
-            self.short.fetch_add(1, Ordering::Relaxed);
-            return Err(Alone::Short);
+        let long = |trips: u64| {
+            let long = trips >= 2 && (known == 0 || worth(trips, known as f64 / 16.0));
+            self.short.fetch_add(u32::from(!long), Ordering::Relaxed);
+            if long { Ok(()) } else { Err(Alone::Short) }
+        };
+        // The way of many short runs: nothing else is computed.
+        if let Until::Trips(trips) = self.until {
+            long(slot(trips).saturating_add(1))?;
+        }
+        let begin = self.begin(slot).ok_or(Alone::Other("how often it will go round is not known here"))?;
+        let trips = begin.trips;
+        if matches!(self.until, Until::Limit(_)) {
+            long(trips)?;
         }
         if let Some(failed) = self.failing(slot, &begin.by) {
             return Err(Alone::Check(failed));

@@ -44,7 +44,12 @@ pub fn compile(compiler: &Compiler, text: &str) -> Native {
     let program = program();
     let addresses = Addresses::default();
     let waits = vec![false; program.functions.len()];
-    let context = Context { program: &program, addresses: &addresses, waits: &waits };
+    let context = Context {
+        program: &program,
+        addresses: &addresses,
+        waits: &waits,
+        parameters: scaly_tracer::parameters::Parameters::default(),
+    };
     compiler.compile(&region(text), context).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 

@@ -69,11 +69,11 @@ impl Window {
 }
 
 impl Contents {
+    /// The program's own stores are plain ones of other instructions, mostly of compiled code: a word is an aligned part
+    /// of an `f32` or of nothing, which this machine stores and loads as a whole.
     fn words(&self) -> &[AtomicU32] {
-        // SAFETY: mapped and aligned as long as the window is open, by the promise of `open`, and nobody closes it
-        // under the lock that the caller holds. The program's own stores are plain ones of other instructions, mostly
-        // of compiled code: a word is an aligned part of an `f32` or of nothing, which this machine stores and loads as
-        // a whole.
+        // SAFETY: mapped and aligned as long as the window is open, by the promise of `open`, and nobody closes it under
+        // the lock that the caller holds.
         unsafe { slice::from_raw_parts(self.base.as_ptr(), self.words) }
     }
 }
