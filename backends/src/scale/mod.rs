@@ -147,16 +147,13 @@ impl<B: Backend + 'static> Scaling<B> {
     }
 
     /// Samples are taken from when traces are made.
-    fn watch(&self, id: Option<LoopId>) {
+    fn watch(&self, of: Place) {
         if self.traces.tried() || self.options.choice == Choice::Forced || !self.tracing().may_record() {
             return;
         }
-        if let (false, Some(id)) = (self.traces.start(PERIOD), id) {
-            let why = Why::new(
-                "the system gives no timer that tells what takes time; all loops stay as they are",
-                self.header(id),
-            );
-            self.refuse(Place::Loop(id), Variant::Sequential, &why);
+        if !self.traces.start(PERIOD) {
+            let text = "the system gives no timer that tells what takes time; all loops and functions stay as they are";
+            self.refuse(of, Variant::Sequential, &Why::new(text, self.first(of)));
         }
     }
 
@@ -248,7 +245,7 @@ impl<B: Backend + 'static> Tier for Scaling<B> {
         if let Some(goes) = self.enter(state, id, at) {
             return goes;
         }
-        self.watch(Some(id));
+        self.watch(Place::Loop(id));
         if self.tracing().take_poll() {
             self.sampled(state, at);
         }
@@ -266,7 +263,7 @@ impl<B: Backend + 'static> Tier for Scaling<B> {
         if let Some(goes) = self.enter_function(state, id, at) {
             return goes;
         }
-        self.watch(None);
+        self.watch(Place::Function(id));
         self.tracing().hot_function(state, id, at)
     }
 
