@@ -270,6 +270,35 @@ fn a_trace_log_changes_nothing_but_the_log() {
     assert!(!fs::read_to_string(&file).expect("a log").contains("header"), "a log replaces the one before");
 }
 
+/// Where the system gives no timer nothing is compiled whole, which is said once: of a loop, and of recursion without one.
+#[test]
+fn without_a_timer_programs_stay_in_traces() {
+    let programs = [
+        ("loop -e:2", "var s = 0\nfor i in 3000000: s = s + i % 7\nprint s\n", "8999994\n"),
+        (
+            "function -e:1 in fib",
+            "function fib(n: int) returns int: if n < 2: n else fib(n - 1) + fib(n - 2)\nprint fib(27)\n",
+            "196418\n",
+        ),
+    ];
+    for (what, text, output) in programs {
+        let mut command = Command::new("prlimit");
+        command.args([
+            "--sigpending=0",
+            env!("CARGO_BIN_EXE_scaly"),
+            "--trace-log",
+            "--jit",
+            "hot=2,hot_function=2",
+            "-e",
+            text,
+        ]);
+        let got = common::finish(command, "").expect("prlimit runs");
+        assert_eq!((got.status, got.output.as_str()), (Some(0), output), "{}", got.error);
+        let said: Vec<&str> = got.error.lines().filter(|line| line.contains("no timer")).collect();
+        assert!(matches!(said[..], [line] if line.contains(&format!("refused {what}"))), "{what}: {said:?}");
+    }
+}
+
 #[test]
 fn a_trace_log_that_cannot_be_written() {
     let scratch = Scratch::new("unwritable");
