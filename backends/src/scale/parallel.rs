@@ -432,11 +432,9 @@ impl Reduced {
     }
 }
 
-/// What a counter is so many iterations later.
-fn after(counter: &Counter, now: u64, by: i64, iterations: u64) -> u64 {
-    let far = now.wrapping_add((by as u64).wrapping_mul(iterations));
-    let wrapped = counter.narrow.and_then(|kind| fold_unary(IntUnary::Wrap(kind.int()), far as i64));
-    wrapped.map_or(far, |word| word as u64)
+/// What a counter is so many iterations later; one of a narrow type has been checked not to wrap.
+fn after(now: u64, by: i64, iterations: u64) -> u64 {
+    now.wrapping_add((by as u64).wrapping_mul(iterations))
 }
 
 /// Whether a slot's value is less than another's; no NaN is.
@@ -528,7 +526,7 @@ impl Run<'_> {
         // SAFETY: as above.
         let write = |slot: u16, word: u64| unsafe { frame.add(usize::from(slot)).write(word) };
         for (counter, by) in parallel.counters.iter().zip(&self.begin.by) {
-            write(counter.slot, after(counter, read(counter.slot), *by, lo));
+            write(counter.slot, after(read(counter.slot), *by, lo));
         }
         let limit = match &parallel.until {
             Until::Trips(trips) => {
@@ -539,7 +537,7 @@ impl Run<'_> {
             Until::Limit(condition) => {
                 let (counter, by) = (&parallel.counters[0], self.begin.by[0]);
                 // The chunk's own frame stands `lo` iterations further already.
-                let end = after(counter, read(counter.slot), by, hi - lo) as i64;
+                let end = after(read(counter.slot), by, hi - lo) as i64;
                 let inclusive = i64::from(!condition.strict) * if condition.down { 1 } else { -1 };
                 Some(end.wrapping_add(inclusive).wrapping_add(condition.shift))
             }

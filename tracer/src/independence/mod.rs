@@ -66,14 +66,12 @@ pub struct Independence {
     pub uniform: Vec<bool>,
 }
 
-/// A slot that goes the same distance in each iteration.
+/// A slot that goes the same distance in each iteration; if it is of a narrow type, without wrapping.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Counter {
     pub slot: u16,
     /// In terms of what does not change in the loop.
     pub by: Poly,
-    /// The narrow type that it is of.
-    pub narrow: Option<Kind>,
 }
 
 /// What the first of the counters is in the first iteration.

@@ -173,10 +173,10 @@ impl Analysis<'_, '_> {
         let mut left: Vec<(u16, Web, String)> = Vec::new();
         for param in &region.block(root.header).params {
             let hidden = counter.is_some_and(|c| param.slot == c || param.slot == c + 1);
-            if let Some((by, narrow, assumed)) = self.counts(param.value, hidden) {
+            if let Some((by, assumed)) = self.counts(param.value, hidden) {
                 let own = own.map_or(counter == Some(param.slot), |own| own == param.value);
                 let at = if own { 0 } else { scalars.counters.len() };
-                scalars.counters.insert(at, Counter { slot: param.slot, by, narrow });
+                scalars.counters.insert(at, Counter { slot: param.slot, by });
                 scalars.assumes.extend(assumed);
                 continue;
             }
@@ -250,10 +250,10 @@ impl Analysis<'_, '_> {
     }
 
     /// Grows by the same in every iteration, so its value follows from the iteration's number; under these assumptions.
-    fn counts(&mut self, param: Value, hidden: bool) -> Option<(Poly, Option<Kind>, BTreeSet<Assumption>)> {
+    fn counts(&mut self, param: Value, hidden: bool) -> Option<(Poly, BTreeSet<Assumption>)> {
         let (_, growth) = self.forms.growth(param, Region::ROOT)?;
         if hidden {
-            return Some((growth.by, None, BTreeSet::new()));
+            return Some((growth.by, BTreeSet::new()));
         }
         if !self.forms.outside(&growth.by, Region::ROOT) {
             return None;
@@ -267,7 +267,7 @@ impl Analysis<'_, '_> {
             }
             assumes.extend(form.assumes);
         }
-        Some((growth.by, growth.narrow, assumes))
+        Some((growth.by, assumes))
     }
 
     /// Nobody in the loop reads it, nor does another slot keep it: what it is at the header of an iteration is what the
