@@ -3,6 +3,7 @@
 use scaly_interp::dump::parse;
 use scaly_interp::program::LoopId;
 
+use super::{Verdict, holds};
 use crate::explain::{Judge, LoopReport};
 use crate::parameters::Parameters;
 
@@ -475,6 +476,53 @@ out: Const s4, 0
     // Another way out.
     let found = verdict(&text("JLeS s2, s4", "AddImm s4, s4, 1\n  JEqImm s3, 9 -> @out"));
     assert_eq!(found, "serial: it may end before its last iteration");
+}
+
+/// What is checked so that the counter of a `while` never goes over the top or below the bottom.
+#[test]
+fn the_counter_of_a_while_does_not_wrap() {
+    let checks = |start: &str, test: &str, step: &str| {
+        let text = format!(
+            "
+main f
+function f(params 4, results 1, frame 40)
+  param a s0..2 inplace 0
+  param n s2 value
+  param m s3 value
+start: Const s5, 0
+  {start}
+loop open @top..@out
+top: {test} -> @out
+  Xor s5, s5, s4
+  {step}
+  Loop loop0 -> @top
+out: Return1 s5
+
+function run(params 0, results 1, frame 4)
+  Return1 s0
+"
+        );
+        let program = parse(&text.replace("main f", "main run")).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let mut judge = Judge::new(&program, Parameters::default());
+        let (region, verdict) = judge.judge(LoopId(0));
+        let Verdict::Independent(found) = verdict else { panic!("{verdict:?}") };
+        move |n: i64, m: i64| {
+            let slots = [1 << 20, 1 << 40, n as u64, m as u64, m as u64, 0];
+            holds(region.as_ref().unwrap(), &found.checks, |slot| slots[usize::from(slot)])
+        }
+    };
+    // One at a time it ends at the limit, whatever that is.
+    let up = checks("Const s4, 0", "JLeS s2, s4", "AddImm s4, s4, 1");
+    assert!(up(i64::MAX, 0));
+    let strides = checks("Const s4, 0", "JLeS s2, s4", "AddImm s4, s4, 3");
+    assert!(strides(i64::MAX - 2, 0) && !strides(i64::MAX - 1, 0));
+    let inclusive = checks("Const s4, 0", "JLtS s2, s4", "AddImm s4, s4, 1");
+    assert!(inclusive(i64::MAX - 1, 0) && !inclusive(i64::MAX, 0));
+    let down = checks("Move s4, s3", "JLeS s4, s2", "AddImm s4, s4, -3");
+    assert!(down(i64::MIN + 2, 9) && !down(i64::MIN + 1, 9));
+    // At 0 an unsigned one would go on from the top.
+    let unsigned = checks("Move s4, s3", "JLtU s4, s2", "AddImm s4, s4, -1");
+    assert!(unsigned(1, 9) && !unsigned(0, 9) && !unsigned(-1, 9));
 }
 
 /// Two arrays made before the loop are two; a slice of one is checked against it.
