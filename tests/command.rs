@@ -215,6 +215,19 @@ fn help_and_version() {
 }
 
 #[test]
+fn the_readme_shows_what_the_commands_print() {
+    let readme = fs::read_to_string(common::root().join("README.md")).expect("the readme");
+    let blocks = readme.split("```\n").filter(|block| block.starts_with("$ scaly "));
+    let calls: Vec<(&str, &str)> =
+        blocks.flat_map(|block| block.split("$ scaly ").skip(1)).filter_map(|call| call.split_once('\n')).collect();
+    assert_eq!(calls.len(), 2);
+    for (words, shown) in calls {
+        let got = call(&words.split(' ').collect::<Vec<_>>(), "");
+        assert_eq!(got.output.trim_end(), shown.trim_end(), "scaly {words}");
+    }
+}
+
+#[test]
 fn every_parameter_is_listed() {
     let got = call(&["--jit", "help"], "");
     assert_eq!((got.status, got.error.as_str()), (Some(0), ""));
