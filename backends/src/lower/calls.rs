@@ -276,8 +276,9 @@ pub fn write_entry(callees: &Callees, to: &mut Lowered) {
         let _ = writeln!(module, "  %slot{slot} = load {word}, ptr %place{slot}, align 8");
         let _ = write!(arguments, ", {word} %slot{slot}");
     }
-    let (returned, no_room) = (to.leaves.len(), to.leaves.len() + 1);
-    to.leaves.extend([Leave::Returned { pc: callee.region.blocks[0].pc }, Leave::NoRoom]);
+    let leaves = &mut to.interface.leaves;
+    let (returned, no_room) = (leaves.len(), leaves.len() + 1);
+    leaves.extend([Leave::Returned { pc: callee.region.blocks[0].pc }, Leave::NoRoom]);
     let _ = write!(
         module,
         "  %all = call {ty} @{}(ptr %run, ptr %frame{arguments})\n  \

@@ -22,6 +22,8 @@
 //!
 //! The return pc is the index of the instruction behind the call; the entry's frame has [`OUTSIDE`] there.
 
+use std::sync::Arc;
+
 use super::native::{Native, move_slots};
 use super::state::{Outcome, State};
 use crate::bytecode::{Instruction, Opcode};
@@ -309,7 +311,7 @@ mod engine {
     ) {
         // SAFETY: by the promise of `run`.
         unsafe {
-            let mut machine = Native { base, tables: &raw const *(*state).tables };
+            let mut machine = Native { base, tables: Arc::as_ptr(&(*state).tables) };
             match follow(S::run(&mut machine, *pc), pc, base, code, state) {
                 Flow::Go(pc, base) => go(pc, base, code, state),
                 Flow::LoopHook(pc, id) => loop_hook(pc, base, code, state, id),
@@ -388,7 +390,7 @@ mod engine {
         // SAFETY: by the promise of `run`.
         unsafe {
             loop {
-                let mut machine = Native { base, tables: &raw const *(*state).tables };
+                let mut machine = Native { base, tables: Arc::as_ptr(&(*state).tables) };
                 match follow(step(&mut machine, *pc), pc, base, code, state) {
                     Flow::Go(next, frame) => (pc, base) = (next, frame),
                     Flow::LoopHook(next, id) => {

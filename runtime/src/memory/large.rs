@@ -67,14 +67,7 @@ pub(super) unsafe fn create(
     let link = memory.as_ptr().cast::<LargeLink>();
     // SAFETY: `held` bytes, at least FRONT, are ours and aligned; the list's blocks are live.
     unsafe {
-        link.write(LargeLink {
-            next: *list,
-            place: list,
-            bytes: held,
-            order,
-            window: ptr::null(),
-            reserved: 0,
-        });
+        link.write(LargeLink { next: *list, place: list, bytes: held, order, window: ptr::null(), reserved: 0 });
         if !(*list).is_null() {
             (**list).place = &raw mut (*link).next;
         }
