@@ -147,26 +147,15 @@ impl<B: Backend + 'static> Scaling<B> {
                 let Prepared { blocks, instructions, calls, .. } = *prepared;
                 self.log.event(|| Event::Region { start: start(of), blocks, instructions, calls });
                 let needs = prepared.lowered.interface.needs;
-                if self.options.choice == Choice::Forced
-                    || needs == Needs::Nothing
-                    || needs == Needs::Routines && self.divided(of)
-                {
+                if self.options.choice == Choice::Forced || needs != Needs::Program {
                     return Stage::Walked(prepared);
                 }
-                let text = match needs {
-                    Needs::Routines => "it allocates, on one core: traces do that as soon",
-                    _ => "it calls what is not compiled with it: traces do that sooner so far",
-                };
+                let text = "it calls what is not compiled with it: traces do that sooner so far";
                 Why::new(text, self.first(of))
             }
         };
         self.refuse(of, Variant::Sequential, &why);
         Stage::Refused
-    }
-
-    /// Whether it is a loop that goes on on all cores.
-    fn divided(&self, of: Place) -> bool {
-        matches!(of, Place::Loop(id) if self.loops.borrow()[id.0 as usize].parallel.is_some())
     }
 
     pub(super) fn build(&self, of: Place, prepared: Prepared) -> Stage {
