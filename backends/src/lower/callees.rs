@@ -2,7 +2,8 @@
 
 use rustc_hash::FxHashMap;
 use scaly_interp::program::FunctionId;
-use scaly_tracer::region::{ExitKind, Op, Region, Terminator, Type, Whole};
+use scaly_tracer::effects;
+use scaly_tracer::region::{ExitKind, Inst, Op, Region, Terminator, Type, Whole};
 use scaly_tracer::walker::Walker;
 
 use super::{Context, Refusal, frame_slots};
@@ -51,19 +52,27 @@ pub struct Callee {
 pub struct Callees {
     pub functions: Vec<Callee>,
     position: FxHashMap<FunctionId, usize>,
+    /// Of the region.
+    name: String,
+    /// What a function value may be, with the slots of its parameters.
+    taken: Vec<(FunctionId, u16)>,
+    /// By the slots that a call of a function value passes: whether all that it may be are in the module.
+    choices: Vec<(usize, bool)>,
 }
 
 impl Callees {
     /// All that are called directly, up to the limits; what may wait is called by the interpreter only.
     pub fn of(region: &Region, context: Context<'_>, name: &str) -> Result<Callees, Refusal> {
-        let mut callees = Callees::default();
+        let mut callees = Callees { name: name.into(), ..Callees::default() };
+        let slots = |id: FunctionId| (id, context.program.function(id).param_slots);
+        callees.taken = effects::taken(context.program).into_iter().map(slots).collect();
         if region.whole == Whole::Function {
             callees.add(region.clone(), context, name)?;
         }
         let parameters = context.parameters;
         let mut walker = Walker::new(context.program, parameters).keeping();
         let mut size = region.size();
-        let mut todo: Vec<FunctionId> = called(region).collect();
+        let mut todo: Vec<FunctionId> = callees.called(region);
         let mut seen = todo.clone();
         todo.reverse();
         while let Some(id) = todo.pop() {
@@ -81,7 +90,7 @@ impl Callees {
                 continue;
             }
             size += region.size();
-            for id in called(&region) {
+            for id in callees.called(&region) {
                 if !seen.contains(&id) {
                     seen.push(id);
                     todo.push(id);
@@ -89,7 +98,52 @@ impl Callees {
             }
             callees.add(region, context, name)?;
         }
+        let all = |slots| callees.candidates_of(slots).all(|id| callees.find(id).is_some());
+        let regions = callees.functions.iter().map(|callee| &callee.region).chain([region]);
+        let any = regions.flat_map(|region| &region.insts).filter(|inst| inst.op == Op::CallAny);
+        let mut choices: Vec<(usize, bool)> = any.map(passed_slots).map(|slots| (slots, all(slots))).collect();
+        choices.sort_unstable();
+        choices.dedup();
+        callees.choices = choices;
         Ok(callees)
+    }
+
+    /// What a function value may be that is called with so many slots.
+    fn candidates_of(&self, slots: usize) -> impl Iterator<Item = FunctionId> + '_ {
+        self.taken.iter().filter(move |(_, params)| usize::from(*params) <= slots).map(|&(id, _)| id)
+    }
+
+    /// What a call of a function value may call.
+    pub fn candidates(&self, inst: &Inst) -> impl Iterator<Item = FunctionId> + '_ {
+        self.candidates_of(passed_slots(inst))
+    }
+
+    /// The function of the module that calls whichever it is, if all are in the module.
+    pub fn choice(&self, inst: &Inst) -> Option<String> {
+        let slots = passed_slots(inst);
+        self.choices.contains(&(slots, true)).then(|| self.choice_name(slots))
+    }
+
+    fn choice_name(&self, slots: usize) -> String {
+        format!("{}.any{slots}", self.name)
+    }
+
+    /// Names of such functions, and what each may call.
+    pub fn choices(&self) -> impl Iterator<Item = (String, Vec<FunctionId>)> + '_ {
+        let whole = self.choices.iter().filter(|(_, whole)| *whole);
+        whole.map(|&(slots, _)| (self.choice_name(slots), self.candidates_of(slots).collect()))
+    }
+
+    fn called(&self, region: &Region) -> Vec<FunctionId> {
+        let mut called = Vec::new();
+        for inst in &region.insts {
+            match inst.op {
+                Op::Call(id) => called.push(id),
+                Op::CallAny => called.extend(self.candidates(inst)),
+                _ => {}
+            }
+        }
+        called
     }
 
     /// The function with this number, if the module has it.
@@ -112,11 +166,9 @@ impl Callees {
     }
 }
 
-fn called(region: &Region) -> impl Iterator<Item = FunctionId> {
-    region.insts.iter().filter_map(|inst| match inst.op {
-        Op::Call(id) => Some(id),
-        _ => None,
-    })
+/// Slots that a call of a function value passes, the environment's among them.
+fn passed_slots(inst: &Inst) -> usize {
+    inst.args.len() - 1
 }
 
 /// The first ones come in registers, as many as there are.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use scaly_interp::program::Pc;
+use scaly_interp::program::{FunctionId, Pc};
 use scaly_tracer::region::{ChainId, Def, Inst, Kept, Op, Region, Type, Value};
 
 use super::callees::Passed;
@@ -181,15 +181,16 @@ impl Lowering<'_> {
 
     pub fn call(&mut self, chain: ChainId, inst: &Inst) -> Result<(), Refusal> {
         let frame = self.call_frame(chain, inst)?;
-        let waits = self.context.waits;
+        let waits = |id: &FunctionId| self.context.waits.get(id.0 as usize).copied().unwrap_or(true);
         let (function, args, may_wait) = match inst.op {
-            Op::Call(id) => (id.0.to_string(), &inst.args[..], waits.get(id.0 as usize).copied().unwrap_or(true)),
+            Op::Call(id) => (id.0.to_string(), &inst.args[..], waits(&id)),
             // Whichever it is.
             _ => {
+                let may_wait = self.callees.candidates(inst).any(|id| waits(&id));
                 let word = self.operand(inst.args[0]);
                 let function = self.temporary();
                 line!(self, "{function} = trunc i64 {word} to i32");
-                (function, &inst.args[1..], waits.iter().any(|&w| w))
+                (function, &inst.args[1..], may_wait)
             }
         };
         if may_wait {
@@ -202,6 +203,12 @@ impl Lowering<'_> {
             && let Some(callee) = self.callees.find(id)
         {
             self.call_directly(chain, inst, frame, callee);
+            return Ok(());
+        }
+        if inst.op == Op::CallAny
+            && let Some(choice) = self.callees.choice(inst)
+        {
+            self.call_chosen(chain, inst, frame, &choice);
             return Ok(());
         }
         for (i, &arg) in args.iter().enumerate() {

@@ -161,6 +161,9 @@ pub fn lower_divided(
     for (index, callee) in callees.functions.iter().enumerate() {
         Lowering::new(&callee.region, context, &callees, Role::Callee(index))?.write(&callee.name, &mut lowered)?;
     }
+    for (name, ids) in callees.choices() {
+        calls::write_choice(&name, &callees, &ids, &mut lowered.module);
+    }
     let _ = write!(
         lowered.module,
         "declare i8 @{ROUTINE}(ptr, i32, ptr) #0\ndeclare i32 @{CALL}(ptr, i32, ptr) #0\n\

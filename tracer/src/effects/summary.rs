@@ -83,6 +83,11 @@ pub fn taken(program: &Program) -> Vec<FunctionId> {
     taken
 }
 
+/// What a function value may be that is called with so many slots, the environment's among them.
+pub fn callable(program: &Program, slots: usize) -> impl Iterator<Item = FunctionId> + '_ {
+    taken(program).into_iter().filter(move |id| usize::from(program.function(*id).param_slots) <= slots)
+}
+
 impl Summary {
     /// True if it grew.
     fn unite(&mut self, other: &Summary) -> bool {

@@ -22,7 +22,7 @@ use scaly_interp::tier::{Goes, Position};
 use scaly_runtime::pool::{InOrder, Plan, Pool, Status};
 use scaly_tracer::explain::{Judge, check_in_words};
 use scaly_tracer::independence::{Condition, Counter, CounterStart, EntryCheck, Poly, Refusal, Verdict, holds, number};
-use scaly_tracer::region::{ExitKind, Inst, Op, Region};
+use scaly_tracer::region::{ExitKind, Op, Region};
 
 use super::analysis::Why;
 use super::gain::{Gain, Next};
@@ -151,12 +151,7 @@ impl Parallel {
             Verdict::Independent(found) => found,
         };
         let Ok(region) = region else { return Err(Why::new("its region is open", header)) };
-        let ending = region.ending();
-        let any = |i: &&Inst| i.op == Op::CallAny && !ending[i.block.index()];
-        if let Some(inst) = region.insts.iter().find(any) {
-            return Err(Why::new("calls of function values in the loop are not made on other cores so far", inst.pc));
-        }
-        let calls = region.insts.iter().any(|i| matches!(i.op, Op::Call(_)));
+        let calls = region.insts.iter().any(|i| matches!(i.op, Op::Call(_) | Op::CallAny));
         if found.start == CounterStart::Unknown {
             return Err(Why::new("where it began is not known when it is entered in the middle", header));
         }
