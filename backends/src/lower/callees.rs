@@ -1,9 +1,9 @@
 //! Which functions a module holds beside the region asked for, and how each of them is called.
 
 use rustc_hash::FxHashMap;
-use scaly_interp::program::FunctionId;
+use scaly_interp::program::{Class, FunctionId};
 use scaly_tracer::effects;
-use scaly_tracer::region::{ExitKind, Inst, Op, Region, Terminator, Type, Whole};
+use scaly_tracer::region::{ExitKind, Op, Region, Terminator, Type, Whole};
 use scaly_tracer::walker::Walker;
 
 use super::{Context, Refusal, frame_slots};
@@ -54,18 +54,18 @@ pub struct Callees {
     position: FxHashMap<FunctionId, usize>,
     /// Of the region.
     name: String,
-    /// What a function value may be, with the slots of its parameters.
-    taken: Vec<(FunctionId, u16)>,
-    /// By the slots that a call of a function value passes: whether all that it may be are in the module.
-    choices: Vec<(usize, bool)>,
+    /// What function values may be.
+    taken: Vec<(FunctionId, Class)>,
+    /// By class of the function values that are called: whether all that they may be are in the module.
+    choices: Vec<(Class, bool)>,
 }
 
 impl Callees {
     /// All that are called directly, up to the limits; what may wait is called by the interpreter only.
     pub fn of(region: &Region, context: Context<'_>, name: &str) -> Result<Callees, Refusal> {
         let mut callees = Callees { name: name.into(), ..Callees::default() };
-        let slots = |id: FunctionId| (id, context.program.function(id).param_slots);
-        callees.taken = effects::taken(context.program).into_iter().map(slots).collect();
+        let with_class = |id: FunctionId| (id, context.program.function(id).class());
+        callees.taken = effects::taken(context.program).into_iter().map(with_class).collect();
         if region.whole == Whole::Function {
             callees.add(region.clone(), context, name)?;
         }
@@ -98,40 +98,37 @@ impl Callees {
             }
             callees.add(region, context, name)?;
         }
-        let all = |slots| callees.candidates_of(slots).all(|id| callees.find(id).is_some());
+        let all = |class| callees.candidates(class).all(|id| callees.find(id).is_some());
         let regions = callees.functions.iter().map(|callee| &callee.region).chain([region]);
-        let any = regions.flat_map(|region| &region.insts).filter(|inst| inst.op == Op::CallAny);
-        let mut choices: Vec<(usize, bool)> = any.map(passed_slots).map(|slots| (slots, all(slots))).collect();
+        let classes = regions.flat_map(|region| &region.insts).filter_map(|inst| match inst.op {
+            Op::CallAny(class) => Some(class),
+            _ => None,
+        });
+        let mut choices: Vec<(Class, bool)> = classes.map(|class| (class, all(class))).collect();
         choices.sort_unstable();
         choices.dedup();
         callees.choices = choices;
         Ok(callees)
     }
 
-    /// What a function value may be that is called with so many slots.
-    fn candidates_of(&self, slots: usize) -> impl Iterator<Item = FunctionId> + '_ {
-        self.taken.iter().filter(move |(_, params)| usize::from(*params) <= slots).map(|&(id, _)| id)
-    }
-
-    /// What a call of a function value may call.
-    pub fn candidates(&self, inst: &Inst) -> impl Iterator<Item = FunctionId> + '_ {
-        self.candidates_of(passed_slots(inst))
+    /// What a call of a function value of this class may call.
+    pub fn candidates(&self, class: Class) -> impl Iterator<Item = FunctionId> + '_ {
+        self.taken.iter().filter(move |(_, of)| *of == class).map(|&(id, _)| id)
     }
 
     /// The function of the module that calls whichever it is, if all are in the module.
-    pub fn choice(&self, inst: &Inst) -> Option<String> {
-        let slots = passed_slots(inst);
-        self.choices.contains(&(slots, true)).then(|| self.choice_name(slots))
+    pub fn choice(&self, class: Class) -> Option<String> {
+        self.choices.contains(&(class, true)).then(|| self.choice_name(class))
     }
 
-    fn choice_name(&self, slots: usize) -> String {
-        format!("{}.any{slots}", self.name)
+    fn choice_name(&self, class: Class) -> String {
+        format!("{}.any.{class}", self.name)
     }
 
     /// Names of such functions, and what each may call.
     pub fn choices(&self) -> impl Iterator<Item = (String, Vec<FunctionId>)> + '_ {
         let whole = self.choices.iter().filter(|(_, whole)| *whole);
-        whole.map(|&(slots, _)| (self.choice_name(slots), self.candidates_of(slots).collect()))
+        whole.map(|&(class, _)| (self.choice_name(class), self.candidates(class).collect()))
     }
 
     fn called(&self, region: &Region) -> Vec<FunctionId> {
@@ -139,7 +136,7 @@ impl Callees {
         for inst in &region.insts {
             match inst.op {
                 Op::Call(id) => called.push(id),
-                Op::CallAny => called.extend(self.candidates(inst)),
+                Op::CallAny(class) => called.extend(self.candidates(class)),
                 _ => {}
             }
         }
@@ -164,11 +161,6 @@ impl Callees {
         });
         Ok(())
     }
-}
-
-/// Slots that a call of a function value passes, the environment's among them.
-fn passed_slots(inst: &Inst) -> usize {
-    inst.args.len() - 1
 }
 
 /// The first ones come in registers, as many as there are.

@@ -182,11 +182,15 @@ impl Lowering<'_> {
     pub fn call(&mut self, chain: ChainId, inst: &Inst) -> Result<(), Refusal> {
         let frame = self.call_frame(chain, inst)?;
         let waits = |id: &FunctionId| self.context.waits.get(id.0 as usize).copied().unwrap_or(true);
+        let class = match inst.op {
+            Op::CallAny(class) => Some(class),
+            _ => None,
+        };
         let (function, args, may_wait) = match inst.op {
             Op::Call(id) => (id.0.to_string(), &inst.args[..], waits(&id)),
             // Whichever it is.
             _ => {
-                let may_wait = self.callees.candidates(inst).any(|id| waits(&id));
+                let may_wait = class.is_none_or(|class| self.callees.candidates(class).any(|id| waits(&id)));
                 let word = self.operand(inst.args[0]);
                 let function = self.temporary();
                 line!(self, "{function} = trunc i64 {word} to i32");
@@ -205,9 +209,7 @@ impl Lowering<'_> {
             self.call_directly(chain, inst, frame, callee);
             return Ok(());
         }
-        if inst.op == Op::CallAny
-            && let Some(choice) = self.callees.choice(inst)
-        {
+        if let Some(choice) = class.and_then(|class| self.callees.choice(class)) {
             self.call_chosen(chain, inst, frame, &choice);
             return Ok(());
         }

@@ -227,7 +227,7 @@ fn images(region: &Region) -> Vec<bool> {
     let mut todo: Vec<Value> = Vec::new();
     for inst in &region.insts {
         todo.extend(inst.kept.iter().map(|kept| kept.value));
-        if matches!(inst.op, Op::Runtime(_) | Op::Call(_) | Op::CallAny | Op::Reread(_)) {
+        if matches!(inst.op, Op::Runtime(_) | Op::Call(_) | Op::CallAny(_) | Op::Reread(_)) {
             todo.extend(&inst.args);
         }
     }
@@ -453,12 +453,12 @@ impl<'a> Lowering<'a> {
     fn inst(&mut self, chain: ChainId, inst: &Inst) -> Result<(), Refusal> {
         match inst.op {
             Op::Guard(_) => self.guard(chain, inst)?,
-            Op::Runtime(_) | Op::Call(_) | Op::CallAny if self.ending[inst.block.index()] => {
+            Op::Runtime(_) | Op::Call(_) | Op::CallAny(_) if self.ending[inst.block.index()] => {
                 let frame = self.call_frame(chain, inst)?;
                 self.leave_at(chain, inst, frame);
             }
             Op::Runtime(routine) => self.runtime(chain, inst, routine)?,
-            Op::Call(_) | Op::CallAny => self.call(chain, inst)?,
+            Op::Call(_) | Op::CallAny(_) => self.call(chain, inst)?,
             _ => {
                 self.compute(inst);
                 if let &[result] = &inst.results[..]

@@ -80,8 +80,8 @@ impl Handled<'_> {
                 Some(callee) => at(&mut self.slots[callee].iter().copied()),
                 None => Vec::new(),
             },
-            Op::CallAny => {
-                let known = self.callees.candidates(inst).filter_map(|id| self.callees.find(id));
+            Op::CallAny(class) => {
+                let known = self.callees.candidates(class).filter_map(|id| self.callees.find(id));
                 // The function's id comes first.
                 at(&mut known.flat_map(|callee| self.slots[callee].iter().map(|slot| slot + 1)))
             }

@@ -147,7 +147,7 @@ fn waiting(program: &Program, waits: &[bool], region: &Region) -> Option<Pc> {
     let found = region.insts.iter().filter(|inst| !ending[inst.block.index()]).find(|inst| match inst.op {
         Op::Runtime(routine) => blocks(routine),
         Op::Call(id) => waits.get(id.0 as usize).copied().unwrap_or(true),
-        Op::CallAny => effects::callable(program, inst.args.len() - 1).any(|id| waits[id.0 as usize]),
+        Op::CallAny(class) => effects::callable(program, class).any(|id| waits[id.0 as usize]),
         _ => false,
     });
     found.map(|inst| inst.pc)

@@ -28,7 +28,7 @@ use super::native::{Native, move_slots};
 use super::state::{Outcome, State};
 use crate::bytecode::{Instruction, Opcode};
 use crate::machine::{Fault, Next};
-use crate::program::{FunctionId, LoopId, Pc};
+use crate::program::{Class, FunctionId, LoopId, Pc};
 use crate::routine;
 
 /// The return pc of the first frame.
@@ -157,6 +157,7 @@ pub(crate) unsafe fn follow(
             Next::CallIndirect { value, frame } => {
                 let function = *base.add(value as usize) as u32;
                 let environment = *base.add(value as usize + 1);
+                debug_assert_eq!((*state).program.function(FunctionId(function)).class(), Class((*pc).x));
                 let callee = base.add(frame as usize);
                 // The slot is the caller's own, in case the callee's frame does not fit.
                 *callee = environment;

@@ -429,8 +429,7 @@ done: ConstF64 s2, 1.0
     assert_eq!(found, "serial: an iteration reads elements of `a` that others write");
     let found = verdict(&program("  Const s6, 0\n  Const s7, 0\n  Runtime s6, ConsolePrint"));
     assert!(found.starts_with("serial: `g` writes to the world outside, in the order of the iterations"), "{found}");
-    let unknown =
-        "  FunctionId s3, h\n  FunctionId s3, k\n  LoadWords s9, s0, +0\n  Move s7, s0\n  CallIndirect s6, s9..11";
+    let unknown = "  FunctionId s3, h\n  FunctionId s3, k\n  LoadWords s9, s0, +0\n  Move s7, s0\n  CallIndirect s6, s9..11, class65538";
     let functions = "function h(params 2, results 1, frame 4)\n  Return1 s0\nfunction k(params 2, results 1, frame 4)\n  STORE\n  Return1 s0\n";
     let harmless = format!("{}{}", program(unknown), functions.replace("STORE", "Nop"));
     assert!(verdict(&harmless).starts_with("serial: an iteration reads elements of `a`"), "{}", verdict(&harmless));

@@ -151,7 +151,7 @@ impl Parallel {
             Verdict::Independent(found) => found,
         };
         let Ok(region) = region else { return Err(Why::new("its region is open", header)) };
-        let calls = region.insts.iter().any(|i| matches!(i.op, Op::Call(_) | Op::CallAny));
+        let calls = region.insts.iter().any(|i| matches!(i.op, Op::Call(_) | Op::CallAny(_)));
         if found.start == CounterStart::Unknown {
             return Err(Why::new("where it began is not known when it is entered in the middle", header));
         }
@@ -249,8 +249,7 @@ impl Parallel {
         let slots = if self.calls { slots } else { native.frame_slots() as usize };
         // One more than can run: that of the first error is kept.
         let count = pool.workers() + 1;
-        self.make_stacks(slots, count)
-            .ok_or(Alone::Other("there is no memory for the frames of its parts"))?;
+        self.make_stacks(slots, count).ok_or(Alone::Other("there is no memory for the frames of its parts"))?;
         let no_region = Alone::Other("in which region it allocates is not known where it is entered");
         let regions = native.regions().and_then(|slots| Regions::of(state, slots, slot)).ok_or(no_region)?;
         let no_helpers = Alone::Other("there is no memory for the regions of its parts");
