@@ -98,7 +98,7 @@ impl Generator {
                 Expr::Struct(*number, fields.iter().map(|f| self.arg(f, depth + 1)).collect())
             }
             Type::Union(number) => {
-                let which = self.choices.below(self.program.unions[*number].variants.len());
+                let which = self.variant_of(*number, depth);
                 let payload = self.program.unions[*number].variants[which].clone();
                 Expr::Union(*number, which, payload.iter().map(|p| self.arg(p, depth + 1)).collect())
             }

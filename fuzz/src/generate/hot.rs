@@ -446,7 +446,7 @@ impl Generator {
             Type::Int(_) | Type::F64 | Type::F32 if self.choices.chance(50) => self.literal(ty),
             Type::Lambda(params, result) => self.lambda(params, result, true),
             Type::Union(number) => {
-                let which = self.choices.below(self.program.unions[*number].variants.len());
+                let which = self.variant_of(*number, 0);
                 let payload = self.program.unions[*number].variants[which].clone();
                 Expr::Union(*number, which, payload.iter().map(|p| self.arg(p, 3)).collect())
             }

@@ -184,6 +184,9 @@ impl Generator {
                 })
                 .collect();
             self.program.unions.push(Union { variants });
+            if self.choices.chance(35) {
+                self.make_recursive();
+            }
         }
         for _ in 0..self.choices.below(3) {
             let ty = self.scalar_type();

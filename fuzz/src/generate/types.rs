@@ -71,6 +71,22 @@ impl Generator {
         }
     }
 
+    /// One variant of the newest union holds another value of it: once, so that assigning a variable to itself in a loop
+    /// makes it longer, not twice as large.
+    pub(super) fn make_recursive(&mut self) {
+        let number = self.program.unions.len() - 1;
+        let which = self.choices.below(self.program.unions[number].variants.len());
+        self.program.unions[number].variants[which].push(Type::Union(number));
+    }
+
+    /// A variant for a value; deep down one that ends.
+    pub(super) fn variant_of(&mut self, number: usize, depth: usize) -> usize {
+        let variants = &self.program.unions[number].variants;
+        let ends = |which: &usize| depth < 4 || !variants[*which].contains(&Type::Union(number));
+        let possible: Vec<usize> = (0..variants.len()).filter(ends).collect();
+        *self.choices.pick(&possible)
+    }
+
     /// Nothing in it is owned: numbers and structs of them.
     pub(super) fn plain(&self, ty: &Type) -> bool {
         match ty {
