@@ -31,6 +31,12 @@ impl<'h> Body<'_, 'h> {
                 Some(self.filled_array(length, value, element, region))
             }
             ("length", [array]) => Some(self.length(array)),
+            ("blank", [array]) => {
+                let element = self.types().element(call.e.ty)?;
+                let region = self.target(call.want);
+                let length = self.length(array);
+                Some(self.blank_array(length, element, region))
+            }
             ("[]", [array, index]) => {
                 let (array, index) = self.array_and_index(array, index);
                 let layout = self.layout(call.e.ty);
@@ -75,11 +81,18 @@ impl<'h> Body<'_, 'h> {
     }
 
     fn new_array(&mut self, length: &'h Expr, element: TypeId, region: Region) -> Slot {
+        let slot = self.code.frame.take(1);
+        self.into(length, slot, Want::Borrow);
+        self.blank_array(slot, element, region)
+    }
+
+    /// So many elements, all of their words zero.
+    fn blank_array(&mut self, length: Slot, element: TypeId, region: Region) -> Slot {
         let stride = self.layout(element).stride();
         let base = self.code.frame.take(3);
-        self.into(length, base.plus(1), Want::Borrow);
         let handle = self.handle(region);
         self.code.copy(base, handle, 1);
+        self.code.copy(base.plus(1), length, 1);
         self.code.constant(base.plus(2), i64::from(stride));
         self.code.runtime(base, Routine::ArrayNew);
         base
