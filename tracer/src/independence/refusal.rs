@@ -80,6 +80,41 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// One of each that is about the loop itself, of variables of these names: for tests that want all of them.
+    pub fn all(variable: &str) -> impl Iterator<Item = Reason> {
+        std::iter::successors(Some(Reason::NotCounted(NotCounted::NoCounter)), move |before| before.next(variable))
+    }
+
+    /// The compiler sees to it that none is forgotten.
+    fn next(&self, variable: &str) -> Option<Reason> {
+        let variable = variable.to_string();
+        Some(match self {
+            Reason::NotCounted(NotCounted::NoCounter) => Reason::NotCounted(NotCounted::LimitVaries),
+            Reason::NotCounted(NotCounted::LimitVaries) => Reason::NotCounted(NotCounted::TestedLate),
+            Reason::NotCounted(NotCounted::TestedLate) => Reason::Leaves { returns: false },
+            Reason::Leaves { returns: false } => Reason::Leaves { returns: true },
+            Reason::Leaves { returns: true } => Reason::Carried { variable },
+            Reason::Carried { .. } => Reason::SometimesSet { variable },
+            Reason::SometimesSet { .. } => Reason::FloatSum { variable },
+            Reason::FloatSum { .. } => Reason::ReadHalfway { variable },
+            Reason::ReadHalfway { .. } => Reason::MixedReduction { variable },
+            Reason::MixedReduction { .. } => Reason::Grows { variable },
+            Reason::Grows { .. } => Reason::SamePlace { variable },
+            Reason::SamePlace { .. } => Reason::UnknownIndex { variable },
+            Reason::UnknownIndex { .. } => Reason::OverlappingStores { variable },
+            Reason::OverlappingStores { .. } => Reason::Neighbour { variable },
+            Reason::Neighbour { .. } => Reason::MayOverlap { other: variable.clone(), variable },
+            Reason::MayOverlap { .. } => Reason::UnknownMemory,
+            Reason::UnknownMemory => Reason::Moves { variable },
+            Reason::Moves { .. } => Reason::Prints { by: variable },
+            Reason::Prints { .. } => Reason::Reads { by: variable },
+            Reason::Reads { .. } => Reason::Waits { by: variable },
+            Reason::Waits { .. } | Reason::Open(_) => return None,
+        })
+    }
+}
+
 /// Why there is no trip count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NotCounted {
@@ -232,7 +267,8 @@ impl Refusal {
             Reason::MayOverlap { .. } => "pass arrays instead of slices, or copy one of them before the loop".into(),
             Reason::Moves { .. } => "store new values instead of moving old ones".into(),
             Reason::Prints { .. } => "collect the text in an array by index and print it behind the loop".into(),
-            Reason::Reads { .. } | Reason::Waits { .. } => "read everything before the loop".into(),
+            Reason::Reads { .. } => "read everything before the loop".into(),
+            Reason::Waits { .. } => "wait before the loop, or behind it".into(),
         })
     }
 }
