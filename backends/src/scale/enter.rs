@@ -56,6 +56,10 @@ impl<B: Backend + 'static> Scaling<B> {
             _ => Err(Alone::Short),
         };
         let (whole, failed) = (divided.is_ok(), matches!(divided, Err(Alone::Check(_))));
+        if let (true, Some(refused)) = (whole, self.options.pool.as_ref().and_then(|pool| pool().take_refused())) {
+            let text = format!("the system gives {refused}");
+            self.refuse(of, Variant::Parallel, &Why::new(text, self.header(id)));
+        }
         if let (Some(parallel), Err(alone)) = (&parallel, &divided) {
             self.stays_alone(id, parallel, alone);
         }
