@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::mpsc::TryRecvError;
+use std::time::Duration;
 
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{LoopId, Pc};
@@ -11,7 +12,7 @@ use scaly_tracer::recorder::Place;
 
 use super::analysis::{self, Analysis, Prepared, Why};
 use super::parallel::Parallel;
-use super::{Choice, PERIOD, Scaling, start};
+use super::{Choice, Scaling, start};
 use crate::compiler::Building;
 use crate::library::Error;
 use crate::native::Native;
@@ -38,8 +39,8 @@ pub struct LoopState {
     pub innermost: u64,
     /// The most trips that a sample found it to have yet, of a `for`.
     pub trips: u64,
-    /// Of the run that it is in, as far as samples know it: the first one, and the trips that were left then.
-    pub run: Option<(u32, u64)>,
+    /// Of a `for`: the run that it is in, as far as samples know it.
+    pub run: Option<Run>,
     /// Microseconds that it will take yet, by the trips that are left.
     pub remaining: u64,
     /// The sample at the time of its last pass.
@@ -52,6 +53,22 @@ pub struct LoopState {
     pub runs: RegionRuns,
     /// Its counter was set so that the next pass comes here: the passes that it would have taken.
     pub due: Option<u32>,
+}
+
+/// A run of a loop: the program's processor time and the trips left, at the first sample in it and at the last one.
+pub struct Run {
+    first: (Duration, u64),
+    last: (Duration, u64),
+    samples: u32,
+}
+
+/// Samples that are too few to tell how long a run will take.
+const FEW: u32 = 2;
+
+/// Microseconds for the trips that are left, as they were made from one moment to another.
+fn left(from: (Duration, u64), to: (Duration, u64)) -> Option<u64> {
+    let took = to.0.saturating_sub(from.0).as_micros() as u64;
+    took.saturating_mul(to.1).checked_div(from.1 - to.1)
 }
 
 impl LoopState {
@@ -74,15 +91,27 @@ impl LoopState {
         }
     }
 
-    /// A sample found it with so many trips left.
-    pub fn sampled(&mut self, now: u32, trips: u64) {
+    /// A sample found it with so many trips left, when the program had had so much processor time; whether it has come
+    /// round since the last one. Where a loop around it has, this is another run of it.
+    pub fn sampled(&mut self, now: Duration, trips: u64, around: bool) -> bool {
         self.trips = self.trips.max(trips);
-        let (first, before) = match self.run {
-            Some((first, before)) if trips <= before && self.samples > 1 => (first, before),
-            _ => *self.run.insert((now, trips)),
-        };
-        let took = u64::from(now - first) * PERIOD.as_micros() as u64;
-        self.remaining = took.saturating_mul(trips).checked_div(before - trips).unwrap_or(0);
+        let here = (now, trips);
+        let last = self.run.as_ref().map(|run| run.last.1);
+        match &mut self.run {
+            Some(run) if trips <= run.last.1 && !around => {
+                let (whole, lately) = (left(run.first, here), left(run.last, here));
+                run.samples += 1;
+                run.last = here;
+                // The first trips may be the longest ones.
+                let known = if run.samples > FEW { whole } else { None };
+                self.remaining = known.map_or(0, |whole| whole.min(lately.unwrap_or(whole)));
+            }
+            run => {
+                *run = Some(Run { first: here, last: here, samples: 1 });
+                self.remaining = 0;
+            }
+        }
+        around || last != Some(trips)
     }
 
     /// Whether it is, or will be, run on all cores.
