@@ -62,7 +62,8 @@ pub struct Run {
     samples: u32,
 }
 
-/// Samples that are too few to tell how long a run will take.
+/// Samples that are too few to tell how long a run will take: with 1 a sieve of 50 ms, whose first trips are long, is
+/// walked (`bench/never_worse.py`).
 const FEW: u32 = 2;
 
 /// Microseconds for the trips that are left, as they were made from one moment to another.
@@ -261,5 +262,52 @@ impl<B: Backend + 'static> Scaling<B> {
                 std::mem::replace(&mut self.functions.borrow_mut().get_mut(id).stage, Stage::Refused)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left after samples at these milliseconds, of which each says the trips left and whether a loop around came
+    /// round.
+    fn remaining(samples: &[(u64, u64, bool)]) -> u64 {
+        let mut state = LoopState::new();
+        for &(now, trips, around) in samples {
+            state.sampled(Duration::from_millis(now), trips, around);
+        }
+        state.remaining
+    }
+
+    #[test]
+    fn a_run_takes_as_long_as_its_trips_took() {
+        assert_eq!(remaining(&[(2, 1000, false), (4, 900, false), (6, 800, false)]), 16_000);
+        // It has not come round lately.
+        assert_eq!(remaining(&[(2, 10, false), (4, 9, false), (6, 9, false)]), 36_000);
+    }
+
+    #[test]
+    fn nothing_is_known_of_a_run_that_has_just_begun() {
+        assert_eq!(remaining(&[(2, 1000, false), (4, 999, false)]), 0);
+    }
+
+    #[test]
+    fn trips_of_another_run_say_nothing() {
+        // The loop around comes round each time: 999 are left by chance.
+        assert_eq!(remaining(&[(2, 1000, true), (4, 999, true), (6, 998, true), (8, 997, true)]), 0);
+        assert_eq!(remaining(&[(2, 500, false), (4, 400, false), (6, 1000, false)]), 0);
+    }
+
+    #[test]
+    fn where_the_first_trips_are_the_longest_the_latest_tell() {
+        assert_eq!(remaining(&[(2, 1000, false), (4, 999, false), (6, 500, false)]), 2_004);
+    }
+
+    #[test]
+    fn it_tells_whether_it_has_come_round() {
+        let mut state = LoopState::new();
+        let mut sampled = |now, trips| state.sampled(Duration::from_millis(now), trips, false);
+        assert!(sampled(2, 10) && !sampled(4, 10) && sampled(6, 9));
+        assert!(state.sampled(Duration::from_millis(8), 9, true));
     }
 }
