@@ -62,6 +62,8 @@ pub enum Reason {
     MayOverlap {
         variable: String,
         other: String,
+        /// One of them is a slice.
+        sliced: bool,
     },
     /// Where a pointer leads is not known.
     UnknownMemory,
@@ -104,8 +106,11 @@ impl Reason {
             Reason::SamePlace { .. } => Reason::UnknownIndex { variable },
             Reason::UnknownIndex { .. } => Reason::OverlappingStores { variable },
             Reason::OverlappingStores { .. } => Reason::Neighbour { variable },
-            Reason::Neighbour { .. } => Reason::MayOverlap { other: variable.clone(), variable },
-            Reason::MayOverlap { .. } => Reason::UnknownMemory,
+            Reason::Neighbour { .. } => Reason::MayOverlap { other: variable.clone(), variable, sliced: true },
+            Reason::MayOverlap { sliced: true, .. } => {
+                Reason::MayOverlap { other: variable.clone(), variable, sliced: false }
+            }
+            Reason::MayOverlap { sliced: false, .. } => Reason::UnknownMemory,
             Reason::UnknownMemory => Reason::Moves { variable },
             Reason::Moves { .. } => Reason::Prints { by: variable },
             Reason::Prints { .. } => Reason::Reads { by: variable },
@@ -228,7 +233,7 @@ impl Refusal {
                 format!("different iterations may store to the same element of {variable}")
             }
             Reason::Neighbour { variable } => format!("an iteration reads elements of {variable} that others write"),
-            Reason::MayOverlap { variable, other } => {
+            Reason::MayOverlap { variable, other, .. } => {
                 format!("{variable} and {other} may be the same memory")
             }
             Reason::UnknownMemory => "it is not known which memory is written here".into(),
@@ -242,7 +247,7 @@ impl Refusal {
     /// What to change.
     pub fn help(&self) -> Option<String> {
         Some(match &self.reason {
-            Reason::Open(_) | Reason::UnknownMemory => return None,
+            Reason::Open(_) | Reason::UnknownMemory | Reason::MayOverlap { sliced: false, .. } => return None,
             Reason::NotCounted(_) => "use `for i in 0..n` where the number of iterations is known".into(),
             Reason::Leaves { .. } => {
                 "let every iteration run and remember what was found, or split the search from the work".into()
