@@ -5,7 +5,7 @@
     bench/first_variant.py [--rounds 10] [--perf] [PROGRAM ARGS…]
 
 The times are milliseconds since the first loop or function got hot, by the trace log: until a loop's paths are known
-(`region`), until its code is there (`variant`), and until it runs on all cores (`switched`); the least and the median of
+(`region`), until its code is there (`variant`), and until the program is in it (`switched`); the least and the median of
 the rounds. What traces take to compile holds the program up, so the longest one is a pause.
 
 `--perf` looks 20,000 times a second where the program's thread is: the longest row of looks in which it was not in native
@@ -36,8 +36,7 @@ def stages(scaly, program, log):
     found = {}
     for event in events:
         name = f"switched to {event['kind']}" if event["event"] == "switched" else event["event"]
-        # A sequential run is told of when it has ended.
-        if name in ("region", "variant", "switched to parallel"):
+        if name == "region" or name == "variant" or event["event"] == "switched":
             found.setdefault(name, (event["at_us"] - begun) / 1000)
     traces = [e["microseconds"] / 1000 for e in events if e["event"] == "compiled"]
     found["longest trace compiled"] = max(traces, default=0.0)

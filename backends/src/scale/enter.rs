@@ -65,15 +65,15 @@ impl<B: Backend + 'static> Scaling<B> {
         }
         let entered = match divided {
             Ok(goes) => Some(goes),
-            Err(_) => match self.tracing().apart(|| native.enter(state, at)) {
-                Left::NoRoom => None,
-                Left::By(_, goes) => {
-                    if first {
-                        self.log.event(|| Event::Switched { start: start(of), kind: Variant::Sequential });
-                    }
-                    Some(goes)
+            Err(_) => {
+                if first && native.has_room(state, at) {
+                    self.log.event(|| Event::Switched { start: start(of), kind: Variant::Sequential });
                 }
-            },
+                match self.tracing().apart(|| native.enter(state, at)) {
+                    Left::NoRoom => None,
+                    Left::By(_, goes) => Some(goes),
+                }
+            }
         };
         let mut loops = self.loops.borrow_mut();
         let slot = &mut loops[id.0 as usize];
