@@ -3,9 +3,10 @@
 mod common;
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use common::{Outcome, finish, scaly};
 use scaly_tracer::log::Abort;
@@ -444,4 +445,24 @@ fn a_long_program_runs_like_a_short_one() {
     let got = call(&[&folder.file("wrong.scaly", &text)], "");
     assert_eq!((got.status, got.output.as_str()), (Some(1), ""));
     assert!(got.error.contains("f12000") && got.error.contains("wrong.scaly:12002:9"), "{}", got.error);
+}
+
+/// A loop that never ends is told of when it goes on in other code, not when it has ended.
+#[test]
+fn the_log_tells_of_code_when_it_is_entered() {
+    let program = "var x = 1\nwhile x >= 0: set x: (x * 31 + 7) % 1009";
+    let mut command = scaly();
+    command.args(["--jit", "llvm=2", "--trace-log", "-e", program]);
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let error = BufReader::new(child.stderr.take().unwrap());
+    let (found, wait) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let line = error.lines().map_while(Result::ok).find(|line| line.starts_with("[trace] switched loop "));
+        let _ = found.send(line);
+    });
+    let said = wait.recv_timeout(Duration::from_secs(60));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    reader.join().unwrap();
+    assert_eq!(said.ok().flatten().as_deref(), Some("[trace] switched loop -e:2: sequential from here on"));
 }

@@ -101,6 +101,12 @@ impl Native {
         self.interface.frame_slots
     }
 
+    /// Whether there is room for its frames, so that it can be entered.
+    pub fn has_room(&self, state: &State, at: Position) -> bool {
+        let slots = (state.slots_limit() as usize).saturating_sub(at.base() as usize) / 8;
+        state.native_room() && self.frame_slots() as usize <= slots
+    }
+
     /// Runs it on a frame that stands at the loop's header, or at the function's first instruction.
     pub fn enter(&self, state: &mut State, at: Position) -> Left {
         if !state.native_room() {

@@ -59,6 +59,8 @@ pub struct Explained<'a> {
     /// Entries at which a check did not hold, so that they ran on one core.
     pub failed_checks: u64,
     pub time: Option<Time>,
+    /// All of its paths could be followed.
+    pub closed: bool,
     pub independent: bool,
     /// What is checked when it starts.
     pub checks: Vec<String>,
@@ -188,6 +190,7 @@ fn explain<'a>(
         failed_checks: each.runs.failed_checks,
         time: clock.and_then(|clock| clock.time(each)),
         part_of: None,
+        closed: verdict.shape.is_ok(),
         independent,
         reductions: gathered.map(|note| note.text.clone()).collect(),
         because: because(compiled, each, &verdict, tier),

@@ -132,7 +132,7 @@ impl Session {
             }
             let mut jit = null_mut();
             check(LLVMOrcCreateLLJIT(&mut jit, LLVMOrcCreateLLJITBuilder()))?;
-            LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession(jit), unsaid, null_mut());
+            LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession(jit), reported, null_mut());
             let text = |message: *mut c_char| c_string(&taken(message));
             let triple = CStr::from_ptr(LLVMOrcLLJITGetTripleString(jit)).to_owned();
             let (cpu, features) = (text(LLVMGetHostCPUName())?, text(LLVMGetHostCPUFeatures())?);
@@ -320,7 +320,10 @@ impl Session {
             std::mem::forget(object);
             check(LLVMOrcLLJITAddObjectFileWithRT(self.jit, code.0, buffer))?;
             let mut address = 0;
-            check(LLVMOrcLLJITLookup(self.jit, &mut address, name.as_ptr()))?;
+            REPORTED.take();
+            let found = check(LLVMOrcLLJITLookup(self.jit, &mut address, name.as_ptr()));
+            // What is found says only that there is nothing; why has been reported.
+            found.map_err(|said| Some(REPORTED.take()).filter(|why| !why.is_empty()).unwrap_or(said))?;
             Ok((code, address as usize))
         }
     }
@@ -333,9 +336,20 @@ impl Drop for Session {
     }
 }
 
+thread_local! {
+    /// What went wrong in a session; it works on the thread that asks.
+    static REPORTED: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
 /// What goes wrong in a session is answered, and not printed.
-extern "C" fn unsaid(_: *mut c_void, error: LLVMErrorRef) {
-    let _ = check(error);
+extern "C" fn reported(_: *mut c_void, error: LLVMErrorRef) {
+    if let Err(why) = check(error) {
+        REPORTED.with_borrow_mut(|first| {
+            if first.is_empty() {
+                *first = why
+            }
+        });
+    }
 }
 
 /// Notes an error; without a handler LLVM would end the process.

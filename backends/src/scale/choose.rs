@@ -97,12 +97,14 @@ impl<B: Backend + 'static> Scaling<B> {
         remaining >= REPAY * (loading + COST + INSTRUCTION_COST * instructions as u64)
     }
 
-    /// Microseconds that a loop will take yet: by the trips that it and the loops around it have left, or else as long as
-    /// it has taken so far.
+    /// Microseconds that a loop will take yet: by the trips that it and the loops around it have left, or as long as it has
+    /// taken so far where one of these does not count them.
     pub(super) fn remaining(&self, chain: &[Running], id: LoopId) -> u64 {
         let loops = self.loops.borrow();
+        let around =
+            || chain.iter().skip_while(|running| running.id != id).map(|running| &loops[running.id.0 as usize]);
         let so_far = u64::from(loops[id.0 as usize].samples) * PERIOD.as_micros() as u64;
-        let around = chain.iter().skip_while(|running| running.id != id);
-        around.map(|running| loops[running.id.0 as usize].remaining).max().unwrap_or(0).max(so_far)
+        let known = around().all(|slot| slot.run.is_some());
+        around().map(|slot| slot.remaining).max().unwrap_or(0).max(if known { 0 } else { so_far })
     }
 }

@@ -57,20 +57,24 @@ impl<B: Backend + 'static> Scaling<B> {
             _ => Err(Alone::Short),
         };
         let (whole, failed) = (divided.is_ok(), matches!(divided, Err(Alone::Check(_))));
+        if let (true, Some(refused)) = (whole, self.options.pool.as_ref().and_then(|pool| pool().take_refused())) {
+            let text = format!("the system gives {refused}");
+            self.refuse(of, Variant::Parallel, &Why::new(text, self.header(id)));
+        }
         if let (Some(parallel), Err(alone)) = (&parallel, &divided) {
             self.stays_alone(id, parallel, alone);
         }
         let entered = match divided {
             Ok(goes) => Some(goes),
-            Err(_) => match self.tracing().apart(|| native.enter(state, at)) {
-                Left::NoRoom => None,
-                Left::By(_, goes) => {
-                    if first {
-                        self.log.event(|| Event::Switched { start: start(of), kind: Variant::Sequential });
-                    }
-                    Some(goes)
+            Err(_) => {
+                if first && native.has_room(state, at) {
+                    self.log.event(|| Event::Switched { start: start(of), kind: Variant::Sequential });
                 }
-            },
+                match self.tracing().apart(|| native.enter(state, at)) {
+                    Left::NoRoom => None,
+                    Left::By(_, goes) => Some(goes),
+                }
+            }
         };
         let mut loops = self.loops.borrow_mut();
         let slot = &mut loops[id.0 as usize];

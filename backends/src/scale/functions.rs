@@ -93,15 +93,13 @@ impl<B: Backend + 'static> Scaling<B> {
             (Rc::clone(native), !std::mem::replace(switched, true))
         };
         state.set_function_counter(id, 1);
+        if first && native.has_room(state, at) {
+            let (start, kind) = (start(Place::Function(id)), Variant::Sequential);
+            self.log.event(|| Event::Switched { start, kind });
+        }
         match self.tracing().apart(|| native.enter(state, at)) {
             Left::NoRoom => None,
-            Left::By(_, goes) => {
-                if first {
-                    let (start, kind) = (start(Place::Function(id)), Variant::Sequential);
-                    self.log.event(|| Event::Switched { start, kind });
-                }
-                Some(goes)
-            }
+            Left::By(_, goes) => Some(goes),
         }
     }
 }

@@ -14,7 +14,8 @@
 //! is compiled, or else the outermost.
 //!
 //! A loop is walked when it will take as long as the cheapest compilation must repay: most runs end before. Where samples
-//! find nothing more to decide they become rare, and each counts for the time since the one before.
+//! find nothing more to decide they become rare, and each counts for the time since the one before. That is processor
+//! time: beside busy neighbours everything seems to take several times as long, and short runs would be compiled.
 
 mod analysis;
 mod chain;
@@ -35,6 +36,7 @@ use std::time::Duration;
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::tier::{self, Goes, NativeCall, Position, Tier};
+use scaly_runtime::os::thread_time;
 use scaly_runtime::pool::Pool;
 use scaly_tracer::backend::{Backend, code};
 use scaly_tracer::log::{Event, Log, SAMPLE_NS, Start, Statistics, Variant};
@@ -88,8 +90,9 @@ pub struct Scaling<B: Backend + 'static> {
     analyses: RefCell<Vec<Receiver<Analysis>>>,
     helpers: Helpers,
     chains: OnceCell<Chains>,
-    /// Periods that have passed.
+    /// Periods of processor time that have passed, and the program's processor time when the last one had.
     samples: Cell<u32>,
+    passed: Cell<Duration>,
     /// Periods from one sample to the next, and samples without news since that last changed.
     rare: Cell<u32>,
     quiet: Cell<u32>,
@@ -121,6 +124,7 @@ impl<B: Backend + 'static> Scaling<B> {
                 helpers: Helpers::default(),
                 chains: OnceCell::new(),
                 samples: Cell::new(0),
+                passed: Cell::default(),
                 rare: Cell::new(1),
                 quiet: Cell::new(0),
             }
@@ -154,10 +158,21 @@ impl<B: Backend + 'static> Scaling<B> {
         if self.traces.tried() || self.options.choice == Choice::Forced || !self.tracing().may_record() {
             return;
         }
+        self.passed.set(thread_time());
         if !self.traces.start(PERIOD) {
             let text = "the system gives no timer that tells what takes time; all loops and functions stay as they are";
             self.refuse(of, Variant::Sequential, &Why::new(text, self.first(of)));
         }
+    }
+
+    /// Periods of processor time since they were last counted.
+    fn count_periods(&self, now: Duration) -> u32 {
+        let before = self.passed.get();
+        let periods = now.saturating_sub(before).as_nanos() / PERIOD.as_nanos();
+        let periods = u32::try_from(periods).unwrap_or(u32::MAX);
+        self.passed.set(before + PERIOD * periods);
+        self.samples.set(self.samples.get().saturating_add(periods));
+        periods
     }
 
     fn header(&self, id: LoopId) -> Pc {
@@ -195,9 +210,12 @@ fn start(of: Place) -> Start {
 
 impl<B: Backend + 'static> Above for Scaling<B> {
     fn sampled(&self, state: &mut State, at: Position) {
-        let periods = self.rare.get();
-        self.samples.set(self.samples.get() + periods);
         self.take_analyses();
+        let (now, last) = (thread_time(), self.samples.get());
+        let periods = self.count_periods(now);
+        if periods == 0 {
+            return self.traces.taken();
+        }
         let chain = self.chains.get_or_init(|| Chains::of(&self.program)).at(&self.program, at);
         if let Some(innermost) = chain.first() {
             self.loops.borrow_mut()[innermost.id.0 as usize].innermost += u64::from(periods);
@@ -205,8 +223,8 @@ impl<B: Backend + 'static> Above for Scaling<B> {
                 now.sampled(innermost.id);
             }
         }
-        let mut news = false;
-        for &Running { id, at } in &chain {
+        let (mut news, mut around) = (false, false);
+        for &Running { id, at } in chain.iter().rev() {
             self.settle(Place::Loop(id));
             let mut loops = self.loops.borrow_mut();
             let slot = &mut loops[id.0 as usize];
@@ -216,9 +234,10 @@ impl<B: Backend + 'static> Above for Scaling<B> {
                 Stage::Analyzing | Stage::Building(_) => true,
                 Stage::Counting | Stage::Walked(_) => slot.samples < UNDECIDED,
             };
-            if let Some(trips) = trips_left(&self.program, id, at) {
-                slot.sampled(self.samples.get(), trips);
-            }
+            around |= match trips_left(&self.program, id, at) {
+                Some(trips) => slot.sampled(now, trips, around),
+                None => slot.passed >= last,
+            };
             // Its next pass comes here.
             if slot.due.is_none() {
                 slot.due = Some(state.loop_counter(id));

@@ -226,7 +226,7 @@ routines! {
     /// To standard error, with a newline.
     ConsoleError(text: Bytes) -> () [reads text] [output];
     ConsoleHasLine() -> (more: Word) [input] [blocks];
-    ConsoleTakeLine(region: Region) -> (line: Bytes) [allocates region] [input] [output] [blocks];
+    ConsoleTakeLine(region: Region) -> (line: Bytes) [allocates region] [input] [blocks];
     /// Faults with `cannot read NAME: REASON`.
     FileRead(region: Region, path: Bytes) -> (text: Bytes) [allocates region] [reads path] [input] [blocks] [faults];
     FileReadBytes(region: Region, path: Bytes) -> (bytes: Bytes)
@@ -248,7 +248,7 @@ routines! {
     TimeNow() -> (seconds: Float) [input];
     /// Seconds of a monotonic clock.
     TimeClock() -> (seconds: Float) [input];
-    TimeSleep(seconds: Float) -> () [output] [blocks];
+    TimeSleep(seconds: Float) -> () [blocks];
     /// Ends the program with this status.
     Exit(status: Word) -> () [output] [stops];
     /// A runtime error with this message.

@@ -130,7 +130,8 @@ impl Memory<'_, '_> {
                     return None;
                 }
                 let (variable, other_name) = (self.name(write.owner), self.name(other.owner));
-                let reason = Reason::MayOverlap { variable, other: other_name };
+                let sliced = self.sliced(write.owner) || self.sliced(other.owner);
+                let reason = Reason::MayOverlap { variable, other: other_name, sliced };
                 return Some(Refusal::new(reason, write.pc));
             }
         };
@@ -157,6 +158,15 @@ impl Memory<'_, '_> {
         if root == owner { places } else { self.origins.flow.reached(&places) }
     }
 
+    /// Whether a block may be seen through a slice that the caller gave.
+    fn sliced(&self, owner: Owner) -> bool {
+        self.places(owner).iter().any(|place| self.is_view(place.source))
+    }
+
+    fn is_view(&self, source: Source) -> bool {
+        matches!(self.kind(source), Some(ParamKind::View | ParamKind::Environment))
+    }
+
     /// How the memory of two blocks relates.
     fn relation(&self, a: Owner, b: Owner) -> Relation {
         if self.owners.root(a) == self.owners.root(b) {
@@ -180,13 +190,12 @@ impl Memory<'_, '_> {
     /// slice of. A parameter by value behaves like a copy: if what is written through a slice could be seen in it, the
     /// caller has made one.
     fn may_share(&self, view: Source, other: Source) -> bool {
-        let is_view = matches!(self.kind(view), Some(ParamKind::View | ParamKind::Environment));
         let apart = match other {
             Source::Fresh { .. } | Source::Text => true,
             Source::Global => self.constant_globals,
             _ => matches!(self.kind(other), Some(ParamKind::Value | ParamKind::Region)),
         };
-        is_view && !apart && !self.parts_of_one(view, other)
+        self.is_view(view) && !apart && !self.parts_of_one(view, other)
     }
 
     /// Whether two slots belong to one parameter: a value's parts own different memory, since a slice is part of nothing.

@@ -259,7 +259,7 @@ fn external(context: &Context<'_>, names: &Names<'_>) -> Vec<Refusal> {
         };
         match inst.op {
             Op::Runtime(routine) => {
-                let by = called(context, inst).unwrap_or_else(|| format!("`{}`", routine.name()));
+                let by = called(context, inst).unwrap_or_else(|| names::routine(routine));
                 for effect in routine.signature().effects {
                     match effect {
                         Effect::Output => refuse(Reason::Prints { by: by.clone() }),

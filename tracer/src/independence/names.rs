@@ -1,11 +1,34 @@
 //! What the programmer calls things, and where in the source they stand.
 
 use scaly_interp::program::{LoopId, Pc, Program};
+use scaly_interp::routine::Routine;
 
 use crate::region::{BlockId, Def, Inst, Region, Value};
 
 /// What has no name in the source.
 pub const NAMELESS: &str = "a temporary value";
+
+/// What a routine that reaches the world outside is called in a program, in quotes.
+pub fn routine(routine: Routine) -> String {
+    let name = match routine {
+        Routine::ConsolePrint => "print",
+        Routine::ConsoleError => "Console.error",
+        Routine::ConsoleHasLine | Routine::ConsoleTakeLine => "Console.read_line",
+        Routine::FileRead => "File.read",
+        Routine::FileReadBytes => "File.read_bytes",
+        Routine::FileWrite => "File.write",
+        Routine::FileAppend => "File.append",
+        Routine::FileExists => "File.exists",
+        Routine::FileDelete => "File.delete",
+        Routine::ImageWritePng => "Image.save",
+        Routine::TimeNow => "Time.now",
+        Routine::TimeClock => "Time.clock",
+        Routine::TimeSleep => "Time.sleep",
+        Routine::Exit => "exit",
+        other => other.name(),
+    };
+    format!("`{name}`")
+}
 
 pub struct Names<'a> {
     pub program: &'a Program,

@@ -62,6 +62,8 @@ pub enum Reason {
     MayOverlap {
         variable: String,
         other: String,
+        /// One of them is a slice.
+        sliced: bool,
     },
     /// Where a pointer leads is not known.
     UnknownMemory,
@@ -78,6 +80,44 @@ pub enum Reason {
     Waits {
         by: String,
     },
+}
+
+impl Reason {
+    /// One of each that is about the loop itself, of variables of these names: for tests that want all of them.
+    pub fn all(variable: &str) -> impl Iterator<Item = Reason> {
+        std::iter::successors(Some(Reason::NotCounted(NotCounted::NoCounter)), move |before| before.next(variable))
+    }
+
+    /// The compiler sees to it that none is forgotten.
+    fn next(&self, variable: &str) -> Option<Reason> {
+        let variable = variable.to_string();
+        Some(match self {
+            Reason::NotCounted(NotCounted::NoCounter) => Reason::NotCounted(NotCounted::LimitVaries),
+            Reason::NotCounted(NotCounted::LimitVaries) => Reason::NotCounted(NotCounted::TestedLate),
+            Reason::NotCounted(NotCounted::TestedLate) => Reason::Leaves { returns: false },
+            Reason::Leaves { returns: false } => Reason::Leaves { returns: true },
+            Reason::Leaves { returns: true } => Reason::Carried { variable },
+            Reason::Carried { .. } => Reason::SometimesSet { variable },
+            Reason::SometimesSet { .. } => Reason::FloatSum { variable },
+            Reason::FloatSum { .. } => Reason::ReadHalfway { variable },
+            Reason::ReadHalfway { .. } => Reason::MixedReduction { variable },
+            Reason::MixedReduction { .. } => Reason::Grows { variable },
+            Reason::Grows { .. } => Reason::SamePlace { variable },
+            Reason::SamePlace { .. } => Reason::UnknownIndex { variable },
+            Reason::UnknownIndex { .. } => Reason::OverlappingStores { variable },
+            Reason::OverlappingStores { .. } => Reason::Neighbour { variable },
+            Reason::Neighbour { .. } => Reason::MayOverlap { other: variable.clone(), variable, sliced: true },
+            Reason::MayOverlap { sliced: true, .. } => {
+                Reason::MayOverlap { other: variable.clone(), variable, sliced: false }
+            }
+            Reason::MayOverlap { sliced: false, .. } => Reason::UnknownMemory,
+            Reason::UnknownMemory => Reason::Moves { variable },
+            Reason::Moves { .. } => Reason::Prints { by: variable },
+            Reason::Prints { .. } => Reason::Reads { by: variable },
+            Reason::Reads { .. } => Reason::Waits { by: variable },
+            Reason::Waits { .. } | Reason::Open(_) => return None,
+        })
+    }
 }
 
 /// Why there is no trip count.
@@ -193,7 +233,7 @@ impl Refusal {
                 format!("different iterations may store to the same element of {variable}")
             }
             Reason::Neighbour { variable } => format!("an iteration reads elements of {variable} that others write"),
-            Reason::MayOverlap { variable, other } => {
+            Reason::MayOverlap { variable, other, .. } => {
                 format!("{variable} and {other} may be the same memory")
             }
             Reason::UnknownMemory => "it is not known which memory is written here".into(),
@@ -207,7 +247,7 @@ impl Refusal {
     /// What to change.
     pub fn help(&self) -> Option<String> {
         Some(match &self.reason {
-            Reason::Open(_) | Reason::UnknownMemory => return None,
+            Reason::Open(_) | Reason::UnknownMemory | Reason::MayOverlap { sliced: false, .. } => return None,
             Reason::NotCounted(_) => "use `for i in 0..n` where the number of iterations is known".into(),
             Reason::Leaves { .. } => {
                 "let every iteration run and remember what was found, or split the search from the work".into()
@@ -232,7 +272,8 @@ impl Refusal {
             Reason::MayOverlap { .. } => "pass arrays instead of slices, or copy one of them before the loop".into(),
             Reason::Moves { .. } => "store new values instead of moving old ones".into(),
             Reason::Prints { .. } => "collect the text in an array by index and print it behind the loop".into(),
-            Reason::Reads { .. } | Reason::Waits { .. } => "read everything before the loop".into(),
+            Reason::Reads { .. } => "read everything before the loop".into(),
+            Reason::Waits { .. } => "wait before the loop, or behind it".into(),
         })
     }
 }

@@ -218,7 +218,7 @@ impl Parallel {
             return Err(Alone::Other("a function that it calls is not compiled with it"));
         }
         let slots = (state.slots_limit() as usize).saturating_sub(at.base() as usize) / 8;
-        if !state.native_room() || (native.frame_slots() as usize) > slots {
+        if !native.has_room(state, at) {
             return Err(Alone::Other("calls are nested too deeply around it"));
         }
         // SAFETY: the frame is one of the loop's function.
