@@ -15,7 +15,7 @@ use crate::choice::Choices;
 use crate::evaluate::Limits;
 use crate::generate::{Sample, Style, sample};
 use crate::print::print;
-use crate::traces::{self, Tally};
+use crate::traces::{self, Stage, Tally};
 use crate::tree::Program;
 use crate::{evaluate, garbage, generate, loops, reduce};
 
@@ -133,7 +133,8 @@ pub fn child(mode: Mode, first: u64, end: u64, corpus: &[PathBuf]) -> io::Result
                     let start = traces::processor_time();
                     let sample = generated(mode, seed);
                     tally.time("making", start);
-                    sample.map_or(Verdict::Pass, |s| traces::agree(&print(&s.tree), seed, &mut tally))
+                    let mut stage = |stage: Stage| drop(writeln!(out, "stage {}", stage.name()).and(out.flush()));
+                    sample.map_or(Verdict::Pass, |s| traces::agree(&print(&s.tree), seed, &mut tally, &mut stage))
                 }
             });
         if let Verdict::Fail(Failure { kind, .. }) = verdict {
@@ -157,7 +158,9 @@ pub fn one(mode: Mode, file: &Path) -> io::Result<()> {
             let expected = Expected { output: output.to_string(), fault };
             if mode == Mode::Run { check::runs(&text, &expected) } else { loops::judged(&text, &expected) }
         }
-        Mode::Traces => traces::agree(&text, wanted.trim().parse().unwrap_or(0), &mut Tally::default()),
+        Mode::Traces => {
+            traces::agree(&text, wanted.trim().parse().unwrap_or(0), &mut Tally::default(), &mut |_| {})
+        }
     });
     match verdict {
         Verdict::Pass => println!("pass"),
@@ -211,7 +214,7 @@ pub fn run(campaign: &Campaign) -> io::Result<Report> {
                 }
             }
         });
-        let mut at = seed;
+        let (mut at, mut interpreting) = (seed, false);
         loop {
             if campaign.time.is_some_and(|t| start.elapsed() >= t) {
                 seed = campaign.seeds.end;
@@ -220,9 +223,10 @@ pub fn run(campaign: &Campaign) -> io::Result<Report> {
             match lines.recv_timeout(LIMIT) {
                 Ok(line) => match line.split_once(' ') {
                     Some(("seed", number)) => {
-                        at = number.parse().unwrap_or(at);
+                        (at, interpreting) = (number.parse().unwrap_or(at), false);
                         tested += 1;
                     }
+                    Some(("stage", name)) => interpreting = name == Stage::Interpreting.name(),
                     Some(("tally", counts)) => tally.read(counts),
                     Some(("fail", kind)) => reducing += failed(campaign, &mut failures, at, kind)?,
                     _ => {
@@ -230,6 +234,11 @@ pub fn run(campaign: &Campaign) -> io::Result<Report> {
                         break;
                     }
                 },
+                Err(mpsc::RecvTimeoutError::Timeout) if interpreting => {
+                    tally.add("endless", 1);
+                    seed = at + 1;
+                    break;
+                }
                 Err(error) => {
                     let kind = if error == mpsc::RecvTimeoutError::Timeout { "hangs" } else { "crashes" };
                     reducing += failed(campaign, &mut failures, at, kind)?;

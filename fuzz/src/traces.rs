@@ -199,6 +199,9 @@ impl Tally {
             format!("ended by errors: {}", self.named("error:")),
             format!("aborts: {}", self.named("abort:")),
         ];
+        if self.get("endless") > 0 {
+            lines.push(format!("{} programs did not end in the interpreter and were skipped", self.get("endless")));
+        }
         if self.get("refused") > 0 {
             lines.push(format!("{} programs were refused by the front end", self.get("refused")));
         }
@@ -223,6 +226,28 @@ impl Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words: Vec<String> = self.0.iter().map(|(name, count)| format!("{name}={count}")).collect();
         f.write_str(&words.join(" "))
+    }
+}
+
+/// How far a program has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// It is made and compiled.
+    Making,
+    /// The interpreter runs it. The model has, but counts calls where the interpreter counts slots: a program that calls
+    /// itself twice, nests deeper here, and takes twice as long for each call more, has no end that anybody would see.
+    Interpreting,
+    /// So it has an end.
+    Tracing,
+}
+
+impl Stage {
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Making => "making",
+            Stage::Interpreting => "interpreting",
+            Stage::Tracing => "tracing",
+        }
     }
 }
 
@@ -251,7 +276,7 @@ pub fn run(compiled: &Compiled, settings: &Settings) -> Result<(Run, Option<Stat
 }
 
 /// A program does the same with traces as without, whatever the parameters that come of the seed.
-pub fn agree(text: &str, seed: u64, tally: &mut Tally) -> Verdict {
+pub fn agree(text: &str, seed: u64, tally: &mut Tally, stage: &mut dyn FnMut(Stage)) -> Verdict {
     let start = processor_time();
     let compiled = program::compile("fuzz.scaly", text);
     let start = tally.time("compiling", start);
@@ -261,8 +286,10 @@ pub fn agree(text: &str, seed: u64, tally: &mut Tally) -> Verdict {
         return Verdict::Pass;
     };
     let plain = Settings::interpreted(seed);
+    stage(Stage::Interpreting);
     // A stack that is too small for the main program.
     let Ok((expected, _)) = run(&compiled, &plain) else { return Verdict::Pass };
+    stage(Stage::Tracing);
     let mut start = tally.time("interpreting", start);
     tally.add("programs", 1);
     let loops = expected.finished.loops.iter().any(|&count| count >= 3);

@@ -156,7 +156,7 @@ parameters! {
     random_registers: "seed" = 0, dev 0, 0 to 4_294_967_295,
         "Registers are chosen at random, for tests; 0: not.", "for tests";
     forced_exits: "seed" = 0, dev 0, 0 to 4_294_967_295,
-        "Polls leave at random without a reason, for tests; 0: not.", "for tests";
+        "Polls and guards leave at random without a reason, for tests; 0: not.", "for tests";
     region_instructions: "instructions" = 2000, dev 2000, 1 to 1_000_000,
         "Largest region that counts as closed.",
         "from 250 on all loops close: verdicts in bench/";

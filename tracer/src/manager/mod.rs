@@ -350,6 +350,7 @@ impl<B: Backend> Tracing<B> {
             size: parameters.inline_size,
             unrolled: parameters.unroll,
             count: parameters.count != 0,
+            forced: self.forced(),
         };
         self.log.event(|| Event::Record { start, attempt: self.attempts(&task) + 1 });
         self.places.borrow_mut().recording = true;
@@ -368,6 +369,12 @@ impl<B: Backend> Tracing<B> {
         }
         self.pace.end();
         goes
+    }
+
+    /// The seed of exits without a reason, another one for each trace; 0 if there are to be none.
+    fn forced(&self) -> u64 {
+        let next = u64::from(self.trees.borrow().next_exit().0);
+        u64::from(self.parameters.forced_exits) * (next << 32 | 1)
     }
 
     fn attempts(&self, task: &Task) -> u32 {

@@ -34,12 +34,22 @@ impl Recording {
             let entry = self.entry_snapshot();
             return self.builder.guard(cond, expected, self.pc, |_| entry);
         }
+        self.force_exit(cond, expected);
         let kind = if self.leaves_loop(pc) { ExitKind::Leave } else { ExitKind::Resume };
         let (frames, facts, at) = (&mut self.frames, &self.facts, self.pc);
         self.builder.guard(cond, expected, at, |b| {
             let snapshot = frames.snapshot(b, facts, kind, pc);
             b.snapshot(snapshot)
         });
+    }
+
+    /// In front of an instruction's first guard, if it is drawn, an exit without a reason.
+    fn force_exit(&mut self, cond: Ref, expected: bool) {
+        if self.builder.known(cond) == Some(expected) || !std::mem::take(&mut self.may_force) || !self.forced.draw() {
+            return;
+        }
+        let here = self.state_here(ExitKind::Resume);
+        self.builder.emit_with(Op::Poll, Ref::NONE, Ref::NONE, self.pc, here);
     }
 
     /// Where the interpreter goes on if a branch goes the other way than the one taken: behind the branch where it has
