@@ -32,11 +32,13 @@ pub enum Mode {
     Loops,
     /// Native traces do what the interpreter does.
     Traces,
+    /// The same, and so do loops that are compiled whole: LLVM takes twenty times as long for a program as all else.
+    Whole,
 }
 
 impl Mode {
     pub fn by_name(name: &str) -> Option<Mode> {
-        [Mode::Parse, Mode::Text, Mode::Run, Mode::Loops, Mode::Traces].into_iter().find(|m| m.name() == name)
+        [Mode::Parse, Mode::Text, Mode::Run, Mode::Loops, Mode::Traces, Mode::Whole].into_iter().find(|m| m.name() == name)
     }
 
     pub fn name(self) -> &'static str {
@@ -46,7 +48,13 @@ impl Mode {
             Mode::Run => "run",
             Mode::Loops => "loops",
             Mode::Traces => "traces",
+            Mode::Whole => "whole",
         }
+    }
+
+    /// Whether the compiled code is tested, against the interpreter.
+    fn native(self) -> bool {
+        matches!(self, Mode::Traces | Mode::Whole)
     }
 }
 
@@ -77,7 +85,7 @@ fn style(mode: Mode, seed: u64) -> Style {
     Style {
         loops: seed.is_multiple_of(4),
         faults: seed.is_multiple_of(3),
-        hot: mode == Mode::Traces && !seed.is_multiple_of(5),
+        hot: mode.native() && !seed.is_multiple_of(5),
     }
 }
 
@@ -85,7 +93,7 @@ fn style(mode: Mode, seed: u64) -> Style {
 fn limits(mode: Mode) -> Limits {
     match mode {
         // Only to know that it ends soon: the interpreter says how.
-        Mode::Traces => Limits { steps: 20_000, depth: 700, exhausts: true },
+        Mode::Traces | Mode::Whole => Limits { steps: 20_000, depth: 700, exhausts: true },
         _ => generate::LIMITS,
     }
 }
@@ -115,7 +123,7 @@ pub fn child(mode: Mode, first: u64, end: u64, corpus: &[PathBuf]) -> io::Result
     let mut out = io::stdout();
     let mut tally = Tally::default();
     for seed in first..end {
-        if mode == Mode::Traces && seed.is_multiple_of(BATCH) {
+        if mode.native() && seed.is_multiple_of(BATCH) {
             writeln!(out, "tally {tally}")?;
             tally = Tally::default();
         }
@@ -129,12 +137,12 @@ pub fn child(mode: Mode, first: u64, end: u64, corpus: &[PathBuf]) -> io::Result
                     .map_or(Verdict::Pass, |s| check::runs(&print(&s.tree), &expected(&s.expected))),
                 Mode::Loops => generated(mode, seed)
                     .map_or(Verdict::Pass, |s| loops::judged(&print(&s.tree), &expected(&s.expected))),
-                Mode::Traces => {
+                Mode::Traces | Mode::Whole => {
                     let start = traces::processor_time();
                     let sample = generated(mode, seed);
                     tally.time("making", start);
                     let mut stage = |stage: Stage| drop(writeln!(out, "stage {}", stage.name()).and(out.flush()));
-                    sample.map_or(Verdict::Pass, |s| traces::agree(&print(&s.tree), seed, &mut tally, &mut stage))
+                    sample.map_or(Verdict::Pass, |s| traces::agree(&print(&s.tree), seed, mode == Mode::Whole, &mut tally, &mut stage))
                 }
             });
         if let Verdict::Fail(Failure { kind, .. }) = verdict {
@@ -158,8 +166,9 @@ pub fn one(mode: Mode, file: &Path) -> io::Result<()> {
             let expected = Expected { output: output.to_string(), fault };
             if mode == Mode::Run { check::runs(&text, &expected) } else { loops::judged(&text, &expected) }
         }
-        Mode::Traces => {
-            traces::agree(&text, wanted.trim().parse().unwrap_or(0), &mut Tally::default(), &mut |_| {})
+        Mode::Traces | Mode::Whole => {
+            let seed = wanted.trim().parse().unwrap_or(0);
+            traces::agree(&text, seed, mode == Mode::Whole, &mut Tally::default(), &mut |_| {})
         }
     });
     match verdict {
@@ -251,7 +260,7 @@ pub fn run(campaign: &Campaign) -> io::Result<Report> {
         process.wait()?;
     }
     println!("{} seeds, {:.0} s", tested, start.elapsed().as_secs_f64());
-    if campaign.mode == Mode::Traces {
+    if campaign.mode.native() {
         println!("{}", tally.report((start.elapsed() - reducing).as_secs_f64()));
     }
     Ok(Report { failures, idle: !tally.enters() })
@@ -307,7 +316,7 @@ fn minimize(campaign: &Campaign, seed: u64, kind: &str) -> io::Result<PathBuf> {
     match &wanted {
         Wanted::Nothing => {}
         Wanted::Outcome(expected) => header += &output_lines(&expected.output),
-        Wanted::Agreement(seed) => header += &traces::header(&text, *seed),
+        Wanted::Agreement(seed) => header += &traces::header(&text, *seed, mode == Mode::Whole),
     }
     std::fs::write(&path, header + "\n" + &text)?;
     Ok(path)
@@ -337,7 +346,7 @@ impl Wanted {
 
 fn described(mode: Mode, seed: u64, tree: &Program) -> Option<(String, Wanted)> {
     let outcome = evaluate::evaluate(tree, limits(mode)).ok()?;
-    let wanted = if mode == Mode::Traces { Wanted::Agreement(seed) } else { Wanted::Outcome(expected(&outcome)) };
+    let wanted = if mode.native() { Wanted::Agreement(seed) } else { Wanted::Outcome(expected(&outcome)) };
     Some((print(tree), wanted))
 }
 

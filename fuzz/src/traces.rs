@@ -18,10 +18,9 @@ use crate::tree::INPUT;
 /// How often a program runs with traces.
 pub const ROUNDS: u64 = 2;
 
-/// Microseconds that this thread has run; 0 where the system does not say.
+/// Microseconds that this thread has run.
 pub fn processor_time() -> u64 {
-    let times = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    times.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0) / 1000
+    scaly_runtime::os::thread_time().as_micros() as u64
 }
 
 /// How a program is run.
@@ -46,8 +45,8 @@ impl Settings {
         Settings { jit: None, guard: choices.chance(10), stack_slots, threads: 1 }
     }
 
-    /// With traces, in one of the rounds.
-    pub fn traced(seed: u64, round: u64) -> Settings {
+    /// With traces, in one of the rounds; in the last with loops compiled whole, too, if `whole`.
+    pub fn traced(seed: u64, round: u64, whole: bool) -> Settings {
         let mut choices = Choices::seeded(seed ^ (0x7ACE_0000_0000 + (round << 40)));
         let mut p = Parameters::eager();
         let hot = if round == 0 { 1 } else { choices.within(2, 3) as u32 };
@@ -78,8 +77,7 @@ impl Settings {
         let seed = choices.within(1, 1 << 30) as u32;
         may_seed(&mut choices, &mut p.random_registers, seed);
         may_seed(&mut choices, &mut p.forced_exits, seed ^ 0x55);
-        // Compiling whole loops takes long.
-        p.llvm = if round > 0 && choices.chance(15) { 2 } else { 0 };
+        p.llvm = if round + 1 == ROUNDS && whole { 2 } else { 0 };
         p.chunk = *choices.pick(&[1, 1, 3, 0]);
         p.steal = if choices.chance(50) { seed } else { 0 };
         let threads = *choices.pick(&[3, 1, 2, 16]);
@@ -276,7 +274,7 @@ pub fn run(compiled: &Compiled, settings: &Settings) -> Result<(Run, Option<Stat
 }
 
 /// A program does the same with traces as without, whatever the parameters that come of the seed.
-pub fn agree(text: &str, seed: u64, tally: &mut Tally, stage: &mut dyn FnMut(Stage)) -> Verdict {
+pub fn agree(text: &str, seed: u64, whole: bool, tally: &mut Tally, stage: &mut dyn FnMut(Stage)) -> Verdict {
     let start = processor_time();
     let compiled = program::compile("fuzz.scaly", text);
     let start = tally.time("compiling", start);
@@ -298,7 +296,7 @@ pub fn agree(text: &str, seed: u64, tally: &mut Tally, stage: &mut dyn FnMut(Sta
         tally.add(&format!("error:{:?}", error.fault), 1);
     }
     for round in 0..ROUNDS {
-        let settings = Settings { stack_slots: plain.stack_slots, ..Settings::traced(seed, round) };
+        let settings = Settings { stack_slots: plain.stack_slots, ..Settings::traced(seed, round, whole) };
         let ran = run(&compiled, &settings);
         start = tally.time("tracing", start);
         match ran {
@@ -356,11 +354,11 @@ fn places(error: &RuntimeError) -> &[TraceLine] {
 }
 
 /// What the interpreter makes of a program, as the header comment of a language test has it, and how it was run.
-pub fn header(text: &str, seed: u64) -> String {
+pub fn header(text: &str, seed: u64, whole: bool) -> String {
     let plain = Settings::interpreted(seed);
     let mut header = String::new();
     for round in 0..ROUNDS {
-        let settings = Settings { stack_slots: plain.stack_slots, ..Settings::traced(seed, round) };
+        let settings = Settings { stack_slots: plain.stack_slots, ..Settings::traced(seed, round, whole) };
         header += &format!("; scaly {settings}\n");
     }
     if text.contains("read_line") {
