@@ -95,12 +95,15 @@ parameters! {
     hot_exit: "exits" = 10, dev 4, 1 to 1_000_000_000,
         "Times an exit is taken until a side trace is recorded from it.",
         "flat from 4 to 100: bench/parameters.py";
-    warmup: "microseconds" = 300, dev 300, 0 to 1_000_000_000,
+    warmup: "microseconds" = 2000, dev 300, 0 to 1_000_000_000,
         "Processor time until anything is recorded; 0 where hot, hot_function or hot_exit is given.",
         "1000 is 6 % worse; with 0 the shortest runs lose: bench/parameters.py, traces.py";
     effort: "percent" = 50, dev 50, 1 to 100,
         "Most of it that recording and compiling may take; 100 where hot, hot_function or hot_exit is given.",
         "flat from 20 to 100; with 100 short runs lose: bench/parameters.py, traces.py";
+    ramp: "microseconds" = 10_000, dev 10_000, 0 to 1_000_000_000,
+        "Processor time until it may take as much; before, the share is less in proportion to the time.",
+        "UNMEASURED";
     hot_backoff: "times" = 2, dev 2, 2 to 64,
         "What each aborted recording multiplies the threshold of its place by, about.",
         "flat from 2 to 16: bench/parameters.py";

@@ -50,6 +50,10 @@ pub trait Above {
 /// for it.
 pub type Make<B> = Box<dyn Fn(&Parameters) -> Option<B>>;
 
+/// What multiplies the threshold of what waits until something may be recorded: asking takes as long as the back edges
+/// of a short loop.
+const WAITING: u32 = 4;
+
 pub struct Tracing<B> {
     facts: Rc<Facts>,
     make: Make<B>,
@@ -198,7 +202,11 @@ impl<B: Backend> Tracing<B> {
         let retry = self.places.borrow().get(place).threshold;
         self.set_counter(state, place, retry);
         let dropped = std::mem::take(&mut self.places.borrow_mut().get_mut(place).dropped);
-        if dropped || self.places.borrow().recording || !state.native_room() || !self.pace.allows() {
+        if dropped || self.places.borrow().recording || !state.native_room() {
+            return Goes::On(at);
+        }
+        if !self.pace.allows() {
+            self.set_counter(state, place, retry.saturating_mul(WAITING));
             return Goes::On(at);
         }
         self.settle();
@@ -286,7 +294,7 @@ impl<B: Backend> Tracing<B> {
         }
         match hot {
             Some((taken, passed)) if !self.places.borrow().recording && state.native_room() => {
-                if !follow && !self.pace.allows() {
+                if !follow && !self.pace.allows_side() {
                     self.trees.borrow_mut().delay_exit(taken, self.parameters.hot_exit);
                     return Goes::On(to);
                 }
