@@ -131,6 +131,9 @@ parameters! {
     specializations: "traces" = 4, dev 2, 0 to 100,
         "Traces of one loop that each fix values which do not change in it; 0: none.",
         "flat from 0 to 20: bench/parameters.py";
+    fixed_divisors: "traces" = 2, dev 1, 0 to 100,
+        "Further ones for one value each of a divisor that does not change in the loop.",
+        "UNMEASURED";
     spills: "values" = 256, dev 256, 0 to 4096,
         "Values that a trace may keep outside of registers.",
         "flat from 8 to 1024: bench/parameters.py";

@@ -94,6 +94,8 @@ pub struct Task {
     pub passed: Option<ExitId>,
     /// Of a side trace of an entry guard: it becomes a loop of its own, for what that guard does not hold for.
     pub specialization: bool,
+    /// Values that do not change in the loop may be fixed at its entry.
+    pub fix: bool,
 }
 
 impl Task {
