@@ -69,6 +69,7 @@ impl Settings {
         may(&mut p.inline_depth, &[0, 1, 2, 4]);
         may(&mut p.inline_size, &[0, 5, 20, 60]);
         may(&mut p.specializations, &[0, 1, 2, 8]);
+        may(&mut p.fixed_divisors, &[0, 1, 5]);
         may(&mut p.spills, &[4, 0, 8, 32]);
         may(&mut p.unroll, &[0, 1, 2, 4, 40]);
         may(&mut p.hoist, &[0]);

@@ -9,7 +9,7 @@ use scaly_tracer::backend::Backend;
 use scaly_tracer::log::{Event, RegionRuns, Variant};
 use scaly_tracer::recorder::Place;
 
-use super::analysis::{self, Analysis, Prepared, Why};
+use super::analysis::{self, Analysis, Prepared, Wanted, Why};
 use super::parallel::Parallel;
 use super::{Choice, PERIOD, Scaling, start};
 use crate::compiler::Building;
@@ -96,19 +96,24 @@ impl<B: Backend + 'static> Scaling<B> {
     /// Has their paths followed, on another thread if there is one.
     pub(super) fn analyze(&self, state: &State, all: Vec<Place>) {
         all.iter().for_each(|&of| self.set_stage(of, Stage::Analyzing));
-        let (program, parameters, parallel) = (self.program.clone(), self.parameters, self.options.pool.is_some());
-        match analysis::begin(program, self.addresses(state), parameters, all, parallel) {
+        let (program, parameters) = (self.program.clone(), self.parameters);
+        match analysis::begin(program, self.addresses(state), parameters, all, self.wanted()) {
             Ok(results) => self.analyses.borrow_mut().push(results),
             Err(all) => self.analyze_here(state, &all),
         }
     }
 
     pub(super) fn analyze_here(&self, state: &State, all: &[Place]) {
-        let (addresses, parallel) = (self.addresses(state), self.options.pool.is_some());
-        analysis::of(&self.program, &addresses, self.parameters, all, parallel, |analysis| {
+        let addresses = self.addresses(state);
+        analysis::of(&self.program, &addresses, self.parameters, all, self.wanted(), |analysis| {
             self.analyzed(analysis);
             true
         });
+    }
+
+    fn wanted(&self) -> Wanted {
+        let brief = self.options.choice != Choice::Forced && !self.log.told();
+        Wanted { parallel: self.options.pool.is_some(), brief }
     }
 
     pub(super) fn take_analyses(&self) {
@@ -148,8 +153,7 @@ impl<B: Backend + 'static> Scaling<B> {
                 if self.options.choice == Choice::Forced || prepared.lowered.computes_only {
                     return Stage::Walked(prepared);
                 }
-                let text = "it allocates, or calls what is not compiled with it: traces do that sooner so far";
-                Why::new(text, self.first(of))
+                Why::new(analysis::CALLS, self.first(of))
             }
         };
         self.refuse(of, Variant::Sequential, &why);

@@ -294,7 +294,7 @@ impl<B: Backend> Tracing<B> {
         }
         match hot {
             Some((taken, passed)) if !self.places.borrow().recording && state.native_room() => {
-                if !follow && !self.pace.allows_side() {
+                if !follow && !self.pace.allows() {
                     self.trees.borrow_mut().delay_exit(taken, self.parameters.hot_exit);
                     return Goes::On(to);
                 }

@@ -2,10 +2,12 @@
 //!
 //! Whether a trace pays is not known before it has run, but a program that ends soon must not have spent more on traces
 //! than it ran. So nothing is recorded in the first moments, and later only as long as recording and compiling have
-//! taken a share of the time: what is hot waits until it is due, and the hottest asks most often. The share grows with
-//! the time that the program has run, up to a limit: of what ends within milliseconds little can be gained, and that it
-//! goes on for long is the likelier the longer it has. It is the processor's time that counts, so that neighbours on a
-//! busy machine change nothing.
+//! taken a fixed share of the time: what is hot waits until it is due, and the hottest asks most often. It is the
+//! processor's time that counts, so that neighbours on a busy machine change nothing.
+//!
+//! The first traces cost most: half a millisecond, for the compiler's code is not in memory yet. Rejected: a share that
+//! grows with the time. Trees wait for their side traces then, and a tree that is left and entered again and again is
+//! slower than the interpreter.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -17,9 +19,8 @@ use crate::parameters::Parameters;
 #[derive(Debug)]
 pub struct Pace {
     warmup: Duration,
-    /// The share, as a part of 1, and from when on it is all of that.
-    effort: f64,
-    ramp: Duration,
+    /// Percent.
+    effort: u32,
     start: Cell<Option<Duration>>,
     spent: Cell<Duration>,
     /// Recording or compiling since then.
@@ -32,8 +33,7 @@ impl Pace {
     pub fn new(parameters: &Parameters) -> Pace {
         Pace {
             warmup: Duration::from_micros(u64::from(parameters.warmup)),
-            effort: f64::from(parameters.effort) / 100.0,
-            ramp: Duration::from_micros(u64::from(parameters.ramp)),
+            effort: parameters.effort,
             start: Cell::default(),
             spent: Cell::default(),
             since: Cell::default(),
@@ -43,7 +43,7 @@ impl Pace {
 
     /// Without bounds the time is never read.
     fn unbounded(&self) -> bool {
-        self.warmup.is_zero() && self.effort >= 1.0
+        self.warmup.is_zero() && self.effort >= 100
     }
 
     /// A run begins.
@@ -53,15 +53,7 @@ impl Pace {
         }
     }
 
-    /// Whether a side trace may be recorded now. A tree that is left and entered again and again, where it waits for one,
-    /// is slower than the interpreter: so its share is all of the effort from the beginning.
-    pub fn allows_side(&self) -> bool {
-        let Some(start) = self.start.get() else { return true };
-        let run = thread_time().saturating_sub(start);
-        run >= self.warmup && self.spent.get().as_secs_f64() <= run.as_secs_f64() * self.effort
-    }
-
-    /// Whether a tree may be begun now.
+    /// Whether something may be recorded now.
     pub fn allows(&self) -> bool {
         let Some(start) = self.start.get() else { return true };
         // To ask for a thread's time is a call of the system, a hundred times in the first moments of some programs. It
@@ -70,18 +62,10 @@ impl Pace {
         if self.not_before.get().is_some_and(|then| now < then) {
             return false;
         }
-        let (run, due) = (thread_time().saturating_sub(start), self.due());
+        let run = thread_time().saturating_sub(start);
+        let due = self.warmup.max(self.spent.get() * 100 / self.effort);
         self.not_before.set(due.checked_sub(run).map(|left| now + left));
         run >= due
-    }
-
-    /// How long the program must have run until more may be spent.
-    fn due(&self) -> Duration {
-        let spent = self.spent.get().as_secs_f64() / self.effort;
-        let ramp = self.ramp.as_secs_f64();
-        // Until then the share is in proportion to the time.
-        let due = if spent < ramp { (spent * ramp).sqrt() } else { spent };
-        self.warmup.max(Duration::from_secs_f64(due))
     }
 
     /// A recording begins.
@@ -112,8 +96,8 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn pace(warmup: u32, effort: u32, ramp: u32) -> Pace {
-        let pace = Pace::new(&Parameters { warmup, effort, ramp, ..Parameters::default() });
+    fn pace(warmup: u32, effort: u32) -> Pace {
+        let pace = Pace::new(&Parameters { warmup, effort, ..Parameters::default() });
         pace.start();
         pace
     }
@@ -125,7 +109,7 @@ mod tests {
 
     #[test]
     fn nothing_is_recorded_in_the_first_moments() {
-        let pace = pace(20_000, 100, 0);
+        let pace = pace(20_000, 100);
         assert!(!pace.allows());
         pass(20);
         assert!(pace.allows());
@@ -133,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_share_of_the_time_is_spent() {
-        let pace = pace(0, 50, 0);
+        let pace = pace(0, 50);
         pass(5);
         assert!(pace.allows());
         pace.begin();
@@ -147,25 +131,8 @@ mod tests {
     }
 
     #[test]
-    fn the_share_grows() {
-        let pace = pace(0, 50, 100_000);
-        pace.begin();
-        pass(10);
-        pace.end();
-        // A tenth of the time is the share at 20 ms, a quarter at 50: sqrt(20 * 100) = 44.7.
-        let due = pace.due().as_secs_f64();
-        assert!((0.044..0.06).contains(&due), "{due}");
-        pass(20);
-        assert!(!pace.allows());
-        pass(40);
-        assert!(pace.allows());
-        pace.spent.set(Duration::from_millis(60));
-        assert_eq!(pace.due(), Duration::from_millis(120));
-    }
-
-    #[test]
     fn without_bounds_all_is_allowed() {
-        let pace = pace(0, 100, 100_000);
+        let pace = pace(0, 100);
         pace.begin();
         pass(1);
         pace.end();
