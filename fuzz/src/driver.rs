@@ -38,7 +38,9 @@ pub enum Mode {
 
 impl Mode {
     pub fn by_name(name: &str) -> Option<Mode> {
-        [Mode::Parse, Mode::Text, Mode::Run, Mode::Loops, Mode::Traces, Mode::Whole].into_iter().find(|m| m.name() == name)
+        [Mode::Parse, Mode::Text, Mode::Run, Mode::Loops, Mode::Traces, Mode::Whole]
+            .into_iter()
+            .find(|m| m.name() == name)
     }
 
     pub fn name(self) -> &'static str {
@@ -142,7 +144,9 @@ pub fn child(mode: Mode, first: u64, end: u64, corpus: &[PathBuf]) -> io::Result
                     let sample = generated(mode, seed);
                     tally.time("making", start);
                     let mut stage = |stage: Stage| drop(writeln!(out, "stage {}", stage.name()).and(out.flush()));
-                    sample.map_or(Verdict::Pass, |s| traces::agree(&print(&s.tree), seed, mode == Mode::Whole, &mut tally, &mut stage))
+                    sample.map_or(Verdict::Pass, |s| {
+                        traces::agree(&print(&s.tree), seed, mode == Mode::Whole, &mut tally, &mut stage)
+                    })
                 }
             });
         if let Verdict::Fail(Failure { kind, .. }) = verdict {
