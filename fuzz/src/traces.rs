@@ -148,7 +148,7 @@ impl Tally {
 
     fn run(&mut self, statistics: &Statistics) {
         self.add("runs", 1);
-        self.add("entered", u64::from(statistics.entries > 0));
+        self.add("entered", u64::from(native(statistics)));
         self.add("entries", statistics.entries);
         self.add("recordings", statistics.recordings);
         self.add("dropped", statistics.dropped);
@@ -226,6 +226,11 @@ impl Display for Tally {
         let words: Vec<String> = self.0.iter().map(|(name, count)| format!("{name}={count}")).collect();
         f.write_str(&words.join(" "))
     }
+}
+
+/// Whether native code ran: traces, or loops compiled whole.
+fn native(statistics: &Statistics) -> bool {
+    statistics.entries > 0 || statistics.runs.values().any(|runs| runs.entries > 0)
 }
 
 /// How far a program has come.
@@ -306,7 +311,7 @@ pub fn agree(text: &str, seed: u64, whole: bool, tally: &mut Tally, stage: &mut 
                 tally.run(&statistics);
                 if loops {
                     tally.add("looping-runs", 1);
-                    tally.add("looping-entered", u64::from(statistics.entries > 0));
+                    tally.add("looping-entered", u64::from(native(&statistics)));
                 }
                 // A region in a mapping of its own takes whole pages, which count.
                 let fault = |run: &Run| match &run.finished.ended {
