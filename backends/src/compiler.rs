@@ -9,7 +9,7 @@ use scaly_tracer::region::Region;
 
 use crate::host;
 use crate::library::{Code, Error, Handle, Library, WORK};
-use crate::lower::{self, Context, Leave, Lowered, Refusal};
+use crate::lower::{self, Context, Interface, Lowered, Refusal};
 use crate::native::Native;
 
 /// How much work goes into code.
@@ -120,10 +120,7 @@ fn gone() -> Error {
 #[derive(Debug)]
 pub struct Building {
     pending: Pending,
-    leaves: Vec<Leave>,
-    frame_slots: u32,
-    computes_only: bool,
-    no_limit: Option<i64>,
+    interface: Interface,
     lowering_us: u64,
 }
 
@@ -142,7 +139,7 @@ impl Building {
 
     fn native(&mut self, mut code: Code) -> Native {
         code.costs.lowering_us = self.lowering_us;
-        Native::new(code, std::mem::take(&mut self.leaves), self.frame_slots, self.computes_only, self.no_limit)
+        Native::new(code, self.interface.clone())
     }
 }
 
@@ -218,14 +215,7 @@ impl Compiler {
             vector_bits: self.vector_bits,
             texts: self.texts,
         };
-        Building {
-            pending: self.start(order),
-            leaves: lowered.leaves,
-            frame_slots: lowered.frame_slots,
-            computes_only: lowered.computes_only,
-            no_limit: lowered.no_limit,
-            lowering_us,
-        }
+        Building { pending: self.start(order), interface: lowered.interface, lowering_us }
     }
 }
 

@@ -1,12 +1,14 @@
 //! The way into compiled code and back.
 #![allow(unsafe_code)]
 
-use scaly_interp::interpreter::State;
+use std::ptr;
+
+use scaly_interp::interpreter::{Helper, State};
 use scaly_interp::program::{LoopId, LoopKind, Program};
 use scaly_interp::tier::{self, Goes, Position};
 
 use crate::library::{Code, Costs};
-use crate::lower::Leave;
+use crate::lower::{Interface, Leave, Needs};
 use crate::run::Run;
 
 type Function = unsafe extern "C" fn(run: *mut Run, frame: *mut u64) -> u32;
@@ -15,11 +17,7 @@ type Function = unsafe extern "C" fn(run: *mut Run, frame: *mut u64) -> u32;
 #[derive(Debug)]
 pub struct Native {
     code: Code,
-    leaves: Vec<Leave>,
-    frame_slots: u32,
-    computes_only: bool,
-    /// Of a `while` that can be divided: the limit that changes nothing.
-    no_limit: Option<i64>,
+    interface: Interface,
     /// The slot of the remaining trips of a counted loop.
     trips: Option<u16>,
 }
@@ -33,7 +31,7 @@ pub enum Left {
     By(Leave, Goes),
 }
 
-/// How a run without a state ended.
+/// How a run without the program's state ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Computed {
     /// Nothing was done: its frames do not fit on the stack.
@@ -61,18 +59,23 @@ fn word(at: Position, slot: u16) -> u64 {
 }
 
 impl Native {
-    pub fn new(code: Code, leaves: Vec<Leave>, frame_slots: u32, computes_only: bool, no_limit: Option<i64>) -> Native {
-        Native { code, leaves, frame_slots, computes_only, no_limit, trips: None }
+    pub fn new(code: Code, interface: Interface) -> Native {
+        Native { code, interface, trips: None }
     }
 
-    /// Whether it and all that it calls only load, store and compute, so that [`Native::compute`] may run it.
-    pub fn computes_only(&self) -> bool {
-        self.computes_only
+    /// What it and all that it calls need of a run, so that [`Native::compute`] may run it or not.
+    pub fn needs(&self) -> Needs {
+        self.interface.needs
+    }
+
+    /// Slots that hold handles of regions when it is entered; none if not all are known.
+    pub fn regions(&self) -> Option<&[u16]> {
+        self.interface.regions.as_deref()
     }
 
     /// Whether it is a `while` that can be given a limit.
     pub fn can_end_early(&self) -> bool {
-        self.no_limit.is_some()
+        self.interface.no_limit.is_some()
     }
 
     pub fn costs(&self) -> Costs {
@@ -95,7 +98,7 @@ impl Native {
 
     /// Slots from the frame's base that it takes itself, what is inlined included.
     pub fn frame_slots(&self) -> u32 {
-        self.frame_slots
+        self.interface.frame_slots
     }
 
     /// Runs it on a frame that stands at the loop's header, or at the function's first instruction.
@@ -104,8 +107,9 @@ impl Native {
             return Left::NoRoom;
         }
         let (slots_limit, native_limit) = (state.slots_limit(), state.native_limit());
-        let limit = self.no_limit.unwrap_or(0);
-        let mut run = Run { slots_limit, native_limit, state, left: at.base(), limit };
+        let limit = self.interface.no_limit.unwrap_or(0);
+        let regions = state.regions();
+        let mut run = Run { slots_limit, native_limit, state, regions, left: at.base(), limit };
         // SAFETY: the code was made of the bytecode of the state's program, and the frame is one of the loop's function,
         // at its header, or of the function, at its beginning.
         let leave = unsafe { self.call(&mut run, at.base()) };
@@ -120,9 +124,9 @@ impl Native {
         Left::By(leave, goes)
     }
 
-    /// Runs it on a frame of any stack, on any thread, where there is no state; none if it does not only compute. A
-    /// `while` that was compiled to be divided ends at the limit, if there is one: its condition is true as long as it
-    /// would be if that were what its counter is compared with.
+    /// Runs it on a frame of any stack, on any thread, with a helper's state if it needs one; none if it needs the
+    /// program's. A `while` that was compiled to be divided ends at the limit, if there is one: its condition is true as
+    /// long as it would be if that were what its counter is compared with.
     ///
     /// # Safety
     /// The frame is one of the loop's function, at its header, or of the function, at its beginning, of a run of the
@@ -135,17 +139,22 @@ impl Native {
         native_limit: usize,
         frame: *mut u64,
         limit: Option<i64>,
+        helper: Option<&mut Helper>,
     ) -> Option<Computed> {
-        if !self.computes_only {
-            return None;
-        }
-        let limit = limit.or(self.no_limit).unwrap_or(0);
-        let mut run = Run { slots_limit, native_limit, state: std::ptr::null_mut(), left: frame, limit };
-        // SAFETY: by the caller's promise; what only computes does not read the state.
+        let (state, regions) = match (self.needs(), helper) {
+            (Needs::Nothing, _) => (ptr::null_mut(), ptr::null_mut()),
+            (Needs::Routines, Some(helper)) => (helper.state(), helper.regions()),
+            (Needs::Routines, None) | (Needs::Program, _) => return None,
+        };
+        let limit = limit.or(self.interface.no_limit).unwrap_or(0);
+        let mut run = Run { slots_limit, native_limit, state, regions, left: frame, limit };
+        // SAFETY: by the caller's promise; what only computes reads neither state nor regions.
         let leave = unsafe { self.call(&mut run, frame) };
         Some(match leave {
             Leave::NoRoom => Computed::NoRoom,
-            Leave::Goes { base, .. } => Computed::Left { leave, frame: run.left.wrapping_add(base as usize) },
+            Leave::Goes { base, .. } | Leave::Routine { base, .. } => {
+                Computed::Left { leave, frame: run.left.wrapping_add(base as usize) }
+            }
             leave => Computed::Left { leave, frame },
         })
     }
@@ -153,7 +162,7 @@ impl Native {
     /// # Safety
     /// As the methods above say.
     unsafe fn call(&self, run: &mut Run, frame: *mut u64) -> Leave {
-        if frame.wrapping_add(self.frame_slots as usize) > run.slots_limit {
+        if frame.wrapping_add(self.frame_slots() as usize) > run.slots_limit {
             return Leave::NoRoom;
         }
         // SAFETY: the address is that of a function of this type, which lives as long as its code.
@@ -161,6 +170,6 @@ impl Native {
             let function: Function = std::mem::transmute(self.code.address);
             function(run, frame)
         };
-        self.leaves.get(number as usize).copied().unwrap_or(Leave::Abandoned)
+        self.interface.leaves.get(number as usize).copied().unwrap_or(Leave::Abandoned)
     }
 }

@@ -12,8 +12,10 @@ pub struct Run {
     pub slots_limit: *mut u64,
     /// Lowest address of the native stack that frames may reach.
     pub native_limit: usize,
-    /// For routines and for calls of what is not in the module; code that only computes does not read it.
+    /// For routines and for calls of what is not in the module; code that only computes does not read it, nor what follows.
     pub state: *mut State,
+    /// Its stack of regions.
+    pub regions: *mut u8,
     /// Written by the function that leaves: its frame.
     pub left: *mut u64,
     /// Where the counter of a `while` ends, if that comes before what its condition says.
@@ -23,5 +25,6 @@ pub struct Run {
 pub const SLOTS_LIMIT: usize = offset_of!(Run, slots_limit);
 pub const NATIVE_LIMIT: usize = offset_of!(Run, native_limit);
 pub const STATE: usize = offset_of!(Run, state);
+pub const REGIONS: usize = offset_of!(Run, regions);
 pub const LEFT: usize = offset_of!(Run, left);
 pub const LIMIT: usize = offset_of!(Run, limit);

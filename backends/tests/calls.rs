@@ -4,7 +4,7 @@
 mod common;
 
 use common::compiler;
-use scaly_backends::lower::{Addresses, Context, Leave, lower};
+use scaly_backends::lower::{Addresses, Context, Leave, Needs, lower};
 use scaly_backends::{Computed, Level, Native};
 use scaly_interp::dump::parse;
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
@@ -91,10 +91,10 @@ impl Run {
     }
 
     fn compute(&mut self, native: &Native, slots: usize, native_limit: usize) -> Computed {
-        assert!(native.computes_only());
+        assert_eq!(native.needs(), Needs::Nothing);
         let base = self.stack.as_mut_ptr();
         // SAFETY: the frame has the function's parameters, all slots up to the limit are the stack's own.
-        unsafe { native.compute(base.wrapping_add(slots), native_limit, base.wrapping_add(2), None) }.unwrap()
+        unsafe { native.compute(base.wrapping_add(slots), native_limit, base.wrapping_add(2), None, None) }.unwrap()
     }
 
     /// The run left in the activation at this level, at this instruction.
@@ -211,11 +211,11 @@ fn a_loop_and_its_callees_leave_together() {
 #[test]
 fn only_what_is_known_to_compute_computes() {
     let native = native(LOOP, 2, Level::Quick, true);
-    assert!(!native.computes_only());
+    assert_eq!(native.needs(), Needs::Program);
     let mut slots = vec![0u64; 100];
     let base = slots.as_mut_ptr();
     // SAFETY: it does not run.
-    assert_eq!(unsafe { native.compute(base.wrapping_add(100), ALL, base, None) }, None);
+    assert_eq!(unsafe { native.compute(base.wrapping_add(100), ALL, base, None, None) }, None);
 }
 
 /// The call is direct: nothing of the host's is called.

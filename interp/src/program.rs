@@ -72,6 +72,38 @@ pub struct Function {
     pub library: bool,
 }
 
+index!(
+    /// What functions have in common that one call of an id may call: how many slots they take and give, and whether they
+    /// are function values, whose first parameter is an environment, or what an environment names for itself.
+    Class,
+    "class"
+);
+
+impl Class {
+    const VALUE: u32 = 1 << 31;
+    const RESULTS: u32 = 16;
+
+    pub fn new(param_slots: u16, result_slots: u16, value: bool) -> Class {
+        let value = if value { Class::VALUE } else { 0 };
+        Class(u32::from(param_slots) | u32::from(result_slots & 0x7fff) << Class::RESULTS | value)
+    }
+
+    pub fn param_slots(self) -> u16 {
+        self.0 as u16
+    }
+
+    pub fn result_slots(self) -> u16 {
+        (self.0 >> Class::RESULTS) as u16 & 0x7fff
+    }
+}
+
+impl Function {
+    pub fn class(&self) -> Class {
+        let value = self.params.first().is_some_and(|param| param.kind == ParamKind::Environment);
+        Class::new(self.param_slots, self.result_slots, value)
+    }
+}
+
 /// A parameter as it lies in the frame.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Param {

@@ -3,6 +3,8 @@
 //! The recorder is a [`Machine`] whose values are real ones with something beside them. It is asked before each
 //! instruction, told where each leads, and ends the recording when it likes; the program runs on meanwhile as ever.
 
+use std::sync::Arc;
+
 use crate::bytecode::Instruction;
 use crate::interpreter::{Flow, Native, Outcome, Position, State, fault, follow, position, stop, stopped};
 use crate::machine::{Machine, Next};
@@ -73,7 +75,7 @@ pub fn record<R: Recorder>(state: &mut State, from: Position, recorder: &mut R) 
                     return Goes::Stopped;
                 }
             }
-            recorder.attach(Native { base, tables: &raw const *state.tables });
+            recorder.attach(Native { base, tables: Arc::as_ptr(&state.tables) });
             let next = step(recorder, ins);
             let after = recorder.after(state, at, ins, next);
             if after == After::End {

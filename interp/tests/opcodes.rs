@@ -595,7 +595,7 @@ function start(params 0, results 1, frame 40)
   Const s22, 5
   StoreI64 s21, s22, +0
   Const s31, 1000
-  CallIndirect s30, s20..22
+  CallIndirect s30, s20..22, class65538
   Add s0, s10, s11
   Sub s0, s0, s12
   Add s0, s0, s30

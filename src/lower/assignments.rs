@@ -50,12 +50,43 @@ impl<'h> Body<'_, 'h> {
             && !self.local(local).owned
         {
             // A cursor moves on.
-            let from = self.any(value, Want::Borrow);
+            let from = match value.kind {
+                ExprKind::Block(_) | ExprKind::If { .. } => {
+                    let from = self.code.frame.take(layout.slots);
+                    self.part_into(value, from);
+                    from
+                }
+                _ => self.any(value, Want::Borrow),
+            };
             return self.code.copy(self.local(local).slot, from, layout.slots);
         }
         let region = self.region_of(place);
         let from = self.any(value, Want::Own(region));
         self.replace(place, fixed, from, region);
+    }
+
+    /// Puts what is a part of a cursor, or nothing, into slots. Nothing is copied, whatever blocks it stands in: it lies
+    /// where the cursor's value lies. See `check::ownership::cursor`.
+    fn part_into(&mut self, e: &'h Expr, to: Slot) {
+        match &e.kind {
+            ExprKind::Block(parts) => {
+                let Some((last, first)) = parts.split_last() else { return };
+                let scope = self.open_scope();
+                first.iter().for_each(|part| self.effect(part));
+                self.part_into(last, to);
+                self.close_scope(scope);
+            }
+            ExprKind::If { condition, then, otherwise: Some(otherwise) } => {
+                let (no, end) = (self.code.label(), self.code.label());
+                self.branch(condition, false, no);
+                self.part_into(then, to);
+                self.code.jump(end);
+                self.code.place(no);
+                self.part_into(otherwise, to);
+                self.code.place(end);
+            }
+            _ => self.into(e, to, Want::Borrow),
+        }
     }
 
     /// Puts a complete value of the place's region into the place and gives back what was there.

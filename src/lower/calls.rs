@@ -1,6 +1,7 @@
 //! Calls of routines, of function values, and of the runtime.
 
 use scaly_interp::bytecode::{Instruction, Opcode};
+use scaly_interp::program::Class;
 use scaly_interp::routine::{Kind, Routine};
 
 use super::Key;
@@ -167,7 +168,8 @@ impl<'h> Body<'_, 'h> {
             let region = self.target(want);
             self.region_argument(region, base.plus(slot));
         }
-        self.code.emit(Instruction::new(Opcode::CallIndirect, base.0, value.0, 0));
+        let class = Class::new(signature.param_slots as u16, signature.result_slots as u16, true);
+        self.code.emit(Instruction::with(Opcode::CallIndirect, base.0, value.0, 0, class.0, 0));
         self.code.frame.reset(u32::from(base.0) + signature.result);
         base
     }

@@ -190,11 +190,17 @@ pub(super) fn free_function(m: &mut Lowering<'_>, ty: TypeId) -> (Heading, Code)
             }
             Type::Union(_) => {
                 each_owning_payload(body, ty, |body, field| {
+                    // What has been moved away is zero: the first variant, with a box that is none.
+                    let none = body.code.label();
+                    if field.boxed {
+                        body.code.branch(Opcode::JEqImm, value.plus(field.slot), Slot(0), none, 0);
+                    }
                     let slot = body.payload(value, field);
                     body.free_slots(field.ty, slot, region);
                     if field.boxed {
                         body.free_block(value.plus(field.slot), region);
                     }
+                    body.code.place(none);
                 });
             }
             Type::Function { .. } => lambdas::free_value(body, value, region),

@@ -8,7 +8,7 @@
 //! that is passed directly holds views of what it captures: its environment lies in the block's region and nobody frees it.
 
 use scaly_interp::bytecode::{Instruction, Opcode};
-use scaly_interp::program::{Param, ParamKind};
+use scaly_interp::program::{Class, Param, ParamKind};
 use scaly_interp::routine::Kind;
 
 use super::body::{Body, Returned};
@@ -177,22 +177,24 @@ fn thunk_heading(routine: &Routine, outer: &Signature, result_slots: u32) -> Hea
     }
 }
 
-/// Calls the routine that the environment of the function value names in one of its first words.
-fn call_environment(body: &mut Body<'_, '_>, value: Slot, offset: u32, region: Region) -> Slot {
+/// Calls the routine that the environment of the function value names in one of its first words, and that gives so many
+/// slots.
+fn call_environment(body: &mut Body<'_, '_>, value: Slot, offset: u32, results: u16, region: Region) -> Slot {
     let pair = body.code.frame.take(2);
     body.load_words(pair, value.plus(1), offset, 1);
     body.code.copy(pair.plus(1), value.plus(1), 1);
     let handle = body.handle(region);
     let base = body.call_frame(2);
     body.code.copy(base.plus(1), handle, 1);
-    body.code.emit(Instruction::new(Opcode::CallIndirect, base.0, pair.0, 0));
+    let class = Class::new(2, results, false);
+    body.code.emit(Instruction::with(Opcode::CallIndirect, base.0, pair.0, 0, class.0, 0));
     base
 }
 
 pub(super) fn copy_value(body: &mut Body<'_, '_>, value: Slot, region: Region) {
     let none = body.code.label();
     body.code.branch(Opcode::JEqImm, value.plus(1), Slot(0), none, 0);
-    let copy = call_environment(body, value, 0, region);
+    let copy = call_environment(body, value, 0, 1, region);
     body.code.copy(value.plus(1), copy, 1);
     body.code.place(none);
 }
@@ -200,7 +202,7 @@ pub(super) fn copy_value(body: &mut Body<'_, '_>, value: Slot, region: Region) {
 pub(super) fn free_value(body: &mut Body<'_, '_>, value: Slot, region: Region) {
     let none = body.code.label();
     body.code.branch(Opcode::JEqImm, value.plus(1), Slot(0), none, 0);
-    call_environment(body, value, 8, region);
+    call_environment(body, value, 8, 0, region);
     body.code.place(none);
 }
 

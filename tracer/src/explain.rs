@@ -108,7 +108,7 @@ impl<'a> Judge<'a> {
             blocks: region.blocks.len() - 1,
             instructions: region.size(),
             inlined: region.chains.len() - 1,
-            calls: region.insts.iter().filter(|i| matches!(i.op, Op::Call(_) | Op::CallAny)).count(),
+            calls: region.insts.iter().filter(|i| matches!(i.op, Op::Call(_) | Op::CallAny(_))).count(),
         });
         LoopReport { id, function: l.function, span: l.span, shape, verdict, outermost: false, checks }
     }

@@ -242,7 +242,7 @@ impl Emitter<'_> {
             | Common::Guard(_)
             | Common::Runtime(_)
             | Common::Call(_)
-            | Common::CallAny => unreachable!("a trace has its own forms of {op:?}"),
+            | Common::CallAny(_) => unreachable!("a trace has its own forms of {op:?}"),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Which functions a module holds beside the region asked for, and how each of them is called.
 
 use rustc_hash::FxHashMap;
-use scaly_interp::program::FunctionId;
+use scaly_interp::program::{Class, FunctionId};
+use scaly_tracer::effects;
 use scaly_tracer::region::{ExitKind, Op, Region, Terminator, Type, Whole};
 use scaly_tracer::walker::Walker;
 
@@ -51,19 +52,27 @@ pub struct Callee {
 pub struct Callees {
     pub functions: Vec<Callee>,
     position: FxHashMap<FunctionId, usize>,
+    /// Of the region.
+    name: String,
+    /// What function values may be.
+    taken: Vec<(FunctionId, Class)>,
+    /// By class of the function values that are called: whether all that they may be are in the module.
+    choices: Vec<(Class, bool)>,
 }
 
 impl Callees {
     /// All that are called directly, up to the limits; what may wait is called by the interpreter only.
     pub fn of(region: &Region, context: Context<'_>, name: &str) -> Result<Callees, Refusal> {
-        let mut callees = Callees::default();
+        let mut callees = Callees { name: name.into(), ..Callees::default() };
+        let with_class = |id: FunctionId| (id, context.program.function(id).class());
+        callees.taken = effects::taken(context.program).into_iter().map(with_class).collect();
         if region.whole == Whole::Function {
             callees.add(region.clone(), context, name)?;
         }
         let parameters = context.parameters;
         let mut walker = Walker::new(context.program, parameters).keeping();
         let mut size = region.size();
-        let mut todo: Vec<FunctionId> = called(region).collect();
+        let mut todo: Vec<FunctionId> = callees.called(region);
         let mut seen = todo.clone();
         todo.reverse();
         while let Some(id) = todo.pop() {
@@ -81,7 +90,7 @@ impl Callees {
                 continue;
             }
             size += region.size();
-            for id in called(&region) {
+            for id in callees.called(&region) {
                 if !seen.contains(&id) {
                     seen.push(id);
                     todo.push(id);
@@ -89,7 +98,49 @@ impl Callees {
             }
             callees.add(region, context, name)?;
         }
+        let all = |class| callees.candidates(class).all(|id| callees.find(id).is_some());
+        let regions = callees.functions.iter().map(|callee| &callee.region).chain([region]);
+        let classes = regions.flat_map(|region| &region.insts).filter_map(|inst| match inst.op {
+            Op::CallAny(class) => Some(class),
+            _ => None,
+        });
+        let mut choices: Vec<(Class, bool)> = classes.map(|class| (class, all(class))).collect();
+        choices.sort_unstable();
+        choices.dedup();
+        callees.choices = choices;
         Ok(callees)
+    }
+
+    /// What a call of a function value of this class may call.
+    pub fn candidates(&self, class: Class) -> impl Iterator<Item = FunctionId> + '_ {
+        self.taken.iter().filter(move |(_, of)| *of == class).map(|&(id, _)| id)
+    }
+
+    /// The function of the module that calls whichever it is, if all are in the module.
+    pub fn choice(&self, class: Class) -> Option<String> {
+        self.choices.contains(&(class, true)).then(|| self.choice_name(class))
+    }
+
+    fn choice_name(&self, class: Class) -> String {
+        format!("{}.any.{class}", self.name)
+    }
+
+    /// Names of such functions, and what each may call.
+    pub fn choices(&self) -> impl Iterator<Item = (String, Vec<FunctionId>)> + '_ {
+        let whole = self.choices.iter().filter(|(_, whole)| *whole);
+        whole.map(|&(class, _)| (self.choice_name(class), self.candidates(class).collect()))
+    }
+
+    fn called(&self, region: &Region) -> Vec<FunctionId> {
+        let mut called = Vec::new();
+        for inst in &region.insts {
+            match inst.op {
+                Op::Call(id) => called.push(id),
+                Op::CallAny(class) => called.extend(self.candidates(class)),
+                _ => {}
+            }
+        }
+        called
     }
 
     /// The function with this number, if the module has it.
@@ -110,13 +161,6 @@ impl Callees {
         });
         Ok(())
     }
-}
-
-fn called(region: &Region) -> impl Iterator<Item = FunctionId> {
-    region.insts.iter().filter_map(|inst| match inst.op {
-        Op::Call(id) => Some(id),
-        _ => None,
-    })
 }
 
 /// The first ones come in registers, as many as there are.

@@ -22,7 +22,7 @@
 
 use std::fmt::Write;
 
-use scaly_interp::program::Pc;
+use scaly_interp::program::{FunctionId, Pc};
 use scaly_tracer::region::{ChainId, Inst, Kept, Param, Type, Value};
 
 use super::callees::{Callee, Callees, Passed};
@@ -164,20 +164,60 @@ impl Lowering<'_> {
             }
         }
         let (then, cold) = self.fork();
-        let (refused, left) = (format!("{cold}.refused"), format!("{cold}.left"));
         self.check_native(chain, inst, frame, &cold);
         let place = self.frame_address(frame);
-        let (ty, all, status, done) = (returned_type(callee), self.temporary(), self.temporary(), self.temporary());
+        let (ty, all, status) = (returned_type(callee), self.temporary(), self.temporary());
         line!(self, "{all} = call {ty} @{}(ptr %run, ptr {place}{arguments})", callee.name);
         line!(self, "{status} = extractvalue {ty} {all}, 0");
+        let in_frame = |slot: u16| callee.params.iter().any(|&(s, _)| s == slot);
+        self.behind_call(chain, inst, frame, &status, (then, cold), &in_frame);
+        match &callee.results {
+            None => self.load_results(frame, inst),
+            Some(results) => {
+                for (i, (&passed, &value)) in results.iter().zip(&inst.results).enumerate() {
+                    let from = self.temporary();
+                    line!(self, "{from} = extractvalue {ty} {all}, {}", i + 1);
+                    self.receive(value, passed, &from);
+                }
+            }
+        }
+    }
+
+    /// Calls whichever function of the module a function value is.
+    pub fn call_chosen(&mut self, chain: ChainId, inst: &Inst, frame: u32, choice: &str) {
+        let arguments = &inst.args[1..];
+        for (slot, &value) in arguments.iter().enumerate() {
+            self.store_slot(frame, slot as u16, value);
+        }
+        let (then, cold) = self.fork();
+        self.check_native(chain, inst, frame, &cold);
+        let (place, number, status) = (self.frame_address(frame), self.operand(inst.args[0]), self.temporary());
+        line!(self, "{status} = call i32 @{choice}(ptr %run, ptr {place}, i64 {number})");
+        // The environment's slot may be one that held the function value.
+        let in_frame = |slot: u16| (1..arguments.len()).contains(&usize::from(slot));
+        self.behind_call(chain, inst, frame, &status, (then, cold), &in_frame);
+        self.load_results(frame, inst);
+    }
+
+    /// Goes on where the callee returned; else leaves, too. The slots of these arguments have been written.
+    fn behind_call(
+        &mut self,
+        chain: ChainId,
+        inst: &Inst,
+        frame: u32,
+        status: &str,
+        (then, cold): (String, String),
+        in_frame: &dyn Fn(u16) -> bool,
+    ) {
+        let (refused, left) = (format!("{cold}.refused"), format!("{cold}.left"));
+        let done = self.temporary();
         line!(self, "{done} = icmp eq i32 {status}, 0");
         line!(self, "br i1 {done}, label %{then}, label %{cold}, !prof !0");
         let written = self.first_written(chain, frame);
-        // The arguments are in their slots.
         let base = self.base(chain);
         let argument = |kept: &Kept| {
-            let slot = (base + u32::from(kept.slot)).checked_sub(frame);
-            kept.chain == chain && slot.is_some_and(|slot| callee.params.iter().any(|&(s, _)| u32::from(s) == slot))
+            let slot = (base + u32::from(kept.slot)).checked_sub(frame).and_then(|slot| u16::try_from(slot).ok());
+            kept.chain == chain && slot.is_some_and(in_frame)
         };
         let rest: Vec<Kept> = inst.kept.iter().filter(|kept| !argument(kept)).copied().collect();
         self.cold_block(&cold, |lowering| {
@@ -192,19 +232,9 @@ impl Lowering<'_> {
         });
         self.cold_block(&left, |lowering| {
             lowering.keep_behind(chain, &inst.kept, frame, inst.pc);
-            lowering.hand_on(&status);
+            lowering.hand_on(status);
         });
         self.begin(then);
-        match &callee.results {
-            None => self.load_results(frame, inst),
-            Some(results) => {
-                for (i, (&passed, &value)) in results.iter().zip(&inst.results).enumerate() {
-                    let from = self.temporary();
-                    line!(self, "{from} = extractvalue {ty} {all}, {}", i + 1);
-                    self.receive(value, passed, &from);
-                }
-            }
-        }
     }
 
     /// Native frames have room, or the interpreter makes the call. Tested before the first call on each way through a
@@ -267,31 +297,72 @@ fn nothing(callee: &Callee) -> String {
 /// The way from the interpreter into the first function of a module: at its first instruction, in its frame.
 pub fn write_entry(callees: &Callees, to: &mut Lowered) {
     let Some(callee) = callees.functions.first() else { return };
-    let (ty, module) = (returned_type(callee), &mut to.module);
+    let module = &mut to.module;
     let _ = writeln!(module, "define i32 @{}(ptr %run, ptr %frame) #0 {{\nentry:", to.name);
-    let mut arguments = String::new();
-    for &(slot, passed) in callee.params.iter().filter(|(_, passed)| *passed != Passed::InFrame) {
-        let word = passed.type_name();
-        let _ = writeln!(module, "  %place{slot} = getelementptr i8, ptr %frame, i64 {}", u32::from(slot) * 8);
-        let _ = writeln!(module, "  %slot{slot} = load {word}, ptr %place{slot}, align 8");
-        let _ = write!(arguments, ", {word} %slot{slot}");
-    }
-    let (returned, no_room) = (to.leaves.len(), to.leaves.len() + 1);
-    to.leaves.extend([Leave::Returned { pc: callee.region.blocks[0].pc }, Leave::NoRoom]);
+    let status = call_in_frame(callee, 0, module);
+    let leaves = &mut to.interface.leaves;
+    let (returned, no_room) = (leaves.len(), leaves.len() + 1);
+    leaves.extend([Leave::Returned { pc: callee.region.blocks[0].pc }, Leave::NoRoom]);
     let _ = write!(
         module,
-        "  %all = call {ty} @{}(ptr %run, ptr %frame{arguments})\n  \
-         %status = extractvalue {ty} %all, 0\n  \
-         switch i32 %status, label %left [ i32 0, label %returned i32 {REFUSED}, label %refused ]\n\
-         left:\n  %number = sub i32 %status, {LEFT_BELOW}\n  ret i32 %number\n\
-         refused:\n  ret i32 {no_room}\nreturned:\n",
-        callee.name
+        "  switch i32 {status}, label %left [ i32 0, label %returned i32 {REFUSED}, label %refused ]\n\
+         left:\n  %number = sub i32 {status}, {LEFT_BELOW}\n  ret i32 %number\n\
+         refused:\n  ret i32 {no_room}\nreturned:\n"
     );
-    for (slot, passed) in callee.results.iter().flatten().enumerate() {
-        let ty_of = passed.type_name();
-        let _ = writeln!(module, "  %result{slot} = extractvalue {ty} %all, {}", slot + 1);
-        let _ = writeln!(module, "  %to{slot} = getelementptr i8, ptr %frame, i64 {}", slot * 8);
-        let _ = writeln!(module, "  store {ty_of} %result{slot}, ptr %to{slot}, align 8");
-    }
+    results_in_frame(callee, 0, module);
     let _ = write!(module, "  ret i32 {returned}\n}}\n\n");
+}
+
+/// Calls a function whose arguments are all in its frame; gives the name of its status. `tag` tells calls apart.
+fn call_in_frame(callee: &Callee, tag: usize, module: &mut String) -> String {
+    let mut arguments = String::new();
+    for &(slot, passed) in callee.params.iter().filter(|(_, passed)| *passed != Passed::InFrame) {
+        let (word, name) = (passed.type_name(), format!("{tag}.slot{slot}"));
+        let _ = writeln!(module, "  %place{name} = getelementptr i8, ptr %frame, i64 {}", u32::from(slot) * 8);
+        let _ = writeln!(module, "  %in{name} = load {word}, ptr %place{name}, align 8");
+        let _ = write!(arguments, ", {word} %in{name}");
+    }
+    let ty = returned_type(callee);
+    let _ = writeln!(module, "  %all{tag} = call {ty} @{}(ptr %run, ptr %frame{arguments})", callee.name);
+    let _ = writeln!(module, "  %status{tag} = extractvalue {ty} %all{tag}, 0");
+    format!("%status{tag}")
+}
+
+/// Puts what such a call has returned into the frame.
+fn results_in_frame(callee: &Callee, tag: usize, module: &mut String) {
+    let ty = returned_type(callee);
+    for (slot, passed) in callee.results.iter().flatten().enumerate() {
+        let (word, name) = (passed.type_name(), format!("{tag}.slot{slot}"));
+        let _ = writeln!(module, "  %out{name} = extractvalue {ty} %all{tag}, {}", slot + 1);
+        let _ = writeln!(module, "  %to{name} = getelementptr i8, ptr %frame, i64 {}", slot * 8);
+        let _ = writeln!(module, "  store {word} %out{name}, ptr %to{name}, align 8");
+    }
+}
+
+/// A function that calls the one of these numbers, all its arguments and results in its frame: `i32 (ptr run, ptr frame,
+/// i64 number)`, which returns the status.
+pub fn write_choice(name: &str, callees: &Callees, ids: &[FunctionId], module: &mut String) {
+    let known: Vec<(FunctionId, &Callee)> =
+        ids.iter().filter_map(|&id| Some((id, &callees.functions[callees.find(id)?]))).collect();
+    let cases: String = known.iter().map(|(id, _)| format!(" i64 {}, label %call{}", id.0, id.0)).collect();
+    let _ = writeln!(
+        module,
+        "define internal i32 @{name}(ptr %run, ptr %frame, i64 %number) #0 {{\nentry:\n  \
+         switch i64 %number, label %none [{cases} ]\n\
+         none:\n  ret i32 {REFUSED}"
+    );
+    for (id, callee) in known {
+        let tag = id.0 as usize;
+        let _ = writeln!(module, "call{tag}:");
+        let status = call_in_frame(callee, tag, module);
+        // Who left has written the frame.
+        let _ = writeln!(
+            module,
+            "  %done{tag} = icmp eq i32 {status}, 0\n  br i1 %done{tag}, label %returned{tag}, label %left{tag}, !prof !0\n\
+             left{tag}:\n  ret i32 {status}\nreturned{tag}:"
+        );
+        results_in_frame(callee, tag, module);
+        let _ = writeln!(module, "  ret i32 0");
+    }
+    module.push_str("}\n\n");
 }

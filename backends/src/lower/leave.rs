@@ -2,13 +2,11 @@
 
 use std::fmt::Write;
 
-use scaly_interp::program::Pc;
-use scaly_interp::routine::{Effect, Routine};
-use scaly_interp::tier;
+use scaly_interp::program::{FunctionId, Pc};
 use scaly_tracer::region::{ChainId, Def, Inst, Kept, Op, Region, Type, Value};
 
 use super::callees::Passed;
-use super::{CALL, Lowering, ROUTINE, Refusal, Role, line, type_name};
+use super::{CALL, Lowering, Needs, Refusal, Role, line, type_name};
 use crate::host::{CALL_ABANDONED, CALL_DONE};
 use crate::run::{LEFT, STATE};
 
@@ -138,15 +136,6 @@ impl Lowering<'_> {
         }) as u32
     }
 
-    /// What routines of ours are given.
-    fn state(&mut self) -> String {
-        self.computes_only = false;
-        let (place, state) = (self.temporary(), self.temporary());
-        line!(self, "{place} = getelementptr i8, ptr %run, i64 {STATE}");
-        line!(self, "{state} = load ptr, ptr {place}, align 8");
-        state
-    }
-
     /// The first slot of the frame that a call at this place writes early.
     pub fn first_written(&self, chain: ChainId, frame: u32) -> u32 {
         let mut at = chain;
@@ -170,39 +159,12 @@ impl Lowering<'_> {
         }
     }
 
-    /// Arguments and results lie in the slots of the instruction.
-    pub fn runtime(&mut self, chain: ChainId, inst: &Inst, routine: Routine) -> Result<(), Refusal> {
-        let frame = self.call_frame(chain, inst)?;
-        let base = self.base(chain);
-        if routine.signature().effects.contains(&Effect::Blocks) {
-            return self.leave_before(chain, inst, frame);
-        }
-        for (i, &arg) in inst.args.iter().enumerate() {
-            self.store_slot(frame, i as u16, arg);
-        }
-        let first = self.frame_address(frame);
-        let state = self.state();
-        let outcome = self.temporary();
-        line!(self, "{outcome} = call i8 @{ROUTINE}(ptr {state}, i32 {}, ptr {first})", routine as u32);
-        let done = self.temporary();
-        line!(self, "{done} = icmp eq i8 {outcome}, {}", tier::ROUTINE_DONE);
-        let (then, cold) = self.fork();
-        line!(self, "br i1 {done}, label %{then}, label %{cold}, !prof !0");
-        self.cold_block(&cold, |lowering| {
-            lowering.store_headers(chain);
-            lowering.ret(Leave::Routine { pc: inst.pc, base });
-        });
-        self.begin(then);
-        self.load_results(frame, inst);
-        Ok(())
-    }
-
     /// What may wait runs in the interpreter.
-    fn leave_before(&mut self, chain: ChainId, inst: &Inst, frame: u32) -> Result<(), Refusal> {
+    pub fn leave_before(&mut self, chain: ChainId, inst: &Inst, frame: u32) -> Result<(), Refusal> {
         if inst.kept.is_empty() {
             return Err(Refusal::NothingKept(inst.pc));
         }
-        self.computes_only = false;
+        self.needs(Needs::Program);
         self.leave_at(chain, inst, frame);
         Ok(())
     }
@@ -219,15 +181,20 @@ impl Lowering<'_> {
 
     pub fn call(&mut self, chain: ChainId, inst: &Inst) -> Result<(), Refusal> {
         let frame = self.call_frame(chain, inst)?;
-        let waits = self.context.waits;
+        let waits = |id: &FunctionId| self.context.waits.get(id.0 as usize).copied().unwrap_or(true);
+        let class = match inst.op {
+            Op::CallAny(class) => Some(class),
+            _ => None,
+        };
         let (function, args, may_wait) = match inst.op {
-            Op::Call(id) => (id.0.to_string(), &inst.args[..], waits.get(id.0 as usize).copied().unwrap_or(true)),
+            Op::Call(id) => (id.0.to_string(), &inst.args[..], waits(&id)),
             // Whichever it is.
             _ => {
+                let may_wait = class.is_none_or(|class| self.callees.candidates(class).any(|id| waits(&id)));
                 let word = self.operand(inst.args[0]);
                 let function = self.temporary();
                 line!(self, "{function} = trunc i64 {word} to i32");
-                (function, &inst.args[1..], waits.iter().any(|&w| w))
+                (function, &inst.args[1..], may_wait)
             }
         };
         if may_wait {
@@ -242,13 +209,18 @@ impl Lowering<'_> {
             self.call_directly(chain, inst, frame, callee);
             return Ok(());
         }
+        if let Some(choice) = class.and_then(|class| self.callees.choice(class)) {
+            self.call_chosen(chain, inst, frame, &choice);
+            return Ok(());
+        }
         for (i, &arg) in args.iter().enumerate() {
             self.store_slot(frame, i as u16, arg);
         }
         self.store_headers(chain);
         self.store_header(self.base(chain), frame, inst.pc);
         let callee = self.frame_address(frame);
-        let state = self.state();
+        self.needs(Needs::Program);
+        let state = self.of_run(STATE);
         let status = self.temporary();
         line!(self, "{status} = call i32 @{CALL}(ptr {state}, i32 {function}, ptr {callee})");
         let (then, cold) = self.fork();

@@ -32,6 +32,8 @@ mod calls;
 mod leave;
 mod limit;
 mod ops;
+mod regions;
+mod routines;
 
 use std::fmt::Write;
 
@@ -77,21 +79,39 @@ pub enum Refusal {
     OtherProgram,
 }
 
-/// A function of LLVM's, and what its numbers mean.
+/// A function of LLVM's.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Lowered {
     pub name: String,
     pub module: String,
+    pub interface: Interface,
+    /// Of the region and of the functions compiled with it.
+    pub instructions: usize,
+}
+
+/// How code is entered, and what its numbers mean.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Interface {
     /// By the number that the function returns.
     pub leaves: Vec<Leave>,
     /// Slots from the frame's base that the region's frames take, inlined ones included: less must not be entered.
     pub frame_slots: u32,
-    /// It only loads, stores and computes, and so do all functions that it calls: nothing of it needs a state.
-    pub computes_only: bool,
+    pub needs: Needs,
     /// Of a `while` that can be divided: the limit that changes nothing.
     pub no_limit: Option<i64>,
-    /// Of the region and of the functions compiled with it.
-    pub instructions: usize,
+    /// Slots that hold handles of regions when it is entered; none if not all are known.
+    pub regions: Option<Vec<u16>>,
+}
+
+/// What code needs of a run beside frames, all functions that it calls included.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Needs {
+    /// It only loads, stores and computes.
+    Nothing,
+    /// A state on which routines compute and allocate.
+    Routines,
+    /// The program's own: it calls what is not compiled with it, or touches the world outside.
+    Program,
 }
 
 /// What a lowering needs to know beside the region.
@@ -121,10 +141,13 @@ pub fn lower_divided(
     let mut lowered = Lowered {
         name: name.into(),
         module: String::new(),
-        leaves: vec![Leave::Abandoned],
-        frame_slots: frame_slots(region, context.program)?,
-        computes_only: true,
-        no_limit: limit.as_ref().map(Limit::none),
+        interface: Interface {
+            leaves: vec![Leave::Abandoned],
+            frame_slots: frame_slots(region, context.program)?,
+            needs: Needs::Nothing,
+            no_limit: limit.as_ref().map(Limit::none),
+            regions: regions::slots(region, &callees),
+        },
         instructions: region.size() + callees.functions.iter().map(|callee| callee.region.size()).sum::<usize>(),
     };
     match region.whole {
@@ -138,9 +161,13 @@ pub fn lower_divided(
     for (index, callee) in callees.functions.iter().enumerate() {
         Lowering::new(&callee.region, context, &callees, Role::Callee(index))?.write(&callee.name, &mut lowered)?;
     }
+    for (name, ids) in callees.choices() {
+        calls::write_choice(&name, &callees, &ids, &mut lowered.module);
+    }
     let _ = write!(
         lowered.module,
         "declare i8 @{ROUTINE}(ptr, i32, ptr) #0\ndeclare i32 @{CALL}(ptr, i32, ptr) #0\n\
+         declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n\
          declare i64 @llvm.smin.i64(i64, i64)\ndeclare i64 @llvm.smax.i64(i64, i64)\n\
          declare i64 @llvm.umin.i64(i64, i64)\ndeclare i64 @llvm.umax.i64(i64, i64)\n\
          attributes #0 = {{ nounwind }}\n!0 = !{{!\"branch_weights\", i32 1048575, i32 1}}\n\
@@ -200,7 +227,7 @@ fn images(region: &Region) -> Vec<bool> {
     let mut todo: Vec<Value> = Vec::new();
     for inst in &region.insts {
         todo.extend(inst.kept.iter().map(|kept| kept.value));
-        if matches!(inst.op, Op::Runtime(_) | Op::Call(_) | Op::CallAny | Op::Reread(_)) {
+        if matches!(inst.op, Op::Runtime(_) | Op::Call(_) | Op::CallAny(_) | Op::Reread(_)) {
             todo.extend(&inst.args);
         }
     }
@@ -263,7 +290,7 @@ struct Lowering<'a> {
     bodies: Vec<String>,
     cold: String,
     leaves: Vec<Leave>,
-    computes_only: bool,
+    needs: Needs,
     temporaries: u32,
     dominators: Dominators,
     /// Blocks in which the room for native frames has been tested.
@@ -302,7 +329,7 @@ impl<'a> Lowering<'a> {
             bodies: Vec::new(),
             cold: String::new(),
             leaves: Vec::new(),
-            computes_only: true,
+            needs: Needs::Nothing,
             temporaries: 0,
             dominators: Dominators::of(region),
             tested: Vec::new(),
@@ -313,11 +340,11 @@ impl<'a> Lowering<'a> {
 
     /// Writes it to the end of a module.
     fn write(mut self, name: &str, to: &mut Lowered) -> Result<(), Refusal> {
-        self.leaves = std::mem::take(&mut to.leaves);
+        self.leaves = std::mem::take(&mut to.interface.leaves);
         for block in 0..self.region.blocks.len() {
             self.block(BlockId(block as u32))?;
         }
-        to.computes_only &= self.computes_only;
+        to.interface.needs = to.interface.needs.max(self.needs);
         match self.role {
             Role::Root => {
                 let _ = writeln!(to.module, "define i32 @{name}(ptr %run, ptr %frame) #0 {{");
@@ -325,7 +352,7 @@ impl<'a> Lowering<'a> {
             Role::Callee(index) => self.write_head(index, &mut to.module),
         }
         self.finish(&mut to.module);
-        to.leaves = self.leaves;
+        to.interface.leaves = self.leaves;
         Ok(())
     }
 
@@ -335,6 +362,10 @@ impl<'a> Lowering<'a> {
             Role::Root => Passed::InFrame,
             Role::Callee(index) => self.callees.functions[index].params[param].1,
         }
+    }
+
+    fn needs(&mut self, needs: Needs) {
+        self.needs = self.needs.max(needs);
     }
 
     /// A name for a value that is not the region's.
@@ -422,12 +453,12 @@ impl<'a> Lowering<'a> {
     fn inst(&mut self, chain: ChainId, inst: &Inst) -> Result<(), Refusal> {
         match inst.op {
             Op::Guard(_) => self.guard(chain, inst)?,
-            Op::Runtime(_) | Op::Call(_) | Op::CallAny if self.ending[inst.block.index()] => {
+            Op::Runtime(_) | Op::Call(_) | Op::CallAny(_) if self.ending[inst.block.index()] => {
                 let frame = self.call_frame(chain, inst)?;
                 self.leave_at(chain, inst, frame);
             }
             Op::Runtime(routine) => self.runtime(chain, inst, routine)?,
-            Op::Call(_) | Op::CallAny => self.call(chain, inst)?,
+            Op::Call(_) | Op::CallAny(_) => self.call(chain, inst)?,
             _ => {
                 self.compute(inst);
                 if let &[result] = &inst.results[..]
@@ -593,9 +624,9 @@ function g(params 3, results 1, frame 6)
         ] {
             assert!(cold.contains(line), "{line}: {}", lowered.module);
         }
-        assert_eq!(lowered.leaves[1], Leave::Goes { pc: Pc(10), base: 8 });
-        assert!(lowered.leaves.contains(&Leave::Goes { pc: Pc(9), base: 0 }));
-        assert_eq!(lowered.frame_slots, 16);
+        assert_eq!(lowered.interface.leaves[1], Leave::Goes { pc: Pc(10), base: 8 });
+        assert!(lowered.interface.leaves.contains(&Leave::Goes { pc: Pc(9), base: 0 }));
+        assert_eq!(lowered.interface.frame_slots, 16);
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl Lowering<'_> {
             | Op::Guard(_)
             | Op::Runtime(_)
             | Op::Call(_)
-            | Op::CallAny => {}
+            | Op::CallAny(_) => {}
         }
     }
 

@@ -54,30 +54,18 @@ pub struct Prepared {
 /// The walker recurses.
 const STACK: usize = 16 << 20;
 
-/// What is to be found out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Wanted {
-    /// Whether it may run on all cores, too.
-    pub parallel: bool,
-    /// Nobody is told: where it will not be compiled anyway, it need not be judged, which takes most of the time.
-    pub brief: bool,
-}
-
-/// Why what calls routines is left to traces.
-pub const CALLS: &str = "it allocates, or calls what is not compiled with it: traces do that sooner so far";
-
 /// On a thread of its own; gives the loops back where there is none.
 pub fn begin(
     program: Arc<Program>,
     addresses: Arc<Addresses>,
     parameters: Parameters,
     ids: Vec<Place>,
-    wanted: Wanted,
+    parallel: bool,
 ) -> Result<Receiver<Analysis>, Vec<Place>> {
     let (results, receiver) = channel();
     let own = ids.clone();
     // Nobody waits for the rest where the program has ended.
-    let work = move || of(&program, &addresses, parameters, &own, wanted, |analysis| results.send(analysis).is_ok());
+    let work = move || of(&program, &addresses, parameters, &own, parallel, |analysis| results.send(analysis).is_ok());
     match std::thread::Builder::new().name("scaly-walker".into()).stack_size(STACK).spawn(work) {
         Ok(_) => Ok(receiver),
         Err(_) => Err(ids),
@@ -90,20 +78,16 @@ pub fn of(
     addresses: &Addresses,
     parameters: Parameters,
     all: &[Place],
-    wanted: Wanted,
+    parallel: bool,
     mut found: impl FnMut(Analysis) -> bool,
 ) {
     let waits = effects::waits(program);
     let mut walker = Walker::new(program, parameters).keeping();
-    let mut judge = None;
+    let mut judge = parallel.then(|| Judge::new(program, parameters));
     for &of in all {
         let mut parallel = None;
-        let prepared = followed(&mut walker, &waits, of).and_then(|region| {
-            if wanted.brief && calls_routines(&region) {
-                return Err(Why::new(CALLS, region.blocks.first().map_or(Pc(0), |block| block.pc)));
-            }
-            if let (Place::Loop(id), true) = (of, wanted.parallel) {
-                let judge = judge.get_or_insert_with(|| Judge::new(program, parameters));
+        let prepared = followed(program, &mut walker, &waits, of).and_then(|region| {
+            if let (Place::Loop(id), Some(judge)) = (of, &mut judge) {
                 parallel = Some(Parallel::of(program, judge, id));
             }
             let condition = parallel.as_ref().and_then(|parallel| parallel.as_ref().ok()?.condition());
@@ -115,13 +99,13 @@ pub fn of(
     }
 }
 
-fn followed(walker: &mut Walker<'_>, waits: &[bool], of: Place) -> Result<Region, Why> {
+fn followed(program: &Program, walker: &mut Walker<'_>, waits: &[bool], of: Place) -> Result<Region, Why> {
     let walked = match of {
         Place::Loop(id) => walker.walk(id),
         Place::Function(id) => walker.walk_function(id),
     };
     let region = walked.map_err(|open| Why::new(open.text(), open.pc))?;
-    match waiting(waits, &region) {
+    match waiting(program, waits, &region) {
         Some(pc) => Err(Why::new("it waits for something outside of the program", pc)),
         None => Ok(region),
     }
@@ -156,20 +140,14 @@ fn end(region: &Region) -> Option<Pc> {
     only.then_some(done)
 }
 
-/// Whether it does more than compute, so that it will not be compiled: what only ends the program does not count.
-fn calls_routines(region: &Region) -> bool {
-    let ending = region.ending();
-    region.insts.iter().any(|inst| matches!(inst.op, Op::Runtime(_)) && !ending[inst.block.index()])
-}
-
 /// Where it may wait, while the program goes on behind that.
-fn waiting(waits: &[bool], region: &Region) -> Option<Pc> {
+fn waiting(program: &Program, waits: &[bool], region: &Region) -> Option<Pc> {
     let blocks = |routine: Routine| routine.signature().effects.contains(&Effect::Blocks);
     let ending = region.ending();
     let found = region.insts.iter().filter(|inst| !ending[inst.block.index()]).find(|inst| match inst.op {
         Op::Runtime(routine) => blocks(routine),
         Op::Call(id) => waits.get(id.0 as usize).copied().unwrap_or(true),
-        Op::CallAny => waits.iter().any(|&waits| waits),
+        Op::CallAny(class) => effects::callable(program, class).any(|id| waits[id.0 as usize]),
         _ => false,
     });
     found.map(|inst| inst.pc)

@@ -10,7 +10,7 @@ use scaly_tracer::log::{Event, Variant};
 use scaly_tracer::recorder::Place;
 
 use super::analysis::Why;
-use super::parallel::{Alone, Parallel, Turn};
+use super::parallel::{Alone, Cores, Parallel, Turn};
 use super::stages::Stage;
 use super::{Choice, Scaling, start};
 use crate::native::Left;
@@ -51,7 +51,8 @@ impl<B: Backend + 'static> Scaling<B> {
         }
         let divided = match (&parallel, &self.options.pool) {
             (Some(parallel), Some(pool)) => {
-                self.tracing().apart(|| parallel.run(&native, state, at, pool(), forced, tell))
+                let cores = Cores { pool: pool(), helpers: &self.helpers };
+                self.tracing().apart(|| parallel.run(&native, state, at, cores, forced, tell))
             }
             _ => Err(Alone::Short),
         };

@@ -49,6 +49,7 @@ use analysis::{Analysis, Why};
 use chain::{Chains, Running};
 use choose::UNDECIDED;
 use functions::Functions;
+use parallel::Helpers;
 use samples::Samples;
 use stages::{LoopState, Stage};
 
@@ -85,6 +86,7 @@ pub struct Scaling<B: Backend + 'static> {
     loops: RefCell<Vec<LoopState>>,
     functions: RefCell<Functions>,
     analyses: RefCell<Vec<Receiver<Analysis>>>,
+    helpers: Helpers,
     chains: OnceCell<Chains>,
     /// Periods that have passed.
     samples: Cell<u32>,
@@ -116,6 +118,7 @@ impl<B: Backend + 'static> Scaling<B> {
                 loops: RefCell::new(loops),
                 functions: RefCell::default(),
                 analyses: RefCell::default(),
+                helpers: Helpers::default(),
                 chains: OnceCell::new(),
                 samples: Cell::new(0),
                 rare: Cell::new(1),

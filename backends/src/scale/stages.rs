@@ -9,11 +9,12 @@ use scaly_tracer::backend::Backend;
 use scaly_tracer::log::{Event, RegionRuns, Variant};
 use scaly_tracer::recorder::Place;
 
-use super::analysis::{self, Analysis, Prepared, Wanted, Why};
+use super::analysis::{self, Analysis, Prepared, Why};
 use super::parallel::Parallel;
 use super::{Choice, PERIOD, Scaling, start};
 use crate::compiler::Building;
 use crate::library::Error;
+use crate::lower::Needs;
 use crate::native::Native;
 
 pub enum Stage {
@@ -96,24 +97,19 @@ impl<B: Backend + 'static> Scaling<B> {
     /// Has their paths followed, on another thread if there is one.
     pub(super) fn analyze(&self, state: &State, all: Vec<Place>) {
         all.iter().for_each(|&of| self.set_stage(of, Stage::Analyzing));
-        let (program, parameters) = (self.program.clone(), self.parameters);
-        match analysis::begin(program, self.addresses(state), parameters, all, self.wanted()) {
+        let (program, parameters, parallel) = (self.program.clone(), self.parameters, self.options.pool.is_some());
+        match analysis::begin(program, self.addresses(state), parameters, all, parallel) {
             Ok(results) => self.analyses.borrow_mut().push(results),
             Err(all) => self.analyze_here(state, &all),
         }
     }
 
     pub(super) fn analyze_here(&self, state: &State, all: &[Place]) {
-        let addresses = self.addresses(state);
-        analysis::of(&self.program, &addresses, self.parameters, all, self.wanted(), |analysis| {
+        let (addresses, parallel) = (self.addresses(state), self.options.pool.is_some());
+        analysis::of(&self.program, &addresses, self.parameters, all, parallel, |analysis| {
             self.analyzed(analysis);
             true
         });
-    }
-
-    fn wanted(&self) -> Wanted {
-        let brief = self.options.choice != Choice::Forced && !self.log.told();
-        Wanted { parallel: self.options.pool.is_some(), brief }
     }
 
     pub(super) fn take_analyses(&self) {
@@ -150,10 +146,12 @@ impl<B: Backend + 'static> Scaling<B> {
             Ok(prepared) => {
                 let Prepared { blocks, instructions, calls, .. } = *prepared;
                 self.log.event(|| Event::Region { start: start(of), blocks, instructions, calls });
-                if self.options.choice == Choice::Forced || prepared.lowered.computes_only {
+                let needs = prepared.lowered.interface.needs;
+                if self.options.choice == Choice::Forced || needs != Needs::Program {
                     return Stage::Walked(prepared);
                 }
-                Why::new(analysis::CALLS, self.first(of))
+                let text = "it calls what is not compiled with it: traces do that sooner so far";
+                Why::new(text, self.first(of))
             }
         };
         self.refuse(of, Variant::Sequential, &why);

@@ -24,6 +24,7 @@ impl Generator {
         for _ in 0..1 + self.choices.below(3) {
             self.budget = 6 + self.choices.below(24);
             self.hot_loop(body, 0);
+            self.owned_loop(body);
         }
     }
 
@@ -65,6 +66,9 @@ impl Generator {
                 value: Some(Expr::Filled(Type::array(element), four, Box::new(row))),
             });
             self.scope.push(known);
+        }
+        if self.choices.chance(30) {
+            self.owned_table(body);
         }
         for number in 0..self.program.unions.len() {
             let statement = self.declare_with(Type::Union(number), true);
@@ -841,7 +845,7 @@ impl Generator {
     }
 
     /// What may go wrong in one iteration only.
-    fn late_error(&mut self, body: &mut Block) {
+    pub(super) fn late_error(&mut self, body: &mut Block) {
         if !self.style.faults || self.choices.chance(50) {
             return self.array_access(body);
         }

@@ -7,6 +7,7 @@
 mod expression;
 mod hot;
 mod loops;
+mod owned;
 mod places;
 mod recursion;
 mod routine;
@@ -60,6 +61,7 @@ pub fn program(choices: Choices, style: Style) -> Program {
         linear: Vec::new(),
         next: 0,
         scope: Vec::new(),
+        owned: Vec::new(),
         loops: Vec::new(),
         result: None,
         budget: 0,
@@ -116,6 +118,8 @@ struct Generator {
     linear: Vec<usize>,
     next: Var,
     scope: Vec<Known>,
+    /// Tables whose elements own storage.
+    owned: Vec<Known>,
     loops: Vec<Around>,
     /// What the routine around gives; none in the main program.
     result: Option<Option<Type>>,

@@ -32,6 +32,8 @@ pub enum Role {
     Loop,
     /// A function of the program.
     Function,
+    /// A [`Class`](crate::program::Class) of functions by number.
+    Class,
     /// A runtime routine.
     Routine,
     /// A string constant of the program.
@@ -275,8 +277,9 @@ opcodes! {
 
     // Calls. The two slots before the callee's frame (a-2, a-1) are its header: caller's base, return pc.
     Call Frame No No Function No;
-    /// b, b+1 = routine id and environment; the environment becomes the callee's slot 0, arguments begin in slot 1.
-    CallIndirect Frame Use2 No No No;
+    /// b, b+1 = id of a function of class x and environment; the environment becomes the callee's slot 0, arguments begin in
+    /// slot 1.
+    CallIndirect Frame Use2 No Class No;
     Return No No No No No;
     /// The callee's slot 0 = b
     Return1 No Use No No No;

@@ -519,6 +519,7 @@ impl Line<'_> {
             }
             Role::Loop => self.named("a loop", |name| numbered(name, "loop")),
             Role::Text => self.named("a text", |name| numbered(name, "text")),
+            Role::Class => self.named("a class", |name| numbered(name, "class")),
             Role::Routine => self.named("a routine", |name| {
                 Routine::by_name(name).map(|r| r as u32).or_else(|| numbered(name, "routine"))
             }),

@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::lexer::is_word;
 use crate::bytecode::{Instruction, Role};
 use crate::machine::{Fault, IntKind};
-use crate::program::{Function, FunctionId, LoopId, LoopKind, ParamKind, Pc, Program};
+use crate::program::{Class, Function, FunctionId, LoopId, LoopKind, ParamKind, Pc, Program};
 use crate::routine::Routine;
 use crate::source::{SourceMap, Span};
 
@@ -139,6 +139,7 @@ impl<'a> Printer<'a> {
                 }
                 Role::Loop => LoopId(value).to_string(),
                 Role::Function => self.function_name(value),
+                Role::Class => Class(value).to_string(),
                 Role::Routine => {
                     Routine::from_number(value).map_or(format!("routine{value}"), |r| r.name().to_string())
                 }

@@ -22,11 +22,13 @@
 //!
 //! The return pc is the index of the instruction behind the call; the entry's frame has [`OUTSIDE`] there.
 
+use std::sync::Arc;
+
 use super::native::{Native, move_slots};
 use super::state::{Outcome, State};
 use crate::bytecode::{Instruction, Opcode};
 use crate::machine::{Fault, Next};
-use crate::program::{FunctionId, LoopId, Pc};
+use crate::program::{Class, FunctionId, LoopId, Pc};
 use crate::routine;
 
 /// The return pc of the first frame.
@@ -155,6 +157,7 @@ pub(crate) unsafe fn follow(
             Next::CallIndirect { value, frame } => {
                 let function = *base.add(value as usize) as u32;
                 let environment = *base.add(value as usize + 1);
+                debug_assert_eq!((*state).program.function(FunctionId(function)).class(), Class((*pc).x));
                 let callee = base.add(frame as usize);
                 // The slot is the caller's own, in case the callee's frame does not fit.
                 *callee = environment;
@@ -309,7 +312,7 @@ mod engine {
     ) {
         // SAFETY: by the promise of `run`.
         unsafe {
-            let mut machine = Native { base, tables: &raw const *(*state).tables };
+            let mut machine = Native { base, tables: Arc::as_ptr(&(*state).tables) };
             match follow(S::run(&mut machine, *pc), pc, base, code, state) {
                 Flow::Go(pc, base) => go(pc, base, code, state),
                 Flow::LoopHook(pc, id) => loop_hook(pc, base, code, state, id),
@@ -388,7 +391,7 @@ mod engine {
         // SAFETY: by the promise of `run`.
         unsafe {
             loop {
-                let mut machine = Native { base, tables: &raw const *(*state).tables };
+                let mut machine = Native { base, tables: Arc::as_ptr(&(*state).tables) };
                 match follow(step(&mut machine, *pc), pc, base, code, state) {
                     Flow::Go(next, frame) => (pc, base) = (next, frame),
                     Flow::LoopHook(next, id) => {

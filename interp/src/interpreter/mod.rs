@@ -6,6 +6,7 @@
 mod dispatch;
 mod error;
 mod fiber;
+mod helper;
 mod native;
 mod state;
 
@@ -24,6 +25,7 @@ pub(crate) use dispatch::{
 pub(crate) use error::index_message;
 pub use error::{RuntimeError, TRACE_INNER, TRACE_OUTER, TraceLine};
 pub(crate) use fiber::{Driver, run_with};
+pub use helper::Helper;
 pub use native::{
     NAN_F32, NAN_F64, Native, float_compare, float_op, float_to_int, float_unary_op, int_bytes, int_compare, int_op,
     int_unary_op, single_compare, single_op, single_unary_op,

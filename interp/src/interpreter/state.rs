@@ -99,7 +99,7 @@ impl World {
 pub struct State {
     pub(crate) handlers: Handlers,
     pub(crate) program: Arc<Program>,
-    pub(crate) tables: Box<Tables>,
+    pub(crate) tables: Arc<Tables>,
     pub(crate) entries: Vec<Entry>,
     /// By loop: back edges until the hook.
     pub(crate) loops: Vec<u32>,
@@ -161,18 +161,44 @@ impl State {
     /// As for [`RegionStack::new`]: the pool outlives the state and is used by its thread alone. The program is
     /// verified.
     pub(crate) unsafe fn new(program: Arc<Program>, pool: NonNull<PagePool>, world: World) -> State {
-        let tables = Box::new(Tables::new(&program));
+        let tables = Arc::new(Tables::new(&program));
         let entry = |f: &crate::program::Function| Entry {
             start: f.code.start,
             frame_slots: u32::from(f.frame_slots),
             counter: HOT,
         };
+        let (loops, functions) = (program.loops.len(), program.functions.len());
+        State {
+            entries: program.functions.iter().map(entry).collect(),
+            loops: vec![HOT; loops],
+            counted: (vec![0; loops], vec![0; functions]),
+            started: (vec![HOT; loops], vec![HOT; functions]),
+            // SAFETY: by the caller's promise.
+            ..unsafe { State::without_counters(program, tables, pool, world) }
+        }
+    }
+
+    /// A state for routines of the program that runs in another one.
+    ///
+    /// # Safety
+    /// As for [`State::new`].
+    pub(crate) unsafe fn sharing(program: &State, pool: NonNull<PagePool>, world: World) -> State {
+        // SAFETY: by the caller's promise.
+        unsafe { State::without_counters(program.program.clone(), program.tables.clone(), pool, world) }
+    }
+
+    unsafe fn without_counters(
+        program: Arc<Program>,
+        tables: Arc<Tables>,
+        pool: NonNull<PagePool>,
+        world: World,
+    ) -> State {
         State {
             handlers: HANDLERS,
-            entries: program.functions.iter().map(entry).collect(),
-            loops: vec![HOT; program.loops.len()],
-            counted: (vec![0; program.loops.len()], vec![0; program.functions.len()]),
-            started: (vec![HOT; program.loops.len()], vec![HOT; program.functions.len()]),
+            entries: Vec::new(),
+            loops: Vec::new(),
+            counted: Default::default(),
+            started: Default::default(),
             tier: None,
             outcome: Outcome::Done,
             native_limit: 0,

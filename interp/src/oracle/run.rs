@@ -69,7 +69,7 @@ impl<W: FnMut(LoopId, &Frame) -> bool> Driver for Oracle<W> {
                 }
                 counted_out = None;
                 let ins: Instruction = *pc;
-                let native = Native { base, tables: &raw const *state.tables };
+                let native = Native { base, tables: Arc::as_ptr(&state.tables) };
                 let next = step(&mut Noting { native, log: &mut self.log }, ins);
                 match next {
                     Next::Loop { id, .. } => self.log.iterate(&program, LoopId(id)),

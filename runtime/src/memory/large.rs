@@ -27,7 +27,8 @@ const FRONT: usize = 64;
 #[repr(C)]
 pub(super) struct LargeLink {
     next: *mut LargeLink,
-    previous: *mut LargeLink,
+    /// The place that points to this: of the block before, or the list itself.
+    place: *mut *mut LargeLink,
     /// Bytes of the span or mapping.
     bytes: usize,
     /// The span's order, or `MAPPED`.
@@ -66,16 +67,9 @@ pub(super) unsafe fn create(
     let link = memory.as_ptr().cast::<LargeLink>();
     // SAFETY: `held` bytes, at least FRONT, are ours and aligned; the list's blocks are live.
     unsafe {
-        link.write(LargeLink {
-            next: *list,
-            previous: ptr::null_mut(),
-            bytes: held,
-            order,
-            window: ptr::null(),
-            reserved: 0,
-        });
+        link.write(LargeLink { next: *list, place: list, bytes: held, order, window: ptr::null(), reserved: 0 });
         if !(*list).is_null() {
-            (**list).previous = link;
+            (**list).place = &raw mut (*link).next;
         }
         *list = link;
         let base = memory.add(FRONT);
@@ -96,18 +90,42 @@ pub(super) unsafe fn show(base: NonNull<u8>, bytes: usize, window: Arc<Window>) 
 /// Unlinks a large block and gives its memory back.
 ///
 /// # Safety
-/// `base` is a large block in `list`, made by a pool of the same source, and nothing uses it any more.
-pub(super) unsafe fn destroy(pool: &mut PagePool, list: &mut *mut LargeLink, base: NonNull<u8>) {
+/// `base` is a large block, made by a pool of the same source, and nothing uses it any more; nobody else uses its list.
+pub(super) unsafe fn destroy(pool: &mut PagePool, base: NonNull<u8>) {
     // SAFETY: a large block has its link FRONT bytes before its base; its neighbours in the list are live.
     unsafe {
         let link = base.sub(FRONT).cast::<LargeLink>();
-        let LargeLink { next, previous, bytes, order, window, .. } = link.read();
+        let LargeLink { next, place, bytes, order, window, .. } = link.read();
         Window::close(window);
-        *next_of(list, previous) = next;
+        *place = next;
         if !next.is_null() {
-            (*next).previous = previous;
+            (*next).place = place;
         }
         release(pool, link.cast(), bytes, order);
+    }
+}
+
+/// Moves all blocks of a list to another.
+///
+/// # Safety
+/// Both are lists of live large blocks, that nobody else uses.
+pub(super) unsafe fn append(to: &mut *mut LargeLink, from: &mut *mut LargeLink) {
+    if from.is_null() {
+        return;
+    }
+    // SAFETY: by the caller's promise the blocks are live; each is linked where it stands.
+    unsafe {
+        let mut end: *mut *mut LargeLink = from;
+        while !(*end).is_null() {
+            end = &raw mut (**end).next;
+        }
+        *end = *to;
+        if !(*to).is_null() {
+            (**to).place = end;
+        }
+        *to = *from;
+        (**to).place = to;
+        *from = ptr::null_mut();
     }
 }
 
@@ -131,10 +149,9 @@ pub(super) unsafe fn destroy_all(pool: &mut PagePool, list: &mut *mut LargeLink)
 /// isn't mapped, or if copying to kept memory is better.
 ///
 /// # Safety
-/// `base` is a large block in `list`; its old address is not used any more if this succeeds.
+/// `base` is a large block; its old address is not used any more if this succeeds. Nobody else uses its list.
 pub(super) unsafe fn grow_in_place(
     pool: &mut PagePool,
-    list: &mut *mut LargeLink,
     base: NonNull<u8>,
     bytes: u64,
 ) -> Option<Result<NonNull<u8>, MemoryError>> {
@@ -144,7 +161,7 @@ pub(super) unsafe fn grow_in_place(
     // SAFETY: as in `destroy`; after the move the neighbours are told of the new address.
     unsafe {
         let link = base.sub(FRONT).cast::<LargeLink>();
-        let LargeLink { next, previous, bytes: old, order, window, .. } = link.read();
+        let LargeLink { next, place, bytes: old, order, window, .. } = link.read();
         // A block that is shown stays where it is looked for until it ends.
         if order != MAPPED || !window.is_null() {
             return None;
@@ -163,9 +180,9 @@ pub(super) unsafe fn grow_in_place(
         };
         let link = memory.cast::<LargeLink>().as_ptr();
         (*link).bytes = new;
-        *next_of(list, previous) = link;
+        *place = link;
         if !next.is_null() {
-            (*next).previous = link;
+            (*next).place = &raw mut (*link).next;
         }
         let base = memory.add(FRONT);
         BlockHeader::write(base, (new - FRONT) as u64);
@@ -176,16 +193,6 @@ pub(super) unsafe fn grow_in_place(
 fn total_for(bytes: u64) -> Result<usize, MemoryError> {
     let total = usize::try_from(bytes).ok().and_then(|bytes| bytes.checked_add(FRONT));
     total.filter(|&total| total <= isize::MAX as usize).ok_or(MemoryError::TooLarge { requested: bytes })
-}
-
-/// The place that points to the block after `previous`.
-unsafe fn next_of(list: &mut *mut LargeLink, previous: *mut LargeLink) -> &mut *mut LargeLink {
-    if previous.is_null() {
-        list
-    } else {
-        // SAFETY: the caller names a live block of the list.
-        unsafe { &mut (*previous).next }
-    }
 }
 
 unsafe fn release(pool: &mut PagePool, memory: NonNull<u8>, bytes: usize, order: usize) {

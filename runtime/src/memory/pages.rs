@@ -86,6 +86,11 @@ impl PageSource {
         self.mode
     }
 
+    /// Whether there is a limit on what may be held.
+    pub fn limited(&self) -> bool {
+        self.limit != u64::MAX
+    }
+
     /// Bytes taken from the system at this moment, caches included.
     pub fn held(&self) -> u64 {
         self.held.load(Ordering::Relaxed)

@@ -14,7 +14,7 @@
 
 use std::mem::offset_of;
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::arena::{order_for, span_bytes};
 use super::error::MemoryError;
@@ -72,9 +72,12 @@ pub struct Region {
     chunk: *mut Chunk,
     large: *mut LargeLink,
     /// The pool of the worker that runs the fiber.
-    pool: *const *mut PagePool,
+    pub(super) pool: *const *mut PagePool,
     pub(super) next: *mut Region,
     pub(super) previous: *mut Region,
+    /// The region of another stack whose blocks it holds meanwhile ([`RegionStack::annex`](super::RegionStack::annex));
+    /// mostly null.
+    pub(super) annex_of: *mut Region,
 }
 
 #[repr(C)]
@@ -129,6 +132,7 @@ impl Region {
             pool,
             next,
             previous,
+            annex_of: ptr::null_mut(),
         }
     }
 
@@ -310,8 +314,8 @@ unsafe fn free_slow(region: *mut Region, base: NonNull<u8>, capacity: u64) {
             }
         }
         if capacity > MAX_SMALL {
-            let pool = &mut **region.pool;
-            return large::destroy(pool, &mut region.large, base);
+            let _alone = region.alone_in_lists();
+            return large::destroy(&mut **region.pool, base);
         }
         // The lists are cut from the region's own memory. If there is none the block waits for the region's end.
         let Ok(table) = alloc(region, size_of::<FreeLists>() as u64) else { return };
@@ -383,8 +387,8 @@ unsafe fn grow_to(
                 }
             }
             if old > MAX_SMALL {
-                let pool = &mut **(*region).pool;
-                if let Some(grown) = large::grow_in_place(pool, &mut (*region).large, block, wanted) {
+                let _alone = (*region).alone_in_lists();
+                if let Some(grown) = large::grow_in_place(&mut **(*region).pool, block, wanted) {
                     return grown;
                 }
             }
@@ -438,6 +442,29 @@ pub(super) enum Keep {
     Nothing,
 }
 
+/// The last of a list of chunks.
+unsafe fn oldest(chunk: *mut Chunk) -> Option<NonNull<Chunk>> {
+    let mut oldest = NonNull::new(chunk)?;
+    // SAFETY: the caller's chunks are live.
+    while let Some(previous) = NonNull::new(unsafe { oldest.as_ref().previous }) {
+        oldest = previous;
+    }
+    Some(oldest)
+}
+
+/// Puts a list of free blocks before another.
+unsafe fn prepend(head: &mut *mut u8, more: *mut u8) {
+    let Some(mut last) = NonNull::new(more.cast::<*mut u8>()) else { return };
+    // SAFETY: free blocks hold the address of the next one.
+    unsafe {
+        while let Some(next) = NonNull::new(last.read().cast()) {
+            last = next;
+        }
+        last.write(*head);
+    }
+    *head = more;
+}
+
 impl Region {
     /// Gives the region's memory back to the pool.
     ///
@@ -474,6 +501,49 @@ impl Region {
                 self.start = kept as usize + CHUNK_HEAD;
                 self.bump = self.start;
                 self.end = kept as usize + (*kept).bytes;
+            }
+        }
+    }
+
+    /// Who holds this may change the list of a large block. An annex may free blocks of the region that it belongs to, and
+    /// so may all others of that.
+    fn alone_in_lists(&self) -> Option<MutexGuard<'static, ()>> {
+        static LISTS: Mutex<()> = Mutex::new(());
+        (!self.annex_of.is_null()).then(|| LISTS.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes all that another region holds; that one is unused then.
+    ///
+    /// # Safety
+    /// As for [`alloc`], of both; their pools are of one source.
+    pub(super) unsafe fn adopt(&mut self, other: &mut Region) {
+        // SAFETY: chunks, lists and blocks are live ones of the two regions.
+        unsafe {
+            // All was freed, in reverse or by a reset.
+            if other.large.is_null() && other.bump == other.start {
+                return other.release(Keep::Nothing);
+            }
+            let (chunk, lists) = (other.chunk, other.lists);
+            large::append(&mut self.large, &mut other.large);
+            if let Some(oldest) = oldest(chunk) {
+                if self.chunk.is_null() {
+                    (self.chunk, self.bump, self.end) = (chunk, other.bump, other.end);
+                } else {
+                    // The newest one stays the one that blocks are cut from.
+                    (*oldest.as_ptr()).previous = (*self.chunk).previous;
+                    (*self.chunk).previous = chunk;
+                }
+            }
+            self.mark();
+            (other.bump, other.end, other.start) = (0, 0, 0);
+            (other.chunk, other.lists) = (ptr::null_mut(), ptr::null_mut());
+            if self.lists.is_null() {
+                self.lists = lists;
+            } else if let Some(table) = NonNull::new(lists) {
+                for (head, more) in (*self.lists).heads.iter_mut().zip(table.as_ref().heads) {
+                    prepend(head, more);
+                }
+                free(self, table.cast().as_ptr());
             }
         }
     }

@@ -3,11 +3,12 @@
 //! Headers are made in blocks and linked both ways once; entering is one load and one store, since the headers above
 //! the top are always in the unused state.
 
-use std::mem::offset_of;
+use std::mem::{ManuallyDrop, offset_of};
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 
 use super::error::MemoryError;
-use super::pages::PagePool;
+use super::pages::{PagePool, PageSource};
 use super::region::{Keep, Region};
 
 /// Headers in the first block; each further block has twice as many, up to [`MOST_HEADERS`].
@@ -149,6 +150,91 @@ impl RegionStack {
                 self.exit_to(lowest);
             }
         }
+    }
+
+    /// Enters an annex of a region of another stack: blocks that are made in it belong to that region, and blocks of that
+    /// region may be freed in it, as if they were of this one. So several threads can work on one region, each in an annex
+    /// of its own, while nobody uses the region itself.
+    ///
+    /// # Safety
+    /// The region stays entered, and unused but for its annexes, until [`RegionStack::join`] or
+    /// [`RegionStack::append`]. The pools of both stacks are of one source.
+    pub unsafe fn annex(&mut self, of: NonNull<Region>) -> Result<NonNull<Region>, MemoryError> {
+        let mut annex = self.enter()?;
+        // SAFETY: just entered.
+        unsafe { annex.as_mut().annex_of = of.as_ptr() };
+        Ok(annex)
+    }
+
+    /// Leaves all regions. Those that are annexes hand what they hold to the regions that they belong to.
+    ///
+    /// # Safety
+    /// No block of the regions that are no annexes is used any more, and no other thread uses the regions or their pools.
+    pub unsafe fn join(&mut self) {
+        // SAFETY: by the caller's promise; headers from the top down to the bottom are entered ones of this stack.
+        unsafe {
+            let inner = self.inner.as_ptr();
+            while let Some(top) = NonNull::new((*inner).top).filter(|top| top.as_ptr() != &raw mut (*inner).bottom) {
+                if let Some(mut owner) = NonNull::new(top.as_ref().annex_of) {
+                    let top = &mut *top.as_ptr();
+                    owner.as_mut().adopt(top);
+                    top.annex_of = ptr::null_mut();
+                }
+                self.exit_to(top);
+            }
+        }
+    }
+
+    /// Puts the regions of another stack on top of this one's, with all that they hold. Annexes are regions then.
+    ///
+    /// # Safety
+    /// Both stacks are this thread's, and attached to pools of one source.
+    pub unsafe fn append(&mut self, other: RegionStack) {
+        // SAFETY: the headers live as long as the stack that has their blocks, which is this one from now on.
+        unsafe {
+            let inner = &mut *self.inner.as_ptr();
+            let mut from = Box::from_raw(ManuallyDrop::new(other).inner.as_ptr());
+            for block in &from.blocks {
+                for region in &mut *block.as_ptr() {
+                    region.pool = &raw const inner.pool;
+                    region.annex_of = ptr::null_mut();
+                }
+            }
+            if from.top != &raw mut from.bottom {
+                let (lowest, highest, above) = (from.bottom.next, from.top, (*inner.top).next);
+                (*lowest).previous = inner.top;
+                (*inner.top).next = lowest;
+                if !above.is_null() {
+                    (*highest).next = above;
+                    (*above).previous = highest;
+                }
+                inner.top = highest;
+            }
+            inner.blocks.append(&mut from.blocks);
+        }
+    }
+
+    /// The region at this address, if it is an entered one of this stack, and how many were entered after it.
+    pub fn find(&self, address: usize) -> Option<(NonNull<Region>, usize)> {
+        let mut after = 0;
+        // SAFETY: the inner part and all headers live as long as the stack.
+        unsafe {
+            let inner = self.inner.as_ptr();
+            let mut region = (*inner).top;
+            while region != &raw mut (*inner).bottom {
+                if region.addr() == address {
+                    return NonNull::new(region).map(|region| (region, after));
+                }
+                (region, after) = ((*region).previous, after + 1);
+            }
+        }
+        None
+    }
+
+    /// Where its pool gets memory from.
+    pub fn source(&self) -> Arc<PageSource> {
+        // SAFETY: the pool lives as long as the stack is attached to it.
+        unsafe { Arc::clone((*(*self.inner.as_ptr()).pool).source()) }
     }
 
     /// Number of regions entered.

@@ -408,3 +408,177 @@ fn a_block_does_not_end_while_somebody_looks() {
     world.trim();
     assert_eq!(looking.join().unwrap(), Some(0));
 }
+
+/// A block with a byte pattern of its own, and what is expected of it.
+struct Filled {
+    base: NonNull<u8>,
+    bytes: u64,
+    byte: u8,
+}
+
+impl Filled {
+    /// # Safety
+    /// As for [`alloc`].
+    unsafe fn new(region: NonNull<Region>, bytes: u64, byte: u8) -> Filled {
+        // SAFETY: by the caller's promise; the block has the room.
+        unsafe {
+            let base = alloc(region.as_ptr(), bytes).unwrap();
+            base.write_bytes(byte, bytes as usize);
+            Filled { base, bytes, byte }
+        }
+    }
+
+    fn check(&self) {
+        // SAFETY: the tests free what is filled when they are done with it.
+        let contents = unsafe { std::slice::from_raw_parts(self.base.as_ptr(), self.bytes as usize) };
+        assert!(contents.iter().all(|&byte| byte == self.byte));
+    }
+}
+
+// SAFETY: an address; what is there is one thread's at a time.
+unsafe impl Send for Filled {}
+
+/// A stack of another thread, with its pool.
+struct Helper {
+    stack: RegionStack,
+    annex: NonNull<Region>,
+    pool: NonNull<PagePool>,
+}
+
+// SAFETY: the three go together.
+unsafe impl Send for Helper {}
+
+impl Helper {
+    /// # Safety
+    /// As for [`RegionStack::annex`].
+    unsafe fn of(source: &Arc<PageSource>, region: NonNull<Region>) -> Helper {
+        let pool = NonNull::from(Box::leak(Box::new(PagePool::new(source))));
+        // SAFETY: the pool is freed after the stack, and by the caller's promise.
+        unsafe {
+            let mut stack = RegionStack::new(pool);
+            Helper { annex: stack.annex(region).unwrap(), stack, pool }
+        }
+    }
+
+    /// Frees a third of the blocks, makes others, and lets a third grow.
+    fn work(&mut self, blocks: Vec<Filled>) -> Vec<Filled> {
+        let annex = self.annex.as_ptr();
+        let change = |(i, block): (usize, Filled)| {
+            block.check();
+            // SAFETY: the annex is one of the blocks' region; what is freed is not used any more.
+            unsafe {
+                let inner = self.stack.enter().unwrap();
+                Filled::new(inner, 300, 1).check();
+                self.stack.exit_to(inner);
+                let Filled { base, bytes, byte } = block;
+                match i % 3 {
+                    0 => block,
+                    1 => {
+                        let base = grow(annex, base.as_ptr(), bytes, bytes + 5000).unwrap();
+                        base.add(bytes as usize).write_bytes(byte, 5000);
+                        Filled { base, bytes: bytes + 5000, byte }
+                    }
+                    _ => {
+                        free(annex, base.as_ptr());
+                        Filled::new(self.annex, SIZES[i % 6], 7 + i as u8)
+                    }
+                }
+            }
+        };
+        blocks.into_iter().enumerate().map(change).collect()
+    }
+
+    /// # Safety
+    /// As for [`RegionStack::join`].
+    unsafe fn join(mut self) {
+        // SAFETY: by the caller's promise; the pool was leaked for the stack.
+        unsafe {
+            self.stack.join();
+            assert_eq!(self.stack.depth(), 0);
+            drop(self.stack);
+            drop(Box::from_raw(self.pool.as_ptr()));
+        }
+    }
+}
+
+const SIZES: [u64; 6] = [8, 100, 1000, MAX_SMALL, MAX_SMALL + 1, 600 << 10];
+
+/// Threads free blocks of one region and make others in it, each in its annex, and the region has them all.
+#[test]
+fn annexes_work_on_one_region_from_several_threads() {
+    for mut world in [reuse(), guarded()] {
+        let region = world.enter();
+        for round in 0..3 {
+            // SAFETY: the region is entered and used by its annexes only until they are joined.
+            unsafe {
+                let old = (0..240).map(|i| Filled::new(region, SIZES[i % 6], i as u8));
+                let mut parts: Vec<Vec<Filled>> = (0..4).map(|_| Vec::new()).collect();
+                old.enumerate().for_each(|(i, block)| parts[i % 4].push(block));
+                let source = world.stack().source();
+                let mut helpers: Vec<_> = parts.iter().map(|_| Helper::of(&source, region)).collect();
+                let all: Vec<Filled> = std::thread::scope(|scope| {
+                    let work = |(helper, part)| scope.spawn(move || Helper::work(helper, part));
+                    let threads: Vec<_> = helpers.iter_mut().zip(parts).map(work).collect();
+                    threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+                });
+                helpers.into_iter().for_each(|helper| helper.join());
+                all.iter().for_each(Filled::check);
+                // What the threads had is the region's own now.
+                for block in all.iter().skip(round) {
+                    free(region.as_ptr(), block.base.as_ptr());
+                }
+                let new: Vec<_> = (0..100).map(|i| Filled::new(region, SIZES[i % 5], 99)).collect();
+                new.iter().for_each(Filled::check);
+                reset(region.as_ptr());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_loop_reset_is_not_kept() {
+    let mut world = reuse();
+    let region = world.enter();
+    // SAFETY: one thread; the annex is joined before the region is used again.
+    unsafe {
+        let helper = Helper::of(&world.stack().source(), region);
+        Filled::new(helper.annex, 500, 3).check();
+        reset(helper.annex.as_ptr());
+        helper.join();
+        assert_eq!(region.as_ref().chunks(), (0, 0));
+    }
+}
+
+#[test]
+fn the_regions_of_another_stack_come_on_top() {
+    for rest in [0, 40] {
+        let mut world = reuse();
+        let region = world.enter();
+        // SAFETY: one thread; what is freed is not used any more.
+        unsafe {
+            // Headers above the top, which were in use before.
+            let above: Vec<_> = (0..rest).map(|_| world.enter()).collect();
+            above.first().into_iter().for_each(|&first| world.stack().exit_to(first));
+            let Helper { mut stack, annex, pool } = Helper::of(&world.stack().source(), region);
+            let inner: Vec<_> = (0..40).map(|_| stack.enter().unwrap()).collect();
+            let blocks = [Filled::new(annex, 100, 1), Filled::new(inner[30], 9000, 2)];
+            world.stack().append(stack);
+            drop(Box::from_raw(pool.as_ptr()));
+            assert_eq!(world.stack().depth(), 42);
+            assert_eq!(world.stack().find(annex.addr().get()), Some((annex, 40)));
+            blocks.iter().for_each(Filled::check);
+            // All of them go on as the stack's own.
+            let newest = world.enter();
+            Filled::new(newest, 100, 4).check();
+            world.stack().exit_to(inner[31]);
+            Filled::new(inner[30], MAX_SMALL + 1, 5).check();
+            blocks.iter().for_each(Filled::check);
+            world.stack().exit_to(inner[0]);
+            blocks[0].check();
+            for _ in 0..100 {
+                world.enter();
+            }
+            world.stack().exit_all();
+        }
+    }
+}

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use scaly_interp::bytecode::{Instruction, Opcode};
-use scaly_interp::program::{FunctionId, Program};
+use scaly_interp::program::{Class, FunctionId, Program};
 use scaly_interp::routine::{Effect, Kind, Routine};
 
 use super::place::{Place, Places, Source};
@@ -243,7 +243,7 @@ impl Step<'_> {
             Op::CallIndirect => {
                 // The environment becomes the callee's first slot.
                 self.set(a, self.get(b + 1));
-                self.call(pc, self.summaries.any(), a);
+                self.call(pc, self.summaries.any(Class(ins.x)), a);
             }
             Op::Runtime => self.runtime(pc, ins.x, a),
             Op::Return1 => self.returns(b, 1),

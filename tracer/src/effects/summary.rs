@@ -5,8 +5,9 @@
 
 use std::rc::Rc;
 
+use rustc_hash::FxHashMap;
 use scaly_interp::bytecode::Opcode;
-use scaly_interp::program::{FunctionId, Program};
+use scaly_interp::program::{Class, FunctionId, Program};
 
 use super::flow::FunctionFlow;
 use super::place::{Place, Places, Source};
@@ -69,8 +70,10 @@ impl Summary {
 /// The summaries of all functions of a program.
 pub struct Summaries {
     of: Vec<Summary>,
-    /// Of a function value: of every function whose id the program takes.
-    any: Summary,
+    /// Of a function value, by class: of every function whose id the program takes.
+    any: FxHashMap<Class, Summary>,
+    /// Of a class of which there is none.
+    nothing: Summary,
     constant_globals: bool,
 }
 
@@ -81,6 +84,11 @@ pub fn taken(program: &Program) -> Vec<FunctionId> {
     taken.sort_unstable();
     taken.dedup();
     taken
+}
+
+/// Those of a class: what a call of a function value may call.
+pub fn callable(program: &Program, class: Class) -> impl Iterator<Item = FunctionId> + '_ {
+    taken(program).into_iter().filter(move |id| program.function(*id).class() == class)
 }
 
 impl Summary {
@@ -118,7 +126,7 @@ impl Summaries {
                 let ins = program.code[pc as usize];
                 match ins.op {
                     Opcode::Call if (ins.x as usize) < count => callers[ins.x as usize].push(i),
-                    Opcode::CallIndirect => indirect.push(i),
+                    Opcode::CallIndirect => indirect.push((i, Class(ins.x))),
                     _ => {}
                 }
             }
@@ -130,7 +138,8 @@ impl Summaries {
         };
         let mut all = Summaries {
             of: program.functions.iter().map(blank).collect(),
-            any: Summary::default(),
+            any: FxHashMap::default(),
+            nothing: Summary::default(),
             constant_globals: false,
         };
         // Callees tend to stand before their callers; a later change comes back to the callers.
@@ -144,9 +153,11 @@ impl Summaries {
             if new == all.of[i] {
                 continue;
             }
-            let spreads = taken.binary_search(&id).is_ok() && all.any.unite(&new);
+            let class = program.functions[i].class();
+            let spreads = taken.binary_search(&id).is_ok() && all.any.entry(class).or_default().unite(&new);
             all.of[i] = new;
-            for &caller in callers[i].iter().chain(indirect.iter().filter(|_| spreads)) {
+            let of_value = indirect.iter().filter(|&&(_, called)| spreads && called == class).map(|(caller, _)| caller);
+            for &caller in callers[i].iter().chain(of_value) {
                 if !std::mem::replace(&mut queued[caller], true) {
                     todo.push(caller);
                 }
@@ -170,15 +181,16 @@ impl Summaries {
         &self.of[function.0 as usize]
     }
 
-    pub fn any(&self) -> &Summary {
-        &self.any
+    /// Of a call of a function value.
+    pub fn any(&self, class: Class) -> &Summary {
+        self.any.get(&class).unwrap_or(&self.nothing)
     }
 
     /// Of the callee of a region's instruction, with the values of its parameter slots; none of what is no call.
     pub fn callee<'r>(&self, inst: &'r Inst) -> Option<(&Summary, &'r [Value])> {
         match inst.op {
             Op::Call(function) => Some((self.get(function), &inst.args)),
-            Op::CallAny => Some((self.any(), inst.args.get(1..).unwrap_or(&[]))),
+            Op::CallAny(class) => Some((self.any(class), inst.args.get(1..).unwrap_or(&[]))),
             _ => None,
         }
     }

@@ -88,7 +88,7 @@ fn a_function_value_has_the_effects_of_all_taken() {
 main f
 function f(params 3, results 1, frame 12)
   Move s6, s2
-  CallIndirect s5, s0..2
+  CallIndirect s5, s0..2, class65538
   Return1 s5
 function g(params 2, results 1, frame 12)
   LoadI64 s2, s1, +0

@@ -100,7 +100,7 @@ impl Collector<'_, '_> {
                 self.each(id, inst, inst.args[0], false, |_| header.clone());
             }
             Op::Runtime(routine) => self.runtime(id, inst, routine.signature().effects),
-            Op::Call(_) | Op::CallAny => self.call(id, inst),
+            Op::Call(_) | Op::CallAny(_) => self.call(id, inst),
             op => {
                 let Some((width, plus)) = op.access() else { return };
                 let write = op.effects() == Effects::Store;

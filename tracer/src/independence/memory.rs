@@ -186,7 +186,16 @@ impl Memory<'_, '_> {
             Source::Global => self.constant_globals,
             _ => matches!(self.kind(other), Some(ParamKind::Value | ParamKind::Region)),
         };
-        is_view && !apart
+        is_view && !apart && !self.parts_of_one(view, other)
+    }
+
+    /// Whether two slots belong to one parameter: a value's parts own different memory, since a slice is part of nothing.
+    fn parts_of_one(&self, a: Source, b: Source) -> bool {
+        let row = |source| {
+            let Source::Param(slot) = source else { return None };
+            self.function.params.iter().position(|p| p.slots.contains(&slot))
+        };
+        a != b && row(a).is_some() && row(a) == row(b)
     }
 
     /// A slot without a row may be anything, like a slice.

@@ -269,7 +269,7 @@ fn external(context: &Context<'_>, names: &Names<'_>) -> Vec<Refusal> {
                     }
                 }
             }
-            Op::Call(_) | Op::CallAny => {
+            Op::Call(_) | Op::CallAny(_) => {
                 let name = || match inst.op {
                     Op::Call(function) => format!("`{}`", context.program.function(function).name),
                     _ => "the function that is called here".into(),

@@ -408,7 +408,7 @@ impl Owners {
                     self.store(to, &moved);
                 }
             }
-            Op::Call(_) | Op::CallAny => {
+            Op::Call(_) | Op::CallAny(_) => {
                 let Some((summary, params)) = summaries.callee(inst) else { return };
                 for (&result, places) in inst.results.iter().zip(&summary.results) {
                     for place in places.iter() {

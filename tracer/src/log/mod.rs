@@ -111,11 +111,6 @@ impl Log {
         Log(None)
     }
 
-    /// Whether anything is noted.
-    pub fn told(&self) -> bool {
-        self.0.is_some()
-    }
-
     /// Figures only.
     pub fn statistics_only() -> Log {
         Log(Some(Box::new(Inner::default())))

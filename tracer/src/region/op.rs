@@ -5,7 +5,7 @@
 use scaly_interp::machine::{
     Fault, FloatCompare, FloatOp, FloatUnary, IntCompare, IntKind, IntMemory, IntOp, IntUnary,
 };
-use scaly_interp::program::FunctionId;
+use scaly_interp::program::{Class, FunctionId};
 use scaly_interp::routine::Routine;
 
 use super::Type;
@@ -64,9 +64,9 @@ pub enum Op {
     Runtime(Routine),
     /// A call that is not inlined: arguments are the callee's parameter slots, results its result slots.
     Call(FunctionId),
-    /// A call of a function value that may be any whose id the program takes. Arguments are the function's id, then the
+    /// A call of a function value that may be any of the class whose id the program takes. Arguments are the function's id, then the
     /// callee's parameter slots, the environment first.
-    CallAny,
+    CallAny(Class),
 }
 
 /// What an instruction may do beside giving values.
@@ -271,7 +271,7 @@ impl Op {
             Op::Guard(_) => "guard".into(),
             Op::Runtime(_) => "runtime".into(),
             Op::Call(_) => "call".into(),
-            Op::CallAny => "call_any".into(),
+            Op::CallAny(_) => "call_any".into(),
         }
     }
 
@@ -310,7 +310,7 @@ impl Op {
             Op::Guard(Fault::IndexOutOfRange),
             Op::Runtime(Routine::ALL[0]),
             Op::Call(FunctionId(0)),
-            Op::CallAny,
+            Op::CallAny(Class(0)),
         ];
         fixed
             .into_iter()
@@ -335,7 +335,7 @@ impl Op {
             Op::LoadInt(..) | Op::LoadFloat(_) | Op::LoadSingle(_) | Op::Capacity => Effects::Load,
             Op::StoreInt(..) | Op::StoreFloat(_) | Op::StoreSingle(_) => Effects::Store,
             Op::Guard(_) => Effects::Guard,
-            Op::Runtime(_) | Op::Call(_) | Op::CallAny => Effects::Call,
+            Op::Runtime(_) | Op::Call(_) | Op::CallAny(_) => Effects::Call,
             _ => Effects::Pure,
         }
     }
@@ -371,7 +371,7 @@ impl Op {
             Op::StoreFloat(_) => (&[Word, Float], None),
             Op::StoreSingle(_) => (&[Word, Single], None),
             Op::Guard(_) => (&[Cond], None),
-            Op::Reread(_) | Op::Runtime(_) | Op::Call(_) | Op::CallAny => return None,
+            Op::Reread(_) | Op::Runtime(_) | Op::Call(_) | Op::CallAny(_) => return None,
         })
     }
 

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use scaly_interp::machine::Fault;
-use scaly_interp::program::{FunctionId, LoopId, LoopKind, Pc};
+use scaly_interp::program::{Class, FunctionId, LoopId, LoopKind, Pc};
 use scaly_interp::routine::Routine;
 
 use super::{
@@ -343,9 +343,10 @@ fn operation(line: &mut Line<'_>) -> Result<(Op, Vec<Value>)> {
             args = line.list(Line::value)?;
             Op::Call(function)
         }
-        Op::CallAny => {
+        Op::CallAny(_) => {
+            let class = Class(line.index("class")?);
             args = line.list(Line::value)?;
-            Op::CallAny
+            Op::CallAny(class)
         }
         op => {
             while line.peek() != "@" {

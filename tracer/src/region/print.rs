@@ -96,7 +96,7 @@ impl Region {
             Op::Guard(fault) => write!(f, " {} {fault:?}", args[0])?,
             Op::Runtime(routine) => write!(f, " {} ({})", routine.name(), List(args))?,
             Op::Call(function) => write!(f, " {function} ({})", List(args))?,
-            Op::CallAny => write!(f, " ({})", List(args))?,
+            Op::CallAny(class) => write!(f, " {class} ({})", List(args))?,
             _ => write!(f, " {}", List(args))?,
         }
         if !inst.kept.is_empty() {

@@ -99,7 +99,7 @@ impl Verifier<'_> {
     }
 
     fn kept(&self, inst: &Inst, at: usize) -> Result {
-        let leaves = matches!(inst.op, Op::Guard(_) | Op::Runtime(_) | Op::Call(_) | Op::CallAny);
+        let leaves = matches!(inst.op, Op::Guard(_) | Op::Runtime(_) | Op::Call(_) | Op::CallAny(_));
         self.ensure(leaves || inst.kept.is_empty(), || format!("{} keeps slots", inst.op.name()))?;
         for kept in &inst.kept {
             self.usable(kept.value, at)?;

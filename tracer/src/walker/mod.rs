@@ -42,7 +42,7 @@ pub use operands::{Flow, Slots};
 use rustc_hash::FxHashMap;
 use scaly_interp::bytecode::Instruction;
 use scaly_interp::machine::{Fault, Next};
-use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
+use scaly_interp::program::{Class, FunctionId, LoopId, Pc, Program};
 use scaly_interp::routine::Routine;
 use scaly_interp::step::step;
 use scope::Scope;
@@ -544,8 +544,8 @@ impl Walk<'_, '_> {
         Ok(true)
     }
 
-    /// A call of a function value that is not known. If the program takes the id of one function only that can stand
-    /// here, it is that one.
+    /// A call of a function value that is not known. If the program takes the id of one function only of its class, it is
+    /// that one.
     fn call_any(
         &mut self,
         a: &Activation,
@@ -554,26 +554,16 @@ impl Walk<'_, '_> {
         frame: u16,
         environment: Value,
     ) -> Result<bool, Open> {
-        // Arguments stand in a row; what needs more of them is not called here.
-        let slots = &self.builder.frame;
-        let mut count: u16 = 1;
-        while slots.get(usize::from(frame + count)).is_some_and(Option::is_some) {
-            count += 1;
-        }
-        let functions = &self.program.functions;
-        let fits = |id: &&FunctionId| functions[id.0 as usize].param_slots <= count;
-        let candidates: Vec<FunctionId> = self.walker.taken.iter().filter(fits).copied().collect();
-        if let &[only] = &candidates[..] {
+        let class = Class(self.program.code[pc as usize].x);
+        let of_class = |id: &&FunctionId| self.program.function(**id).class() == class;
+        let mut candidates = self.walker.taken.iter().filter(of_class).copied();
+        if let (Some(only), None) = (candidates.next(), candidates.next()) {
             return self.call(a, pc, only, frame, Some(environment));
         }
-        let of = |f: fn(&scaly_interp::program::Function) -> u16| {
-            candidates.iter().map(|id| f(&functions[id.0 as usize])).max().unwrap_or(0)
-        };
-        let (params, results) = (of(|f| f.param_slots), of(|f| f.result_slots));
         let mut args = vec![value, environment];
-        args.extend((1..params).map(|i| self.builder.slot(frame + i)));
+        args.extend((1..class.param_slots()).map(|i| self.builder.slot(frame + i)));
         let kept = self.all_kept(a, pc);
-        let values = self.builder.emit_call(Op::CallAny, &args, results.into(), kept);
+        let values = self.builder.emit_call(Op::CallAny(class), &args, class.result_slots().into(), kept);
         self.returned(frame, &values);
         Ok(true)
     }

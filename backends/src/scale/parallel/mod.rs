@@ -7,30 +7,35 @@
 
 #![allow(unsafe_code)]
 
+mod own;
+mod reductions;
+mod run;
+
 use std::cell::Cell;
-use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
 use std::time::Instant;
 
-use scaly_interp::interpreter::State;
-use scaly_interp::machine::{IntKind, IntOp, IntUnary};
+use scaly_interp::interpreter::{Helper, State};
 use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
 use scaly_interp::tier::{Goes, Position};
 use scaly_runtime::pool::{InOrder, Plan, Pool, Status};
-use scaly_runtime::vm_stack::VmStack;
 use scaly_tracer::explain::{Judge, check_in_words};
-use scaly_tracer::independence::{
-    Combine, Condition, Counter, CounterStart, EntryCheck, Poly, Reduction, Refusal, Verdict, holds, number,
-};
-use scaly_tracer::region::{ExitKind, Inst, Op, Region, Type};
-use scaly_tracer::walker::{fold_int, fold_unary};
+use scaly_tracer::independence::{Condition, Counter, CounterStart, EntryCheck, Poly, Refusal, Verdict, holds, number};
+use scaly_tracer::region::{ExitKind, Op, Region};
 
 use super::analysis::Why;
 use super::gain::{Gain, Next};
-use crate::lower::Leave;
-use crate::native::{Computed, Native};
+use crate::lower::Needs;
+use crate::native::Native;
+use own::{Annexed, Regions, Stack};
+use reductions::Reductions;
+use run::{Caller, Run};
+
+pub use own::HELPER_STACK;
+
+/// Nanoseconds of the first iterations, on which the cost of one is measured.
+const PILOT: f64 = 10_000.0;
 
 /// What a parallel loop must take for it to be worth starting, in nanoseconds.
 const WORTH: f64 = 40_000.0;
@@ -43,7 +48,7 @@ pub struct Parallel {
     start: CounterStart,
     /// Slots that the loop writes, counters apart.
     written: Vec<u16>,
-    reductions: Vec<Reduced>,
+    reductions: Reductions,
     /// The first counts the iterations.
     counters: Vec<Counter>,
     until: Until,
@@ -81,28 +86,35 @@ struct Begin {
     by: Vec<i64>,
 }
 
-/// A slot that accumulates, and those that are set with it.
-struct Reduced {
-    /// The slot itself first.
-    slots: Vec<u16>,
-    combine: Combine,
-    narrow: Option<IntKind>,
-    ty: Type,
-}
-
 /// Runs in a row after which a loop counts as too short.
 const SHORT: u32 = 16;
 
 /// Slots of a header, before each frame.
 const HEADER: usize = 2;
 
-/// A chunk's private frames that an error ended, and how.
-struct Ended {
-    lo: u64,
-    stack: Stack,
-    /// Slots from the loop's frame to the one in which the interpreter goes on.
-    at: usize,
-    leave: Leave,
+/// Where chunks run.
+#[derive(Clone, Copy)]
+pub struct Cores<'a> {
+    pub pool: &'a Pool,
+    pub helpers: &'a Helpers,
+}
+
+/// Helpers that no loop needs.
+#[derive(Default)]
+pub struct Helpers(Mutex<Vec<Helper>>);
+
+impl Helpers {
+    /// So many, each with annexes of the regions; none if there is no memory for them.
+    fn annexed(&self, state: &State, regions: &Regions, count: usize) -> Option<Vec<Annexed>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = || kept.pop().unwrap_or_else(|| Helper::of(state));
+        // SAFETY: the regions are the program's, which waits until the loop is done.
+        (0..count).map(|_| unsafe { regions.annexed(next()) }).collect()
+    }
+
+    fn put(&self, helper: Helper) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(helper);
+    }
 }
 
 /// What becomes of a loop.
@@ -139,12 +151,7 @@ impl Parallel {
             Verdict::Independent(found) => found,
         };
         let Ok(region) = region else { return Err(Why::new("its region is open", header)) };
-        let ending = region.ending();
-        let allocates = |i: &&Inst| matches!(i.op, Op::Runtime(_) | Op::CallAny) && !ending[i.block.index()];
-        if let Some(inst) = region.insts.iter().find(allocates) {
-            return Err(Why::new("allocations in the loop are not made on other cores so far", inst.pc));
-        }
-        let calls = region.insts.iter().any(|i| matches!(i.op, Op::Call(_)));
+        let calls = region.insts.iter().any(|i| matches!(i.op, Op::Call(_) | Op::CallAny(_)));
         if found.start == CounterStart::Unknown {
             return Err(Why::new("where it began is not known when it is entered in the middle", header));
         }
@@ -153,13 +160,7 @@ impl Parallel {
             (LoopKind::Open, Some(condition)) => Until::Limit(condition),
             (LoopKind::Open, None) => return Err(Why::new("its condition counts nothing", header)),
         };
-        let reduced = |reduction: &Reduction| Reduced {
-            slots: std::iter::once(reduction.slot).chain(reduction.along.iter().copied()).collect(),
-            combine: reduction.combine,
-            narrow: reduction.narrow.map(|kind| kind.int()),
-            ty: region.ty(reduction.param),
-        };
-        let reductions = found.reductions.iter().map(reduced).collect();
+        let reductions = Reductions::of(&region, &found.reductions);
         let ends = |kind: ExitKind| matches!(kind, ExitKind::Done | ExitKind::Leave);
         let Some(done) = region.exits.iter().find(|exit| ends(exit.kind)) else {
             return Err(Why::new("it never makes all of its trips", header));
@@ -204,16 +205,16 @@ impl Parallel {
     pub fn run(
         &self,
         native: &Native,
-        state: &State,
+        state: &mut State,
         at: Position,
-        pool: &Pool,
+        Cores { pool, helpers }: Cores<'_>,
         forced: bool,
         tell: impl Fn(Turn),
     ) -> Result<Goes, Alone<'_>> {
         if self.condition().is_some() && !native.can_end_early() {
             return Err(Alone::Other("its condition is not found in what was compiled"));
         }
-        if !native.computes_only() {
+        if native.needs() == Needs::Program {
             return Err(Alone::Other("a function that it calls is not compiled with it"));
         }
         let slots = (state.slots_limit() as usize).saturating_sub(at.base() as usize) / 8;
@@ -246,22 +247,42 @@ impl Parallel {
             return Err(Alone::Slower);
         }
         let slots = if self.calls { slots } else { native.frame_slots() as usize };
-        self.make_stacks(slots, pool.workers())
-            .ok_or(Alone::Other("there is no memory for the frames of its parts"))?;
+        // One more than can run: that of the first error is kept.
+        let count = pool.workers() + 1;
+        self.make_stacks(slots, count).ok_or(Alone::Other("there is no memory for the frames of its parts"))?;
+        let no_region = Alone::Other("in which region it allocates is not known where it is entered");
+        let regions = native.regions().and_then(|slots| Regions::of(state, slots, slot)).ok_or(no_region)?;
+        let no_helpers = Alone::Other("there is no memory for the regions of its parts");
+        let annexed = match native.needs() {
+            Needs::Nothing => None,
+            _ => Some(Mutex::new(helpers.annexed(state, &regions, count).ok_or(no_helpers)?)),
+        };
         let frame = self.frame(at);
-        let initial: Vec<u64> = self.reduced_slots().map(slot).collect();
-        let (ended, last) = (Mutex::new(None), Mutex::new(None));
-        let caller = Caller { thread: thread::current().id(), native_limit: state.native_limit() };
-        let run = Run { parallel: self, native, frame, initial: initial.clone(), ended, last, begin, slots, caller };
+        let reductions = &self.reductions;
+        let initial: Vec<u64> = reductions.slots().map(slot).collect();
+        let run = Run {
+            parallel: self,
+            native,
+            frame,
+            initial: initial.clone(),
+            ended: Mutex::new(None),
+            last: Mutex::new(None),
+            begin,
+            slots,
+            caller: Caller::of(state),
+            regions,
+            annexed,
+            helpers,
+        };
         // What an iteration costs is measured on the first ones.
         let start = Instant::now();
         let (mut done, mut pilot) = (0, 1);
         let mut results: Vec<Vec<u64>> = Vec::new();
-        let mut partial = self.identities(&initial);
+        let mut partial = reductions.identities(&initial);
         let cost = loop {
             let to = trips.min(done + pilot);
             if run.chunk(done, to, &mut partial) != Status::Done {
-                return Ok(run.resume(at));
+                return Ok(run.resume(state, at));
             }
             done = to;
             let took = start.elapsed().as_nanos() as f64;
@@ -274,9 +295,9 @@ impl Parallel {
         results.push(partial);
         if done < trips && (next == Next::Trial || !worth(trips - done, cost)) {
             let (start, rest) = (Instant::now(), trips - done);
-            let mut partial = self.identities(&initial);
+            let mut partial = reductions.identities(&initial);
             if run.chunk(done, trips, &mut partial) != Status::Done {
-                return Ok(run.resume(at));
+                return Ok(run.resume(state, at));
             }
             results.push(partial);
             if next == Next::Trial && self.gain().tried(rest, start.elapsed().as_nanos() as f64) {
@@ -290,14 +311,15 @@ impl Parallel {
             let start = Instant::now();
             let status = pool.run(&plan, &|chunk: &scaly_runtime::pool::Chunk<'_>| {
                 let (lo, hi) = (done + chunk.lo, done + chunk.hi);
-                let ended = partials.with(chunk, || self.identities(&initial), |partial| run.chunk(lo, hi, partial));
+                let ended =
+                    partials.with(chunk, || reductions.identities(&initial), |partial| run.chunk(lo, hi, partial));
                 match ended {
                     Status::Stopped(k) => Status::Stopped(k - done),
                     Status::Done => Status::Done,
                 }
             });
             if status != Status::Done {
-                return Ok(run.resume(at));
+                return Ok(run.resume(state, at));
             }
             let rest = trips - done;
             self.gain().divided(rest, start.elapsed().as_nanos() as f64, rest as f64 * cost);
@@ -385,271 +407,4 @@ impl Parallel {
         }
         Some(())
     }
-
-    /// Slots of all reductions: the words of a partial result in their order.
-    fn reduced_slots(&self) -> impl Iterator<Item = u16> + '_ {
-        self.reductions.iter().flat_map(|reduced| reduced.slots.iter().copied())
-    }
-
-    /// What partial results begin with.
-    fn identities(&self, initial: &[u64]) -> Vec<u64> {
-        let mut words = initial.to_vec();
-        let mut at = 0;
-        for reduced in &self.reductions {
-            words[at] = identity(reduced.combine).unwrap_or(words[at]);
-            at += reduced.slots.len();
-        }
-        words
-    }
-
-    /// Adds a partial result of later iterations.
-    fn combine(&self, into: &mut [u64], partial: &[u64], initial: &[u64]) {
-        let mut at = 0;
-        for reduced in &self.reductions {
-            let words = at..at + reduced.slots.len();
-            at = words.end;
-            reduced.add(&mut into[words.clone()], &partial[words.clone()], initial[words.start]);
-        }
-    }
-}
-
-impl Reduced {
-    fn add(&self, into: &mut [u64], partial: &[u64], initial: u64) {
-        if let Some(op) = operation(self.combine) {
-            let both = fold_int(op, into[0] as i64, partial[0] as i64);
-            let wrapped = both.and_then(|v| self.narrow.map_or(Some(v), |kind| fold_unary(IntUnary::Wrap(kind), v)));
-            into[0] = wrapped.map_or(into[0], |v| v as u64);
-            return;
-        }
-        let better = match self.combine {
-            Combine::Set => partial[0] != initial,
-            Combine::Least | Combine::MinFloat | Combine::MinSingle => less(self.ty, partial[0], into[0]),
-            _ => less(self.ty, into[0], partial[0]),
-        };
-        if better {
-            into.copy_from_slice(partial);
-        }
-    }
-}
-
-/// What a counter is so many iterations later; one of a narrow type has been checked not to wrap.
-fn after(now: u64, by: i64, iterations: u64) -> u64 {
-    now.wrapping_add((by as u64).wrapping_mul(iterations))
-}
-
-/// Whether a slot's value is less than another's; no NaN is.
-fn less(ty: Type, a: u64, b: u64) -> bool {
-    match ty {
-        Type::Float => f64::from_bits(a) < f64::from_bits(b),
-        Type::Single => f32::from_bits(a as u32) < f32::from_bits(b as u32),
-        Type::Word | Type::Cond => (a as i64) < b as i64,
-    }
-}
-
-/// Nanoseconds of the first iterations, on which the cost of one is measured.
-const PILOT: f64 = 10_000.0;
-
-/// One run of a loop.
-struct Run<'a> {
-    parallel: &'a Parallel,
-    native: &'a Native,
-    /// As at the loop's header, with its header before it.
-    frame: Vec<u64>,
-    /// Of the reductions.
-    initial: Vec<u64>,
-    /// Of the lowest chunk that an error ended.
-    ended: Mutex<Option<Ended>>,
-    /// The frame that the last iteration left.
-    last: Mutex<Option<Vec<u64>>>,
-    begin: Begin,
-    /// Slots that frames may take from the loop's on: as many as on the program's own stack.
-    slots: usize,
-    caller: Caller,
-}
-
-/// The thread that runs the program.
-struct Caller {
-    thread: ThreadId,
-    native_limit: usize,
-}
-
-/// Bytes that a helper's native stack has: as a fiber's, so that the slots end first.
-pub const HELPER_STACK: usize = 256 << 20;
-/// Bytes at the end of it that native frames leave alone.
-const RESERVE: usize = 2 << 20;
-
-/// The slots of a chunk.
-enum Stack {
-    Small(Vec<u64>),
-    /// Committed as it is touched.
-    Deep(VmStack),
-}
-
-impl Stack {
-    fn new(slots: usize, deep: bool) -> Option<Stack> {
-        if deep { VmStack::new(slots).ok().map(Stack::Deep) } else { Some(Stack::Small(vec![0; slots])) }
-    }
-
-    fn slots(&self) -> usize {
-        match self {
-            Stack::Small(slots) => slots.len(),
-            Stack::Deep(stack) => stack.slots(),
-        }
-    }
-
-    /// Of the frame's header.
-    fn start(&mut self) -> *mut u64 {
-        match self {
-            Stack::Small(slots) => slots.as_mut_ptr(),
-            Stack::Deep(stack) => stack.base().as_ptr(),
-        }
-    }
-}
-
-// SAFETY: a stack is memory that its owner alone uses.
-unsafe impl Send for Stack {}
-
-impl Run<'_> {
-    /// Runs some iterations, and adds to a partial result.
-    fn chunk(&self, lo: u64, hi: u64, partial: &mut [u64]) -> Status {
-        let parallel = self.parallel;
-        let stack = self.parallel.stacks.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let Some(mut stack) = stack else { unreachable!("there is a stack for each worker") };
-        let start = stack.start();
-        // SAFETY: the stack has room for the loop's frame and its header.
-        let frame = unsafe {
-            ptr::copy_nonoverlapping(self.frame.as_ptr(), start, self.frame.len());
-            start.add(HEADER)
-        };
-        // SAFETY: all slots that are named are in the loop's frame, which nobody else knows.
-        let read = |slot: u16| unsafe { frame.add(usize::from(slot)).read() };
-        // SAFETY: as above.
-        let write = |slot: u16, word: u64| unsafe { frame.add(usize::from(slot)).write(word) };
-        for (counter, by) in parallel.counters.iter().zip(&self.begin.by) {
-            write(counter.slot, after(read(counter.slot), *by, lo));
-        }
-        let limit = match &parallel.until {
-            Until::Trips(trips) => {
-                write(*trips, hi - lo - 1);
-                None
-            }
-            Until::Limit(_) if hi == self.begin.trips => None,
-            Until::Limit(condition) => {
-                let (counter, by) = (&parallel.counters[0], self.begin.by[0]);
-                // The chunk's own frame stands `lo` iterations further already.
-                let end = after(read(counter.slot), by, hi - lo) as i64;
-                let inclusive = i64::from(!condition.strict) * if condition.down { 1 } else { -1 };
-                Some(end.wrapping_add(inclusive).wrapping_add(condition.shift))
-            }
-        };
-        for (at, word) in parallel.reduced_slots().zip(parallel.identities(partial)) {
-            write(at, word);
-        }
-        // SAFETY: iterations are independent: nobody stores what this chunk loads, or uses what it stores. The limits are
-        // those of this stack and of this thread.
-        let computed = unsafe { self.native.compute(frame.add(self.slots), self.native_limit(), frame, limit) };
-        let Some(Computed::Left { leave, frame: at }) = computed else { unreachable!("there was room for the frame") };
-        let done = at == frame && matches!(leave, Leave::Goes { pc, .. } if pc == parallel.end);
-        if !done {
-            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            if ended.as_ref().is_none_or(|other| lo < other.lo) {
-                let at = (at as usize - frame as usize) / 8;
-                *ended = Some(Ended { lo, stack, at, leave });
-            }
-            return Status::Stopped(lo);
-        }
-        let own: Vec<u64> = parallel.reduced_slots().map(read).collect();
-        parallel.combine(partial, &own, &self.initial);
-        if hi == self.begin.trips {
-            // SAFETY: the loop's frame is on the stack.
-            let frame = unsafe { std::slice::from_raw_parts(start, self.frame.len()) }.to_vec();
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame);
-        }
-        self.parallel.stacks.lock().unwrap_or_else(PoisonError::into_inner).push(stack);
-        Status::Done
-    }
-
-    fn native_limit(&self) -> usize {
-        if thread::current().id() == self.caller.thread {
-            return self.caller.native_limit;
-        }
-        let here = 0u8;
-        // Little of a helper's stack is in use where it runs chunks.
-        (&raw const here as usize) - (HELPER_STACK - RESERVE)
-    }
-
-    /// All iterations are done: what the loop leaves in its frame, and where the interpreter goes on.
-    fn finish(self, at: Position, results: Vec<Vec<u64>>) -> Goes {
-        let last = self.last.into_inner().unwrap_or_else(PoisonError::into_inner).unwrap_or_default();
-        let parallel = self.parallel;
-        let mut reduced = self.initial.clone();
-        for partial in &results {
-            parallel.combine(&mut reduced, partial, &self.initial);
-        }
-        let write = |slot: u16, word: u64| {
-            // SAFETY: the frame is one of the loop's function, and this one of its slots.
-            unsafe { at.base().add(usize::from(slot)).write(word) }
-        };
-        for &slot in &parallel.left {
-            write(slot, last[HEADER + usize::from(slot)]);
-        }
-        for (slot, &word) in parallel.reduced_slots().zip(&reduced) {
-            write(slot, word);
-        }
-        Goes::On(at.at(parallel.end, 0))
-    }
-
-    /// An error ended the loop: the frame of the lowest chunk that had one is the program's.
-    fn resume(self, at: Position) -> Goes {
-        let ended = self.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let Some(Ended { mut stack, at: inner, leave: Leave::Goes { pc, .. }, .. }) = ended else {
-            unreachable!("a chunk that only computes leaves by an error or at its end")
-        };
-        let private = stack.start().wrapping_add(HEADER);
-        // The headers of the frames above the loop's hold addresses of their callers.
-        let mut frame = inner;
-        while frame > 0 {
-            // SAFETY: each frame has its header before it, all in the stack that the chunk ran on.
-            let caller = unsafe {
-                let place = private.add(frame - HEADER);
-                let caller = (*place as usize - private as usize) / 8;
-                *place = at.base() as u64 + 8 * caller as u64;
-                caller
-            };
-            frame = caller;
-        }
-        let slots = (inner + INNERMOST).min(self.slots);
-        // SAFETY: the program's stack has as many slots from the loop's frame on as the chunk's had.
-        unsafe { ptr::copy_nonoverlapping(private, at.base(), slots) };
-        Goes::On(at.at(pc, inner as u32))
-    }
-}
-
-/// Most slots of a frame.
-const INNERMOST: usize = u16::MAX as usize + 1;
-
-/// What changes nothing when it is combined; none where doing so twice is doing so once, and the value itself does.
-fn identity(combine: Combine) -> Option<u64> {
-    match combine {
-        Combine::Sum | Combine::Or | Combine::Xor => Some(0),
-        Combine::Product => Some(1),
-        Combine::And => Some(u64::MAX),
-        _ => None,
-    }
-}
-
-/// Of integers that are combined by an operation.
-fn operation(combine: Combine) -> Option<IntOp> {
-    Some(match combine {
-        Combine::Sum => IntOp::Add,
-        Combine::Product => IntOp::Mul,
-        Combine::And => IntOp::And,
-        Combine::Or => IntOp::Or,
-        Combine::Xor => IntOp::Xor,
-        Combine::MinSigned => IntOp::MinS,
-        Combine::MaxSigned => IntOp::MaxS,
-        Combine::MinUnsigned => IntOp::MinU,
-        Combine::MaxUnsigned => IntOp::MaxU,
-        _ => return None,
-    })
 }
