@@ -97,7 +97,7 @@ parameters! {
         "flat from 4 to 100: bench/parameters.py";
     warmup: "microseconds" = 2000, dev 300, 0 to 1_000_000_000,
         "Processor time until anything is recorded; 0 where hot, hot_function or hot_exit is given.",
-        "with 300 runs of 10 ms take 5 to 10 % less, with 300 or 1000 runs of 1 to 2 ms up to 40 % more: traces.py --user";
+        "with 300 runs of 10 ms take 5 % less, runs of 2 ms 40 % more: traces.py --user";
     effort: "percent" = 50, dev 50, 1 to 100,
         "Most of it that recording and compiling may take; 100 where hot, hot_function or hot_exit is given.",
         "flat from 20 to 100; with 100 short runs lose: bench/parameters.py, traces.py";
@@ -130,7 +130,7 @@ parameters! {
         "flat from 0 to 20: bench/parameters.py";
     fixed_divisors: "traces" = 2, dev 1, 0 to 100,
         "Further ones for one value each of a divisor that does not change in the loop.",
-        "a loop that only divides takes 1.3 times as long with 0, by a power of two 2 times; no loss by others";
+        "with 0 a loop that only divides takes 1.3 times as long, by powers of two 2 times";
     spills: "values" = 256, dev 256, 0 to 4096,
         "Values that a trace may keep outside of registers.",
         "flat from 8 to 1024: bench/parameters.py";
