@@ -282,7 +282,7 @@ fn native_backend(program: Arc<Program>, listings: bool, watch: Option<Rc<Watch>
             code_bytes: parameters.code_memory as usize * 1024,
             spills: parameters.spills,
             registers: seed(parameters.random_registers),
-            forced_polls: seed(parameters.forced_exits),
+            forced_exits: seed(parameters.forced_exits),
             listings,
             ..scaly_asm::Options::default()
         };

@@ -44,7 +44,7 @@ pub struct Context {
     pub via: u32,
     /// Not 0: native code leaves at its next poll.
     pub poll: AtomicU32,
-    /// Polls until one leaves without a reason, where that is asked for.
+    /// Polls and guards until one leaves without a reason, where that is asked for.
     pub countdown: u32,
     pub random: u32,
     /// What is fixed of the state's stack of regions.

@@ -12,8 +12,9 @@ pub struct Options {
     /// Some of the registers, in some order, drawn anew for each trace with this seed: what is rare otherwise, like
     /// spilled operands, happens all the time. For the fuzzer.
     pub registers: Option<u64>,
-    /// Polls leave now and then without a reason, drawn with this seed. For the fuzzer.
-    pub forced_polls: Option<u64>,
+    /// Polls, and guards whose exit goes on in front of them, leave now and then without a reason, drawn with this seed.
+    /// For the fuzzer.
+    pub forced_exits: Option<u64>,
     pub features: Features,
     /// Keep what listings say between the lines.
     pub listings: bool,
@@ -26,7 +27,7 @@ impl Default for Options {
             code_bytes: 32 << 20,
             spills: 256,
             registers: None,
-            forced_polls: None,
+            forced_exits: None,
             features: Features::default(),
             listings: false,
         }

@@ -77,7 +77,7 @@ impl X64 {
         for function in 0..program.functions.len() {
             shared.set_entry(function, parts.interpret);
         }
-        if let Some(seed) = options.forced_polls {
+        if let Some(seed) = options.forced_exits {
             let mut random = Random::new(seed);
             // SAFETY: the context is live, and nothing else uses it yet.
             unsafe {
@@ -214,7 +214,7 @@ impl Backend for X64 {
             program: &self.program,
             shared: &self.shared,
             features: self.options.features,
-            forced_polls: self.options.forced_polls.is_some(),
+            forced_exits: self.options.forced_exits.is_some(),
             common_exit: self.parts.common_exit,
             careful_routine: self.parts.careful_routine,
         };

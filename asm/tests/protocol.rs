@@ -463,11 +463,11 @@ fn a_poll_leaves_when_it_is_told_to() {
 }
 
 #[test]
-fn forced_polls_leave_after_random_numbers_of_rounds() {
+fn forced_exits_leave_after_random_numbers_of_rounds() {
     let rounds = |seed| {
         let all: Rc<RefCell<Vec<u64>>> = Rc::default();
         let seen = all.clone();
-        with_tier(Options { forced_polls: Some(seed), ..Options::default() }, never, move |backend, state, at| {
+        with_tier(Options { forced_exits: Some(seed), ..Options::default() }, never, move |backend, state, at| {
             assemble(backend, TraceId(0), &polling());
             frame(at)[3] = 0;
             frame(at)[4] = 10_000;
@@ -485,6 +485,39 @@ fn forced_polls_leave_after_random_numbers_of_rounds() {
     assert!(distinct.len() > 30 && some.iter().all(|&n| n <= 64), "{some:?}");
     assert_eq!(some, rounds(1));
     assert_ne!(some, rounds(2));
+}
+
+/// Counts its rounds in slot 3 until slot 4; a guard that always holds leaves to `pc`. The other goes on in front of no
+/// guard.
+fn guarded(pc: Pc) -> Trace {
+    let mut make = Make::root();
+    let (i, n, one) = (make.slot(3, Type::Word), make.slot(4, Type::Word), make.word(1));
+    make.push(Op::Loop, Ref::NONE, Ref::NONE);
+    let here = make.snapshot(ExitKind::Resume, &[(3, i)]);
+    make.trace.snapshots[0].pc = pc;
+    let below = make.common(Common::Compare(IntCompare::LtS), i, n);
+    make.guard(below, true, here);
+    let next = make.common(Common::Int(IntOp::Add), i, one);
+    let more = make.common(Common::Compare(IntCompare::LtS), next, n);
+    let end = make.snapshot(ExitKind::Leave, &[(3, next)]);
+    make.guard(more, true, end);
+    make.phi(i, next);
+    make.end(End::Loop(here))
+}
+
+#[test]
+fn forced_exits_leave_at_guards_that_the_interpreter_repeats() {
+    for (pc, repeats) in [(Pc(0), true), (Pc(1), false)] {
+        with_tier(Options { forced_exits: Some(1), ..Options::default() }, never, move |backend, state, at| {
+            assemble(backend, TraceId(0), &guarded(pc));
+            (frame(at)[3], frame(at)[4]) = (0, 10_000);
+            let mut forced = 0;
+            while exit_of(backend.enter(TraceId(0), state, at)) == 16 {
+                forced += 1;
+            }
+            assert_eq!((frame(at)[3], forced > 100), (10_000, repeats), "{forced}");
+        });
+    }
 }
 
 #[test]

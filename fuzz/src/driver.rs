@@ -15,7 +15,7 @@ use crate::choice::Choices;
 use crate::evaluate::Limits;
 use crate::generate::{Sample, Style, sample};
 use crate::print::print;
-use crate::traces::{self, Tally};
+use crate::traces::{self, Stage, Tally};
 use crate::tree::Program;
 use crate::{evaluate, garbage, generate, loops, reduce};
 
@@ -32,11 +32,15 @@ pub enum Mode {
     Loops,
     /// Native traces do what the interpreter does.
     Traces,
+    /// The same, and so do loops that are compiled whole: LLVM takes twenty times as long for a program as all else.
+    Whole,
 }
 
 impl Mode {
     pub fn by_name(name: &str) -> Option<Mode> {
-        [Mode::Parse, Mode::Text, Mode::Run, Mode::Loops, Mode::Traces].into_iter().find(|m| m.name() == name)
+        [Mode::Parse, Mode::Text, Mode::Run, Mode::Loops, Mode::Traces, Mode::Whole]
+            .into_iter()
+            .find(|m| m.name() == name)
     }
 
     pub fn name(self) -> &'static str {
@@ -46,7 +50,13 @@ impl Mode {
             Mode::Run => "run",
             Mode::Loops => "loops",
             Mode::Traces => "traces",
+            Mode::Whole => "whole",
         }
+    }
+
+    /// Whether the compiled code is tested, against the interpreter.
+    fn native(self) -> bool {
+        matches!(self, Mode::Traces | Mode::Whole)
     }
 }
 
@@ -77,7 +87,7 @@ fn style(mode: Mode, seed: u64) -> Style {
     Style {
         loops: seed.is_multiple_of(4),
         faults: seed.is_multiple_of(3),
-        hot: mode == Mode::Traces && !seed.is_multiple_of(5),
+        hot: mode.native() && !seed.is_multiple_of(5),
     }
 }
 
@@ -85,7 +95,7 @@ fn style(mode: Mode, seed: u64) -> Style {
 fn limits(mode: Mode) -> Limits {
     match mode {
         // Only to know that it ends soon: the interpreter says how.
-        Mode::Traces => Limits { steps: 20_000, depth: 700, exhausts: true },
+        Mode::Traces | Mode::Whole => Limits { steps: 20_000, depth: 700, exhausts: true },
         _ => generate::LIMITS,
     }
 }
@@ -115,7 +125,7 @@ pub fn child(mode: Mode, first: u64, end: u64, corpus: &[PathBuf]) -> io::Result
     let mut out = io::stdout();
     let mut tally = Tally::default();
     for seed in first..end {
-        if mode == Mode::Traces && seed.is_multiple_of(BATCH) {
+        if mode.native() && seed.is_multiple_of(BATCH) {
             writeln!(out, "tally {tally}")?;
             tally = Tally::default();
         }
@@ -129,11 +139,14 @@ pub fn child(mode: Mode, first: u64, end: u64, corpus: &[PathBuf]) -> io::Result
                     .map_or(Verdict::Pass, |s| check::runs(&print(&s.tree), &expected(&s.expected))),
                 Mode::Loops => generated(mode, seed)
                     .map_or(Verdict::Pass, |s| loops::judged(&print(&s.tree), &expected(&s.expected))),
-                Mode::Traces => {
+                Mode::Traces | Mode::Whole => {
                     let start = traces::processor_time();
                     let sample = generated(mode, seed);
                     tally.time("making", start);
-                    sample.map_or(Verdict::Pass, |s| traces::agree(&print(&s.tree), seed, &mut tally))
+                    let mut stage = |stage: Stage| drop(writeln!(out, "stage {}", stage.name()).and(out.flush()));
+                    sample.map_or(Verdict::Pass, |s| {
+                        traces::agree(&print(&s.tree), seed, mode == Mode::Whole, &mut tally, &mut stage)
+                    })
                 }
             });
         if let Verdict::Fail(Failure { kind, .. }) = verdict {
@@ -157,7 +170,10 @@ pub fn one(mode: Mode, file: &Path) -> io::Result<()> {
             let expected = Expected { output: output.to_string(), fault };
             if mode == Mode::Run { check::runs(&text, &expected) } else { loops::judged(&text, &expected) }
         }
-        Mode::Traces => traces::agree(&text, wanted.trim().parse().unwrap_or(0), &mut Tally::default()),
+        Mode::Traces | Mode::Whole => {
+            let seed = wanted.trim().parse().unwrap_or(0);
+            traces::agree(&text, seed, mode == Mode::Whole, &mut Tally::default(), &mut |_| {})
+        }
     });
     match verdict {
         Verdict::Pass => println!("pass"),
@@ -211,7 +227,7 @@ pub fn run(campaign: &Campaign) -> io::Result<Report> {
                 }
             }
         });
-        let mut at = seed;
+        let (mut at, mut interpreting) = (seed, false);
         loop {
             if campaign.time.is_some_and(|t| start.elapsed() >= t) {
                 seed = campaign.seeds.end;
@@ -220,9 +236,10 @@ pub fn run(campaign: &Campaign) -> io::Result<Report> {
             match lines.recv_timeout(LIMIT) {
                 Ok(line) => match line.split_once(' ') {
                     Some(("seed", number)) => {
-                        at = number.parse().unwrap_or(at);
+                        (at, interpreting) = (number.parse().unwrap_or(at), false);
                         tested += 1;
                     }
+                    Some(("stage", name)) => interpreting = name == Stage::Interpreting.name(),
                     Some(("tally", counts)) => tally.read(counts),
                     Some(("fail", kind)) => reducing += failed(campaign, &mut failures, at, kind)?,
                     _ => {
@@ -230,6 +247,11 @@ pub fn run(campaign: &Campaign) -> io::Result<Report> {
                         break;
                     }
                 },
+                Err(mpsc::RecvTimeoutError::Timeout) if interpreting => {
+                    tally.add("endless", 1);
+                    seed = at + 1;
+                    break;
+                }
                 Err(error) => {
                     let kind = if error == mpsc::RecvTimeoutError::Timeout { "hangs" } else { "crashes" };
                     reducing += failed(campaign, &mut failures, at, kind)?;
@@ -242,7 +264,7 @@ pub fn run(campaign: &Campaign) -> io::Result<Report> {
         process.wait()?;
     }
     println!("{} seeds, {:.0} s", tested, start.elapsed().as_secs_f64());
-    if campaign.mode == Mode::Traces {
+    if campaign.mode.native() {
         println!("{}", tally.report((start.elapsed() - reducing).as_secs_f64()));
     }
     Ok(Report { failures, idle: !tally.enters() })
@@ -298,7 +320,7 @@ fn minimize(campaign: &Campaign, seed: u64, kind: &str) -> io::Result<PathBuf> {
     match &wanted {
         Wanted::Nothing => {}
         Wanted::Outcome(expected) => header += &output_lines(&expected.output),
-        Wanted::Agreement(seed) => header += &traces::header(&text, *seed),
+        Wanted::Agreement(seed) => header += &traces::header(&text, *seed, mode == Mode::Whole),
     }
     std::fs::write(&path, header + "\n" + &text)?;
     Ok(path)
@@ -328,7 +350,7 @@ impl Wanted {
 
 fn described(mode: Mode, seed: u64, tree: &Program) -> Option<(String, Wanted)> {
     let outcome = evaluate::evaluate(tree, limits(mode)).ok()?;
-    let wanted = if mode == Mode::Traces { Wanted::Agreement(seed) } else { Wanted::Outcome(expected(&outcome)) };
+    let wanted = if mode.native() { Wanted::Agreement(seed) } else { Wanted::Outcome(expected(&outcome)) };
     Some((print(tree), wanted))
 }
 

@@ -2,7 +2,7 @@
 //!
 //!     cargo run --release -p scaly-fuzz -- --mode run --count 10000
 //!
-//! `--mode parse|text|run|loops|traces`, `--seed N` (the first one), `--count N`, `--seconds N`, `--keep FOLDER` for the
+//! `--mode parse|text|run|loops|traces|whole`, `--seed N` (the first one), `--count N`, `--seconds N`, `--keep FOLDER` for the
 //! small programs that fail, `--each N` (1) of them for each kind of failure, `--show MODE N` prints the program of a seed
 //! and what it must print. Exit status 1 if something failed.
 #![deny(unsafe_code)]

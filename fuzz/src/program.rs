@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use scaly::diagnostic::Diagnostic;
 use scaly::engine::{self, Compiled};
@@ -49,22 +49,45 @@ pub fn rendered(sources: &scaly::source::SourceMap, diagnostics: &[Diagnostic]) 
 
 /// The world of a program under test: its input is given, its output caught.
 pub struct Caught {
+    files: Files,
+}
+
+/// Files without names, for output and input.
+struct Files {
     output: File,
     input: File,
 }
 
+/// Those that no run uses now: to make two takes as long as a short run.
+static SPARE: Mutex<Vec<Files>> = Mutex::new(Vec::new());
+
+impl Files {
+    fn take() -> io::Result<Files> {
+        let spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut files = match spare {
+            Some(files) => files,
+            None => Files { output: scratch()?, input: scratch()? },
+        };
+        for file in [&mut files.output, &mut files.input] {
+            file.rewind()?;
+            file.set_len(0)?;
+        }
+        Ok(files)
+    }
+}
+
 impl Caught {
     pub fn new(stdin: &str) -> io::Result<Caught> {
-        let (output, mut input) = (scratch()?, scratch()?);
-        input.write_all(stdin.as_bytes())?;
-        input.rewind()?;
-        Ok(Caught { output, input })
+        let mut files = Files::take()?;
+        files.input.write_all(stdin.as_bytes())?;
+        files.input.rewind()?;
+        Ok(Caught { files })
     }
 
     pub fn world(&self, arguments: &[String]) -> World {
         World {
-            output: Output::new(self.output.as_raw_fd()),
-            input: Input::new(self.input.as_raw_fd()),
+            output: Output::new(self.files.output.as_raw_fd()),
+            input: Input::new(self.files.input.as_raw_fd()),
             arguments: arguments.to_vec(),
         }
     }
@@ -72,8 +95,9 @@ impl Caught {
     /// What was written.
     pub fn output(mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.output.rewind()?;
-        self.output.read_to_end(&mut bytes)?;
+        self.files.output.rewind()?;
+        self.files.output.read_to_end(&mut bytes)?;
+        SPARE.lock().unwrap_or_else(PoisonError::into_inner).push(self.files);
         Ok(bytes)
     }
 }

@@ -18,10 +18,9 @@ use crate::tree::INPUT;
 /// How often a program runs with traces.
 pub const ROUNDS: u64 = 2;
 
-/// Microseconds that this thread has run; 0 where the system does not say.
+/// Microseconds that this thread has run.
 pub fn processor_time() -> u64 {
-    let times = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    times.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0) / 1000
+    scaly_runtime::os::thread_time().as_micros() as u64
 }
 
 /// How a program is run.
@@ -46,8 +45,8 @@ impl Settings {
         Settings { jit: None, guard: choices.chance(10), stack_slots, threads: 1 }
     }
 
-    /// With traces, in one of the rounds.
-    pub fn traced(seed: u64, round: u64) -> Settings {
+    /// With traces, in one of the rounds; in the last with loops compiled whole, too, if `whole`.
+    pub fn traced(seed: u64, round: u64, whole: bool) -> Settings {
         let mut choices = Choices::seeded(seed ^ (0x7ACE_0000_0000 + (round << 40)));
         let mut p = Parameters::eager();
         let hot = if round == 0 { 1 } else { choices.within(2, 3) as u32 };
@@ -70,6 +69,7 @@ impl Settings {
         may(&mut p.inline_depth, &[0, 1, 2, 4]);
         may(&mut p.inline_size, &[0, 5, 20, 60]);
         may(&mut p.specializations, &[0, 1, 2, 8]);
+        may(&mut p.fixed_divisors, &[0, 1, 5]);
         may(&mut p.spills, &[4, 0, 8, 32]);
         may(&mut p.unroll, &[0, 1, 2, 4, 40]);
         may(&mut p.hoist, &[0]);
@@ -78,8 +78,7 @@ impl Settings {
         let seed = choices.within(1, 1 << 30) as u32;
         may_seed(&mut choices, &mut p.random_registers, seed);
         may_seed(&mut choices, &mut p.forced_exits, seed ^ 0x55);
-        // Compiling whole loops takes long.
-        p.llvm = if round > 0 && choices.chance(15) { 2 } else { 0 };
+        p.llvm = if round + 1 == ROUNDS && whole { 2 } else { 0 };
         p.chunk = *choices.pick(&[1, 1, 3, 0]);
         p.steal = if choices.chance(50) { seed } else { 0 };
         let threads = *choices.pick(&[3, 1, 2, 16]);
@@ -149,7 +148,7 @@ impl Tally {
 
     fn run(&mut self, statistics: &Statistics) {
         self.add("runs", 1);
-        self.add("entered", u64::from(statistics.entries > 0));
+        self.add("entered", u64::from(native(statistics)));
         self.add("entries", statistics.entries);
         self.add("recordings", statistics.recordings);
         self.add("dropped", statistics.dropped);
@@ -199,6 +198,9 @@ impl Tally {
             format!("ended by errors: {}", self.named("error:")),
             format!("aborts: {}", self.named("abort:")),
         ];
+        if self.get("endless") > 0 {
+            lines.push(format!("{} programs did not end in the interpreter and were skipped", self.get("endless")));
+        }
         if self.get("refused") > 0 {
             lines.push(format!("{} programs were refused by the front end", self.get("refused")));
         }
@@ -223,6 +225,33 @@ impl Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words: Vec<String> = self.0.iter().map(|(name, count)| format!("{name}={count}")).collect();
         f.write_str(&words.join(" "))
+    }
+}
+
+/// Whether native code ran: traces, or loops compiled whole.
+fn native(statistics: &Statistics) -> bool {
+    statistics.entries > 0 || statistics.runs.values().any(|runs| runs.entries > 0)
+}
+
+/// How far a program has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// It is made and compiled.
+    Making,
+    /// The interpreter runs it. The model has, but counts calls where the interpreter counts slots: a program that calls
+    /// itself twice, nests deeper here, and takes twice as long for each call more, has no end that anybody would see.
+    Interpreting,
+    /// So it has an end.
+    Tracing,
+}
+
+impl Stage {
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Making => "making",
+            Stage::Interpreting => "interpreting",
+            Stage::Tracing => "tracing",
+        }
     }
 }
 
@@ -251,7 +280,7 @@ pub fn run(compiled: &Compiled, settings: &Settings) -> Result<(Run, Option<Stat
 }
 
 /// A program does the same with traces as without, whatever the parameters that come of the seed.
-pub fn agree(text: &str, seed: u64, tally: &mut Tally) -> Verdict {
+pub fn agree(text: &str, seed: u64, whole: bool, tally: &mut Tally, stage: &mut dyn FnMut(Stage)) -> Verdict {
     let start = processor_time();
     let compiled = program::compile("fuzz.scaly", text);
     let start = tally.time("compiling", start);
@@ -261,8 +290,10 @@ pub fn agree(text: &str, seed: u64, tally: &mut Tally) -> Verdict {
         return Verdict::Pass;
     };
     let plain = Settings::interpreted(seed);
+    stage(Stage::Interpreting);
     // A stack that is too small for the main program.
     let Ok((expected, _)) = run(&compiled, &plain) else { return Verdict::Pass };
+    stage(Stage::Tracing);
     let mut start = tally.time("interpreting", start);
     tally.add("programs", 1);
     let loops = expected.finished.loops.iter().any(|&count| count >= 3);
@@ -271,7 +302,7 @@ pub fn agree(text: &str, seed: u64, tally: &mut Tally) -> Verdict {
         tally.add(&format!("error:{:?}", error.fault), 1);
     }
     for round in 0..ROUNDS {
-        let settings = Settings { stack_slots: plain.stack_slots, ..Settings::traced(seed, round) };
+        let settings = Settings { stack_slots: plain.stack_slots, ..Settings::traced(seed, round, whole) };
         let ran = run(&compiled, &settings);
         start = tally.time("tracing", start);
         match ran {
@@ -280,7 +311,7 @@ pub fn agree(text: &str, seed: u64, tally: &mut Tally) -> Verdict {
                 tally.run(&statistics);
                 if loops {
                     tally.add("looping-runs", 1);
-                    tally.add("looping-entered", u64::from(statistics.entries > 0));
+                    tally.add("looping-entered", u64::from(native(&statistics)));
                 }
                 // A region in a mapping of its own takes whole pages, which count.
                 let fault = |run: &Run| match &run.finished.ended {
@@ -329,11 +360,11 @@ fn places(error: &RuntimeError) -> &[TraceLine] {
 }
 
 /// What the interpreter makes of a program, as the header comment of a language test has it, and how it was run.
-pub fn header(text: &str, seed: u64) -> String {
+pub fn header(text: &str, seed: u64, whole: bool) -> String {
     let plain = Settings::interpreted(seed);
     let mut header = String::new();
     for round in 0..ROUNDS {
-        let settings = Settings { stack_slots: plain.stack_slots, ..Settings::traced(seed, round) };
+        let settings = Settings { stack_slots: plain.stack_slots, ..Settings::traced(seed, round, whole) };
         header += &format!("; scaly {settings}\n");
     }
     if text.contains("read_line") {

@@ -15,7 +15,7 @@ use crate::context as at;
 /// `cmp` in group 1.
 const CMP_NUMBER: u8 = 7;
 
-/// Forced polls leave after 1 to this many, a power of two.
+/// Forced exits are taken after 1 to this many, a power of two.
 const MOST_FORCED: i32 = 64;
 
 impl Emitter<'_> {
@@ -33,9 +33,12 @@ impl Emitter<'_> {
     }
 
     pub fn guard(&mut self, i: usize, inst: &Inst, expected: bool) {
+        let exit = self.stub(inst);
+        if self.trace.repeats(inst) {
+            self.force_at(exit);
+        }
         let flags = self.flags(inst.a);
         let holds = if expected { flags } else { flags.negated() };
-        let exit = self.stub(inst);
         if i + 1 == self.trace.insts.len() && matches!(self.trace.end, End::Loop(_)) && self.loop_label.is_some() {
             self.last_guard = Some((holds, exit));
         } else {
@@ -50,17 +53,22 @@ impl Emitter<'_> {
 
     /// Leaves through an exit where that is asked for.
     pub fn poll_at(&mut self, exit: DynamicLabel) {
-        if self.target.forced_polls {
+        self.force_at(exit);
+        self.op_imm8(GROUP1_IMM8.narrow(), CMP_NUMBER, context(at::POLL), 0);
+        dynasm!(self.ops; .arch x64; jne =>exit);
+    }
+
+    /// Leaves through an exit now and then without a reason, if that is asked for.
+    fn force_at(&mut self, exit: DynamicLabel) {
+        if self.target.forced_exits {
             let from = self.ops.new_dynamic_label();
             self.op(GROUP5.narrow(), 1, context(at::COUNTDOWN));
             dynasm!(self.ops; .arch x64; jz =>from);
             self.cold.push(super::calls::Cold::Rearm { from, exit });
         }
-        self.op_imm8(GROUP1_IMM8.narrow(), CMP_NUMBER, context(at::POLL), 0);
-        dynasm!(self.ops; .arch x64; jne =>exit);
     }
 
-    /// Draws how many polls go by until the next forced one.
+    /// Draws how many polls and guards go by until the next forced exit.
     pub fn rearm(&mut self, from: DynamicLabel, exit: DynamicLabel) {
         dynasm!(self.ops
             ; .arch x64

@@ -56,7 +56,7 @@ pub struct Target<'a> {
     pub program: &'a Program,
     pub shared: &'a Shared,
     pub features: Features,
-    pub forced_polls: bool,
+    pub forced_exits: bool,
     /// Where exits go that have no code of their own.
     pub common_exit: usize,
     /// Where routines are called with all registers kept.

@@ -35,7 +35,7 @@ impl Helper {
         // SAFETY: the pool lies in a box that goes where the state goes, and is freed after it.
         let mut state = unsafe { State::sharing(program, NonNull::from(&mut *pool), world) };
         state.screen = program.screen.clone();
-        Helper { state: Box::new(state), pool: pool }
+        Helper { state: Box::new(state), pool }
     }
 
     /// The state, for native code; it stays where it is.

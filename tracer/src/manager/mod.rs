@@ -50,6 +50,10 @@ pub trait Above {
 /// for it.
 pub type Make<B> = Box<dyn Fn(&Parameters) -> Option<B>>;
 
+/// What multiplies the threshold of what waits until something may be recorded: asking takes as long as the back edges
+/// of a short loop.
+const WAITING: u32 = 4;
+
 pub struct Tracing<B> {
     facts: Rc<Facts>,
     make: Make<B>,
@@ -198,7 +202,11 @@ impl<B: Backend> Tracing<B> {
         let retry = self.places.borrow().get(place).threshold;
         self.set_counter(state, place, retry);
         let dropped = std::mem::take(&mut self.places.borrow_mut().get_mut(place).dropped);
-        if dropped || self.places.borrow().recording || !state.native_room() || !self.pace.allows() {
+        if dropped || self.places.borrow().recording || !state.native_room() {
+            return Goes::On(at);
+        }
+        if !self.pace.allows() {
+            self.set_counter(state, place, retry.saturating_mul(WAITING));
             return Goes::On(at);
         }
         self.settle();
@@ -216,7 +224,7 @@ impl<B: Backend> Tracing<B> {
         let goes = self.record(
             state,
             at,
-            Task { root, place, tree, parent: None, passed: None, specialization: false },
+            Task { root, place, tree, parent: None, passed: None, specialization: false, fix: self.may_fix(0) },
             start,
         );
         // It mostly ends where it began, and the rest of the loop is native at once.
@@ -337,7 +345,8 @@ impl<B: Backend> Tracing<B> {
             let place = trees.trace(tree).place;
             let specialization = trees.exit(exit).entry && trees.may_specialize(tree, self.parameters.specializations);
             let (root, parent) = (Root::Side(exit), Some((snapshot, types)));
-            (Task { root, place, tree, parent, passed, specialization }, start)
+            let fix = self.may_fix(trees.trace(tree).fixes);
+            (Task { root, place, tree, parent, passed, specialization, fix }, start)
         };
         self.record(state, at, task, start)
     }
@@ -350,6 +359,7 @@ impl<B: Backend> Tracing<B> {
             size: parameters.inline_size,
             unrolled: parameters.unroll,
             count: parameters.count != 0,
+            forced: self.forced(),
         };
         self.log.event(|| Event::Record { start, attempt: self.attempts(&task) + 1 });
         self.places.borrow_mut().recording = true;
@@ -370,6 +380,17 @@ impl<B: Backend> Tracing<B> {
         goes
     }
 
+    /// Whether values may be fixed in one more of a tree's traces. Those that come behind are for all others.
+    fn may_fix(&self, fixes: u32) -> bool {
+        fixes < self.parameters.fixed_divisors && self.parameters.specializations > 0
+    }
+
+    /// The seed of exits without a reason, another one for each trace; 0 if there are to be none.
+    fn forced(&self) -> u64 {
+        let next = u64::from(self.trees.borrow().next_exit().0);
+        u64::from(self.parameters.forced_exits) * (next << 32 | 1)
+    }
+
     fn attempts(&self, task: &Task) -> u32 {
         match task.root {
             Root::Side(exit) => self.trees.borrow_mut().exit(exit).aborts,
@@ -385,7 +406,7 @@ impl<B: Backend> Tracing<B> {
     }
 
     fn assemble(&self, builder: Builder, task: &Task, start: Start, began: Instant) -> Result<TraceId, Abort> {
-        let before = builder.trace.insts.len() as u32;
+        let (before, fixes) = (builder.trace.insts.len() as u32, builder.fixes);
         let hoist = self.places.borrow().get(task.place).hoist;
         let Finished { trace, hoisted } = optimize::finish(builder, &*self.facts, hoist);
         if trace.snapshots.len() > self.parameters.max_exits as usize {
@@ -414,7 +435,7 @@ impl<B: Backend> Tracing<B> {
             }
             Refusal::Spills => Abort::TooManyValues,
         })?;
-        self.trees.borrow_mut().add(&trace, &hoisted, task, self.parameters.hot_exit);
+        self.trees.borrow_mut().add(&trace, &hoisted, task, fixes, self.parameters.hot_exit);
         self.log.event(|| {
             Event::Compiled(Compiled {
                 trace: id,
@@ -427,19 +448,26 @@ impl<B: Backend> Tracing<B> {
             })
         });
         self.log.asm(id, || backend.listing(id));
+        if fixes || task.specialization {
+            self.told_values(id, task, &trace);
+        }
         if let Root::Side(exit) = task.root {
             self.told_side(id, task, exit, &trace);
         }
         Ok(id)
     }
 
+    fn told_values(&self, id: TraceId, task: &Task, trace: &Trace) {
+        let Place::Loop(of) = task.place else { return };
+        let values = values::conditions(trace, &self.facts.program, of);
+        let number = {
+            let trees = self.trees.borrow();
+            trees.trace(task.tree).specializations + trees.trace(task.tree).fixes
+        };
+        self.log.event(|| Event::Specialized { trace: id, start: Start::Loop(of), values: &values, number });
+    }
+
     fn told_side(&self, id: TraceId, task: &Task, exit: ExitId, trace: &Trace) {
-        if let (true, Place::Loop(of)) = (task.specialization, task.place) {
-            let values = values::conditions(trace, &self.facts.program, of);
-            let number = self.trees.borrow().trace(task.tree).specializations;
-            let start = Start::Loop(of);
-            self.log.event(|| Event::Specialized { trace: id, start, values: &values, number });
-        }
         let end = match trace.end {
             End::Loop(_) | End::Link(..) => SideEnd::Loop,
             End::Leave(_) => SideEnd::Leaves,

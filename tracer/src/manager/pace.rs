@@ -4,9 +4,13 @@
 //! than it ran. So nothing is recorded in the first moments, and later only as long as recording and compiling have
 //! taken a fixed share of the time: what is hot waits until it is due, and the hottest asks most often. It is the
 //! processor's time that counts, so that neighbours on a busy machine change nothing.
+//!
+//! The first traces cost most: half a millisecond, for the compiler's code is not in memory yet. Rejected: a share that
+//! grows with the time. Trees wait for their side traces then, and a tree that is left and entered again and again is
+//! slower than the interpreter.
 
 use std::cell::Cell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scaly_runtime::os::thread_time;
 
@@ -21,6 +25,8 @@ pub struct Pace {
     spent: Cell<Duration>,
     /// Recording or compiling since then.
     since: Cell<Option<Duration>>,
+    /// Before this nothing is due.
+    not_before: Cell<Option<Instant>>,
 }
 
 impl Pace {
@@ -31,6 +37,7 @@ impl Pace {
             start: Cell::default(),
             spent: Cell::default(),
             since: Cell::default(),
+            not_before: Cell::default(),
         }
     }
 
@@ -49,8 +56,16 @@ impl Pace {
     /// Whether something may be recorded now.
     pub fn allows(&self) -> bool {
         let Some(start) = self.start.get() else { return true };
+        // To ask for a thread's time is a call of the system, a hundred times in the first moments of some programs. It
+        // passes no faster than the time of day.
+        let now = Instant::now();
+        if self.not_before.get().is_some_and(|then| now < then) {
+            return false;
+        }
         let run = thread_time().saturating_sub(start);
-        run >= self.warmup && self.spent.get() * 100 <= run * self.effort
+        let due = self.warmup.max(self.spent.get() * 100 / self.effort);
+        self.not_before.set(due.checked_sub(run).map(|left| now + left));
+        run >= due
     }
 
     /// A recording begins.

@@ -16,8 +16,9 @@ pub struct TraceData {
     pub tree: TraceId,
     /// Of a root: the side traces of its tree.
     pub sides: u32,
-    /// Of a root: those of them that are loops of their own.
+    /// Of a root: the loops of its tree, itself too, for any values; and those for one value of each that they fix.
     pub specializations: u32,
+    pub fixes: u32,
     /// Of a root: entries by the interpreter since the tree last grew, and its uses since room was last made.
     pub quiet: u32,
     pub uses: u64,
@@ -90,7 +91,7 @@ impl Trees {
     }
 
     /// Adds a trace with the next id, and its exits.
-    pub fn add(&mut self, trace: &Trace, hoisted: &[SnapshotId], task: &Task, threshold: u32) {
+    pub fn add(&mut self, trace: &Trace, hoisted: &[SnapshotId], task: &Task, fixes: bool, threshold: u32) {
         let (id, tree, first) = (self.next_id(), self.tree_of(task), self.next_exit());
         let called = trace.insts.iter().filter_map(|inst| match inst.op {
             Op::CallTree { tree, .. } => Some(tree),
@@ -100,7 +101,8 @@ impl Trees {
             place: task.place,
             tree,
             sides: 0,
-            specializations: 1,
+            specializations: u32::from(!fixes),
+            fixes: u32::from(fixes),
             quiet: 0,
             uses: 1,
             calls: called.collect(),
@@ -109,7 +111,8 @@ impl Trees {
         self.traces[tree.index()].quiet = 0;
         if tree != id {
             self.traces[tree.index()].sides += 1;
-            self.traces[tree.index()].specializations += u32::from(task.specialization);
+            self.traces[tree.index()].specializations += u32::from(task.specialization && !fixes);
+            self.traces[tree.index()].fixes += u32::from(task.specialization && fixes);
         }
         for (i, snapshot) in trace.snapshots.iter().enumerate() {
             if snapshot.kind == ExitKind::Leave {

@@ -14,6 +14,8 @@ use crate::trace::{Const, Effects, Inst, Op, Ref, Root, Snapshot, SnapshotId, Tr
 #[derive(Debug)]
 pub struct Builder {
     pub trace: Trace,
+    /// Values are fixed at the entry, for which other entries of the loop may have others.
+    pub fixes: bool,
     constants: FxHashMap<Const, Ref>,
     /// Pure operations that have been computed.
     computed: FxHashMap<(Op, Ref, Ref), Ref>,
@@ -30,6 +32,7 @@ impl Builder {
     pub fn new(root: Root) -> Builder {
         Builder {
             trace: Trace::new(root),
+            fixes: false,
             constants: FxHashMap::default(),
             computed: FxHashMap::default(),
             facts: Facts::default(),

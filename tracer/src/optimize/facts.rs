@@ -113,7 +113,7 @@ impl Builder {
     }
 
     /// The value of a condition, if it is known.
-    pub(super) fn known(&self, cond: Ref) -> Option<bool> {
+    pub fn known(&self, cond: Ref) -> Option<bool> {
         if let Some(Const::Cond(value)) = self.trace.constant(cond) {
             return Some(value);
         }

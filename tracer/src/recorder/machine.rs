@@ -34,12 +34,36 @@ impl Recording {
             let entry = self.entry_snapshot();
             return self.builder.guard(cond, expected, self.pc, |_| entry);
         }
+        self.force_exit(cond, expected);
         let kind = if self.leaves_loop(pc) { ExitKind::Leave } else { ExitKind::Resume };
         let (frames, facts, at) = (&mut self.frames, &self.facts, self.pc);
         self.builder.guard(cond, expected, at, |b| {
             let snapshot = frames.snapshot(b, facts, kind, pc);
             b.snapshot(snapshot)
         });
+    }
+
+    /// A divisor that does not change in the loop, as the constant that it is, if a guard at the entry can make it one: to
+    /// divide by a constant takes a multiplication, or less. What is divided must change, or the loop does not divide.
+    fn fixed(&mut self, (value, divisor): (i64, Ref), dividend: Ref) -> Ref {
+        if !self.task.fix || divisor.is_constant() || !self.invariant(divisor) || self.invariant(dividend) {
+            return divisor;
+        }
+        let constant = self.builder.constant(Const::Word(value));
+        let same = self.emit(Common::Compare(IntCompare::Eq), divisor, constant);
+        let entry = self.entry_snapshot();
+        self.builder.guard(same, true, self.pc, |_| entry);
+        self.builder.fixes = true;
+        constant
+    }
+
+    /// In front of an instruction's first guard, if it is drawn, an exit without a reason.
+    fn force_exit(&mut self, cond: Ref, expected: bool) {
+        if self.builder.known(cond) == Some(expected) || !std::mem::take(&mut self.may_force) || !self.forced.draw() {
+            return;
+        }
+        let here = self.state_here(ExitKind::Resume);
+        self.builder.emit_with(Op::Poll, Ref::NONE, Ref::NONE, self.pc, here);
     }
 
     /// Where the interpreter goes on if a branch goes the other way than the one taken: behind the branch where it has
@@ -131,8 +155,14 @@ impl Machine for Recorder<'_> {
         self.const_word(address)
     }
 
+    fn int(&mut self, op: IntOp, a: (i64, Ref), b: (i64, Ref)) -> (i64, Ref) {
+        let value = self.native.int(op, a.0, b.0);
+        let divides = matches!(op, IntOp::DivS | IntOp::DivU | IntOp::RemS | IntOp::RemU);
+        let divisor = if divides { self.on.fixed(b, a.1) } else { b.1 };
+        (value, self.on.emit(Common::Int(op), a.1, divisor))
+    }
+
     computes! {
-        int(op: IntOp,; a: (i64, Ref), b: (i64, Ref)) -> (i64, Ref) = Common::Int(op);
         int_unary(op: IntUnary,; a: (i64, Ref)) -> (i64, Ref) = Common::IntUnary(op);
         compare(op: IntCompare,; a: (i64, Ref), b: (i64, Ref)) -> (bool, Ref) = Common::Compare(op);
         float_op(op: FloatOp,; a: (f64, Ref), b: (f64, Ref)) -> (f64, Ref) = Common::Float(op);

@@ -11,12 +11,14 @@
 //! - The recording ends at the header of its root, where the path leaves the loop, or where the function returns.
 
 mod facts;
+mod forced;
 mod frames;
 mod machine;
 
 use std::rc::Rc;
 
 pub use facts::Facts;
+use forced::Forced;
 use frames::{Activation, Frames};
 use rustc_hash::FxHashMap;
 use scaly_interp::bytecode::Instruction;
@@ -74,6 +76,8 @@ pub struct Bounds {
     pub unrolled: u32,
     /// Count back edges.
     pub count: bool,
+    /// Exits without a reason stand before guards, drawn by this seed; 0: none do.
+    pub forced: u64,
 }
 
 /// What is recorded.
@@ -90,6 +94,8 @@ pub struct Task {
     pub passed: Option<ExitId>,
     /// Of a side trace of an entry guard: it becomes a loop of its own, for what that guard does not hold for.
     pub specialization: bool,
+    /// Values that do not change in the loop may be fixed at its entry.
+    pub fix: bool,
 }
 
 impl Task {
@@ -113,6 +119,9 @@ pub struct Recording {
     header: Pc,
     /// The root's back edge has been taken.
     closing: bool,
+    /// Exits without a reason, and whether this instruction may still have one: none of its guards has been recorded.
+    forced: Forced,
+    may_force: bool,
     unrolled: u32,
     /// Of a loop: the slots of the root's frame that it writes.
     written: Option<SlotSet>,
@@ -182,6 +191,8 @@ impl Recording {
             header: pc,
             ins: Instruction::new(scaly_interp::bytecode::Opcode::Nop, 0, 0, 0),
             closing: false,
+            forced: Forced::new(bounds.forced),
+            may_force: false,
             unrolled: 0,
             written,
             invariants: FxHashMap::default(),
@@ -442,7 +453,7 @@ impl record::Recorder for Recorder<'_> {
 
     fn before(&mut self, state: &mut State, at: Position, ins: Instruction) -> Before {
         let on = &mut self.on;
-        (on.pc, on.ins) = (at.pc(), ins);
+        (on.pc, on.ins, on.may_force) = (at.pc(), ins, true);
         if on.closing {
             on.close(at.pc());
             return Before::End;

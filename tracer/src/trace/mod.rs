@@ -260,6 +260,14 @@ impl Trace {
         &self.snapshots[id.index()]
     }
 
+    /// Whether a guard leaves to in front of itself, so that it may leave for no reason: what goes on there checks again.
+    pub fn repeats(&self, guard: &Inst) -> bool {
+        let Some(id) = guard.snapshot else { return false };
+        let snapshot = self.snapshot(id);
+        // The entry's guards stand before everything else, wherever they come from.
+        snapshot.kind == ExitKind::Resume && (snapshot.pc == guard.pc || self.entry == Some(id))
+    }
+
     /// Where the loop begins: the index of the marker.
     pub fn loop_start(&self) -> Option<usize> {
         self.insts.iter().position(|inst| inst.op == Op::Loop)
