@@ -106,7 +106,7 @@ impl LoopState {
                 run.last = here;
                 // The first trips may be the longest ones.
                 let known = if run.samples > FEW { whole } else { None };
-                self.remaining = known.map_or(0, |whole| whole.min(lately.unwrap_or(whole)));
+                self.remaining = known.map_or(0, |whole| lately.unwrap_or(whole).min(2 * whole));
             }
             run => {
                 *run = Some(Run { first: here, last: here, samples: 1 });
