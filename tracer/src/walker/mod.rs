@@ -425,7 +425,12 @@ impl Walk<'_, '_> {
                 && matches!(counted.kind, scaly_interp::program::LoopKind::Counted { .. });
             let kind = if done { ExitKind::Done } else { ExitKind::Leave };
             let Some(at) = a.code.block_at(target) else { return self.open(OpenReason::Malformed, pc) };
-            let slots: Vec<u16> = a.code.live[at].iter().filter(|&slot| written.has(slot)).collect();
+            // Code also leaves what a next iteration would need: parts of the loop are compared by it.
+            let header = a.code.block_at(counted.code.start).filter(|_| self.walker.keeps);
+            let carried = |slot: u16| header.is_some_and(|header| a.code.live[header].has(slot));
+            let known = |slot: u16| self.builder.frame.get(usize::from(slot)).is_some_and(Option::is_some);
+            let used = |slot: u16| a.code.live[at].has(slot) || carried(slot) && known(slot);
+            let slots: Vec<u16> = written.iter().filter(|&slot| used(slot)).collect();
             let values = slots.iter().map(|&slot| self.builder.slot(slot)).collect();
             let exit = self.builder.exit(kind, Pc(target), &slots);
             self.builder.end(Terminator::Exit(exit, values));

@@ -21,9 +21,7 @@ use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
 use scaly_interp::tier::{Goes, Position};
 use scaly_runtime::pool::{InOrder, Plan, Pool, Status};
 use scaly_tracer::explain::{Judge, check_in_words};
-use scaly_tracer::independence::{
-    Condition, Counter, CounterStart, EntryCheck, Poly, Reduction, Refusal, Verdict, holds, number,
-};
+use scaly_tracer::independence::{Condition, Counter, CounterStart, EntryCheck, Poly, Refusal, Verdict, holds, number};
 use scaly_tracer::region::{ExitKind, Op, Region};
 
 use super::analysis::Why;
@@ -168,12 +166,6 @@ impl Parallel {
             return Err(Why::new("it never makes all of its trips", header));
         };
         let (left, end) = (done.slots.clone(), done.pc);
-        // Parts are compared by what they leave in their frames, and code leaves there what is used behind the loop.
-        let dead = |reduction: &Reduction| !reduction.along.is_empty() && !left.contains(&reduction.slot);
-        if found.reductions.iter().any(dead) {
-            let text = "what it looks for is not used behind it, only where that was: parts cannot be compared so far";
-            return Err(Why::new(text, header));
-        }
         let words = |check: &EntryCheck| (check.clone(), check_in_words(program, id, &region, check));
         let checks = found.checks.iter().map(words).collect();
         let root = region.cycles.first().map(|root| root.header);
