@@ -1,11 +1,8 @@
 //! Which routines have a short way that traces take themselves, and are called only when it is not open.
 
 use scaly_interp::routine::Routine;
+use scaly_runtime::memory::MAX_INLINED;
 use scaly_tracer::trace::{Effects, Op, Slot, Trace};
-
-/// The largest block, in bytes, that a trace makes itself: it is zeroed by so many stores of 16. Flat from 48 to 512 in
-/// bench/programs/trees and expressions with llvm=0; with 16 they take 1.2 to 1.4 times as long.
-const MAX_BYTES: i64 = 128;
 
 /// The short way of a routine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,7 +24,7 @@ pub fn inlined(trace: &Trace, i: usize) -> Option<Inlined> {
         Routine::RegionExit => Some(Inlined::Exit),
         Routine::Alloc => {
             let bytes = stored(trace, i, slot + 1)?;
-            (1..=MAX_BYTES).contains(&bytes).then_some(Inlined::Alloc(bytes as u64))
+            (1..=MAX_INLINED).contains(&(bytes as u64)).then_some(Inlined::Alloc(bytes as u64))
         }
         Routine::Free => Some(Inlined::Free),
         _ => None,

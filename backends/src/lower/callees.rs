@@ -2,7 +2,6 @@
 
 use rustc_hash::FxHashMap;
 use scaly_interp::program::{Class, FunctionId};
-use scaly_tracer::effects;
 use scaly_tracer::region::{ExitKind, Op, Region, Terminator, Type, Whole};
 use scaly_tracer::walker::Walker;
 
@@ -54,25 +53,21 @@ pub struct Callees {
     position: FxHashMap<FunctionId, usize>,
     /// Of the region.
     name: String,
-    /// What function values may be.
-    taken: Vec<(FunctionId, Class)>,
-    /// By class of the function values that are called: whether all that they may be are in the module.
-    choices: Vec<(Class, bool)>,
+    /// By class of the function values that are called: what they may be.
+    callable: FxHashMap<Class, Vec<FunctionId>>,
 }
 
 impl Callees {
     /// All that are called directly, up to the limits; what may wait is called by the interpreter only.
     pub fn of(region: &Region, context: Context<'_>, name: &str) -> Result<Callees, Refusal> {
         let mut callees = Callees { name: name.into(), ..Callees::default() };
-        let with_class = |id: FunctionId| (id, context.program.function(id).class());
-        callees.taken = effects::taken(context.program).into_iter().map(with_class).collect();
         if region.whole == Whole::Function {
             callees.add(region.clone(), context, name)?;
         }
         let parameters = context.parameters;
         let mut walker = Walker::new(context.program, parameters).keeping();
         let mut size = region.size();
-        let mut todo: Vec<FunctionId> = callees.called(region);
+        let mut todo: Vec<FunctionId> = callees.called(&walker, region);
         let mut seen = todo.clone();
         todo.reverse();
         while let Some(id) = todo.pop() {
@@ -90,7 +85,7 @@ impl Callees {
                 continue;
             }
             size += region.size();
-            for id in callees.called(&region) {
+            for id in callees.called(&walker, &region) {
                 if !seen.contains(&id) {
                     seen.push(id);
                     todo.push(id);
@@ -98,45 +93,36 @@ impl Callees {
             }
             callees.add(region, context, name)?;
         }
-        let all = |class| callees.candidates(class).all(|id| callees.find(id).is_some());
-        let regions = callees.functions.iter().map(|callee| &callee.region).chain([region]);
-        let classes = regions.flat_map(|region| &region.insts).filter_map(|inst| match inst.op {
-            Op::CallAny(class) => Some(class),
-            _ => None,
-        });
-        let mut choices: Vec<(Class, bool)> = classes.map(|class| (class, all(class))).collect();
-        choices.sort_unstable();
-        choices.dedup();
-        callees.choices = choices;
         Ok(callees)
     }
 
-    /// What a call of a function value of this class may call.
+    /// What a call of a function value of this class may call; of classes that are called.
     pub fn candidates(&self, class: Class) -> impl Iterator<Item = FunctionId> + '_ {
-        self.taken.iter().filter(move |(_, of)| *of == class).map(|&(id, _)| id)
+        self.callable.get(&class).into_iter().flatten().copied()
     }
 
     /// The function of the module that calls whichever it is, if all are in the module.
     pub fn choice(&self, class: Class) -> Option<String> {
-        self.choices.contains(&(class, true)).then(|| self.choice_name(class))
+        let whole = self.candidates(class).all(|id| self.find(id).is_some());
+        whole.then(|| format!("{}.any.{class}", self.name))
     }
 
-    fn choice_name(&self, class: Class) -> String {
-        format!("{}.any.{class}", self.name)
+    /// The names of such functions, by class.
+    pub fn choices(&self) -> impl Iterator<Item = (String, Class)> + '_ {
+        let mut classes: Vec<Class> = self.callable.keys().copied().collect();
+        classes.sort_unstable();
+        classes.into_iter().filter_map(|class| Some((self.choice(class)?, class)))
     }
 
-    /// Names of such functions, and what each may call.
-    pub fn choices(&self) -> impl Iterator<Item = (String, Vec<FunctionId>)> + '_ {
-        let whole = self.choices.iter().filter(|(_, whole)| *whole);
-        whole.map(|&(class, _)| (self.choice_name(class), self.candidates(class).collect()))
-    }
-
-    fn called(&self, region: &Region) -> Vec<FunctionId> {
+    fn called(&mut self, walker: &Walker<'_>, region: &Region) -> Vec<FunctionId> {
         let mut called = Vec::new();
         for inst in &region.insts {
             match inst.op {
                 Op::Call(id) => called.push(id),
-                Op::CallAny(class) => called.extend(self.candidates(class)),
+                Op::CallAny(class) => {
+                    called
+                        .extend(self.callable.entry(class).or_insert_with(|| walker.callable(class).collect()).iter());
+                }
                 _ => {}
             }
         }

@@ -22,7 +22,7 @@
 
 use std::fmt::Write;
 
-use scaly_interp::program::{FunctionId, Pc};
+use scaly_interp::program::{Class, FunctionId, Pc};
 use scaly_tracer::region::{ChainId, Inst, Kept, Param, Type, Value};
 
 use super::callees::{Callee, Callees, Passed};
@@ -339,11 +339,11 @@ fn results_in_frame(callee: &Callee, tag: usize, module: &mut String) {
     }
 }
 
-/// A function that calls the one of these numbers, all its arguments and results in its frame: `i32 (ptr run, ptr frame,
+/// A function that calls the one of this number, all its arguments and results in its frame: `i32 (ptr run, ptr frame,
 /// i64 number)`, which returns the status.
-pub fn write_choice(name: &str, callees: &Callees, ids: &[FunctionId], module: &mut String) {
+pub fn write_choice(name: &str, callees: &Callees, class: Class, module: &mut String) {
     let known: Vec<(FunctionId, &Callee)> =
-        ids.iter().filter_map(|&id| Some((id, &callees.functions[callees.find(id)?]))).collect();
+        callees.candidates(class).filter_map(|id| Some((id, &callees.functions[callees.find(id)?]))).collect();
     let cases: String = known.iter().map(|(id, _)| format!(" i64 {}, label %call{}", id.0, id.0)).collect();
     let _ = writeln!(
         module,

@@ -161,8 +161,8 @@ pub fn lower_divided(
     for (index, callee) in callees.functions.iter().enumerate() {
         Lowering::new(&callee.region, context, &callees, Role::Callee(index))?.write(&callee.name, &mut lowered)?;
     }
-    for (name, ids) in callees.choices() {
-        calls::write_choice(&name, &callees, &ids, &mut lowered.module);
+    for (name, class) in callees.choices() {
+        calls::write_choice(&name, &callees, class, &mut lowered.module);
     }
     let _ = write!(
         lowered.module,

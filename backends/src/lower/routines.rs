@@ -5,14 +5,11 @@ use std::fmt::Write;
 
 use scaly_interp::routine::{Effect, Routine};
 use scaly_interp::tier;
-use scaly_runtime::memory::{BLOCK_HEADER, Region, RegionStack, SizeClass};
+use scaly_runtime::memory::{BLOCK_HEADER, MAX_INLINED, Region, RegionStack, SizeClass};
 use scaly_tracer::region::{ChainId, Inst, Value};
 
 use super::{Leave, Lowering, Needs, ROUTINE, Refusal, line};
 use crate::run::{REGIONS, STATE};
-
-/// The largest block, in bytes, that code makes itself.
-const MAX_BYTES: u64 = 128;
 
 /// A short way that has been written, up to where it meets the other.
 enum Short {
@@ -99,7 +96,7 @@ impl Lowering<'_> {
     fn short_way(&mut self, call: Call<'_>, then: &str, slow: &str) -> Short {
         let arg = |n: usize| call.inst.args.get(n).copied().unwrap_or(Value(0));
         let constant = |n: usize| u64::try_from(self.region.constant(arg(n))?).ok();
-        let small = |bytes: u64| (1..=MAX_BYTES).contains(&bytes).then_some(bytes);
+        let small = |bytes: u64| (1..=MAX_INLINED).contains(&bytes).then_some(bytes);
         match call.routine {
             Routine::RegionEnter => self.enter_region(slow),
             Routine::RegionReset => self.reset_region(arg(0), slow),

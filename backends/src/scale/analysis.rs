@@ -86,7 +86,7 @@ pub fn of(
     let mut judge = parallel.then(|| Judge::new(program, parameters));
     for &of in all {
         let mut parallel = None;
-        let prepared = followed(program, &mut walker, &waits, of).and_then(|region| {
+        let prepared = followed(&mut walker, &waits, of).and_then(|region| {
             if let (Place::Loop(id), Some(judge)) = (of, &mut judge) {
                 parallel = Some(Parallel::of(program, judge, id));
             }
@@ -99,13 +99,13 @@ pub fn of(
     }
 }
 
-fn followed(program: &Program, walker: &mut Walker<'_>, waits: &[bool], of: Place) -> Result<Region, Why> {
+fn followed(walker: &mut Walker<'_>, waits: &[bool], of: Place) -> Result<Region, Why> {
     let walked = match of {
         Place::Loop(id) => walker.walk(id),
         Place::Function(id) => walker.walk_function(id),
     };
     let region = walked.map_err(|open| Why::new(open.text(), open.pc))?;
-    match waiting(program, waits, &region) {
+    match waiting(walker, waits, &region) {
         Some(pc) => Err(Why::new("it waits for something outside of the program", pc)),
         None => Ok(region),
     }
@@ -141,13 +141,13 @@ fn end(region: &Region) -> Option<Pc> {
 }
 
 /// Where it may wait, while the program goes on behind that.
-fn waiting(program: &Program, waits: &[bool], region: &Region) -> Option<Pc> {
+fn waiting(walker: &Walker<'_>, waits: &[bool], region: &Region) -> Option<Pc> {
     let blocks = |routine: Routine| routine.signature().effects.contains(&Effect::Blocks);
     let ending = region.ending();
     let found = region.insts.iter().filter(|inst| !ending[inst.block.index()]).find(|inst| match inst.op {
         Op::Runtime(routine) => blocks(routine),
         Op::Call(id) => waits.get(id.0 as usize).copied().unwrap_or(true),
-        Op::CallAny(class) => effects::callable(program, class).any(|id| waits[id.0 as usize]),
+        Op::CallAny(class) => walker.callable(class).any(|id| waits[id.0 as usize]),
         _ => false,
     });
     found.map(|inst| inst.pc)

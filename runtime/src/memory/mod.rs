@@ -38,6 +38,6 @@ pub use error::MemoryError;
 pub use guard::{FRESH, POISON};
 pub use pages::{MemoryOptions, PagePool, PageSource, RegionMode};
 pub use region::{BLOCK_HEADER, BlockHeader, Region, alloc, alloc_shown, alloc_zeroed, capacity, free, grow, reset};
-pub use size_class::{CLASSES, MAX_SMALL, SizeClass};
+pub use size_class::{CLASSES, MAX_INLINED, MAX_SMALL, SizeClass};
 pub use stack::RegionStack;
 pub use window::Window;

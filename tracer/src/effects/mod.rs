@@ -15,5 +15,5 @@ mod waits;
 pub use flow::{FunctionFlow, copies};
 pub use place::{Place, Places, Source};
 pub use recursion::recursive;
-pub use summary::{External, Summaries, Summary, callable, taken};
+pub use summary::{External, Summaries, Summary, taken};
 pub use waits::waits;

@@ -86,11 +86,6 @@ pub fn taken(program: &Program) -> Vec<FunctionId> {
     taken
 }
 
-/// Those of a class: what a call of a function value may call.
-pub fn callable(program: &Program, class: Class) -> impl Iterator<Item = FunctionId> + '_ {
-    taken(program).into_iter().filter(move |id| program.function(*id).class() == class)
-}
-
 impl Summary {
     /// True if it grew.
     fn unite(&mut self, other: &Summary) -> bool {

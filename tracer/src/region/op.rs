@@ -64,8 +64,8 @@ pub enum Op {
     Runtime(Routine),
     /// A call that is not inlined: arguments are the callee's parameter slots, results its result slots.
     Call(FunctionId),
-    /// A call of a function value that may be any of the class whose id the program takes. Arguments are the function's id, then the
-    /// callee's parameter slots, the environment first.
+    /// A call of a function value that may be any of the class whose id the program takes. Arguments are the function's id,
+    /// then the callee's parameter slots, the environment first.
     CallAny(Class),
 }
 

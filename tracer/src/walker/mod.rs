@@ -80,6 +80,11 @@ impl<'a> Walker<'a> {
         self
     }
 
+    /// What a call of a function value of this class may call.
+    pub fn callable(&self, class: Class) -> impl Iterator<Item = FunctionId> + '_ {
+        self.taken.iter().copied().filter(move |id| self.program.function(*id).class() == class)
+    }
+
     /// Facts about a function's bytecode.
     pub fn code(&mut self, function: FunctionId) -> Rc<Code> {
         let (program, loops) = (self.program, &self.loops_of[function.0 as usize]);
@@ -560,9 +565,11 @@ impl Walk<'_, '_> {
         environment: Value,
     ) -> Result<bool, Open> {
         let class = Class(self.program.code[pc as usize].x);
-        let of_class = |id: &&FunctionId| self.program.function(**id).class() == class;
-        let mut candidates = self.walker.taken.iter().filter(of_class).copied();
-        if let (Some(only), None) = (candidates.next(), candidates.next()) {
+        let only = {
+            let mut callable = self.walker.callable(class);
+            callable.next().filter(|_| callable.next().is_none())
+        };
+        if let Some(only) = only {
             return self.call(a, pc, only, frame, Some(environment));
         }
         let mut args = vec![value, environment];

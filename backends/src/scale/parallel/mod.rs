@@ -250,13 +250,15 @@ impl Parallel {
         // One more than can run: that of the first error is kept.
         let count = pool.workers() + 1;
         self.make_stacks(slots, count).ok_or(Alone::Other("there is no memory for the frames of its parts"))?;
-        let no_region = Alone::Other("in which region it allocates is not known where it is entered");
-        let regions = native.regions().and_then(|slots| Regions::of(state, slots, slot)).ok_or(no_region)?;
-        let no_helpers = Alone::Other("there is no memory for the regions of its parts");
-        let annexed = match native.needs() {
-            Needs::Nothing => None,
-            _ => Some(Mutex::new(helpers.annexed(state, &regions, count).ok_or(no_helpers)?)),
-        };
+        let (mut regions, mut annexed) = (Regions::default(), None);
+        if native.needs() == Needs::Routines {
+            // A handle that is used behind the loop would be the last part's.
+            let handles = native.regions().filter(|slots| !slots.iter().any(|slot| self.left.contains(slot)));
+            let no_region = Alone::Other("in which region it allocates is not known where it is entered");
+            regions = handles.and_then(|slots| Regions::of(state, slots, slot)).ok_or(no_region)?;
+            let no_helpers = Alone::Other("there is no memory for the regions of its parts");
+            annexed = Some(Mutex::new(helpers.annexed(state, &regions, count).ok_or(no_helpers)?));
+        }
         let frame = self.frame(at);
         let reductions = &self.reductions;
         let initial: Vec<u64> = reductions.slots().map(slot).collect();

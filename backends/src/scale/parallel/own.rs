@@ -92,14 +92,4 @@ impl Regions {
     pub fn handles<'a>(&'a self, annexed: &'a Annexed) -> impl Iterator<Item = (u16, u64)> + 'a {
         self.slots.iter().map(|&(slot, at)| (slot, annexed.annexes[at].addr().get() as u64))
     }
-
-    /// Slots and handles of the program, of those slots that hold the helper's.
-    pub fn back<'a>(
-        &'a self,
-        annexed: &'a Annexed,
-        slot: impl Fn(u16) -> u64 + 'a,
-    ) -> impl Iterator<Item = (u16, u64)> + 'a {
-        let own = move |&&(at, base): &&(u16, usize)| slot(at) == annexed.annexes[base].addr().get() as u64;
-        self.slots.iter().filter(own).map(|&(at, base)| (at, self.bases[base].addr().get() as u64))
-    }
 }

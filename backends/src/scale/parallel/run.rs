@@ -128,9 +128,6 @@ impl Run<'_> {
         let own: Vec<u64> = parallel.reductions.slots().map(read).collect();
         parallel.reductions.combine(partial, &own, &self.initial);
         if hi == self.begin.trips {
-            if let Some(annexed) = &annexed {
-                self.regions.back(annexed, read).for_each(|(slot, handle)| write(slot, handle));
-            }
             // SAFETY: the loop's frame is on the stack.
             let frame = unsafe { std::slice::from_raw_parts(start, self.frame.len()) }.to_vec();
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(frame);
