@@ -150,7 +150,7 @@ impl Native {
         let (state, regions) = match (self.needs(), helper) {
             (Needs::Nothing, _) => (ptr::null_mut(), ptr::null_mut()),
             (Needs::Routines, Some(helper)) => (helper.state(), helper.regions()),
-            (Needs::Routines, None) | (Needs::Program, _) => return None,
+            (Needs::Routines, None) | (Needs::Program(_), _) => return None,
         };
         let limit = limit.or(self.interface.no_limit).unwrap_or(0);
         let mut run = Run { slots_limit, native_limit, state, regions, left: frame, limit };

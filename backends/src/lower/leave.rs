@@ -164,7 +164,7 @@ impl Lowering<'_> {
         if inst.kept.is_empty() {
             return Err(Refusal::NothingKept(inst.pc));
         }
-        self.needs(Needs::Program);
+        self.needs(Needs::Program(inst.pc));
         self.leave_at(chain, inst, frame);
         Ok(())
     }
@@ -219,7 +219,7 @@ impl Lowering<'_> {
         self.store_headers(chain);
         self.store_header(self.base(chain), frame, inst.pc);
         let callee = self.frame_address(frame);
-        self.needs(Needs::Program);
+        self.needs(Needs::Program(inst.pc));
         let state = self.of_run(STATE);
         let status = self.temporary();
         line!(self, "{status} = call i32 @{CALL}(ptr {state}, i32 {function}, ptr {callee})");

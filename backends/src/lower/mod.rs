@@ -110,8 +110,15 @@ pub enum Needs {
     Nothing,
     /// A state on which routines compute and allocate.
     Routines,
-    /// The program's own: it calls what is not compiled with it, or touches the world outside.
-    Program,
+    /// The program's own, for this instruction: it calls what is not compiled with it, or touches the world outside.
+    Program(Pc),
+}
+
+impl Needs {
+    /// Both; of two instructions the one that was found first.
+    fn and(self, other: Needs) -> Needs {
+        if matches!(self, Needs::Program(_)) { self } else { self.max(other) }
+    }
 }
 
 /// What a lowering needs to know beside the region.
@@ -344,7 +351,7 @@ impl<'a> Lowering<'a> {
         for block in 0..self.region.blocks.len() {
             self.block(BlockId(block as u32))?;
         }
-        to.interface.needs = to.interface.needs.max(self.needs);
+        to.interface.needs = to.interface.needs.and(self.needs);
         match self.role {
             Role::Root => {
                 let _ = writeln!(to.module, "define i32 @{name}(ptr %run, ptr %frame) #0 {{");
@@ -365,7 +372,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn needs(&mut self, needs: Needs) {
-        self.needs = self.needs.max(needs);
+        self.needs = self.needs.and(needs);
     }
 
     /// A name for a value that is not the region's.

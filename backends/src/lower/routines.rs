@@ -36,7 +36,7 @@ impl Lowering<'_> {
         if signature.effects.contains(&Effect::Blocks) {
             return self.leave_before(chain, inst, frame);
         }
-        self.needs(if signature.external() { Needs::Program } else { Needs::Routines });
+        self.needs(if signature.external() { Needs::Program(inst.pc) } else { Needs::Routines });
         let call = Call { chain, inst, routine, frame };
         let (then, slow) = self.fork();
         match self.short_way(call, &then, &slow) {

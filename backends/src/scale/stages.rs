@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::mpsc::TryRecvError;
 use std::time::Duration;
 
+use scaly_interp::bytecode::Opcode;
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{LoopId, Pc};
 use scaly_tracer::backend::Backend;
@@ -177,11 +178,13 @@ impl<B: Backend + 'static> Scaling<B> {
                 let Prepared { blocks, instructions, calls, .. } = *prepared;
                 self.log.event(|| Event::Region { start: start(of), blocks, instructions, calls });
                 let needs = prepared.lowered.interface.needs;
-                if self.options.choice == Choice::Forced || needs != Needs::Program {
+                let Needs::Program(at) = needs else { return Stage::Walked(prepared) };
+                if self.options.choice == Choice::Forced {
                     return Stage::Walked(prepared);
                 }
-                let text = "it calls what is not compiled with it: traces do that sooner so far";
-                Why::new(text, self.first(of))
+                let outside = self.program.code[at.0 as usize].op == Opcode::Runtime;
+                let what = if outside { "touches the world outside" } else { "calls what is not compiled with it" };
+                Why::new(format!("it {what}: traces do that sooner so far"), at)
             }
         };
         self.refuse(of, Variant::Sequential, &why);

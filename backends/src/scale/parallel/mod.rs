@@ -214,7 +214,7 @@ impl Parallel {
         if self.condition().is_some() && !native.can_end_early() {
             return Err(Alone::Other("its condition is not found in what was compiled"));
         }
-        if native.needs() == Needs::Program {
+        if matches!(native.needs(), Needs::Program(_)) {
             return Err(Alone::Other("a function that it calls is not compiled with it"));
         }
         let slots = (state.slots_limit() as usize).saturating_sub(at.base() as usize) / 8;
