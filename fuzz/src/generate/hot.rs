@@ -25,6 +25,9 @@ impl Generator {
             self.budget = 6 + self.choices.below(24);
             self.hot_loop(body, 0);
             self.owned_loop(body);
+            if self.choices.chance(25) {
+                self.place_of_extreme(body);
+            }
         }
     }
 

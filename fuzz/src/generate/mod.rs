@@ -4,10 +4,11 @@
 //! `repeat`, and recursion on a parameter that shrinks. Whether a program really ends soon, and without a runtime error
 //! where none is wanted, is then found out by the model; what does not is thrown away.
 
+mod divided;
 mod expression;
 mod hot;
 mod loops;
-mod owned;
+
 mod places;
 mod recursion;
 mod routine;

@@ -1,5 +1,5 @@
-//! Tables whose elements own storage, and loops that build each element anew: what several threads do in regions that
-//! they share.
+//! Loops for several threads that other forms do not make: over tables whose elements own storage, built in regions that
+//! the threads share; and searches of which only the place is used.
 //!
 //! Nothing reads an element back into a variable but its length, or a text could double in each iteration.
 
@@ -98,5 +98,44 @@ impl Generator {
             body: inner,
             label: None,
         });
+    }
+
+    /// Looks for the largest or least element, in a block of its own: only where it was is used behind that.
+    pub(super) fn place_of_extreme(&mut self, body: &mut Block) {
+        let numbers = |ty: &Type| matches!(ty, Type::Int(_) | Type::F64 | Type::F32);
+        let arrays: Vec<_> =
+            self.scope.iter().filter(|k| k.length.is_some() && k.ty.element().is_some_and(numbers)).cloned().collect();
+        let places: Vec<Var> =
+            self.scope.iter().filter(|k| k.ty == INT && k.mutable && !k.reserved).map(|k| k.var).collect();
+        if arrays.is_empty() || places.is_empty() {
+            return;
+        }
+        let array = self.choices.pick(&arrays).clone();
+        let place = *self.choices.pick(&places);
+        let Some(element) = array.ty.element().cloned() else { return };
+        let (extreme, i) = (self.fresh(), self.fresh());
+        let read = |at| Expr::Index(Box::new(Expr::Var(array.var)), Box::new(at));
+        let set = |root, value| Statement::Assign {
+            place: Place { root, steps: Vec::new() },
+            value,
+            spelling: Spelling::Equals,
+        };
+        let first = self.int(0);
+        let better = *self.choices.pick(&[Binary::Lt, Binary::Gt, Binary::Le, Binary::Ge]);
+        let condition = Expr::Binary(better, Box::new(read(Expr::Var(i))), Box::new(Expr::Var(extreme)));
+        let found = vec![set(extreme, read(Expr::Var(i))), set(place, Expr::Var(i))];
+        let block = vec![
+            Statement::Let { var: extreme, ty: element, mutable: true, annotated: false, value: Some(read(first)) },
+            Statement::Range {
+                var: i,
+                kind: IntKind::I64,
+                low: None,
+                high: Expr::Library(Library::Length, vec![Expr::Var(array.var)]),
+                closed: false,
+                body: vec![Statement::If(condition, found, Vec::new())],
+                label: None,
+            },
+        ];
+        body.push(Statement::If(Expr::Bool(true), block, Vec::new()));
     }
 }
