@@ -14,10 +14,9 @@ entry_checks`.
 import argparse
 import os
 import pathlib
-import sys
 import tempfile
 
-from measure import HERE, SCALY, Failed, agree, executable, succeed
+from measure import HERE, SCALY, agree, command, executable, succeed
 from traces import header, row
 
 PROGRAMS = {"fib": "38", "nqueens": "12", "raytracer": "640 480", "trees": "18", "mandelbrot": "1000 200"}
@@ -52,7 +51,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(str(failed))
+    command(main)

@@ -12,7 +12,7 @@ import argparse
 import statistics
 import sys
 
-from measure import SCALY, Failed, agree, executable, geometric_mean, succeed
+from measure import SCALY, agree, command, executable, geometric_mean, succeed
 
 NAMES = ["fib", "mandelbrot", "nbody", "spectral_norm", "matmul", "sieve", "nqueens", "raytracer", "wordcount"]
 
@@ -49,7 +49,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(str(failed))
+    command(main)

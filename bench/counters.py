@@ -15,7 +15,7 @@ import re
 import sys
 import tempfile
 
-from measure import ROOT, SCALY, Failed, agree, executable, geometric_mean, succeed
+from measure import ROOT, SCALY, agree, command, executable, geometric_mean, succeed
 from traces import FURTHER, NAMED, WITHOUT_COMPILER
 
 UNCOUNTED = ROOT / "target/uncounted/release/scaly"
@@ -74,7 +74,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(str(failed))
+    command(main)

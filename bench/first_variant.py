@@ -17,10 +17,9 @@ import json
 import pathlib
 import re
 import statistics
-import sys
 import tempfile
 
-from measure import SCALY, Failed, executable, succeed
+from measure import SCALY, Failed, command, executable, succeed
 from traces import header, row
 
 PER_SECOND = 20_000
@@ -81,7 +80,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(str(failed))
+    command(main)

@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from typing import NamedTuple
@@ -72,6 +73,16 @@ def agree(name, ours, theirs, who="luajit"):
     if ours.output != theirs.output:
         outputs = (side.output.decode(errors="replace") for side in (ours, theirs))
         raise Failed("{}: outputs differ\nscaly:\n{}{}:\n{}".format(name, next(outputs), who, next(outputs)))
+
+
+def command(main):
+    """Ends the process as a script's `main` does: with the problems that it returns, or with what `Failed` says."""
+    try:
+        problems = main()
+    except Failed as failed:
+        sys.exit(str(failed))
+    if problems:
+        sys.exit("\n".join(["", *problems]))
 
 
 def geometric_mean(ratios):

@@ -19,7 +19,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
-from measure import SCALY, Failed, agree, executable, geometric_mean, succeed
+from measure import SCALY, Failed, agree, command, executable, geometric_mean, succeed
 from traces import chance, header, row
 
 TRACES = ["--jit", "llvm=0"]
@@ -127,13 +127,8 @@ def main():
     parser.add_argument("--names", default="", help="programs, commas between them; all if none are named")
     parser.add_argument("--ways", default="", help="parts of the names of columns; all if none are named")
     args = parser.parse_args()
-    problems = compare(args)
-    if problems:
-        sys.exit("\n".join(["", *problems]))
+    return compare(args)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(str(failed))
+    command(main)

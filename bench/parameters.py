@@ -18,11 +18,10 @@ import argparse
 import os
 import pathlib
 import re
-import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
-from measure import ROOT, SCALY, Failed, executable, geometric_mean, run
+from measure import ROOT, SCALY, Failed, command, executable, geometric_mean, run
 from traces import EXAMPLES, FURTHER, IMAGE, NAMED
 
 # Other values than the default.
@@ -150,7 +149,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(str(failed))
+    command(main)

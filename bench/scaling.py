@@ -14,10 +14,9 @@ agree.
 import argparse
 import os
 import pathlib
-import sys
 import tempfile
 
-from measure import SCALY, Failed, agree, executable, geometric_mean, succeed
+from measure import SCALY, Failed, agree, command, executable, geometric_mean, succeed
 from traces import Program, header, row
 
 FLAGS = ["-O3", "-march=native", "-ffp-contract=off"]
@@ -117,13 +116,8 @@ def main():
     parser.add_argument("--names", default="", help="programs, commas between them; all if none are named")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        problems = compare(args, pathlib.Path(scratch))
-    if problems:
-        sys.exit("\n".join(["", *problems]))
+        return compare(args, pathlib.Path(scratch))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(str(failed))
+    command(main)

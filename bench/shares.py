@@ -14,10 +14,9 @@ import collections
 import json
 import pathlib
 import re
-import sys
 import tempfile
 
-from measure import ROOT, SCALY, Failed, executable, run
+from measure import ROOT, SCALY, Failed, command, executable, run
 from traces import FURTHER, NAMED, Case, cases, header, row
 
 
@@ -72,7 +71,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(str(failed))
+    command(main)

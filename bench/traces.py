@@ -24,7 +24,7 @@ import sys
 import tempfile
 from typing import NamedTuple
 
-from measure import HERE, ROOT, SCALY, Failed, agree, executable, geometric_mean, run, succeed
+from measure import HERE, ROOT, SCALY, Failed, agree, command, executable, geometric_mean, run, succeed
 
 WITHOUT_COMPILER = ["--jit", "off"]
 
@@ -276,13 +276,8 @@ def main():
     parser.add_argument("names", nargs="*", metavar="name", help="programs; all if none are named")
     args = parser.parse_args()
     args.rounds = args.rounds or (7 if args.user else 5)
-    problems = user(args) if args.user else compare(args)
-    if problems:
-        sys.exit("\n".join(["", *problems]))
+    return user(args) if args.user else compare(args)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except Failed as failed:
-        sys.exit(str(failed))
+    command(main)
