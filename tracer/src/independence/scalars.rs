@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use scaly_interp::machine::{FloatCompare, FloatOp, IntCompare, IntOp, IntUnary};
 use scaly_interp::program::{LoopKind, Pc};
-use scaly_interp::routine::Effect;
+use scaly_interp::routine::{Effect, Routine};
 
 use super::Counter;
 use super::forms::{Assumption, Forms, Incoming, Kind};
@@ -355,9 +355,13 @@ impl Analysis<'_, '_> {
                 web.reader.get_or_insert(self.names.inst(inst));
             }
             Op::Runtime(routine) => {
-                let effects = routine.signature().effects;
-                let grows = effects.iter().any(|e| matches!(e, Effect::Appends { .. }));
-                web.grows |= grows || routine == scaly_interp::routine::Routine::ArrayGrow;
+                // The array itself, not what is appended.
+                let is = |slot: u16| inst.args.get(usize::from(slot)) == Some(&value);
+                web.grows |= routine.signature().effects.iter().any(|effect| match *effect {
+                    Effect::Appends { pointer, count } => is(pointer) || is(count),
+                    Effect::Reads(e) => routine == Routine::ArrayGrow && (is(e.pointer) || is(e.count)),
+                    _ => false,
+                });
                 web.reader.get_or_insert(self.names.inst(inst));
             }
             _ => {
