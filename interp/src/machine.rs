@@ -253,6 +253,10 @@ pub trait Machine {
     /// base + index * stride + offset.
     fn element(&mut self, base: Self::Word, index: Self::Word, stride: u32, offset: u32) -> Self::Word;
     fn load_int(&mut self, kind: IntMemory, address: Self::Word, offset: u32) -> Self::Word;
+    /// A word that may be a pointer; what `load_int` loads is none.
+    fn load_pointer(&mut self, address: Self::Word, offset: u32) -> Self::Word {
+        self.load_int(IntMemory::I64, address, offset)
+    }
     fn load_float(&mut self, address: Self::Word, offset: u32) -> Self::Float;
     fn load_single(&mut self, address: Self::Word, offset: u32) -> Self::Single;
     fn store_int(&mut self, kind: IntMemory, address: Self::Word, offset: u32, value: Self::Word);

@@ -655,7 +655,12 @@ semantics! {
         // The address is read before slot a, which may be the same.
         let address = m.word(ins.b);
         for i in 0..ins.x as u16 {
-            let value = m.load_int(IntMemory::I64, address, ins.y + u32::from(i) * 8);
+            let offset = ins.y + u32::from(i) * 8;
+            let value = if ins.may_point(i) {
+                m.load_pointer(address, offset)
+            } else {
+                m.load_int(IntMemory::I64, address, offset)
+            };
             m.set_word(ins.a + i, value);
         }
         Next::Seq

@@ -343,11 +343,11 @@ fn memory(c: &mut Cases, a: i64, b: i64) {
     c.case("LoadI64 s12, s24, +16\nStoreI64 s24, s11, +16", a);
     // Two words, not three.
     c.case("Const s32, 99\nMoveN s30..32, s10..12\nStoreWords s24, s30..32, +0\nLoadI64 s12, s24, +16", b);
-    c.line("MoveN s30..32, s10..12\nStoreWords s24, s30..32, +8\nLoadWords s33..35, s24, +8");
+    c.line("MoveN s30..32, s10..12\nStoreWords s24, s30..32, +8\nLoadWords s33..35, s24, &1, +8");
     c.case("Move s12, s33", a);
     c.case("Move s12, s34", b);
     // The address may be overwritten by what is loaded.
-    c.case("Move s35, s24\nLoadWords s35..37, s35, +8\nMove s12, s36", b);
+    c.case("Move s35, s24\nLoadWords s35..37, s35, &1, +8\nMove s12, s36", b);
     c.line("Const s32, 32\nConst s33, 33\nConst s34, 34\nConst s35, 35\nZero s33..35");
     c.case("Or s12, s33, s34", 0);
     c.case("Move s12, s32", 32);

@@ -8,7 +8,7 @@ use scaly_interp::program::{Param, ParamKind};
 use super::analysis;
 use super::code::{Code, Label};
 use super::frame::Slot;
-use super::layout::Layout;
+use super::layout::{Layout, Pointers};
 use super::regions::{Region, ScopeId, Scopes, Want};
 use super::signature::Signature;
 use super::{Heading, Lowering};
@@ -432,16 +432,18 @@ impl<'h> Body<'_, 'h> {
     /// Loads what a lambda captured.
     fn captures(&mut self, routine: &'h hir::Routine) {
         let first = self.code.frame.take(0);
-        let mut count = 0;
+        let (mut count, mut pointers) = (0, Pointers::NONE);
         for capture in &routine.captures {
             let ty = routine.locals[capture.inner.0 as usize].ty;
             let slot = self.take(ty);
-            count += self.slots(ty);
+            let layout = self.layout(ty);
+            pointers = pointers.with(layout.pointers, count);
+            count += layout.slots;
             self.bind(routine, capture.inner, slot, Region::Foreign, false);
             self.locals[capture.inner.0 as usize].mutable = false;
         }
         if count > 0 {
-            self.load_words(first, Slot(0), super::lambdas::HEADER, count);
+            self.load_words(first, Slot(0), super::lambdas::HEADER, count, pointers);
         }
     }
 
@@ -465,11 +467,16 @@ impl<'h> Body<'_, 'h> {
         self.returned.this = Some(this);
     }
 
-    pub fn load_words(&mut self, to: Slot, address: Slot, offset: u32, count: u32) {
+    pub fn load_words(&mut self, to: Slot, address: Slot, offset: u32, count: u32, pointers: Pointers) {
         match count {
             0 => {}
-            1 => self.code.emit(Instruction::with(Opcode::LoadI64, to.0, address.0, 0, offset, 0)),
-            _ => self.code.emit(Instruction::with(Opcode::LoadWords, to.0, address.0, 0, count, offset)),
+            1 if pointers == Pointers::NONE => {
+                self.code.emit(Instruction::with(Opcode::LoadI64, to.0, address.0, 0, offset, 0));
+            }
+            _ => {
+                let pointers = pointers.operand();
+                self.code.emit(Instruction::with(Opcode::LoadWords, to.0, address.0, pointers, count, offset));
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use super::code::Code;
 use super::copying::generated;
 use super::frame::Slot;
 use super::intrinsics::{Simple, simple};
+use super::layout::Pointers;
 use super::regions::{Region, Want};
 use super::signature::Signature;
 use super::{Heading, Key, Lowering, analysis};
@@ -181,7 +182,7 @@ fn thunk_heading(routine: &Routine, outer: &Signature, result_slots: u32) -> Hea
 /// slots.
 fn call_environment(body: &mut Body<'_, '_>, value: Slot, offset: u32, results: u16, region: Region) -> Slot {
     let pair = body.code.frame.take(2);
-    body.load_words(pair, value.plus(1), offset, 1);
+    body.load_words(pair, value.plus(1), offset, 1, Pointers::NONE);
     body.code.copy(pair.plus(1), value.plus(1), 1);
     let handle = body.handle(region);
     let base = body.call_frame(2);
@@ -211,12 +212,14 @@ pub(super) fn copy_environment(m: &mut Lowering<'_>, id: RoutineId) -> (Heading,
     let routine = m.hir.routine(id);
     generated(m, "copy of a lambda".into(), 2, 1, |body| {
         let (old, region) = (Slot(0), Region::Param(Slot(1)));
-        let mut slots = 2u32;
+        let (mut slots, mut pointers) = (2u32, Pointers::NONE);
         for capture in &routine.captures {
-            slots += body.slots(captured(routine, capture));
+            let layout = body.layout(captured(routine, capture));
+            pointers = pointers.with(layout.pointers, slots);
+            slots += layout.slots;
         }
         let words = body.code.frame.take(slots);
-        body.load_words(words, old, 0, slots);
+        body.load_words(words, old, 0, slots, pointers);
         let mut at = words.plus(2);
         for capture in &routine.captures {
             let ty = captured(routine, capture);
@@ -241,7 +244,7 @@ pub(super) fn free_environment(m: &mut Lowering<'_>, id: RoutineId) -> (Heading,
             if layout.owns {
                 let mark = body.code.frame.mark();
                 let slot = body.code.frame.take(layout.slots);
-                body.load_words(slot, old, offset, layout.slots);
+                body.load_words(slot, old, offset, layout.slots, layout.pointers);
                 body.free_slots(ty, slot, region);
                 body.code.frame.reset(mark);
             }

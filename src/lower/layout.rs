@@ -21,8 +21,32 @@ pub enum Access {
     I64,
     F32,
     F64,
-    /// More than one 8-byte word.
-    Words(u32),
+    /// 8-byte words: more than one, or a pointer.
+    Words(u32, Pointers),
+}
+
+/// Which of some slots may be pointers: bit i of slot i, the last bit of all from there on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Pointers(u64);
+
+impl Pointers {
+    pub const NONE: Pointers = Pointers(0);
+    /// The first slot.
+    pub const FIRST: Pointers = Pointers(1);
+    const LAST: u32 = u64::BITS - 1;
+
+    /// With those of a part whose first slot is this one.
+    pub fn with(self, part: Pointers, slot: u32) -> Pointers {
+        let shifted = u128::from(part.0) << slot.min(Self::LAST);
+        let beyond = u64::from(shifted >> Self::LAST != 0) << Self::LAST;
+        Pointers(self.0 | shifted as u64 | beyond)
+    }
+
+    /// As an instruction has them.
+    pub fn operand(self) -> u16 {
+        let beyond = u16::from(self.0 >> 15 != 0) << 15;
+        self.0 as u16 | beyond
+    }
 }
 
 /// A part of a value: `slot` slots from its first one, `offset` bytes from its address.
@@ -50,6 +74,7 @@ pub struct Layout {
     pub align: u32,
     /// Values own storage in a region.
     pub owns: bool,
+    pub pointers: Pointers,
     pub runs: Box<[Run]>,
     /// Of a struct.
     pub fields: Box<[FieldPlace]>,
@@ -61,7 +86,7 @@ impl Layout {
     /// The only run, if the whole value is one scalar.
     pub fn scalar(&self) -> Option<Access> {
         match *self.runs {
-            [Run { slot: 0, offset: 0, access }] if !matches!(access, Access::Words(_)) && self.slots == 1 => {
+            [Run { slot: 0, offset: 0, access }] if !matches!(access, Access::Words(..)) && self.slots == 1 => {
                 Some(access)
             }
             _ => None,
@@ -77,13 +102,14 @@ impl Layout {
         Layout { slots: 1, size, align: size, runs: [Run { slot: 0, offset: 0, access }].into(), ..Layout::default() }
     }
 
-    fn words(count: u32, owns: bool) -> Layout {
-        let access = if count == 1 { Access::I64 } else { Access::Words(count) };
+    fn words(count: u32, owns: bool, pointers: Pointers) -> Layout {
+        let access = if count == 1 { Access::I64 } else { Access::Words(count, pointers) };
         Layout {
             slots: count,
             size: count.saturating_mul(8),
             align: 8,
             owns,
+            pointers,
             runs: [Run { slot: 0, offset: 0, access }].into(),
             ..Layout::default()
         }
@@ -127,12 +153,14 @@ impl<'h> Layouts<'h> {
             },
             Type::F32 => Layout::scalar_of(Access::F32, 4),
             Type::F64 => Layout::scalar_of(Access::F64, 8),
-            Type::String | Type::Array(_) | Type::Vector(_) | Type::Function { .. } => Layout::words(2, true),
-            Type::Slice(_) => Layout::words(2, false),
+            Type::String | Type::Array(_) | Type::Vector(_) => Layout::words(2, true, Pointers::FIRST),
+            Type::Slice(_) => Layout::words(2, false, Pointers::FIRST),
+            Type::Function { .. } => Layout::words(2, true, Pointers::NONE.with(Pointers::FIRST, 1)),
             Type::Struct(id) => self.structure(&types.structure(*id).fields),
             Type::Union(id) => {
                 let mut payload = 0u32;
                 let mut owns = false;
+                let mut pointers = Pointers::NONE;
                 let mut variants = Vec::new();
                 for variant in &types.union(*id).variants {
                     let mut slot = 1u32;
@@ -143,10 +171,12 @@ impl<'h> Layouts<'h> {
                         places.push(place);
                         let slots = if field.boxed {
                             owns = true;
+                            pointers = pointers.with(Pointers::FIRST, slot);
                             1
                         } else {
                             let layout = self.get(field.ty);
                             owns |= layout.owns;
+                            pointers = pointers.with(layout.pointers, slot);
                             layout.slots
                         };
                         slot = slot.saturating_add(slots);
@@ -154,7 +184,7 @@ impl<'h> Layouts<'h> {
                     payload = payload.max(slot - 1);
                     variants.push(places.into_boxed_slice());
                 }
-                let mut layout = Layout::words(payload.saturating_add(1), owns);
+                let mut layout = Layout::words(payload.saturating_add(1), owns, pointers);
                 layout.variants = variants.into();
                 layout
             }
@@ -163,6 +193,7 @@ impl<'h> Layouts<'h> {
 
     fn structure(&mut self, fields: &[Field]) -> Layout {
         let (mut slot, mut end, mut align, mut owns) = (0u32, 0u32, 1u32, false);
+        let mut pointers = Pointers::NONE;
         let mut places = Vec::with_capacity(fields.len());
         let mut runs: Vec<Run> = Vec::new();
         for field in fields {
@@ -177,28 +208,30 @@ impl<'h> Layouts<'h> {
                     None => runs.push(run),
                 }
             }
+            pointers = pointers.with(layout.pointers, slot);
             slot = slot.saturating_add(layout.slots);
             end = offset.saturating_add(layout.size);
             align = align.max(layout.align);
             owns |= layout.owns;
         }
         let size = end.checked_next_multiple_of(align).unwrap_or(u32::MAX);
-        Layout { slots: slot, size, align, owns, runs: runs.into(), fields: places.into(), variants: Box::default() }
+        let (runs, fields) = (runs.into(), places.into());
+        Layout { slots: slot, size, align, owns, pointers, runs, fields, variants: Box::default() }
     }
 }
 
 /// Two runs of whole words that follow one another, as one.
 fn joined(a: Run, b: Run) -> Option<Run> {
     let words = |run: Run| match run.access {
-        Access::I64 | Access::F64 => Some(1),
-        Access::Words(n) => Some(n),
+        Access::I64 | Access::F64 => Some((1, Pointers::NONE)),
+        Access::Words(n, pointers) => Some((n, pointers)),
         _ => None,
     };
-    let (m, n) = (words(a)?, words(b)?);
+    let ((m, first), (n, second)) = (words(a)?, words(b)?);
     let all = m.checked_add(n)?;
     let adjacent = a.slot.checked_add(m) == Some(b.slot)
         && m.checked_mul(8).and_then(|bytes| a.offset.checked_add(bytes)) == Some(b.offset);
-    adjacent.then_some(Run { access: Access::Words(all), ..a })
+    adjacent.then_some(Run { access: Access::Words(all, first.with(second, m)), ..a })
 }
 
 #[cfg(test)]
@@ -219,11 +252,24 @@ mod tests {
         let v = structure(&mut types, &[Types::F64, Types::F64, Types::I64]);
         let mixed = structure(&mut types, &[Types::U8, v, Types::F32, Types::STRING]);
         let mut layouts = Layouts::new(&types);
-        assert_eq!(*layouts.get(v).runs, [Run { slot: 0, offset: 0, access: Access::Words(3) }]);
+        assert_eq!(*layouts.get(v).runs, [Run { slot: 0, offset: 0, access: Access::Words(3, Pointers::NONE) }]);
         let mixed = layouts.get(mixed);
         assert_eq!((mixed.slots, mixed.size, mixed.align, mixed.owns), (7, 56, 8, true));
         let places: Vec<_> = mixed.runs.iter().map(|r| (r.slot, r.offset, r.access)).collect();
-        let expected = [(0, 0, Access::U8), (1, 8, Access::Words(3)), (4, 32, Access::F32), (5, 40, Access::Words(2))];
-        assert_eq!(places, expected);
+        let words = |n, pointers| Access::Words(n, pointers);
+        let (numbers, text) = (words(3, Pointers::NONE), words(2, Pointers::FIRST));
+        assert_eq!(places, [(0, 0, Access::U8), (1, 8, numbers), (4, 32, Access::F32), (5, 40, text)]);
+        assert_eq!(mixed.pointers.operand(), 1 << 5);
+    }
+
+    #[test]
+    fn slots_that_may_be_pointers_are_known_up_to_the_last_bits() {
+        let third = Pointers::FIRST.with(Pointers::FIRST, 3);
+        assert_eq!(third.operand(), 0b1001);
+        assert_eq!(third.with(third, 10).operand(), 0b10_0100_0000_1001);
+        assert_eq!(Pointers::NONE.with(third, 13).operand(), 1 << 13 | 1 << 15);
+        let far = Pointers::NONE.with(third, 62);
+        assert_eq!((far, far.operand()), (Pointers(3 << 62), 1 << 15));
+        assert_eq!(Pointers::NONE.with(far, 1_000_000), Pointers(1 << 63));
     }
 }

@@ -5,7 +5,7 @@ use scaly_interp::machine::Fault;
 
 use super::body::Body;
 use super::frame::Slot;
-use super::layout::{Access, FieldPlace, Layout};
+use super::layout::{Access, FieldPlace, Layout, Pointers};
 use super::regions::Want;
 use crate::check::hir::{Expr, ExprKind, Type, TypeId};
 
@@ -110,7 +110,7 @@ impl<'h> Body<'_, 'h> {
             Place::Slots(slot) => slot,
             _ => {
                 let address = self.code.frame.take(1);
-                self.load_scalar(place, Access::I64, address);
+                self.load_scalar(place, Access::Words(1, Pointers::FIRST), address);
                 address
             }
         };
@@ -165,7 +165,7 @@ impl<'h> Body<'_, 'h> {
                     Access::I64 => Opcode::LoadI64,
                     Access::F32 => Opcode::LoadF32,
                     Access::F64 => Opcode::LoadF64,
-                    Access::Words(n) => return self.load_words(to, address, offset, n),
+                    Access::Words(n, pointers) => return self.load_words(to, address, offset, n, pointers),
                 };
                 self.code.emit(Instruction::with(op, to.0, address.0, 0, offset, 0));
             }
@@ -180,9 +180,9 @@ impl<'h> Body<'_, 'h> {
                     Access::I64 => Opcode::LoadElemI64,
                     Access::F32 => Opcode::LoadElemF32,
                     Access::F64 => Opcode::LoadElemF64,
-                    Access::Words(n) => {
+                    Access::Words(n, pointers) => {
                         let Place::Memory { address, offset } = self.addressed(place) else { return };
-                        return self.load_words(to, address, offset, n);
+                        return self.load_words(to, address, offset, n, pointers);
                     }
                 };
                 self.code.emit(Instruction::with(op, to.0, array.0, index.0, stride, offset));
@@ -201,7 +201,7 @@ impl<'h> Body<'_, 'h> {
                     Access::I64 => Opcode::StoreI64,
                     Access::F32 => Opcode::StoreF32,
                     Access::F64 => Opcode::StoreF64,
-                    Access::Words(n) => return self.store_words(address, offset, from, n),
+                    Access::Words(n, _) => return self.store_words(address, offset, from, n),
                 };
                 self.code.emit(Instruction::with(op, address.0, 0, from.0, offset, 0));
             }
@@ -213,7 +213,7 @@ impl<'h> Body<'_, 'h> {
                     Access::I64 => Opcode::StoreElemI64,
                     Access::F32 => Opcode::StoreElemF32,
                     Access::F64 => Opcode::StoreElemF64,
-                    Access::Words(n) => {
+                    Access::Words(n, _) => {
                         let Place::Memory { address, offset } = self.addressed(place) else { return };
                         return self.store_words(address, offset, from, n);
                     }

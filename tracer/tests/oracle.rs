@@ -180,7 +180,7 @@ impl Generator {
                 // A row's element.
                 self.index(counters, "s34");
                 self.line("ElemAddr s35, s8..10, s34, *16, +0");
-                self.line("LoadWords s36..38, s35, +0");
+                self.line("LoadWords s36..38, s35, &1, +0");
                 self.value(counters, "s31");
                 self.index(counters, "s38");
                 let store = format!("StoreElemI64 s36..38, s38, {}, *8, +0", self.random.pick(&["s31", "s34"]));
@@ -192,7 +192,7 @@ impl Generator {
                 // A new row takes the place of an old one.
                 self.index(counters, "s34");
                 self.line("ElemAddr s35, s8..10, s34, *16, +0");
-                self.line("LoadI64 s39, s35, +0");
+                self.line("LoadWords s39, s35, &1, +0");
                 self.line("Move s50, s0\n  Const s51, 16\n  Const s52, 8\n  Runtime s50, ArrayNew");
                 self.line("StoreWords s35, s50..52, +0");
                 self.line("Move s50, s0\n  Move s51, s39\n  Runtime s50, Free");
@@ -203,7 +203,7 @@ impl Generator {
                 if array == "s36..38" {
                     self.index(counters, "s34");
                     self.line("ElemAddr s35, s8..10, s34, *16, +0");
-                    self.line("LoadWords s36..38, s35, +0");
+                    self.line("LoadWords s36..38, s35, &1, +0");
                 }
                 self.line(format!("MoveN s52..54, {array}"));
                 self.index(counters, "s54");

@@ -39,6 +39,7 @@ mod regions;
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
 use rustc_hash::FxHashMap;
+use scaly_interp::machine::IntMemory;
 use scaly_interp::program::Program;
 use scaly_tracer::region;
 use scaly_tracer::trace::{ExitId, Inst, Op, SnapshotId, Trace};
@@ -225,6 +226,7 @@ impl Emitter<'_> {
             Common::Reread(ty) => self.reread(i, ty, a),
             Common::Element { stride, offset } => self.element(i, a, b, stride, offset),
             Common::LoadInt(kind, offset) => self.load_int(i, kind, a, offset),
+            Common::LoadPointer(offset) => self.load_int(i, IntMemory::I64, a, offset),
             Common::LoadFloat(offset) => self.load_float_at(i, false, a, offset),
             Common::LoadSingle(offset) => self.load_float_at(i, true, a, offset),
             Common::StoreInt(kind, offset) => self.store_int(kind, a, offset, b),

@@ -214,6 +214,7 @@ fn pointers(region: &Region) -> Vec<bool> {
     for inst in region.insts.iter().rev() {
         let used = match inst.op {
             Op::LoadInt(..)
+            | Op::LoadPointer(_)
             | Op::LoadFloat(_)
             | Op::LoadSingle(_)
             | Op::StoreInt(..)

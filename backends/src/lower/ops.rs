@@ -121,6 +121,10 @@ impl Lowering<'_> {
                     line!(self, "{r} = {} i{bits} {loaded} to i64", extension(signed));
                 }
             }
+            Op::LoadPointer(offset) => {
+                let place = self.place(arg(0), offset);
+                line!(self, "{r} = load i64, ptr {place}, align 1");
+            }
             Op::LoadFloat(offset) => {
                 let place = self.place(arg(0), offset);
                 line!(self, "{r} = load double, ptr {place}, align 1");

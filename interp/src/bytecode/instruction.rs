@@ -48,6 +48,12 @@ impl Instruction {
         (self.x as u64 | (self.y as u64) << 32) as i64
     }
 
+    /// Of `LoadWords`: whether a word may be a pointer.
+    #[inline(always)]
+    pub const fn may_point(self, word: u16) -> bool {
+        self.c >> (if word < 15 { word } else { 15 }) & 1 != 0
+    }
+
     /// `y` as the signed 32-bit immediate of the compare-with-constant branches.
     #[inline(always)]
     pub const fn short(self) -> i64 {

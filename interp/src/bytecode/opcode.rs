@@ -38,6 +38,8 @@ pub enum Role {
     Routine,
     /// A string constant of the program.
     Text,
+    /// Which of `x` words may be pointers: bit i of word i, bit 15 of all from there on.
+    Pointers,
     /// How many slots.
     Slots,
     /// Bytes from one array element to the next.
@@ -325,8 +327,9 @@ opcodes! {
     LoadI64 Def Use No Offset No;
     LoadF32 Def Use No Offset No;
     LoadF64 Def Use No Offset No;
-    /// x slots from a = the words at address b + y: unions, strings, boxes.
-    LoadWords DefN Use No Slots Offset;
+    /// x slots from a = the words at address b + y, of which c may be pointers: unions, strings, boxes. All other loads are
+    /// of numbers.
+    LoadWords DefN Use Pointers Slots Offset;
     /// value c to address a + x
     StoreI8 Use No Use Offset No;
     StoreI16 Use No Use Offset No;

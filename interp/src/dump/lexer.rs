@@ -8,7 +8,7 @@ pub(super) enum Token {
     Number(String),
     /// Contents of `"…"`, escapes resolved.
     Quoted(String),
-    /// `, : ( ) { } * + @ -> ..`
+    /// `, : ( ) { } * + & @ -> ..`
     Mark(&'static str),
 }
 
@@ -22,7 +22,7 @@ impl std::fmt::Display for Token {
     }
 }
 
-const MARKS: &[&str] = &["->", "..", ",", ":", "(", ")", "{", "}", "*", "+", "@"];
+const MARKS: &[&str] = &["->", "..", ",", ":", "(", ")", "{", "}", "*", "+", "&", "@"];
 
 pub(super) fn is_word(text: &str) -> bool {
     let mut chars = text.chars();

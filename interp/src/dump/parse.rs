@@ -243,7 +243,7 @@ impl Reader {
         for (role, field) in [(roles.a, &mut ins.a), (roles.b, &mut ins.b), (roles.c, &mut ins.c)] {
             if role != Role::No {
                 operands.next(line)?;
-                *field = operands.slots(line, role)?;
+                *field = if role == Role::Pointers { line.pointers()? } else { operands.slots(line, role)? };
             }
         }
         for (role, is_x) in [(roles.x, true), (roles.y, false)] {
@@ -491,6 +491,11 @@ impl Line<'_> {
         let Some(value) = value else { return self.expected("a constant") };
         self.skip(1);
         Ok(value)
+    }
+
+    fn pointers(&mut self) -> Reading<u16> {
+        self.mark("&")?;
+        self.number("which words may be pointers")
     }
 
     /// An operand in `x` or `y` alone.

@@ -125,6 +125,7 @@ impl<'a> Printer<'a> {
                 Role::Use | Role::Def | Role::Frame => format!("s{value}"),
                 Role::Use2 | Role::Def2 | Role::Count2 => Slots(value..value.saturating_add(2)).to_string(),
                 Role::UseN | Role::DefN => Slots(value..value.saturating_add(ins.x as u16)).to_string(),
+                Role::Pointers => format!("&{value}"),
                 _ => continue,
             };
             write!(out, "{separator}{text}")?;

@@ -8,6 +8,7 @@ use crate::check::hir::{Expr, TypeId};
 use crate::lower::analysis;
 use crate::lower::body::Body;
 use crate::lower::frame::Slot;
+use crate::lower::layout::Pointers;
 use crate::lower::places::Place;
 use crate::lower::regions::{Region, Want};
 
@@ -69,7 +70,7 @@ impl<'h> Body<'_, 'h> {
             place => {
                 let Place::Memory { address, offset } = self.addressed(place) else { return Slot(0) };
                 let length = self.code.frame.take(1);
-                self.load_words(length, address, offset + 8, 1);
+                self.load_words(length, address, offset + 8, 1, Pointers::NONE);
                 length
             }
         }

@@ -195,13 +195,12 @@ impl Step<'_> {
                 self.set(a, sum);
             }
             Op::AddImm | Op::ElemAddr | Op::ElemAddrRaw => self.set(a, self.get(b)),
-            Op::LoadI64 | Op::LoadElemI64 | Op::LoadWords => {
+            Op::LoadWords => {
                 let from = self.get(b);
                 self.reads(&from);
                 let loaded = self.flow.loaded(&from);
-                let count = if ins.op == Op::LoadWords { ins.x as u16 } else { 1 };
-                for i in 0..count {
-                    self.set(a + i, loaded.clone());
+                for i in 0..ins.x as u16 {
+                    self.set(a + i, if ins.may_point(i) { loaded.clone() } else { Places::default() });
                 }
             }
             Op::StoreI64 | Op::StoreWords => {
@@ -226,6 +225,7 @@ impl Step<'_> {
             | Op::LoadElemU16
             | Op::LoadElemI32
             | Op::LoadElemU32
+            | Op::LoadElemI64
             | Op::LoadElemF32
             | Op::LoadElemF64
             | Op::LoadI8
@@ -234,6 +234,7 @@ impl Step<'_> {
             | Op::LoadU16
             | Op::LoadI32
             | Op::LoadU32
+            | Op::LoadI64
             | Op::LoadF32
             | Op::LoadF64 => {
                 self.reads(&self.get(b));

@@ -29,7 +29,8 @@ fn parameters_and_what_they_own() {
     let text = "
 main f
 function f(params 4, results 1, frame 12)
-  LoadElemI64 s4, s0..2, s2, *16, +0
+  ElemAddr s4, s0..2, s2, *16, +0
+  LoadWords s4, s4, &1, +0
   LoadF64 s5, s4, +0
   StoreF64 s3, s5, +8
   Return1 s4
@@ -63,7 +64,7 @@ function f(params 2, results 1, frame 12)
   Move s7, s5
   Return1 s5
 function g(params 1, results 1, frame 12)
-  LoadI64 s1, s0, +0
+  LoadWords s1, s0, &1, +0
   StoreI32 s1, s0, +0
   JEqImm s1, 0 -> @stop
   Move s5, s1
@@ -91,7 +92,7 @@ function f(params 3, results 1, frame 12)
   CallIndirect s5, s0..2, class65538
   Return1 s5
 function g(params 2, results 1, frame 12)
-  LoadI64 s2, s1, +0
+  LoadWords s2, s1, &1, +0
   Return1 s2
 function h(params 2, results 1, frame 12)
   StoreI32 s1, s0, +0

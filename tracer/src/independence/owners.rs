@@ -359,7 +359,7 @@ impl Owners {
                     }
                 }
             }
-            Op::LoadInt(IntMemory::I64, plus) => {
+            Op::LoadPointer(plus) => {
                 for address in set(self, inst.args[0]) {
                     for loaded in self.loaded(&address, plus) {
                         // A way that turns in a circle is followed a few times, then cut.
@@ -494,7 +494,7 @@ impl Owners {
                     let inst = region.inst(inst);
                     match inst.op {
                         Op::Const(_) => {}
-                        Op::Element { .. } | Op::LoadInt(IntMemory::I64, _) => todo.push(inst.args[0]),
+                        Op::Element { .. } | Op::LoadPointer(_) => todo.push(inst.args[0]),
                         Op::Text(_) => {}
                         _ => return false,
                     }

@@ -141,8 +141,10 @@ fn overlapping_slices_are_checked() {
 /// Slices whose elements own memory: no test at the start can tell.
 #[test]
 fn slices_of_arrays_may_overlap() {
-    let body = "LoadElemI64 s12, s0..2, s10, *16, +0
-  LoadElemI64 s13, s2..4, s10, *16, +0
+    let body = "ElemAddr s12, s0..2, s10, *16, +0
+  LoadWords s12, s12, &1, +0
+  ElemAddr s13, s2..4, s10, *16, +0
+  LoadWords s13, s13, &1, +0
   LoadF64 s13, s13, +0
   StoreF64 s12, s13, +0";
     let unsure = "serial: `a` and `b` may be the same memory";
@@ -333,7 +335,7 @@ fn storage_owned_by_elements() {
   Move s15, s10
   Runtime s14, IntToString
   ElemAddr s16, s0..2, s10, *16, +0
-  LoadI64 s18, s16, +0
+  LoadWords s18, s16, &1, +0
   Move s17, s6
   StoreWords s16, s14..16, +0
   Runtime s17, Free";
@@ -351,7 +353,7 @@ fn storage_owned_by_elements() {
 #[test]
 fn rows_of_their_own() {
     let body = "ElemAddr s12, s0..2, s10, *16, +0
-  LoadWords s14..16, s12, +0
+  LoadWords s14..16, s12, &1, +0
   Const s16, 0
   ForPrepS s16..18, s15 -> @next
 loop counted s16..18 @inner..@next in loop0
@@ -366,7 +368,7 @@ inner: StoreElemF64 s14..16, s16, s5, *8, +0
   ForPrepS s16..18, s1 -> @next
 loop counted s16..18 @inner..@next in loop0
 inner: ElemAddr s12, s0..2, s16, *16, +0
-  LoadWords s14..16, s12, +0
+  LoadWords s14..16, s12, &1, +0
   StoreElemF64 s14..16, s10, s5, *8, +0
   ForLoop s16..18, loop1 -> @inner";
     assert_eq!(verdict(&for_loop(column)), "independent: ");
@@ -377,9 +379,9 @@ inner: ElemAddr s12, s0..2, s16, *16, +0
 fn storage_that_moves() {
     let body = "ElemAddr s12, s0..2, s10, *16, +0
   ElemAddr s13, s2..4, s5, *16, +0
-  LoadWords s14..16, s13, +0
+  LoadWords s14..16, s13, &1, +0
   StoreWords s12, s14..16, +0
-  LoadI64 s14, s12, +0
+  LoadWords s14, s12, &1, +0
   StoreF64 s14, s5, +0";
     let found = verdict(&for_loop(body));
     assert!(found.contains("storage moves between elements of `a`"), "{found}");
@@ -426,7 +428,7 @@ done: ConstF64 s2, 1.0
     assert_eq!(found, "serial: an iteration reads elements of `a` that others write");
     let found = verdict(&program("  Const s6, 0\n  Const s7, 0\n  Runtime s6, ConsolePrint"));
     assert!(found.starts_with("serial: `g` writes to the world outside, in the order of the iterations"), "{found}");
-    let unknown = "  FunctionId s3, h\n  FunctionId s3, k\n  LoadWords s9, s0, +0\n  Move s7, s0\n  CallIndirect s6, s9..11, class65538";
+    let unknown = "  FunctionId s3, h\n  FunctionId s3, k\n  LoadWords s9, s0, &1, +0\n  Move s7, s0\n  CallIndirect s6, s9..11, class65538";
     let functions = "function h(params 2, results 1, frame 4)\n  Return1 s0\nfunction k(params 2, results 1, frame 4)\n  STORE\n  Return1 s0\n";
     let harmless = format!("{}{}", program(unknown), functions.replace("STORE", "Nop"));
     assert!(verdict(&harmless).starts_with("serial: an iteration reads elements of `a`"), "{}", verdict(&harmless));
@@ -635,7 +637,7 @@ fn globals_are_no_slices() {
   MulF64 s12, s12, s14
   StoreElemF64 s0..2, s10, s12, *8, +0";
     let owned = "Global s13, +0
-  LoadWords s14..16, s13, +0
+  LoadWords s14..16, s13, &1, +0
   LoadElemF64 s12, s14..16, s10, *8, +0
   StoreElemF64 s0..2, s10, s12, *8, +0";
     let unsure = "serial: `a` and the program's globals may be the same memory";
@@ -643,7 +645,7 @@ fn globals_are_no_slices() {
         let text = with_params("view", "view", body, "").replace("main f", "main f\nglobals 16");
         assert_eq!(verdict(&text), "independent: ");
         // Somebody writes a global, or what it owns.
-        for write in ["StoreF64 s0, s1, +8", "LoadI64 s0, s0, +0\n  StoreF64 s0, s1, +8"] {
+        for write in ["StoreF64 s0, s1, +8", "LoadWords s0, s0, &1, +0\n  StoreF64 s0, s1, +8"] {
             let other = format!("function g(params 0, results 0, frame 4)\n  Global s0, +0\n  {write}\n  Return\n");
             assert_eq!(verdict(&format!("{text}\n{other}")), unsure);
         }

@@ -227,6 +227,7 @@ impl<'a> Run<'a> {
                 let signed = format!("{kind:?}").starts_with('I');
                 Const::Word(if signed { (loaded << up) as i64 >> up } else { loaded as i64 })
             }
+            Common::LoadPointer(_) => Const::Word(loaded as i64),
             Common::LoadFloat(_) => Const::Float(loaded),
             _ => Const::Single(loaded as u32),
         })

@@ -117,6 +117,7 @@ impl Memory {
 fn content(op: Op) -> Option<Content> {
     match op {
         Op::LoadInt(kind, _) | Op::StoreInt(kind, _) => Some(Content::Int(kind)),
+        Op::LoadPointer(_) => Some(Content::Int(IntMemory::I64)),
         Op::LoadFloat(_) | Op::StoreFloat(_) => Some(Content::Float),
         Op::LoadSingle(_) | Op::StoreSingle(_) => Some(Content::Single),
         _ => None,

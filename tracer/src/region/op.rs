@@ -51,6 +51,8 @@ pub enum Op {
         offset: u32,
     },
     LoadInt(IntMemory, u32),
+    /// A word that may be a pointer, or a number where another variant of a union lies.
+    LoadPointer(u32),
     LoadFloat(u32),
     LoadSingle(u32),
     /// Value (second) to the address (first) + offset.
@@ -262,6 +264,7 @@ impl Op {
             Op::Reread(ty) => format!("reread.{}", ty.name()),
             Op::Element { .. } => "element".into(),
             Op::LoadInt(kind, _) => format!("load.{}", memory_name(kind)),
+            Op::LoadPointer(_) => "load.pointer".into(),
             Op::LoadFloat(_) => "load.f64".into(),
             Op::LoadSingle(_) => "load.f32".into(),
             Op::StoreInt(kind, _) => format!("store.{}", memory_name(kind)),
@@ -302,6 +305,7 @@ impl Op {
             Op::BitsFloat,
             Op::BitsSingle,
             Op::Element { stride: 0, offset: 0 },
+            Op::LoadPointer(0),
             Op::LoadFloat(0),
             Op::LoadSingle(0),
             Op::StoreFloat(0),
@@ -332,7 +336,7 @@ impl Op {
 
     pub fn effects(self) -> Effects {
         match self {
-            Op::LoadInt(..) | Op::LoadFloat(_) | Op::LoadSingle(_) | Op::Capacity => Effects::Load,
+            Op::LoadInt(..) | Op::LoadPointer(_) | Op::LoadFloat(_) | Op::LoadSingle(_) | Op::Capacity => Effects::Load,
             Op::StoreInt(..) | Op::StoreFloat(_) | Op::StoreSingle(_) => Effects::Store,
             Op::Guard(_) => Effects::Guard,
             Op::Runtime(_) | Op::Call(_) | Op::CallAny(_) => Effects::Call,
@@ -351,7 +355,7 @@ impl Op {
             Op::ConstF64(_) => (&[], Some(Float)),
             Op::ConstF32(_) => (&[], Some(Single)),
             Op::Int(_) | Op::Element { .. } => (WORDS, Some(Word)),
-            Op::IntUnary(_) | Op::LoadInt(..) | Op::Capacity => (&[Word], Some(Word)),
+            Op::IntUnary(_) | Op::LoadInt(..) | Op::LoadPointer(_) | Op::Capacity => (&[Word], Some(Word)),
             Op::Compare(_) => (WORDS, Some(Cond)),
             Op::Float(_) => (FLOATS, Some(Float)),
             Op::FloatUnary(_) => (&[Float], Some(Float)),
@@ -379,7 +383,7 @@ impl Op {
     pub fn access(self) -> Option<(u32, u32)> {
         match self {
             Op::LoadInt(kind, offset) | Op::StoreInt(kind, offset) => Some((memory_width(kind), offset)),
-            Op::LoadFloat(offset) | Op::StoreFloat(offset) => Some((8, offset)),
+            Op::LoadPointer(offset) | Op::LoadFloat(offset) | Op::StoreFloat(offset) => Some((8, offset)),
             Op::LoadSingle(offset) | Op::StoreSingle(offset) => Some((4, offset)),
             _ => None,
         }
@@ -389,6 +393,7 @@ impl Op {
     pub fn with_offset(self, offset: u32) -> Op {
         match self {
             Op::LoadInt(kind, _) => Op::LoadInt(kind, offset),
+            Op::LoadPointer(_) => Op::LoadPointer(offset),
             Op::LoadFloat(_) => Op::LoadFloat(offset),
             Op::LoadSingle(_) => Op::LoadSingle(offset),
             Op::StoreInt(kind, _) => Op::StoreInt(kind, offset),

@@ -313,7 +313,7 @@ fn operation(line: &mut Line<'_>) -> Result<(Op, Vec<Value>)> {
             line.expect("+")?;
             Op::Element { stride, offset: line.number()? }
         }
-        Op::LoadInt(..) | Op::LoadFloat(_) | Op::LoadSingle(_) => {
+        Op::LoadInt(..) | Op::LoadPointer(_) | Op::LoadFloat(_) | Op::LoadSingle(_) => {
             args.push(line.value()?);
             line.expect("+")?;
             op.with_offset(line.number()?)

@@ -87,7 +87,7 @@ impl Region {
             Op::ConstF32(bits) => write!(f, " {bits:#x}")?,
             Op::Text(n) | Op::Global(n) => write!(f, " {n}")?,
             Op::Element { stride, offset } => write!(f, " {}, {} * {stride} + {offset}", args[0], args[1])?,
-            Op::LoadInt(_, offset) | Op::LoadFloat(offset) | Op::LoadSingle(offset) => {
+            Op::LoadInt(_, offset) | Op::LoadPointer(offset) | Op::LoadFloat(offset) | Op::LoadSingle(offset) => {
                 write!(f, " {} + {offset}", args[0])?
             }
             Op::StoreInt(_, offset) | Op::StoreFloat(offset) | Op::StoreSingle(offset) => {

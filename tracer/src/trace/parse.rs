@@ -149,7 +149,7 @@ impl Parser {
                 line.expect("+")?;
                 (Common::Element { stride, offset: line.number()? }, a, b)
             }
-            Common::LoadInt(..) | Common::LoadFloat(_) | Common::LoadSingle(_) => {
+            Common::LoadInt(..) | Common::LoadPointer(_) | Common::LoadFloat(_) | Common::LoadSingle(_) => {
                 line.expect("+")?;
                 (op.with_offset(line.number()?), a, Ref::NONE)
             }

@@ -132,9 +132,10 @@ impl fmt::Display for Inst {
                 f.write_str(&common.name())?;
                 match common {
                     Common::Element { stride, offset } => write!(f, " {a}, {b} * {stride} + {offset}")?,
-                    Common::LoadInt(_, offset) | Common::LoadFloat(offset) | Common::LoadSingle(offset) => {
-                        write!(f, " {a} + {offset}")?
-                    }
+                    Common::LoadInt(_, offset)
+                    | Common::LoadPointer(offset)
+                    | Common::LoadFloat(offset)
+                    | Common::LoadSingle(offset) => write!(f, " {a} + {offset}")?,
                     Common::StoreInt(_, offset) | Common::StoreFloat(offset) | Common::StoreSingle(offset) => {
                         write!(f, " {a} + {offset}, {b}")?
                     }

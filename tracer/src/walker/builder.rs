@@ -523,6 +523,10 @@ impl Machine for Builder {
         self.pure(Op::LoadInt(kind, offset), &[address], Type::Word)
     }
 
+    fn load_pointer(&mut self, address: Value, offset: u32) -> Value {
+        self.pure(Op::LoadPointer(offset), &[address], Type::Word)
+    }
+
     fn load_float(&mut self, address: Value, offset: u32) -> Value {
         self.pure(Op::LoadFloat(offset), &[address], Type::Float)
     }
