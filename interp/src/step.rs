@@ -219,6 +219,16 @@ fn load_elem_int<M: Machine>(m: &mut M, ins: Instruction, kind: IntMemory) -> Ne
     Next::Seq
 }
 
+/// Pointer and length that lie at an address.
+#[inline(always)]
+fn load_pair<M: Machine>(m: &mut M, to: u16, address: M::Word, offset: u32) -> Next {
+    let base = m.load_pointer(address, offset);
+    let length = m.load_int(IntMemory::I64, address, offset + 8);
+    m.set_word(to, base);
+    m.set_word(to + 1, length);
+    Next::Seq
+}
+
 /// Address of the element that a checked store writes, without the field's offset.
 #[inline(always)]
 fn store_address<M: Machine>(m: &mut M, ins: Instruction) -> Option<M::Word> {
@@ -596,6 +606,10 @@ semantics! {
         m.set_float(ins.a, value);
         Next::Seq
     },
+    LoadElemPair => {
+        let Some(address) = load_address(m, ins) else { return INDEX_FAULT };
+        load_pair(m, ins.a, address, ins.y)
+    },
     StoreElemI8 => store_elem_int(m, ins, IntMemory::I8),
     StoreElemI16 => store_elem_int(m, ins, IntMemory::I16),
     StoreElemI32 => store_elem_int(m, ins, IntMemory::I32),
@@ -650,6 +664,10 @@ semantics! {
         let value = m.load_float(address, ins.x);
         m.set_float(ins.a, value);
         Next::Seq
+    },
+    LoadPair => {
+        let address = m.word(ins.b);
+        load_pair(m, ins.a, address, ins.x)
     },
     LoadWords => {
         // The address is read before slot a, which may be the same.

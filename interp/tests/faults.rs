@@ -31,6 +31,11 @@ fn messages_have_the_numbers() {
             "index -1 is out of range for length 5",
         ),
         ("Const s5, 5\nElemAddr s0, s2..4, s5, *8, +0", Fault::IndexOutOfRange, "index 5 is out of range for length 5"),
+        (
+            "Const s5, 5\nLoadElemPair s6..8, s2..4, s5, *8, +0",
+            Fault::IndexOutOfRange,
+            "index 5 is out of range for length 5",
+        ),
         ("Const s5, 6\nCheckIndex s5, s3", Fault::IndexOutOfRange, "index 6 is out of range for length 5"),
         ("Const s5, 0\nDivS s0, s3, s5", Fault::DivisionByZero, "division by zero"),
         ("Const s5, 0\nRemU s0, s3, s5", Fault::DivisionByZero, "division by zero"),

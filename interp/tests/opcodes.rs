@@ -346,6 +346,22 @@ fn memory(c: &mut Cases, a: i64, b: i64) {
     c.line("MoveN s30..32, s10..12\nStoreWords s24, s30..32, +8\nLoadWords s33..35, s24, &1, +8");
     c.case("Move s12, s33", a);
     c.case("Move s12, s34", b);
+    for pair in ["LoadPair s33..35, s24, +8", "LoadElemPair s33..35, s20..22, s23, *24, +8"] {
+        c.line("Zero s33..35");
+        c.line(pair);
+        c.case("Move s12, s33", a);
+        c.case("Move s12, s34", b);
+    }
+    c.case("Move s35, s24\nLoadPair s35..37, s35, +8\nMove s12, s36", b);
+    // Array and index as well.
+    c.case(
+        "Move s32, s23\nMove s33, s20\nMove s34, s21\nLoadElemPair s33..35, s33..35, s32, *24, +8\nMove s12, s33",
+        a,
+    );
+    c.case(
+        "Move s33, s20\nMove s34, s21\nMove s35, s23\nLoadElemPair s35..37, s33..35, s35, *24, +8\nMove s12, s36",
+        b,
+    );
     // The address may be overwritten by what is loaded.
     c.case("Move s35, s24\nLoadWords s35..37, s35, &1, +8\nMove s12, s36", b);
     c.line("Const s32, 32\nConst s33, 33\nConst s34, 34\nConst s35, 35\nZero s33..35");

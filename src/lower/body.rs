@@ -473,6 +473,9 @@ impl<'h> Body<'_, 'h> {
             1 if pointers == Pointers::NONE => {
                 self.code.emit(Instruction::with(Opcode::LoadI64, to.0, address.0, 0, offset, 0));
             }
+            2 if pointers == Pointers::FIRST => {
+                self.code.emit(Instruction::with(Opcode::LoadPair, to.0, address.0, 0, offset, 0));
+            }
             _ => {
                 let pointers = pointers.operand();
                 self.code.emit(Instruction::with(Opcode::LoadWords, to.0, address.0, pointers, count, offset));

@@ -180,6 +180,7 @@ impl<'h> Body<'_, 'h> {
                     Access::I64 => Opcode::LoadElemI64,
                     Access::F32 => Opcode::LoadElemF32,
                     Access::F64 => Opcode::LoadElemF64,
+                    Access::Words(2, Pointers::FIRST) => Opcode::LoadElemPair,
                     Access::Words(n, pointers) => {
                         let Place::Memory { address, offset } = self.addressed(place) else { return };
                         return self.load_words(to, address, offset, n, pointers);

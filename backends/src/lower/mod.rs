@@ -34,6 +34,7 @@ mod limit;
 mod ops;
 mod regions;
 mod routines;
+mod versions;
 
 use std::fmt::Write;
 
@@ -157,6 +158,8 @@ pub fn lower_divided(
         },
         instructions: region.size() + callees.functions.iter().map(|callee| callee.region.size()).sum::<usize>(),
     };
+    let versions = versions::of(region, context.program);
+    let region = versions.as_ref().unwrap_or(region);
     match region.whole {
         Whole::Loop => {
             let mut lowering = Lowering::new(region, context, &callees, Role::Root)?;
@@ -166,7 +169,9 @@ pub fn lower_divided(
         Whole::Function => calls::write_entry(&callees, &mut lowered),
     }
     for (index, callee) in callees.functions.iter().enumerate() {
-        Lowering::new(&callee.region, context, &callees, Role::Callee(index))?.write(&callee.name, &mut lowered)?;
+        let versions = versions::of(&callee.region, context.program);
+        let region = versions.as_ref().unwrap_or(&callee.region);
+        Lowering::new(region, context, &callees, Role::Callee(index))?.write(&callee.name, &mut lowered)?;
     }
     for (name, class) in callees.choices() {
         calls::write_choice(&name, &callees, class, &mut lowered.module);

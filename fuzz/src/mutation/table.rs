@@ -173,6 +173,7 @@ pub fn mutations(opcode: Opcode) -> Vec<Mutation> {
         // An f32 is the low half of a slot: one that is loaded with more above it is the same.
         Op::LoadElemF32 => vec![Stride(4), Offset(4)],
         Op::LoadElemF64 => vec![Becomes(Op::LoadElemF32), Stride(8), Offset(8)],
+        Op::LoadElemPair => vec![Stride(8), Offset(8)],
         Op::StoreElemI8 => vec![Becomes(Op::StoreElemI16), Stride(1)],
         Op::StoreElemI16 => vec![Becomes(Op::StoreElemI8), Becomes(Op::StoreElemI32), Stride(2)],
         Op::StoreElemI32 => vec![Becomes(Op::StoreElemI16), Becomes(Op::StoreElemI64), Stride(4)],
@@ -190,6 +191,7 @@ pub fn mutations(opcode: Opcode) -> Vec<Mutation> {
         Op::LoadI64 => vec![Becomes(Op::LoadI32), Offset(8)],
         Op::LoadF32 => vec![Offset(4)],
         Op::LoadF64 => vec![Becomes(Op::LoadF32), Offset(8)],
+        Op::LoadPair => vec![Offset(8)],
         Op::LoadWords => vec![Fewer, Offset(8)],
         Op::StoreI8 => vec![Becomes(Op::StoreI16), Skipped],
         Op::StoreI16 => vec![Becomes(Op::StoreI8), Becomes(Op::StoreI32)],

@@ -304,6 +304,8 @@ opcodes! {
     LoadElemI64 Def Use2 Use Stride Offset;
     LoadElemF32 Def Use2 Use Stride Offset;
     LoadElemF64 Def Use2 Use Stride Offset;
+    /// The array, slice or string that is element c.
+    LoadElemPair Def2 Use2 Use Stride Offset;
     // a = array pair, b = index, c = value.
     StoreElemI8 Use2 Use Use Stride Offset;
     StoreElemI16 Use2 Use Use Stride Offset;
@@ -327,8 +329,10 @@ opcodes! {
     LoadI64 Def Use No Offset No;
     LoadF32 Def Use No Offset No;
     LoadF64 Def Use No Offset No;
-    /// x slots from a = the words at address b + y, of which c may be pointers: unions, strings, boxes. All other loads are
-    /// of numbers.
+    /// The array, slice or string at address b + x.
+    LoadPair Def2 Use No Offset No;
+    /// x slots from a = the words at address b + y, of which c may be pointers: unions, structs, boxes. What `LoadI64` loads
+    /// is never one.
     LoadWords DefN Use Pointers Slots Offset;
     /// value c to address a + x
     StoreI8 Use No Use Offset No;

@@ -195,6 +195,12 @@ impl Step<'_> {
                 self.set(a, sum);
             }
             Op::AddImm | Op::ElemAddr | Op::ElemAddrRaw => self.set(a, self.get(b)),
+            Op::LoadPair | Op::LoadElemPair => {
+                let from = self.get(b);
+                self.reads(&from);
+                self.set(a, self.flow.loaded(&from));
+                self.set(a + 1, Places::default());
+            }
             Op::LoadWords => {
                 let from = self.get(b);
                 self.reads(&from);

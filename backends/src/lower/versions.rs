@@ -1,0 +1,588 @@
+//! A second version of an inner loop, for while what it loads of arrays in memory does not change.
+//!
+//! In `b[y][x] = a[y][x] + a[y - 1][x]` the rows are the same for all x, but each iteration loads them behind a check of its
+//! own, and LLVM moves nothing before a check that may fail. So the checks that do not change in the loop are made before
+//! it, each with what is loaded behind it, as the first iteration would: where all hold, a copy of the loop runs without
+//! these checks and loads; where one does not, the loop itself, which fails where it should. That a row stays what it is
+//! follows from what the loop does not do: it calls nothing, and it stores numbers only, never a pair of pointer and length.
+//!
+//! Nothing is loaded before the loop that the first iteration might not come to: what is moved stands where every iteration
+//! comes by, before any way out of the loop and behind no test of a union's variant.
+//!
+//! ```text
+//! before ──► tests ──► … ──► copy ◄─┐
+//!              │              ├─────┘
+//!              ▼              ▼
+//!            loop ◄─┐ ─────► behind
+//!              └────┘
+//! ```
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use scaly_interp::bytecode::Opcode;
+use scaly_interp::machine::Fault;
+use scaly_interp::program::Program;
+use scaly_tracer::region::{
+    Block, BlockId, CycleId, Def, Dominators, Edge, Effects, Inst, InstId, Kept, Op, Param, Region, Terminator, Value,
+    ValueData,
+};
+
+/// The region with second versions of its inner loops; none if no loop would gain.
+pub fn of(region: &Region, program: &Program) -> Option<Region> {
+    let mut versioned: Option<Region> = None;
+    for cycle in (0..region.cycles.len() as u32).map(CycleId) {
+        let now = versioned.as_ref().unwrap_or(region);
+        if let Some(next) = Version::of(now, program, cycle) {
+            versioned = Some(next);
+        }
+    }
+    versioned
+}
+
+/// The blocks of a loop from which it goes round again, and its ways out.
+struct Body {
+    cycle: CycleId,
+    header: BlockId,
+    /// In order, the header first.
+    blocks: Vec<BlockId>,
+    latches: Vec<BlockId>,
+    /// The only way out: a block, and which of its edges.
+    exit: (BlockId, usize),
+    target: BlockId,
+}
+
+impl Body {
+    fn of(region: &Region, cycle: CycleId) -> Option<Body> {
+        let header = region.cycle(cycle).header;
+        let innermost = region.cycles.iter().all(|other| other.parent != Some(cycle));
+        if !innermost || region.root().is_some() && cycle == Region::ROOT {
+            return None;
+        }
+        let preds = region.predecessors();
+        let inside = |id: BlockId| region.block(id).cycle == Some(cycle);
+        let from = |id: BlockId| preds[id.index()].iter().map(|&(from, _)| from);
+        let latches: Vec<BlockId> = from(header).filter(|&id| inside(id)).collect();
+        let mut found: FxHashSet<BlockId> = FxHashSet::from_iter([header]);
+        let mut todo = latches.clone();
+        while let Some(id) = todo.pop() {
+            if found.insert(id) {
+                todo.extend(from(id));
+            }
+        }
+        let mut blocks: Vec<BlockId> = found.iter().copied().collect();
+        blocks.sort_unstable();
+        let mut exits = blocks.iter().flat_map(|&id| {
+            let leaving = region.block(id).end.edges().enumerate().filter(|(_, edge)| !found.contains(&edge.to));
+            leaving.map(move |(n, edge)| ((id, n), edge.to))
+        });
+        let (Some((exit, target)), None) = (exits.next(), exits.next()) else { return None };
+        drop(exits);
+        (blocks.iter().all(|&id| inside(id)) && !latches.is_empty()).then_some(Body {
+            cycle,
+            header,
+            blocks,
+            latches,
+            exit,
+            target,
+        })
+    }
+
+    fn has(&self, block: BlockId) -> bool {
+        self.blocks.binary_search(&block).is_ok()
+    }
+
+    fn insts<'r>(&'r self, region: &'r Region) -> impl Iterator<Item = (InstId, &'r Inst)> {
+        let ids = self.blocks.iter().flat_map(|&id| region.block(id).insts.iter().copied());
+        ids.map(|id| (id, region.inst(id)))
+    }
+
+    /// Whether it can change no pair of pointer and length in memory.
+    fn keeps_pairs(&self, region: &Region, opcode: impl Fn(&Inst) -> Option<Opcode>) -> bool {
+        self.insts(region).all(|(_, inst)| match inst.op.effects() {
+            Effects::Call => false,
+            Effects::Store => opcode(inst).is_some_and(|op| op != Opcode::StoreWords),
+            Effects::Pure | Effects::Load | Effects::Guard => true,
+        })
+    }
+
+    /// What it defines and others read.
+    fn outputs(&self, region: &Region) -> Vec<Value> {
+        let mut outputs = Vec::new();
+        let mut note = |value: Value| {
+            if self.has(region.def_block(value)) && !outputs.contains(&value) {
+                outputs.push(value);
+            }
+        };
+        for (i, block) in region.blocks.iter().enumerate() {
+            if self.has(BlockId(i as u32)) {
+                continue;
+            }
+            for &id in &block.insts {
+                let inst = region.inst(id);
+                inst.args.iter().copied().chain(inst.kept.iter().map(|kept| kept.value)).for_each(&mut note);
+            }
+            block.end.uses().for_each(&mut note);
+        }
+        outputs
+    }
+}
+
+/// A version in the making.
+struct Version<'a> {
+    old: &'a Region,
+    program: &'a Program,
+    body: Body,
+    region: Region,
+    /// The blocks with the tests, of which the last one is written; their ids are set when all are placed.
+    tests: Vec<Block>,
+    /// What values of the loop are there.
+    known: FxHashMap<Value, Value>,
+    /// Checks that have been made.
+    tested: FxHashSet<InstId>,
+    /// Loads that have been made.
+    loaded: FxHashSet<InstId>,
+}
+
+/// Stands for blocks that have no place yet: the test with this number, or the copy of a block.
+const TEST: u32 = 1 << 30;
+const COPY: u32 = 1 << 31;
+
+impl<'a> Version<'a> {
+    fn of(old: &'a Region, program: &'a Program, cycle: CycleId) -> Option<Region> {
+        let body = Body::of(old, cycle)?;
+        let outputs = body.outputs(old);
+        let ways = old.predecessors()[body.target.index()].len();
+        if !outputs.is_empty() && (ways != 1 || body.target <= body.header) {
+            return None;
+        }
+        let opcode = |inst: &Inst| program.code.get(inst.pc.0 as usize).map(|ins| ins.op);
+        if !body.keeps_pairs(old, opcode) || !body.insts(old).any(|(_, inst)| opcode(inst).is_some_and(is_pair)) {
+            return None;
+        }
+        let mut version = Version {
+            old,
+            program,
+            body,
+            region: old.clone(),
+            tests: Vec::new(),
+            known: FxHashMap::default(),
+            tested: FxHashSet::default(),
+            loaded: FxHashSet::default(),
+        };
+        version.test();
+        (!version.loaded.is_empty()).then(|| version.finish(&outputs))
+    }
+
+    fn value(&mut self, like: Value, def: Def) -> Value {
+        let value = Value(self.region.values.len() as u32);
+        self.region.values.push(ValueData { ty: self.region.ty(like), def });
+        value
+    }
+
+    /// Makes an instruction like that one, in a block that is placed later.
+    fn inst(&mut self, like: &Inst, map: &FxHashMap<Value, Value>) -> (InstId, Vec<Value>) {
+        let id = InstId(self.region.insts.len() as u32);
+        let of = |value: &Value| map.get(value).copied().unwrap_or(*value);
+        let args = like.args.iter().map(of).collect();
+        let kept = like.kept.iter().map(|kept| Kept { value: of(&kept.value), ..*kept }).collect();
+        self.region.insts.push(Inst { args, kept, results: Vec::new(), ..like.clone() });
+        let results: Vec<Value> =
+            (0..like.results.len()).map(|n| self.value(like.results[n], Def::Result(id, n as u32))).collect();
+        self.region.insts[id.index()].results = results.clone();
+        (id, results)
+    }
+
+    fn params(&mut self, like: &[Param], block: BlockId) -> Vec<Param> {
+        let made = like.iter().enumerate();
+        made.map(|(n, param)| Param { value: self.value(param.value, Def::Param(block, n as u32)), ..*param }).collect()
+    }
+
+    /// Makes the tests and loads of the first iteration that are those of all.
+    fn test(&mut self) {
+        let (old, header) = (self.old, self.body.header);
+        let first = old.block(header);
+        let params = self.params(&first.params, BlockId(TEST));
+        let parent = old.cycle(self.body.cycle).parent;
+        self.tests.push(Block { cycle: parent, params, insts: Vec::new(), ..first.clone() });
+        for (n, param) in first.params.iter().enumerate() {
+            if self.body.latches.iter().all(|&latch| self.passes(latch, n, param.value)) {
+                self.known.insert(param.value, self.tests[0].params[n].value);
+            }
+        }
+        let dominators = Dominators::of(old);
+        for block in self.body.blocks.clone() {
+            if !self.body.latches.iter().all(|&latch| dominators.dominates(block, latch)) {
+                let guards = old.block(block).insts.iter().map(|&id| old.inst(id).op);
+                // A way on which a variant was tested ends here, and nothing behind it is sure.
+                if block == self.body.exit.0
+                    || guards.into_iter().any(|op| matches!(op, Op::Guard(fault) if !plain(fault)))
+                {
+                    return;
+                }
+                continue;
+            }
+            for &id in &old.block(block).insts {
+                if !self.at(id) {
+                    return;
+                }
+            }
+            if block == self.body.exit.0 && !self.goes_on(block) {
+                return;
+            }
+        }
+    }
+
+    /// Whether an edge back brings the header's parameter as it was.
+    fn passes(&self, latch: BlockId, position: usize, param: Value) -> bool {
+        let mut back = self.old.block(latch).end.edges().filter(|edge| edge.to == self.body.header);
+        back.all(|edge| edge.args[position] == param)
+    }
+
+    /// Tests or loads what the instruction does, if that can be done before; false if nothing behind it can.
+    fn at(&mut self, id: InstId) -> bool {
+        let old = self.old;
+        let inst = old.inst(id);
+        match inst.op {
+            Op::Guard(Fault::IndexOutOfRange) => {
+                if let Some(cond) = self.known(inst.args[0]) {
+                    self.branch(cond, true);
+                    self.tested.insert(id);
+                }
+                true
+            }
+            Op::Guard(fault) => plain(fault),
+            Op::LoadPointer(_) | Op::LoadInt(..) if self.opcode(inst).is_some_and(is_pair) => {
+                if let Some(address) = self.address(inst.args[0]) {
+                    let map = FxHashMap::from_iter([(inst.args[0], address)]);
+                    self.emit(inst, &map);
+                    self.loaded.insert(id);
+                }
+                true
+            }
+            _ => true,
+        }
+    }
+
+    fn opcode(&self, inst: &Inst) -> Option<Opcode> {
+        self.program.code.get(inst.pc.0 as usize).map(|ins| ins.op)
+    }
+
+    /// Goes on behind the test of the way out, as the first iteration does.
+    fn goes_on(&mut self, block: BlockId) -> bool {
+        let Terminator::Branch(cond, ..) = self.old.block(block).end else { return false };
+        let mut first = self.known.clone();
+        let params = &self.old.block(self.body.header).params;
+        first.extend(params.iter().zip(&self.tests[0].params).map(|(old, new)| (old.value, new.value)));
+        let Some(cond) = self.computed(cond, &mut first) else { return false };
+        self.branch(cond, self.body.exit.1 == 1);
+        true
+    }
+
+    /// Ends the last block of tests: to a further one if the condition is that.
+    fn branch(&mut self, cond: Value, on: bool) {
+        let args: Vec<Value> = self.tests[0].params.iter().map(|param| param.value).collect();
+        let next = BlockId(TEST + self.tests.len() as u32);
+        let (further, back) = (Edge { to: next, args: Vec::new() }, Edge { to: self.body.header, args });
+        let (yes, no) = if on { (further, back) } else { (back, further) };
+        let Some(last) = self.tests.last_mut() else { return };
+        let fresh = Block { params: Vec::new(), insts: Vec::new(), ..last.clone() };
+        last.end = Terminator::Branch(cond, yes, no);
+        self.tests.push(fresh);
+    }
+
+    /// An instruction at the end of the tests.
+    fn emit(&mut self, like: &Inst, map: &FxHashMap<Value, Value>) -> Vec<Value> {
+        let (id, results) = self.inst(like, map);
+        self.known.extend(like.results.iter().copied().zip(results.iter().copied()));
+        if let Some(last) = self.tests.last_mut() {
+            last.insts.push(id);
+        }
+        results
+    }
+
+    /// A value that is the same in all iterations.
+    fn known(&mut self, value: Value) -> Option<Value> {
+        let mut known = std::mem::take(&mut self.known);
+        let found = self.computed(value, &mut known);
+        self.known = known;
+        found
+    }
+
+    /// A value computed before the loop, of those that are there.
+    fn computed(&mut self, value: Value, there: &mut FxHashMap<Value, Value>) -> Option<Value> {
+        if let Some(&known) = there.get(&value) {
+            return Some(known);
+        }
+        let old = self.old;
+        if !self.body.has(old.def_block(value)) {
+            return Some(value);
+        }
+        let inst = old.def_inst(value)?;
+        if inst.op.effects() != Effects::Pure || matches!(inst.op, Op::Element { .. }) {
+            return None;
+        }
+        for &arg in &inst.args {
+            let computed = self.computed(arg, there)?;
+            there.insert(arg, computed);
+        }
+        let (id, results) = self.inst(inst, there);
+        self.tests.last_mut()?.insts.push(id);
+        there.extend(inst.results.iter().copied().zip(results.iter().copied()));
+        results.first().copied()
+    }
+
+    /// An address that is the same in all iterations: of an element, its check has been made.
+    fn address(&mut self, value: Value) -> Option<Value> {
+        let old = self.old;
+        if !self.body.has(old.def_block(value)) || self.known.contains_key(&value) {
+            return self.known(value);
+        }
+        let inst = old.def_inst(value)?;
+        let Op::Element { .. } = inst.op else { return None };
+        let own = |&&id: &&InstId| old.inst(id).pc == inst.pc && matches!(old.inst(id).op, Op::Guard(_));
+        let guard = old.block(inst.block).insts.iter().find(own)?;
+        if !self.tested.contains(guard) {
+            return None;
+        }
+        let (base, index) = (self.known(inst.args[0])?, self.known(inst.args[1])?);
+        let map = FxHashMap::from_iter([(inst.args[0], base), (inst.args[1], index)]);
+        self.emit(inst, &map).first().copied()
+    }
+
+    /// Copies the loop and gives all blocks their places.
+    fn finish(mut self, outputs: &[Value]) -> Region {
+        let (old, header) = (self.old, self.body.header);
+        let args: Vec<Value> = self.tests[0].params.iter().map(|param| param.value).collect();
+        if let Some(last) = self.tests.last_mut() {
+            last.end = Terminator::Jump(Edge { to: BlockId(COPY + header.0), args });
+        }
+        let mut map = std::mem::take(&mut self.known);
+        let cycle = CycleId(old.cycles.len() as u32);
+        self.region
+            .cycles
+            .push(scaly_tracer::region::Cycle { header: BlockId(COPY + header.0), ..*old.cycle(self.body.cycle) });
+        let mut copies = Vec::new();
+        for &id in &self.body.blocks.clone() {
+            let block = old.block(id);
+            let params = self.params(&block.params, BlockId(COPY + id.0));
+            map.extend(block.params.iter().zip(&params).map(|(old, new)| (old.value, new.value)));
+            let mut insts = Vec::new();
+            for &id in &block.insts {
+                let inst = old.inst(id);
+                if self.tested.contains(&id) || self.loaded.contains(&id) {
+                    continue;
+                }
+                let (copy, results) = self.inst(inst, &map);
+                map.extend(inst.results.iter().copied().zip(results));
+                insts.push(copy);
+            }
+            copies.push((id, Block { cycle: Some(cycle), params, insts, ..block.clone() }));
+        }
+        // Each value has been copied by now, those that come round too.
+        let of = |value: Value| map.get(&value).copied().unwrap_or(value);
+        for (id, block) in &mut copies {
+            let exit = self.body.exit;
+            match &mut block.end {
+                Terminator::Branch(cond, ..) => *cond = of(*cond),
+                Terminator::Exit(_, values) => values.iter_mut().for_each(|value| *value = of(*value)),
+                Terminator::Jump(_) => {}
+            }
+            for (n, edge) in block.end.edges_mut().enumerate() {
+                edge.args.iter_mut().for_each(|arg| *arg = of(*arg));
+                if (*id, n) == exit {
+                    edge.args.extend(outputs.iter().map(|&value| of(value)));
+                } else {
+                    edge.to = BlockId(COPY + edge.to.0);
+                }
+            }
+        }
+        self.meet(outputs);
+        self.place(copies)
+    }
+
+    /// What the loop defines comes behind it from either version.
+    fn meet(&mut self, outputs: &[Value]) {
+        let (old, target) = (self.old, self.body.target);
+        let first = old.block(target).params.len() as u32;
+        let mut met = FxHashMap::default();
+        for (n, &output) in outputs.iter().enumerate() {
+            let value = self.value(output, Def::Param(target, first + n as u32));
+            self.region.blocks[target.index()].params.push(Param { value, slot: 0 });
+            met.insert(output, value);
+        }
+        if let Some(edge) = self.region.blocks[self.body.exit.0.index()].end.edges_mut().nth(self.body.exit.1) {
+            edge.args.extend(outputs);
+        }
+        let change = |value: &mut Value| *value = met.get(value).copied().unwrap_or(*value);
+        for i in 0..old.blocks.len() {
+            if self.body.has(BlockId(i as u32)) {
+                continue;
+            }
+            for id in self.region.blocks[i].insts.clone() {
+                let inst = &mut self.region.insts[id.index()];
+                inst.args.iter_mut().for_each(change);
+                inst.kept.iter_mut().for_each(|kept| change(&mut kept.value));
+            }
+            let end = &mut self.region.blocks[i].end;
+            match end {
+                Terminator::Branch(cond, ..) => change(cond),
+                Terminator::Exit(_, values) => values.iter_mut().for_each(change),
+                Terminator::Jump(_) => {}
+            }
+            end.edges_mut().for_each(|edge| edge.args.iter_mut().for_each(change));
+        }
+    }
+
+    /// Tests and copy stand before the loop.
+    fn place(self, copies: Vec<(BlockId, Block)>) -> Region {
+        let Version { mut region, tests, body, .. } = self;
+        let mut places: FxHashMap<BlockId, BlockId> = FxHashMap::default();
+        let mut blocks: Vec<Block> = Vec::new();
+        let mut copies = Some((tests, copies));
+        for (i, mut block) in std::mem::take(&mut region.blocks).into_iter().enumerate() {
+            let id = BlockId(i as u32);
+            if id == body.header
+                && let Some((tests, copies)) = copies.take()
+            {
+                for (n, test) in tests.into_iter().enumerate() {
+                    places.insert(BlockId(TEST + n as u32), BlockId(blocks.len() as u32));
+                    blocks.push(test);
+                }
+                for (id, copy) in copies {
+                    places.insert(BlockId(COPY + id.0), BlockId(blocks.len() as u32));
+                    blocks.push(copy);
+                }
+            }
+            if !body.has(id) {
+                // Who comes to the loop comes to the tests.
+                block.end.edges_mut().filter(|edge| edge.to == body.header).for_each(|edge| edge.to = BlockId(TEST));
+            }
+            places.insert(id, BlockId(blocks.len() as u32));
+            blocks.push(block);
+        }
+        let place = |id: &mut BlockId| *id = places.get(id).copied().unwrap_or(*id);
+        blocks.iter_mut().flat_map(|block| block.end.edges_mut()).for_each(|edge| place(&mut edge.to));
+        region.cycles.iter_mut().for_each(|cycle| place(&mut cycle.header));
+        for (i, block) in blocks.iter().enumerate() {
+            let id = BlockId(i as u32);
+            for (n, param) in block.params.iter().enumerate() {
+                region.values[param.value.index()].def = Def::Param(id, n as u32);
+            }
+            block.insts.iter().for_each(|inst| region.insts[inst.index()].block = id);
+        }
+        region.blocks = blocks;
+        debug_assert_eq!(region.verify(), Ok(()));
+        region
+    }
+}
+
+fn is_pair(op: Opcode) -> bool {
+    matches!(op, Opcode::LoadPair | Opcode::LoadElemPair)
+}
+
+/// A check that says nothing of what lies in memory.
+fn plain(fault: Fault) -> bool {
+    matches!(fault, Fault::IndexOutOfRange | Fault::DivisionByZero)
+}
+
+#[cfg(test)]
+mod tests {
+    use scaly_interp::dump::parse;
+    use scaly_interp::program::LoopId;
+    use scaly_tracer::parameters::Parameters;
+    use scaly_tracer::walker::Walker;
+
+    use super::*;
+
+    /// `for y { for x { BODY } }` on an array of arrays in slots 0 and 1; x is in slot 12, a number in slot 3.
+    fn nest(body: &str) -> String {
+        format!(
+            "
+main f
+function f(params 4, results 1, frame 40)
+  Const s6, 0
+  ForPrepS s6..8, s1 -> @out
+loop counted s6..8 @outer..@out
+outer: Const s12, 0
+  ForPrepS s12..14, s2 -> @next
+loop counted s12..14 @inner..@next in loop0
+inner: {body}
+  ForLoop s12..14, loop1 -> @inner
+next: ForLoop s6..8, loop0 -> @outer
+out: Return1 s3
+"
+        )
+    }
+
+    /// Loads of pairs in each inner loop of the versions, the copies first; none if there is but one.
+    fn loads(text: &str) -> Option<Vec<usize>> {
+        let program = parse(text).unwrap();
+        let walker = Walker::new(&program, Parameters::default());
+        let region = walker.keeping().walk(LoopId(0)).unwrap();
+        let region = of(&region, &program)?;
+        assert_eq!(region.verify(), Ok(()));
+        let mut loops: Vec<(BlockId, usize)> = (1..region.cycles.len() as u32)
+            .map(|cycle| {
+                let inside = region.insts.iter().filter(|inst| {
+                    let block = region.block(inst.block);
+                    let live = block.insts.iter().any(|&id| std::ptr::eq(region.inst(id), *inst));
+                    live && block.cycle == Some(CycleId(cycle)) && matches!(inst.op, Op::LoadPointer(_))
+                });
+                (region.cycle(CycleId(cycle)).header, inside.count())
+            })
+            .collect();
+        loops.sort_unstable();
+        Some(loops.into_iter().map(|(_, loads)| loads).collect())
+    }
+
+    const ROW: &str = "LoadElemPair s14..16, s0..2, s6, *16, +0\n";
+
+    #[test]
+    fn rows_of_one_index_are_loaded_before_the_loop() {
+        assert_eq!(loads(&nest(&format!("{ROW}LoadElemI64 s3, s14..16, s12, *8, +0"))), Some(vec![0, 1]));
+        // Behind a check that changes, too.
+        let one = format!("{ROW}LoadElemI64 s3, s14..16, s12, *8, +0\n");
+        let two = one.clone() + &one.replace("s14..16", "s16..18").replace("s6", "s2");
+        assert_eq!(loads(&nest(&two)), Some(vec![0, 2]));
+        // What comes after the loop comes from either.
+        assert!(loads(&nest(&format!("{ROW}LoadElemI64 s3, s14..16, s12, *8, +0")).replace("s3\n", "s15\n")).is_some());
+    }
+
+    #[test]
+    fn rows_of_the_loops_own_index_are_not() {
+        assert_eq!(
+            loads(&nest("LoadElemPair s14..16, s0..2, s12, *16, +0\nLoadElemI64 s3, s14..16, s6, *8, +0")),
+            None
+        );
+    }
+
+    #[test]
+    fn what_may_change_is_loaded_each_time() {
+        for change in [
+            // A pair is stored.
+            "StoreWords s14, s0..2, +0",
+            "Runtime s20, ConsolePrint",
+        ] {
+            assert_eq!(loads(&nest(&format!("{ROW}{change}"))), None, "{change}");
+        }
+        // Only numbers are.
+        assert_eq!(loads(&nest(&format!("{ROW}StoreElemI64 s14..16, s12, s3, *8, +0"))), Some(vec![0, 1]));
+    }
+
+    #[test]
+    fn nothing_is_loaded_that_the_first_iteration_may_not_come_to() {
+        // On one way only, and behind a test of a variant.
+        assert_eq!(loads(&nest(&format!("JEqImm s3, 0 -> @skip\n{ROW}skip: Nop"))), None);
+        assert_eq!(loads(&nest(&format!("JEqImm s3, 0 -> @fine\nFault WrongVariant\nfine: {ROW}"))), None);
+        // Of elements whose check changes: the length is not the array's.
+        let cut = "Move s14, s0\nMove s15, s12\nLoadElemPair s16..18, s14..16, s6, *16, +0";
+        assert_eq!(loads(&nest(cut)), None);
+        // Behind both ways.
+        let both = format!("JEqImm s3, 0 -> @skip\nAddImm s3, s3, 1\nskip: {ROW}");
+        assert_eq!(loads(&nest(&both)), Some(vec![0, 1]));
+    }
+
+    #[test]
+    fn a_way_out_in_the_middle_ends_it() {
+        assert_eq!(loads(&nest(&format!("JEqImm s3, 0 -> @next\n{ROW}"))), None);
+    }
+}
