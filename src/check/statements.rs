@@ -8,7 +8,7 @@ use super::instances::zero_status;
 use super::operators::Side;
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
-use crate::syntax::ast::{self, AssignOp, ExprKind as Ast, StmtKind};
+use crate::syntax::ast::{self, AssignOp, ExprKind as Ast, PrefixOp, StmtKind};
 
 /// What is wanted of a body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -311,6 +311,10 @@ impl<'a> Checker<'a> {
             }
             _ => diagnostic = diagnostic.help("print it, assign it, or leave it out"),
         }
+        if begins_with_a_sign(e) {
+            diagnostic = diagnostic
+                .help("where an operation goes on in the next line, the operator stands at the end of the line before");
+        }
         self.report(diagnostic);
     }
 
@@ -482,6 +486,15 @@ fn is_partial(e: &ast::Expr) -> bool {
     match &e.kind {
         Ast::If(i) => i.otherwise.is_none(),
         Ast::Match(m) => m.otherwise.is_none(),
+        _ => false,
+    }
+}
+
+/// Whether it may have been meant to go on from the line before.
+fn begins_with_a_sign(e: &ast::Expr) -> bool {
+    match &e.kind {
+        Ast::Binary(b) => begins_with_a_sign(&b.left),
+        Ast::Prefix(op, _) => matches!(op, PrefixOp::Minus | PrefixOp::Plus),
         _ => false,
     }
 }

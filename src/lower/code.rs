@@ -195,6 +195,10 @@ impl Code {
 
     /// Begins a loop whose header is here. Control must be able to come here.
     pub fn begin_loop(&mut self, kind: LoopKind, span: Span) -> (DraftId, Label) {
+        // It is kept where the loop around has nothing else before this one: a header is one loop's.
+        if self.open_loop.is_some() {
+            self.hole();
+        }
         let header = self.label();
         self.place(header);
         self.loops.push(Draft {
@@ -274,6 +278,13 @@ impl Code {
                 }
                 _ => true,
             };
+        }
+        for draft in loops.iter().filter(|draft| draft.repeats) {
+            let around = draft.parent.map(|parent| loops[parent as usize].start as usize);
+            let Some(last) = (draft.start as usize).checked_sub(1) else { continue };
+            if around.is_some_and(|from| from <= last && !kept[from..=last].contains(&true)) {
+                kept[last] = true;
+            }
         }
         let start = program.code.len() as u32;
         let mut next = start;

@@ -100,7 +100,8 @@ impl Generator {
         });
     }
 
-    /// Looks for the largest or least element, in a block of its own: only where it was is used behind that.
+    /// Looks for the largest or least element, in a block of its own: only where it was is used behind that, and how often
+    /// one was found, or none.
     pub(super) fn place_of_extreme(&mut self, body: &mut Block) {
         let numbers = |ty: &Type| matches!(ty, Type::Int(_) | Type::F64 | Type::F32);
         let arrays: Vec<_> =
@@ -123,7 +124,15 @@ impl Generator {
         let first = self.int(0);
         let better = *self.choices.pick(&[Binary::Lt, Binary::Gt, Binary::Le, Binary::Ge]);
         let condition = Expr::Binary(better, Box::new(read(Expr::Var(i))), Box::new(Expr::Var(extreme)));
-        let found = vec![set(extreme, read(Expr::Var(i))), set(place, Expr::Var(i))];
+        let mut sides = [vec![set(extreme, read(Expr::Var(i))), set(place, Expr::Var(i))], Vec::new()];
+        let others: Vec<Var> = places.into_iter().filter(|&other| other != place).collect();
+        if !others.is_empty() && self.choices.chance(40) {
+            let count = Place { root: *self.choices.pick(&others), steps: Vec::new() };
+            let side = usize::from(self.choices.chance(50));
+            let value = self.int(1);
+            sides[side].push(Statement::Update { place: count, op: Binary::Add, value });
+        }
+        let [found, otherwise] = sides;
         let block = vec![
             Statement::Let { var: extreme, ty: element, mutable: true, annotated: false, value: Some(read(first)) },
             Statement::Range {
@@ -132,7 +141,7 @@ impl Generator {
                 low: None,
                 high: Expr::Library(Library::Length, vec![Expr::Var(array.var)]),
                 closed: false,
-                body: vec![Statement::If(condition, found, Vec::new())],
+                body: vec![Statement::If(condition, found, otherwise)],
                 label: None,
             },
         ];

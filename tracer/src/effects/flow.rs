@@ -161,9 +161,8 @@ impl Step<'_> {
                     continue;
                 }
                 let pair = (outer(target), outer(value));
-                if !matches!(target.source, Source::Fresh { .. }) && !self.flow.summary.stores.contains(&pair) {
-                    self.flow.summary.stores.push(pair);
-                    self.grew = true;
+                if !matches!(target.source, Source::Fresh { .. }) {
+                    self.grew |= self.flow.summary.stores.insert(pair);
                 }
             }
         }

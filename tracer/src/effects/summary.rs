@@ -3,6 +3,7 @@
 //! Summaries of functions that call one another are found by iteration from nothing; they only grow, and there are
 //! finitely many places.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
@@ -42,7 +43,7 @@ pub struct Summary {
     /// For each result slot, where a pointer in it may point.
     pub results: Vec<Places>,
     /// A pointer to the second may have been stored in the first.
-    pub stores: Vec<(Place, Place)>,
+    pub stores: BTreeSet<(Place, Place)>,
     pub output: Option<External>,
     pub input: Option<External>,
     pub blocks: Option<External>,
@@ -98,10 +99,7 @@ impl Summary {
             grew |= mine.unite(places);
         }
         for &pair in &other.stores {
-            if !self.stores.contains(&pair) {
-                self.stores.push(pair);
-                grew = true;
-            }
+            grew |= self.stores.insert(pair);
         }
         for external in [other.output, other.input, other.blocks].into_iter().flatten() {
             grew |= self.add_external(external);

@@ -34,6 +34,8 @@ pub struct Access {
     /// The accessed bytes lie within so many from the block's start, because an index was checked.
     pub within: Option<Poly>,
     pub write: bool,
+    /// What its offset assumes.
+    pub assumes: BTreeSet<Assumption>,
     pub inst: InstId,
     /// In what the programmer wrote.
     pub pc: Pc,
@@ -52,8 +54,6 @@ pub struct Stored {
 pub struct Accesses {
     pub all: Vec<Access>,
     pub stored: Vec<Stored>,
-    /// What the offsets assume.
-    pub assumes: BTreeSet<Assumption>,
 }
 
 struct Collector<'a, 'b> {
@@ -129,17 +129,17 @@ impl Collector<'_, '_> {
             if self.owners.is_private(address.owner) || *self.owners.way(address.owner) == Way::Text {
                 continue;
             }
-            let extent = extent(&address);
-            self.found.assumes.extend(address.assumes);
-            let access = Access { owner: address.owner, extent, within: within.clone(), write, inst: id, pc };
+            let (extent, within) = (extent(&address), within.clone());
+            let access = Access { owner: address.owner, extent, within, write, assumes: address.assumes, inst: id, pc };
             self.add(access);
         }
     }
 
     fn add(&mut self, access: Access) {
-        let same = |a: &Access| a.owner == access.owner && a.extent == access.extent && a.write == access.write;
-        if !self.found.all.iter().any(same) {
-            self.found.all.push(access);
+        let same = |a: &&mut Access| a.owner == access.owner && a.extent == access.extent && a.write == access.write;
+        match self.found.all.iter_mut().find(same) {
+            Some(known) => known.assumes.extend(access.assumes),
+            None => self.found.all.push(access),
         }
     }
 
@@ -234,8 +234,8 @@ impl Collector<'_, '_> {
                     if collector.owners.is_private(owner) || *collector.owners.way(owner) == Way::Text {
                         continue;
                     }
-                    let extent = Extent::WHOLE;
-                    collector.add(Access { owner, extent, within: None, write, inst: id, pc });
+                    let (extent, assumes) = (Extent::WHOLE, BTreeSet::new());
+                    collector.add(Access { owner, extent, within: None, write, assumes, inst: id, pc });
                 }
             }
         };

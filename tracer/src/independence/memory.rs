@@ -5,6 +5,8 @@
 //! compares the ranges of bytes. Or if their offsets are: by a residue (another field of the element), by a stride that
 //! the spread of the other counters does not reach, or again by ranges.
 
+use std::collections::BTreeSet;
+
 use scaly_interp::program::{Function, ParamKind};
 
 use super::access::{Access, Accesses, Extent, Stored};
@@ -71,6 +73,9 @@ pub struct Memory<'a, 'b> {
     /// No loop writes what is a global's, see [`Summaries::constant_globals`](crate::effects::Summaries).
     pub constant_globals: bool,
     pub proof: Proof,
+    /// Numbers of the accesses that are apart from a store by where they go, not by whose memory it is: what their offsets
+    /// assume must hold, and only theirs.
+    pub by_offset: BTreeSet<usize>,
 }
 
 impl Memory<'_, '_> {
@@ -87,6 +92,9 @@ impl Memory<'_, '_> {
                 // Two stores are compared once.
                 if other.write && k < i {
                     continue;
+                }
+                if self.relation(write.owner, other.owner) != Relation::Distinct {
+                    self.by_offset.extend([i, k]);
                 }
                 if let Some(refusal) = self.conflict(write, other, i == k) {
                     refuse(refusal);

@@ -174,10 +174,12 @@ pub fn decide(context: &Context<'_>) -> Verdict {
             trip: &trip,
             constant_globals: context.summaries.constant_globals(),
             proof: Proof::default(),
+            by_offset: BTreeSet::new(),
         };
         refusals.extend(memory.prove(&accesses));
-        let mut proof = memory.proof;
-        let mut assumes = accesses.assumes.iter().chain(&trip.assumes).chain(&scalars.assumes);
+        let Memory { mut proof, by_offset, .. } = memory;
+        let offsets = by_offset.iter().flat_map(|&i| &accesses.all[i].assumes);
+        let mut assumes = offsets.chain(&trip.assumes).chain(&scalars.assumes);
         let assumed = assumes.all(|a| proof.assume(&forms, &a.poly, a.kind).is_some());
         if !assumed && refusals.is_empty() {
             refusals

@@ -18,7 +18,7 @@ use super::names::Names;
 use super::poly::{Atom, Poly};
 use super::refusal::{Reason, Refusal};
 use super::uses::{Use, Uses};
-use crate::region::{BlockId, ExitKind, Inst, Op, Region, Terminator, Value};
+use crate::region::{BlockId, Effects, ExitKind, Inst, Op, Region, Terminator, Value};
 
 /// An operation that accumulates, exact in any grouping.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -146,6 +146,13 @@ struct Select {
     other: BlockId,
 }
 
+/// A first smallest or largest that was found, and the values of all that is set with it.
+struct Selected {
+    select: Select,
+    web: Web,
+    set: BTreeSet<Value>,
+}
+
 struct Analysis<'a, 'b> {
     region: &'a Region,
     forms: &'b mut Forms<'a>,
@@ -169,7 +176,7 @@ impl Analysis<'_, '_> {
             LoopKind::Open => None,
         };
         let own = self.forms.trips[0].as_ref().ok().and_then(|trip| trip.counter);
-        let mut selects: Vec<(Select, usize)> = Vec::new();
+        let mut selects: Vec<Selected> = Vec::new();
         let mut left: Vec<(u16, Web, String)> = Vec::new();
         for param in &region.block(root.header).params {
             let hidden = counter.is_some_and(|c| param.slot == c || param.slot == c + 1);
@@ -188,7 +195,8 @@ impl Analysis<'_, '_> {
             }
             if let Some(select) = self.select(&web) {
                 let combine = select.combine;
-                selects.push((select, scalars.reductions.len()));
+                let set = web.values.clone();
+                selects.push(Selected { select, web, set });
                 let reduction =
                     Reduction { slot: param.slot, param: param.value, combine, narrow: None, along: Vec::new(), name };
                 scalars.reductions.push(reduction);
@@ -206,9 +214,18 @@ impl Analysis<'_, '_> {
                 None => left.push((param.slot, web, name)),
             }
         }
+        let refuse = |refusals: &mut Vec<Refusal>, refusal: Refusal| {
+            if !refusals.contains(&refusal) {
+                refusals.push(refusal);
+            }
+        };
         for (slot, web, name) in left {
-            match selects.iter().find(|(select, _)| self.goes_along(&web, select)) {
-                Some(&(_, reduction)) => scalars.reductions[reduction].along.push(slot),
+            match selects.iter_mut().find(|selected| self.goes_along(&web, &selected.select)) {
+                Some(selected) => {
+                    let of = |reduction: &&mut Reduction| reduction.param == selected.web.start;
+                    scalars.reductions.iter_mut().find(of).into_iter().for_each(|r| r.along.push(slot));
+                    selected.set.extend(web.values);
+                }
                 None if self.is_flag(&web) => scalars.reductions.push(Reduction {
                     slot,
                     param: web.start,
@@ -217,13 +234,14 @@ impl Analysis<'_, '_> {
                     along: Vec::new(),
                     name,
                 }),
-                None => {
-                    let refusal = self.refuse(&web, name);
-                    if !scalars.refusals.contains(&refusal) {
-                        scalars.refusals.push(refusal);
-                    }
-                }
+                None => refuse(&mut scalars.refusals, self.refuse(&web, name)),
             }
+        }
+        for selected in selects.iter().filter(|selected| !self.decides_nothing_else(selected)) {
+            let of = |reduction: &Reduction| reduction.param == selected.web.start;
+            let Some(at) = scalars.reductions.iter().position(of) else { continue };
+            let reduction = scalars.reductions.remove(at);
+            refuse(&mut scalars.refusals, self.refuse(&selected.web, reduction.name));
         }
         self.leaving(&mut scalars);
         scalars
@@ -540,6 +558,42 @@ impl Analysis<'_, '_> {
             && web.wraps.is_empty()
             && web.compares.is_empty();
         untouched && !web.foreign.is_empty() && self.always_current(web) && self.replaced_where_taken(web, select)
+    }
+
+    /// Whether the branch decides about the values that are set with it alone. A run of iterations begins without what
+    /// those before have found, and takes the side more often than the program does: nothing else may show that, neither
+    /// a count of the times, nor a store, nor an error.
+    fn decides_nothing_else(&self, Selected { select, set, .. }: &Selected) -> bool {
+        let region = self.region;
+        let quiet = |block: BlockId| {
+            let mut insts = region.block(block).insts.iter().map(|&id| region.inst(id).op.effects());
+            insts.all(|effects| matches!(effects, Effects::Pure | Effects::Load))
+        };
+        // The blocks between the branch and where its ways meet. An edge leads to a later block, or back to a header.
+        let mut between = BTreeSet::from([select.branch]);
+        let mut ahead = BTreeSet::from([select.taken, select.other]);
+        while let Some(block) = ahead.pop_first() {
+            let differs = |position: usize| {
+                let arguments = self.forms.arguments(block, position);
+                let mut inside = arguments.iter().filter(|arg| between.contains(&arg.from)).map(|arg| arg.value);
+                inside.next().is_some_and(|first| inside.any(|value| value != first))
+            };
+            let params = region.block(block).params.iter().enumerate();
+            let mut shown = params.filter(|(_, p)| !set.contains(&p.value) && !self.uses.get(p.value).is_empty());
+            if shown.any(|(position, _)| differs(position)) {
+                return false;
+            }
+            if ahead.is_empty() {
+                return true;
+            }
+            let end = &region.block(block).end;
+            if !quiet(block) || matches!(end, Terminator::Exit(..)) || end.edges().any(|edge| edge.to <= block) {
+                return false;
+            }
+            ahead.extend(end.edges().map(|edge| edge.to));
+            between.insert(block);
+        }
+        false
     }
 
     /// Whether no value of the web is read where another one has taken its place: an older value must not come back.

@@ -242,6 +242,11 @@ impl Parallel {
         if let Some(failed) = self.failing(slot, &begin.by) {
             return Err(Alone::Check(failed));
         }
+        let reductions = &self.reductions;
+        let initial: Vec<u64> = reductions.slots().map(slot).collect();
+        if !reductions.begin_within(&initial) {
+            return Err(Alone::Check("what is wrapped to a type as it accumulates begins as a value of that type"));
+        }
         let next = if forced { Next::Divided } else { self.gain().next() };
         if next == Next::Alone {
             return Err(Alone::Slower);
@@ -260,8 +265,6 @@ impl Parallel {
             annexed = Some(Mutex::new(helpers.annexed(state, &regions, count).ok_or(no_helpers)?));
         }
         let frame = self.frame(at);
-        let reductions = &self.reductions;
-        let initial: Vec<u64> = reductions.slots().map(slot).collect();
         let run = Run {
             parallel: self,
             native,

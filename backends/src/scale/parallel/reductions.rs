@@ -33,6 +33,17 @@ impl Reductions {
         self.0.iter().flat_map(|reduced| reduced.slots.iter().copied())
     }
 
+    /// Whether what is wrapped as it accumulates is there as a value of its type. Where no iteration adds anything, another
+    /// would stay as it is.
+    pub fn begin_within(&self, initial: &[u64]) -> bool {
+        let mut at = 0;
+        self.0.iter().all(|reduced| {
+            let word = initial[at] as i64;
+            at += reduced.slots.len();
+            reduced.narrow.is_none_or(|kind| fold_unary(IntUnary::Wrap(kind), word) == Some(word))
+        })
+    }
+
     /// What partial results begin with.
     pub fn identities(&self, initial: &[u64]) -> Vec<u64> {
         let mut words = initial.to_vec();
