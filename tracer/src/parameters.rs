@@ -196,10 +196,10 @@ parameters! {
         "flat from 0 to 20000: bench/parameters.py";
     pilot: "nanoseconds" = 10_000, dev 10_000, 0 to 1_000_000_000,
         "Time on one core, at the beginning of each run, in which the cost of an iteration is measured.",
-        "within the noise, a fifth, from 0 to 160000: bench/parameters.py";
+        "nothing beyond the noise of a busy machine, a fifth, from 0 to 160000: bench/parameters.py";
     divided: "nanoseconds" = 40_000, dev 40_000, 0 to 1_000_000_000,
         "What the rest of a run must take on one core for it to go on on all.",
-        "within the noise, a fifth, from 0 to 640000; with 1000000000 one program takes 1.4 times as long";
+        "nothing beyond the noise of a busy machine, a fifth, from 0 to 640000: bench/parameters.py";
     short_runs: "runs" = 16, dev 16, 1 to 1_000_000_000,
         "Shorter runs in a row until a loop counts as too short for several cores.",
         "flat from 2 to 128: bench/parameters.py";
@@ -208,13 +208,13 @@ parameters! {
         "flat from 1 to 16: bench/parameters.py";
     alone: "runs" = 1024, dev 1024, 1 to 1_000_000_000,
         "Runs on one core, where that was faster, until several are tried again.",
-        "within the noise, a fifth, from 64 to 16384: bench/parameters.py";
+        "nothing beyond the noise of a busy machine, a fifth, from 64 to 16384: bench/parameters.py";
     chunk_time: "nanoseconds" = 20_000, dev 20_000, 1 to 1_000_000_000,
         "What a piece of a parallel loop should take; in between, a worker looks whether others want a part.",
-        "within the noise, a fifth, from 2000 to 1000000: bench/parameters.py";
+        "nothing beyond the noise of a busy machine, a fifth, from 2000 to 1000000: bench/parameters.py";
     chunk_growth: "times" = 4, dev 4, 1 to 1000,
         "How much longer than the one before such a piece may be.",
-        "within the noise, a fifth, from 2 to 16: bench/parameters.py";
+        "nothing beyond the noise of a busy machine, a fifth, from 2 to 16: bench/parameters.py";
     split_awake: "nanoseconds" = 1000, dev 1000, 0 to 1_000_000_000,
         "What the shorter part of a split must take where a worker is awake to take the other.",
         "a part begins 1.3 us later, a loop of 4 us is the shortest that gains: pool.rs in runtime/benches";
