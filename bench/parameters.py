@@ -11,6 +11,9 @@ least of the rounds; the sizes are such that a run takes some ten milliseconds, 
 comes of it. `--instructions` counts instructions under valgrind instead: slow, the same on any machine however busy, and
 blind to what instructions cost.
 
+The rows about what is compiled whole are measured on programs that take some hundred milliseconds; those about running it
+on all cores by wall-clock time.
+
 The rows of the static analysis change no run: `cargo run --release -p scaly-bench --bin verdicts` has those.
 """
 
@@ -49,6 +52,42 @@ VALUES = {
     "count": [1],
 }
 
+# Other values of what is about compiling loops and functions whole.
+WHOLE = {
+    "sample": [500, 1000, 4000, 10000],
+    "quiet": [4, 64],
+    "rarest": [1, 8, 256],
+    "undecided": [16, 1024],
+    "sampled": [1, 2, 6, 12],
+    "few_samples": [1, 4, 8],
+    "turning": [1, 2, 6, 24],
+    "sample_depth": [1, 4, 64],
+    "long_inside": [0, 200, 20000],
+    "repay": [0, 2, 10, 20],
+    "llvm_loading": [0, 7000, 28000],
+    "llvm_region": [0, 4000, 16000],
+    "llvm_instruction": [0, 40, 160],
+    "entries": [32, 2048],
+    "short_run": [0, 1000, 4000, 20000],
+    "recursion_depth": [0, 1, 3],
+    "recursion_size": [0, 15, 60, 120],
+    "module_functions": [0, 1, 4, 128],
+    "module_instructions": [250, 1000, 32000],
+}
+
+# And about running it on all cores.
+PARALLEL = {
+    "pilot": [0, 2500, 40000, 160000],
+    "divided": [0, 10000, 160000],
+    "short_runs": [2, 128],
+    "doubtful": [1, 16],
+    "alone": [64, 16384],
+    "chunk_time": [2000, 5000, 100000, 1000000],
+    "chunk_growth": [2, 16],
+    "split_awake": [0, 5000],
+    "split_asleep": [0, 5000, 100000],
+}
+
 # Sizes at which compiled programs take some ten milliseconds.
 SIZES = {
     "fib": "27",
@@ -74,6 +113,24 @@ SIZES = {
     "trees": "11",
 }
 
+# Sizes at which they take some hundred. Long loops, short ones within others, recursion, calls of many functions.
+LARGE = {
+    "mandelbrot": "1200 200",
+    "raytracer": "800 600",
+    "heat": "400 300",
+    "spectral_norm": "1200",
+    "nbody": "800000",
+    "particles": "2000 10000",
+    "histogram": "3000000",
+    "black_scholes": "100000 20",
+    "levenshtein": "4000",
+    "fib": "36",
+    "nqueens": "12",
+    "trees": "16",
+    "expressions": "3000",
+    "machine": "3000000",
+}
+
 
 def programs(scratch, parts):
     """Names and what to run."""
@@ -82,11 +139,20 @@ def programs(scratch, parts):
     for path in sorted((ROOT / "examples").glob("*.scaly")):
         arguments = [image if a == IMAGE else a for a in EXAMPLES.get(path.stem, [])]
         found[f"examples/{path.stem}"] = [f"examples/{path.name}", *arguments]
+    return named(found, parts)
+
+
+def large(parts):
+    return named({name: [f"bench/programs/{name}.scaly", *size.split()] for name, size in LARGE.items()}, parts)
+
+
+def named(found, parts):
     return {name: words for name, words in found.items() if not parts or any(part in name for part in parts)}
 
 
-def seconds(command):
-    return run(command, cwd=ROOT, limit=600).cpu
+def seconds(command, parallel):
+    ran = run(command, cwd=ROOT, limit=600)
+    return ran.wall if parallel else ran.cpu
 
 
 def instructions(command):
@@ -119,7 +185,7 @@ def sweep(scaly, name, values, chosen, args):
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 least = list(pool.map(instructions, commands))
         else:
-            rounds = [[seconds(command) for command in commands] for _ in range(args.rounds)]
+            rounds = [[seconds(command, name in PARALLEL) for command in commands] for _ in range(args.rounds)]
             least = [min(column) for column in zip(*rounds)]
         for each, figure in zip(ratios, least):
             each[program] = figure / least[0]
@@ -140,12 +206,13 @@ def main():
     args = parser.parse_args()
     scaly = executable(args.scaly)
     with tempfile.TemporaryDirectory() as scratch:
-        chosen = programs(pathlib.Path(scratch), [part for part in args.programs.split(",") if part])
-        for row in args.rows or VALUES:
+        parts = [part for part in args.programs.split(",") if part]
+        every, short, long = VALUES | WHOLE | PARALLEL, programs(pathlib.Path(scratch), parts), large(parts)
+        for row in args.rows or every:
             name, given, values = row.partition("=")
-            if not given and name not in VALUES:
-                parser.error(f"no values for {name}; there are some for {', '.join(VALUES)}")
-            sweep(scaly, name, values.split(",") if given else VALUES[name], chosen, args)
+            if not given and name not in every:
+                parser.error(f"no values for {name}; there are some for {', '.join(every)}")
+            sweep(scaly, name, values.split(",") if given else every[name], short if name in VALUES else long, args)
 
 
 if __name__ == "__main__":

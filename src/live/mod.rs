@@ -7,8 +7,8 @@
 
 mod guests;
 mod loops;
-mod picture;
-mod pictures;
+pub mod picture;
+pub mod pictures;
 mod request;
 mod server;
 mod show;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Pixels that are looked at of one picture at most, a full screen of 1920 by 1080: 25 MB, and 3 to 5 ms of a core to
-/// look at all of them, up to 10 if all have changed, 20 to 45 for the first time (`what_a_look_takes` below). Of a
+/// look at all of them, up to 10 if all have changed, 20 to 45 for the first time (`cargo run --release -p scaly-bench --bin looks`). Of a
 /// larger one every second, third … of every second, third … line.
 pub const MOST: usize = 1920 * 1080;
 
@@ -11,7 +11,7 @@ pub const MOST: usize = 1920 * 1080;
 const LONGEST: usize = 8192;
 
 /// Words of a pixel: red, green, blue.
-const PIXEL: usize = 3;
+pub const PIXEL: usize = 3;
 
 /// The size of a picture, and what is looked at of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -147,25 +147,6 @@ mod tests {
         assert_eq!(frame.look(&words(&pixels), 3), 1);
         assert_eq!(frame.since(2).len(), 4 + 4 + 16);
         assert_eq!(frame.since(1).len(), 4 + 2 * (4 + 16));
-    }
-
-    /// The figures at [`MOST`]: `cargo test --release what_a_look_takes -- --ignored --nocapture`.
-    #[test]
-    #[ignore = "measures"]
-    fn what_a_look_takes() {
-        let shape = Shape::of(1920, 1080);
-        let words: Vec<AtomicU32> = (0..shape.pixels() * PIXEL).map(|_| AtomicU32::new(0)).collect();
-        let mut frame = Frame::new(shape);
-        for (version, word) in [(1, 0), (2, 0), (3, 0), (4, 1), (5, 1), (6, 2), (7, 3)] {
-            words.iter().for_each(|each| each.store(word, Ordering::Relaxed));
-            let begun = std::time::Instant::now();
-            let changed = frame.look(&words, version);
-            let looked = begun.elapsed();
-            println!("{changed} changed: {looked:?}; to send: {:?}", {
-                frame.since(version - 1);
-                begun.elapsed() - looked
-            });
-        }
     }
 
     #[test]

@@ -14,8 +14,8 @@ use super::picture::{Frame, MOST, Shape};
 
 /// Pixels that are looked at of all pictures: two full screens, 50 MB. Of more pictures, those written last.
 const MOST_TOGETHER: usize = 2 * MOST;
-/// Pictures that are looked at: to ask one that has ended takes 25 ns.
-const MOST_PICTURES: usize = 256;
+/// Pictures that are looked at: to ask one that has ended takes 25 ns (`looks` in bench/).
+pub const MOST_PICTURES: usize = 256;
 /// Pictures that come and go faster than this, one after the other, and are not shown, are not looked at when they end:
 /// copying a full screen takes the program 10 ms, as long as filling it with a colour does.
 const ENDS: Duration = Duration::from_millis(25);
@@ -225,18 +225,5 @@ mod tests {
         let pictures = Pictures::default();
         (0..5).for_each(|_| drop(pictures.picture(1920, 1080)));
         assert_eq!(followed(&pictures), [1, 5]);
-    }
-
-    /// The figure at [`MOST_PICTURES`]: `cargo test --release what_many_looks_take -- --ignored --nocapture`.
-    #[test]
-    #[ignore = "measures"]
-    fn what_many_looks_take() {
-        let pictures = Pictures::default();
-        (0..MOST_PICTURES).for_each(|_| drop(pictures.picture(1, 1)));
-        for _ in 0..5 {
-            let begun = Instant::now();
-            pictures.look();
-            println!("{:?} for each", begun.elapsed() / MOST_PICTURES as u32);
-        }
     }
 }

@@ -2,10 +2,11 @@
 //!
 //! This module has the words and their places; showing source lines is the command's business.
 
+use rustc_hash::FxHashMap;
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::source::Span;
 
-use crate::effects::{FunctionFlow, Summaries};
+use crate::effects::{Calls, FunctionFlow, Summaries};
 use crate::independence::{
     Atom, Context, EntryCheck, Independence, Poly, Reason, Refusal, Verdict, decide, is_formality,
 };
@@ -54,14 +55,37 @@ pub struct Judge<'a> {
     program: &'a Program,
     parameters: Parameters,
     walker: Walker<'a>,
+    calls: Calls<'a>,
     summaries: Summaries,
+    /// Of the functions with loops that were judged.
+    flows: FxHashMap<FunctionId, FunctionFlow>,
 }
 
 impl<'a> Judge<'a> {
     pub fn new(program: &'a Program, parameters: Parameters) -> Judge<'a> {
-        let mut walker = Walker::new(program, parameters);
-        let summaries = Summaries::of(program, |id| walker.code(id));
-        Judge { program, parameters, walker, summaries }
+        Judge {
+            program,
+            parameters,
+            walker: Walker::new(program, parameters),
+            calls: Calls::of_program(program),
+            summaries: Summaries::default(),
+            flows: FxHashMap::default(),
+        }
+    }
+
+    /// Follows the pointers of a function, if that has not been done.
+    fn follow(&mut self, function: FunctionId) {
+        if self.flows.contains_key(&function) {
+            return;
+        }
+        let Judge { program, walker, calls, summaries, .. } = self;
+        let called: Vec<FunctionId> = calls.of(function).flat_map(|callee| calls.entered(callee)).collect();
+        summaries.add(calls, &called, |id| walker.code(id));
+        if calls.touches_globals(function) {
+            summaries.add_globals(calls, |id| walker.code(id));
+        }
+        let flow = FunctionFlow::of(program, &walker.code(function), summaries);
+        self.flows.insert(function, flow);
     }
 
     /// The region of a loop, or why it is open, and the verdict.
@@ -77,7 +101,8 @@ impl<'a> Judge<'a> {
         };
         debug_assert_eq!(region.verify(), Ok(()), "{region}");
         let code = self.walker.code(l.function);
-        let flow = FunctionFlow::of(program, &code, &self.summaries);
+        self.follow(l.function);
+        let flow = &self.flows[&l.function];
         let header = code.block_at(l.code.start);
         let origins = header.and_then(|h| flow.entry[h].clone()).unwrap_or_default();
         let linear = linear_at_entry(program, &code, l.code.start);
@@ -87,7 +112,7 @@ impl<'a> Judge<'a> {
             id,
             region: &region,
             summaries: &self.summaries,
-            flow: &flow,
+            flow,
             origins: &origins,
             live: &live,
             linear: &linear,

@@ -149,6 +149,78 @@ parameters! {
     llvm: "choice" = 1, dev 1, 0 to 2,
         "1: loops that take time are compiled whole by LLVM; 0: none; 2: all, at once and waited for, for tests.",
         "bench/scaling.py";
+    sample: "microseconds" = 2000, dev 2000, 100 to 1_000_000,
+        "Processor time from one look at which loops the program is in to the next.",
+        "with 500 programs take 1.1 times as long; flat to 10000: bench/parameters.py";
+    quiet: "samples" = 16, dev 16, 1 to 1_000_000,
+        "Samples in a row with nothing more to decide until they come half as often.",
+        "flat from 4 to 64: bench/parameters.py";
+    rarest: "times" = 32, dev 32, 1 to 1_000_000,
+        "How much rarer than at first samples get.",
+        "flat from 1 to 256: bench/parameters.py";
+    undecided: "samples" = 128, dev 128, 1 to 1_000_000,
+        "Samples of a loop that is neither chosen nor given up until it is nothing to decide.",
+        "flat from 16 to 1024: bench/parameters.py";
+    sampled: "samples" = 3, dev 3, 1 to 1_000_000,
+        "Samples of a loop or recursive function until its paths are followed.",
+        "flat from 1 to 12: bench/parameters.py";
+    few_samples: "samples" = 2, dev 2, 1 to 1_000_000,
+        "Samples of a run that do not tell yet how long it will take.",
+        "flat from 1 to 8: bench/parameters.py; with 1 a sieve of 50 ms is followed in vain: never_worse.py";
+    turning: "samples" = 3, dev 3, 1 to 1_000_000,
+        "Samples since a loop came round until it counts as one that cannot be entered soon.",
+        "flat from 1 to 24: bench/parameters.py";
+    sample_depth: "calls" = 16, dev 16, 1 to 1000,
+        "Activations in which a sample looks for loops, the innermost included.",
+        "flat from 1 to 64: bench/parameters.py";
+    long_inside: "iterations" = 2000, dev 2000, 0 to 1_000_000_000,
+        "Iterations left from which a loop is compiled whole although that around it stays in traces.",
+        "flat from 0 to 20000: bench/parameters.py";
+    repay: "times" = 5, dev 5, 0 to 1000,
+        "How many times as long as compiling takes what is compiled whole must take yet.",
+        "with 0 programs take 1.3 times as long, with 2 1.15 times; flat to 20: bench/parameters.py";
+    llvm_loading: "microseconds" = 14_000, dev 14_000, 0 to 10_000_000,
+        "What loading LLVM takes, as reckoned before.",
+        "with 0 one program takes 1.6 times as long; flat to 56000: bench/parameters.py";
+    llvm_region: "microseconds" = 8000, dev 8000, 0 to 10_000_000,
+        "What LLVM takes for a region of any size, as reckoned before.",
+        "with 0 one program takes 1.8 times as long; flat to 32000: bench/parameters.py";
+    llvm_instruction: "microseconds" = 80, dev 80, 0 to 1_000_000,
+        "What it takes for each instruction of it, as reckoned before.",
+        "flat from 0 to 320: bench/parameters.py";
+    entries: "runs" = 256, dev 256, 1 to 1_000_000_000,
+        "Runs of a loop that was compiled whole after which it is asked whether they are too short.",
+        "flat from 32 to 2048: bench/parameters.py";
+    short_run: "nanoseconds" = 2000, dev 2000, 0 to 1_000_000_000,
+        "What these must take on average for the loop not to go back to traces.",
+        "flat from 0 to 20000: bench/parameters.py";
+    pilot: "nanoseconds" = 10_000, dev 10_000, 0 to 1_000_000_000,
+        "Time on one core, at the beginning of each run, in which the cost of an iteration is measured.",
+        "nothing beyond the noise of a busy machine, a fifth, from 0 to 160000: bench/parameters.py";
+    divided: "nanoseconds" = 40_000, dev 40_000, 0 to 1_000_000_000,
+        "What the rest of a run must take on one core for it to go on on all.",
+        "nothing beyond the noise of a busy machine, a fifth, from 0 to 640000: bench/parameters.py";
+    short_runs: "runs" = 16, dev 16, 1 to 1_000_000_000,
+        "Shorter runs in a row until a loop counts as too short for several cores.",
+        "flat from 2 to 128: bench/parameters.py";
+    doubtful: "runs" = 4, dev 4, 1 to 1_000_000_000,
+        "Runs in a row that seem slower on several cores until one is made on one core to compare.",
+        "flat from 1 to 16: bench/parameters.py";
+    alone: "runs" = 1024, dev 1024, 1 to 1_000_000_000,
+        "Runs on one core, where that was faster, until several are tried again.",
+        "nothing beyond the noise of a busy machine, a fifth, from 64 to 16384: bench/parameters.py";
+    chunk_time: "nanoseconds" = 20_000, dev 20_000, 1 to 1_000_000_000,
+        "What a piece of a parallel loop should take; in between, a worker looks whether others want a part.",
+        "nothing beyond the noise of a busy machine, a fifth, from 2000 to 1000000: bench/parameters.py";
+    chunk_growth: "times" = 4, dev 4, 1 to 1000,
+        "How much longer than the one before such a piece may be.",
+        "nothing beyond the noise of a busy machine, a fifth, from 2 to 16: bench/parameters.py";
+    split_awake: "nanoseconds" = 1000, dev 1000, 0 to 1_000_000_000,
+        "What the shorter part of a split must take where a worker is awake to take the other.",
+        "a part begins 1.3 us later, a loop of 4 us is the shortest that gains: pool.rs in runtime/benches";
+    split_asleep: "nanoseconds" = 25_000, dev 25_000, 0 to 1_000_000_000,
+        "The same where a worker has to be woken.",
+        "waking one takes 20 to 55 us, and a loop of 64 us is as fast either way: pool.rs in runtime/benches";
     chunk: "iterations" = 0, dev 0, 0 to 1_000_000_000,
         "Iterations of each piece of a parallel loop, for tests; 0: as it fits.", "for tests";
     steal: "seed" = 0, dev 0, 0 to 4_294_967_295,
@@ -176,11 +248,14 @@ parameters! {
         "Calls of itself inlined into one another in a function's region.",
         "fib(40) in seconds, 0 to 3: 1.04, 0.79, 0.67, 0.52; gcc -O2 with a stack check 0.65";
     recursion_size: "instructions" = 30, dev 30, 0 to 1_000_000,
-        "Largest function, in bytecode, that is inlined in itself.", "not measured yet";
+        "Largest function, in bytecode, that is inlined in itself.",
+        "with 0 fib takes 1.6 times as long; from 15 to 120 flat: bench/parameters.py";
     module_functions: "functions" = 32, dev 32, 0 to 10_000,
-        "Functions that are compiled together with a region that calls them.", "not measured yet";
+        "Functions that are compiled together with a region that calls them.",
+        "with 0 raytracer takes 1.2 times as long; from 1 to 128 flat: bench/parameters.py";
     module_instructions: "instructions" = 8000, dev 8000, 1 to 1_000_000,
-        "Instructions of a region and of the functions compiled with it.", "not measured yet";
+        "Instructions of a region and of the functions compiled with it.",
+        "with 250 raytracer takes 1.1 to 1.3 times as long; to 32000 flat: bench/parameters.py";
     address_steps: "steps" = 6, dev 6, 0 to 100,
         "Pointers followed from a variable before a place is only known as below it.",
         "from 3 on no verdict changes: verdicts in bench/";

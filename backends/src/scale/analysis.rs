@@ -88,7 +88,7 @@ pub fn of(
         let mut parallel = None;
         let prepared = followed(&mut walker, &waits, of).and_then(|region| {
             if let (Place::Loop(id), Some(judge)) = (of, &mut judge) {
-                parallel = Some(Parallel::of(program, judge, id));
+                parallel = Some(Parallel::of(program, judge, id, parameters));
             }
             let condition = parallel.as_ref().and_then(|parallel| parallel.as_ref().ok()?.condition());
             prepare(&region, Context { program, addresses, waits: &waits, parameters }, condition, of)

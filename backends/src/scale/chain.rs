@@ -3,9 +3,6 @@
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::tier::{self, Position};
 
-/// Activations that are looked at, the innermost included.
-const DEPTH: usize = 16;
-
 /// A loop that runs, and where its function is.
 #[derive(Clone, Copy, Debug)]
 pub struct Running {
@@ -13,11 +10,11 @@ pub struct Running {
     pub at: Position,
 }
 
-/// The function with the most activations of those that are looked at, if it has several.
-pub fn recursive(program: &Program, at: Position) -> Option<FunctionId> {
+/// The function with the most activations of so many, the innermost ones, if it has several.
+pub fn recursive(program: &Program, at: Position, depth: u32) -> Option<FunctionId> {
     let mut counts: Vec<(FunctionId, u32)> = Vec::new();
     let (mut at, mut pc) = (at, at.pc());
-    for _ in 0..DEPTH {
+    for _ in 0..depth {
         if let Some(function) = program.function_at(pc) {
             match counts.iter_mut().find(|(id, _)| *id == function) {
                 Some((_, count)) => *count += 1,
@@ -46,11 +43,11 @@ impl Chains {
         Chains(by_function)
     }
 
-    /// Through calls, the innermost first; each once.
-    pub fn at(&self, program: &Program, at: Position) -> Vec<Running> {
+    /// Through calls, of so many activations, the innermost first; each once.
+    pub fn at(&self, program: &Program, at: Position, depth: u32) -> Vec<Running> {
         let mut found: Vec<Running> = Vec::new();
         let (mut at, mut pc) = (at, at.pc());
-        for _ in 0..DEPTH {
+        for _ in 0..depth {
             let loops = program.function_at(pc).map_or(&[][..], |function| &self.0[function.0 as usize]);
             for &id in loops.iter().filter(|id| program.loops[id.0 as usize].code.contains(&pc.0)) {
                 if found.iter().all(|other| other.id != id) {

@@ -3,49 +3,34 @@
 use scaly_interp::interpreter::State;
 use scaly_interp::program::LoopId;
 use scaly_tracer::backend::Backend;
+use scaly_tracer::parameters::Parameters;
 use scaly_tracer::recorder::Place;
 
+use super::Scaling;
 use super::chain::Running;
 use super::stages::{LoopState, Stage};
-use super::{PERIOD, Scaling};
-
-/// Samples without news after which they come half as often, and how rare they get.
-const QUIET: u32 = 16;
-const RAREST: u32 = 32;
-/// Samples after which a loop that is neither chosen nor given up is no news.
-pub const UNDECIDED: u32 = 128;
-/// Samples until a loop is walked.
-pub const SAMPLES: u32 = 3;
-/// Samples that a loop's last pass may be old.
-const TURNING: u32 = 3;
-/// Trips that make a loop long enough for itself.
-const LONG: u64 = 2_000;
-/// What compiling costs, in microseconds: loading LLVM, a region, an instruction of it.
-const LOADING: u64 = 14_000;
-const COST: u64 = 8_000;
-const INSTRUCTION_COST: u64 = 80;
-/// How many times its cost the loop must take yet.
-const REPAY: u64 = 5;
 
 impl<B: Backend + 'static> Scaling<B> {
     /// Makes samples as rare as is fit after one that did, or did not, find something to decide.
     pub(super) fn pace(&self, news: bool) {
         let quiet = if news { 0 } else { self.quiet.get() + 1 };
-        let rare = match (news, quiet) {
-            (true, _) => 1,
-            (false, QUIET) => (2 * self.rare.get()).min(RAREST),
-            _ => self.rare.get(),
+        let enough = quiet >= self.parameters.quiet;
+        let rare = match news {
+            true => 1,
+            false if enough => self.rare.get().saturating_mul(2).min(self.parameters.rarest),
+            false => self.rare.get(),
         };
-        self.quiet.set(quiet % QUIET);
+        self.quiet.set(if enough { 0 } else { quiet });
         if self.rare.replace(rare) != rare {
-            self.traces.set_period(PERIOD * rare);
+            self.traces.set_period(self.period() * rare);
         }
     }
 
     /// Chooses what to compile of the loops that the program is in, the innermost first; whether there is anything.
     pub(super) fn choose(&self, state: &State, chain: &[Running]) -> bool {
         let now = self.samples.get();
-        let turning = |slot: &LoopState| slot.samples >= SAMPLES && slot.passed + TURNING >= now;
+        let Parameters { sampled, turning, long_inside, .. } = self.parameters;
+        let turning = |slot: &LoopState| slot.samples >= sampled && slot.passed.saturating_add(turning) >= now;
         let (mut unknown, mut candidates) = (Vec::new(), Vec::new());
         // Where the loops around it stay in traces, it is entered from the interpreter each time: only a long one pays.
         let mut alone = false;
@@ -57,7 +42,7 @@ impl<B: Backend + 'static> Scaling<B> {
                     // It is on its way, and what it contains with it.
                     Stage::Building(_) | Stage::Ready(_) | Stage::Analyzing => return true,
                     Stage::Refused => alone |= turning(slot),
-                    _ if alone && slot.trips < LONG => {}
+                    _ if alone && slot.trips < u64::from(long_inside) => {}
                     _ if !turning(slot) || slot.inside.is_some_and(|id| loops[id.0 as usize].scales()) => {}
                     Stage::Counting => unknown.push(id),
                     Stage::Walked(_) => candidates.push(id),
@@ -93,8 +78,10 @@ impl<B: Backend + 'static> Scaling<B> {
 
     /// Whether compiling so many instructions repays in so many microseconds.
     pub(super) fn pays(&self, remaining: u64, instructions: usize) -> bool {
-        let loading = if self.compiler.get().is_some() { 0 } else { LOADING };
-        remaining >= REPAY * (loading + COST + INSTRUCTION_COST * instructions as u64)
+        let Parameters { repay, llvm_loading, llvm_region, llvm_instruction, .. } = self.parameters;
+        let loading = if self.compiler.get().is_some() { 0 } else { u64::from(llvm_loading) };
+        let cost = loading + u64::from(llvm_region) + u64::from(llvm_instruction) * instructions as u64;
+        remaining >= cost.saturating_mul(repay.into())
     }
 
     /// Microseconds that a loop will take yet: by the trips that it and the loops around it have left, or as long as it has
@@ -103,7 +90,7 @@ impl<B: Backend + 'static> Scaling<B> {
         let loops = self.loops.borrow();
         let around =
             || chain.iter().skip_while(|running| running.id != id).map(|running| &loops[running.id.0 as usize]);
-        let so_far = u64::from(loops[id.0 as usize].samples) * PERIOD.as_micros() as u64;
+        let so_far = u64::from(loops[id.0 as usize].samples) * u64::from(self.parameters.sample);
         let known = around().all(|slot| slot.run.is_some());
         around().map(|slot| slot.remaining).max().unwrap_or(0).max(if known { 0 } else { so_far })
     }

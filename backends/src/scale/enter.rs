@@ -15,10 +15,6 @@ use super::stages::Stage;
 use super::{Choice, Scaling, start};
 use crate::native::Left;
 
-/// Runs after which it is asked whether they are long enough, and how long that is, in nanoseconds.
-const TRIED: u64 = 256;
-const SHORT_RUN_NS: u64 = 2_000;
-
 impl<B: Backend + 'static> Scaling<B> {
     /// Enters what was compiled, if it was; the frame stands at the loop's header.
     pub(super) fn enter(&self, state: &mut State, id: LoopId, at: Position) -> Option<Goes> {
@@ -86,7 +82,8 @@ impl<B: Backend + 'static> Scaling<B> {
         // Left in the middle, it has what is left in its frame.
         let done = matches!(entered, Some(Goes::On(to)) if to.base() == at.base() && Some(to.pc()) == end);
         runs.iterations += if done { trips } else { trips.saturating_sub(native.trips(at)) };
-        let short = runs.entries == TRIED && runs.nanoseconds < TRIED * SHORT_RUN_NS && !forced;
+        let (tried, least) = (u64::from(self.parameters.entries), u64::from(self.parameters.short_run));
+        let short = runs.entries == tried && runs.nanoseconds < tried * least && !forced;
         if short {
             // Traces enter one another without leaving native code.
             slot.stage = Stage::Refused;

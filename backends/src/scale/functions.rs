@@ -15,9 +15,8 @@ use scaly_tracer::effects;
 use scaly_tracer::log::{Event, Variant};
 use scaly_tracer::recorder::Place;
 
-use super::choose::SAMPLES;
 use super::stages::Stage;
-use super::{Choice, PERIOD, Scaling, chain, start};
+use super::{Choice, Scaling, chain, start};
 use crate::native::Left;
 
 /// Those of which anything is known.
@@ -48,7 +47,7 @@ impl Functions {
 impl<B: Backend + 'static> Scaling<B> {
     /// A sample that no loop is chosen by; whether there is anything to decide yet.
     pub(super) fn sampled_function(&self, state: &mut State, at: Position) -> bool {
-        let Some(id) = chain::recursive(&self.program, at) else { return false };
+        let Some(id) = chain::recursive(&self.program, at, self.parameters.sample_depth) else { return false };
         let of = Place::Function(id);
         self.settle(of);
         let (samples, counting) = {
@@ -66,9 +65,9 @@ impl<B: Backend + 'static> Scaling<B> {
                 Stage::Walked(_) => (function.samples, false),
             }
         };
-        let so_far = u64::from(samples) * PERIOD.as_micros() as u64;
+        let so_far = u64::from(samples) * u64::from(self.parameters.sample);
         match counting {
-            true if samples >= SAMPLES && self.pays(so_far, 0) => self.analyze(state, vec![of]),
+            true if samples >= self.parameters.sampled && self.pays(so_far, 0) => self.analyze(state, vec![of]),
             true => {}
             false => self.build_if(of, |instructions| self.pays(so_far, instructions)),
         }

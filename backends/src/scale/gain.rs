@@ -4,10 +4,7 @@
 //! more: where several runs in a row seem to take longer than they would on one core, one is made on one core, whole, and
 //! decides. If it was faster the loop stays there, until so many runs later that the machine may be another one.
 
-/// Runs in a row that seem slower, after which one is made alone.
-const DOUBTFUL: u32 = 4;
-/// Runs on one core until several are tried again.
-const LATER: u32 = 1024;
+use scaly_tracer::parameters::Parameters;
 
 /// How the next run is to be made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -28,15 +25,16 @@ pub struct Gain {
     patience: u32,
     /// Runs that are made on one core yet.
     alone: u32,
-}
-
-impl Default for Gain {
-    fn default() -> Gain {
-        Gain { doubtful: 0, iterations: 0, nanoseconds: 0.0, patience: DOUBTFUL, alone: 0 }
-    }
+    /// How many that are when a trial went badly.
+    later: u32,
 }
 
 impl Gain {
+    pub fn new(parameters: &Parameters) -> Gain {
+        let Parameters { doubtful: patience, alone: later, .. } = *parameters;
+        Gain { doubtful: 0, iterations: 0, nanoseconds: 0.0, patience, alone: 0, later }
+    }
+
     pub fn next(&mut self) -> Next {
         if self.alone > 0 {
             self.alone -= 1;
@@ -62,7 +60,7 @@ impl Gain {
         let slower = took / iterations.max(1) as f64 <= divided;
         (self.doubtful, self.iterations, self.nanoseconds) = (0, 0, 0.0);
         if slower {
-            self.alone = LATER;
+            self.alone = self.later;
         } else {
             self.patience = self.patience.saturating_mul(2);
         }
@@ -74,6 +72,13 @@ impl Gain {
 mod tests {
     use super::*;
 
+    const DOUBTFUL: u32 = 4;
+    const LATER: u32 = 1024;
+
+    fn gain() -> Gain {
+        Gain::new(&Parameters { doubtful: DOUBTFUL, alone: LATER, ..Parameters::default() })
+    }
+
     fn doubtful(gain: &mut Gain, runs: u32) {
         for _ in 0..runs {
             assert_eq!(gain.next(), Next::Divided);
@@ -83,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_loop_that_is_slower_on_several_cores_goes_back_and_is_tried_again_much_later() {
-        let mut gain = Gain::default();
+        let mut gain = gain();
         doubtful(&mut gain, DOUBTFUL);
         assert_eq!(gain.next(), Next::Trial);
         assert!(gain.tried(10, 85.0));
@@ -95,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_run_that_is_faster_ends_the_doubt() {
-        let mut gain = Gain::default();
+        let mut gain = gain();
         doubtful(&mut gain, DOUBTFUL - 1);
         gain.divided(100, 500.0, 800.0);
         doubtful(&mut gain, DOUBTFUL);
@@ -104,7 +109,7 @@ mod tests {
 
     #[test]
     fn where_the_first_iterations_are_cheap_the_trial_says_so_and_comes_less_often() {
-        let mut gain = Gain::default();
+        let mut gain = gain();
         doubtful(&mut gain, DOUBTFUL);
         assert_eq!(gain.next(), Next::Trial);
         assert!(!gain.tried(100, 1700.0));

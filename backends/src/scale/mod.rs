@@ -8,7 +8,7 @@
 //!                           └──────────────────> Refused <───────────────┘
 //! ```
 //!
-//! Every two milliseconds native code is asked to leave at its next poll ([`samples`]). Where it was then is a sample: of
+//! Every two milliseconds (`sample`) native code is asked to leave at its next poll ([`samples`]). Where it was then is a sample: of
 //! the innermost loop and of all that it runs in, through calls. Of these loops, those that come round in so short a time
 //! are candidates; an outer one that takes seconds for one iteration could not be entered. The outermost independent one
 //! is compiled, or else the outermost.
@@ -39,7 +39,7 @@ use scaly_interp::tier::{self, Goes, NativeCall, Position, Tier};
 use scaly_runtime::os::thread_time;
 use scaly_runtime::pool::Pool;
 use scaly_tracer::backend::{Backend, code};
-use scaly_tracer::log::{Event, Log, SAMPLE_NS, Start, Statistics, Variant};
+use scaly_tracer::log::{Event, Log, Start, Statistics, Variant};
 use scaly_tracer::manager::{Above, Tracing};
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::recorder::Place;
@@ -49,14 +49,10 @@ use crate::lower::Addresses;
 use crate::native::trips_left;
 use analysis::{Analysis, Why};
 use chain::{Chains, Running};
-use choose::UNDECIDED;
 use functions::Functions;
 use parallel::Helpers;
 use samples::Samples;
 use stages::{LoopState, Stage};
-
-/// From one sample to the next.
-const PERIOD: Duration = Duration::from_nanos(SAMPLE_NS);
 
 /// How loops are chosen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -159,18 +155,23 @@ impl<B: Backend + 'static> Scaling<B> {
             return;
         }
         self.passed.set(thread_time());
-        if !self.traces.start(PERIOD) {
+        if !self.traces.start(self.period()) {
             let text = "the system gives no timer that tells what takes time; all loops and functions stay as they are";
             self.refuse(of, Variant::Sequential, &Why::new(text, self.first(of)));
         }
     }
 
+    /// From one sample to the next, where there is something to decide.
+    fn period(&self) -> Duration {
+        Duration::from_micros(self.parameters.sample.into())
+    }
+
     /// Periods of processor time since they were last counted.
     fn count_periods(&self, now: Duration) -> u32 {
-        let before = self.passed.get();
-        let periods = now.saturating_sub(before).as_nanos() / PERIOD.as_nanos();
+        let (before, period) = (self.passed.get(), self.period());
+        let periods = now.saturating_sub(before).as_nanos() / period.as_nanos();
         let periods = u32::try_from(periods).unwrap_or(u32::MAX);
-        self.passed.set(before + PERIOD * periods);
+        self.passed.set(before + period * periods);
         self.samples.set(self.samples.get().saturating_add(periods));
         periods
     }
@@ -216,7 +217,8 @@ impl<B: Backend + 'static> Above for Scaling<B> {
         if periods == 0 {
             return self.traces.taken();
         }
-        let chain = self.chains.get_or_init(|| Chains::of(&self.program)).at(&self.program, at);
+        let Parameters { sample_depth: depth, few_samples, undecided, .. } = self.parameters;
+        let chain = self.chains.get_or_init(|| Chains::of(&self.program)).at(&self.program, at, depth);
         if let Some(innermost) = chain.first() {
             self.loops.borrow_mut()[innermost.id.0 as usize].innermost += u64::from(periods);
             if let Some(now) = self.log.now() {
@@ -232,10 +234,10 @@ impl<B: Backend + 'static> Above for Scaling<B> {
             news |= match slot.stage {
                 Stage::Refused | Stage::Ready(_) => false,
                 Stage::Analyzing | Stage::Building(_) => true,
-                Stage::Counting | Stage::Walked(_) => slot.samples < UNDECIDED,
+                Stage::Counting | Stage::Walked(_) => slot.samples < undecided,
             };
             around |= match trips_left(&self.program, id, at) {
-                Some(trips) => slot.sampled(now, trips, around),
+                Some(trips) => slot.sampled(now, trips, around, few_samples),
                 None => slot.passed >= last,
             };
             // Its next pass comes here.

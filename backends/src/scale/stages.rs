@@ -64,10 +64,6 @@ pub struct Run {
     samples: u32,
 }
 
-/// Samples that are too few to tell how long a run will take: with 1 a sieve of 50 ms, whose first trips are long, is
-/// walked (`bench/never_worse.py`).
-const FEW: u32 = 2;
-
 /// Microseconds for the trips that are left, as they were made from one moment to another.
 fn left(from: (Duration, u64), to: (Duration, u64)) -> Option<u64> {
     let took = to.0.saturating_sub(from.0).as_micros() as u64;
@@ -95,8 +91,9 @@ impl LoopState {
     }
 
     /// A sample found it with so many trips left, when the program had had so much processor time; whether it has come
-    /// round since the last one. Where a loop around it has, this is another run of it.
-    pub fn sampled(&mut self, now: Duration, trips: u64, around: bool) -> bool {
+    /// round since the last one. Where a loop around it has, this is another run of it. `few` samples of a run are too few
+    /// to tell how long it will take.
+    pub fn sampled(&mut self, now: Duration, trips: u64, around: bool, few: u32) -> bool {
         self.trips = self.trips.max(trips);
         let here = (now, trips);
         let last = self.run.as_ref().map(|run| run.last.1);
@@ -106,7 +103,7 @@ impl LoopState {
                 run.samples += 1;
                 run.last = here;
                 // The first trips may be the longest ones.
-                let known = if run.samples > FEW { whole } else { None };
+                let known = if run.samples > few { whole } else { None };
                 self.remaining = known.map_or(0, |whole| lately.unwrap_or(whole).min(2 * whole));
             }
             run => {
@@ -279,7 +276,7 @@ mod tests {
     fn remaining(samples: &[(u64, u64, bool)]) -> u64 {
         let mut state = LoopState::new();
         for &(now, trips, around) in samples {
-            state.sampled(Duration::from_millis(now), trips, around);
+            state.sampled(Duration::from_millis(now), trips, around, 2);
         }
         state.remaining
     }
@@ -311,8 +308,8 @@ mod tests {
     #[test]
     fn it_tells_whether_it_has_come_round() {
         let mut state = LoopState::new();
-        let mut sampled = |now, trips| state.sampled(Duration::from_millis(now), trips, false);
+        let mut sampled = |now, trips| state.sampled(Duration::from_millis(now), trips, false, 2);
         assert!(sampled(2, 10) && !sampled(4, 10) && sampled(6, 9));
-        assert!(state.sampled(Duration::from_millis(8), 9, true));
+        assert!(state.sampled(Duration::from_millis(8), 9, true, 2));
     }
 }

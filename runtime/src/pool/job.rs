@@ -53,6 +53,25 @@ impl Chunk<'_> {
     }
 }
 
+/// How long the pieces of a loop are, where nothing fixes it. The defaults were measured by `benches/pool.rs`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pieces {
+    /// What a chunk should take, in nanoseconds.
+    pub chunk_ns: u32,
+    /// A chunk is at most so many times the one before: a few cheap iterations say little about the next ones.
+    pub growth: u32,
+    /// The shorter part of a split must take so long, in nanoseconds, if somebody is awake to take the other.
+    pub awake_ns: u32,
+    /// The same, if somebody has to be woken first.
+    pub asleep_ns: u32,
+}
+
+impl Default for Pieces {
+    fn default() -> Pieces {
+        Pieces { chunk_ns: 20_000, growth: 4, awake_ns: 1000, asleep_ns: 25_000 }
+    }
+}
+
 /// A loop over `0..trips` and how it may be cut.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -61,12 +80,13 @@ pub struct Plan {
     pub(super) first: u64,
     pub(super) ns_per_trip: Option<f64>,
     pub(super) width: Option<usize>,
+    pub(super) pieces: Pieces,
 }
 
 impl Plan {
     /// Cut anywhere, by measured time.
     pub fn new(trips: u64) -> Plan {
-        Plan { trips, align: 1, first: 0, ns_per_trip: None, width: None }
+        Plan { trips, align: 1, first: 0, ns_per_trip: None, width: None, pieces: Pieces::default() }
     }
 
     /// Chunks begin and end at `first` + a multiple of `align` iterations (cache lines of what they write), or at an
@@ -79,6 +99,10 @@ impl Plan {
     /// none; without it the first split is made blindly.
     pub fn expect(self, ns_per_trip: f64) -> Plan {
         Plan { ns_per_trip: Some(ns_per_trip), ..self }
+    }
+
+    pub fn pieces(self, pieces: Pieces) -> Plan {
+        Plan { pieces, ..self }
     }
 
     /// Asks for at most so many threads, whatever the load.

@@ -53,7 +53,7 @@ use crossbeam_deque::{Stealer, Worker as Deque};
 use crossbeam_utils::CachePadded;
 use thiserror::Error;
 
-pub use job::{Chunk, Job, Plan, Status};
+pub use job::{Chunk, Job, Pieces, Plan, Status};
 pub use results::{InOrder, PerWorker};
 
 use load::Load;

@@ -1,25 +1,20 @@
 //! How long the next chunk is, and whether a range is worth being split.
 //!
-//! A chunk should take [`CHUNK_NS`]: long enough that what happens between chunks (a clock read, a look at who is hungry)
-//! costs nothing, short enough that nobody waits long for a share. Sizes start small and grow by what was measured.
+//! A chunk should take 20 µs: long enough that what happens between chunks (a clock read, a look at who is hungry) costs
+//! nothing (some 60 ns, a third of a percent), short enough that nobody waits long for a share. Sizes start small and grow
+//! by what was measured.
+//!
+//! A part that is split off begins 1.3 µs later where somebody is awake, and a loop of 4 µs is the shortest that gains; to
+//! call a sleeper costs 2 to 9 µs, and 20 to 55 µs pass until it has begun (`benches/pool.rs`, in a virtual machine). A
+//! loop of 64 µs told its cost is as fast either way.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Plan;
+use super::job::{Pieces, Plan};
 use super::sleep::Hunger;
 
-/// What a chunk should take, in nanoseconds. Between chunks some 60 ns pass, a clock read most of it: a third of a percent.
-const CHUNK_NS: f64 = 20_000.0;
-/// A chunk is at most so many times the one before: a few cheap iterations say little about the next ones.
-const GROWTH: f64 = 4.0;
-/// Unless it would still be shorter than this, in nanoseconds: so an empty loop of 1,000 iterations has 4 chunks, not 8.
+/// A chunk may grow to this at once, in nanoseconds: so an empty loop of 1,000 iterations has 4 chunks, not 8.
 const SHORT_NS: f64 = 1_000.0;
-/// The shorter part of a split must take so long, in nanoseconds, if somebody is awake to take the other: it has begun
-/// 1.3 us later, and a loop of 4 us is the shortest that gains.
-const AWAKE_NS: f64 = 1_000.0;
-/// As [`AWAKE_NS`], if somebody has to be woken first: it costs 2 to 9 us to call a sleeper and 20 to 55 us until it has
-/// begun (`benches/pool.rs`, in a virtual machine); a loop of 64 us told its cost is as fast either way.
-const ASLEEP_NS: f64 = 25_000.0;
 
 /// What one loop asks for, and learned so far.
 pub(super) struct Policy {
@@ -27,6 +22,7 @@ pub(super) struct Policy {
     first: u64,
     /// Set by tests.
     fixed: Option<u64>,
+    pieces: Pieces,
     /// Nanoseconds for an iteration as last measured by anybody, or as the caller expects; the bits of an f64, zero if
     /// unknown. Relaxed, since it is a guess.
     ns: AtomicU64,
@@ -36,7 +32,7 @@ impl Policy {
     pub(super) fn new(plan: &Plan, fixed: Option<u64>) -> Policy {
         let expected = plan.ns_per_trip.filter(|ns| ns.is_finite() && *ns > 0.0).unwrap_or(0.0);
         let align = plan.align.max(1);
-        Policy { align, first: plan.first % align, fixed, ns: AtomicU64::new(expected.to_bits()) }
+        Policy { align, first: plan.first % align, fixed, pieces: plan.pieces, ns: AtomicU64::new(expected.to_bits()) }
     }
 
     fn ns(&self) -> Option<f64> {
@@ -58,8 +54,8 @@ impl Policy {
     pub(super) fn split(&self, lo: u64, hi: u64, at: u64, hunger: Hunger) -> Option<u64> {
         let least = match (self.fixed, hunger) {
             (Some(_), _) => 0.0,
-            (None, Hunger { searching: 0, asleep: 1.. }) => ASLEEP_NS,
-            (None, _) => AWAKE_NS,
+            (None, Hunger { searching: 0, asleep: 1.. }) => f64::from(self.pieces.asleep_ns),
+            (None, _) => f64::from(self.pieces.awake_ns),
         };
         let middle = self.border(at);
         let within = lo < middle && middle < hi;
@@ -70,7 +66,7 @@ impl Policy {
 
     /// An iteration may be a long chunk by itself.
     pub(super) fn is_slow(&self) -> bool {
-        self.ns().is_none_or(|ns| ns > CHUNK_NS)
+        self.ns().is_none_or(|ns| ns > f64::from(self.pieces.chunk_ns))
     }
 }
 
@@ -89,9 +85,10 @@ impl Pace {
             (Some(fixed), _) => fixed.max(1),
             (None, Some((trips, ns))) => {
                 let ns = ns.max(1.0);
-                let factor = (CHUNK_NS / ns).min(GROWTH.max(SHORT_NS / ns));
+                let Pieces { chunk_ns, growth, awake_ns, .. } = policy.pieces;
+                let factor = (f64::from(chunk_ns) / ns).min(f64::from(growth).max(SHORT_NS / ns));
                 // Somebody may want half of what is left; but what is hardly worth it goes at once.
-                let short = policy.ns().map_or(1.0, |ns| AWAKE_NS / ns);
+                let short = policy.ns().map_or(1.0, |ns| f64::from(awake_ns) / ns);
                 let most = (left as f64 / 2.0).max(short);
                 ((trips as f64 * factor).min(most)) as u64
             }

@@ -99,10 +99,12 @@ pub fn analyze_with(program: &mut hir::Program, strict: bool, choice: Choice) ->
     }
     if !inside.is_empty() {
         let calls = calls_from_outside(program);
+        let holding = slices::holding(&program.types);
         let mut told = FxHashSet::default();
         for (id, diagnostic) in inside {
-            let seen = seen_from_outside(program, &calls, id, diagnostic);
-            if told.insert(seen.span) {
+            let (called, seen) = seen_from_outside(program, &calls, id, diagnostic);
+            // What is made of views is told where it is called.
+            if !holding[program.routine(called).result.0 as usize] && told.insert(seen.span) {
                 found.push(seen);
             }
         }
@@ -187,22 +189,22 @@ fn calls_from_outside(program: &hir::Program) -> FxHashMap<RoutineId, (RoutineId
     calls
 }
 
-/// An error in an instance of a library routine is the fault of the call that asks for the instance.
+/// An error in an instance of a library routine is the fault of the call that asks for the instance; also the routine
+/// that is called there.
 fn seen_from_outside(
     program: &hir::Program,
     calls: &FxHashMap<RoutineId, (RoutineId, Span)>,
     id: RoutineId,
     diagnostic: Diagnostic,
-) -> Diagnostic {
+) -> (RoutineId, Diagnostic) {
     let mut at = id;
     while let Some(&(from, span)) = calls.get(&at) {
         if !program.routine(from).library {
             let name = &program.routine(at).name;
-            return Diagnostic::error(span, format!("`{name}` cannot be used like this: {}", diagnostic.message))
-                .label("called here")
-                .secondary(diagnostic.span, diagnostic.label);
+            let seen = Diagnostic::error(span, format!("`{name}` cannot be used like this: {}", diagnostic.message));
+            return (at, seen.label("called here").secondary(diagnostic.span, diagnostic.label));
         }
         at = from;
     }
-    diagnostic
+    (at, diagnostic)
 }

@@ -16,7 +16,12 @@ pub fn check(program: &Program, found: &mut Vec<Diagnostic>) {
         fields(program, &holding, &own, found);
         for routine in program.routines.iter().filter(|r| !r.library) {
             let mut report = |ty: TypeId, span: Span| {
-                if holding[ty.0 as usize] && !of_user(types, ty, &own) && told.insert(ty) {
+                // Of an `Array` and a `Slice` of it, once.
+                let what = match types.get(ty) {
+                    Type::Array(element) | Type::Slice(element) => *element,
+                    _ => ty,
+                };
+                if holding[ty.0 as usize] && !of_user(types, ty, &own) && told.insert(what) {
                     found.push(
                         Diagnostic::error(
                             span,
@@ -84,7 +89,7 @@ fn of_user(types: &Types, ty: TypeId, own: &FxHashSet<FileId>) -> bool {
 }
 
 /// Types that contain a slice other than themselves: a fixpoint, since types may contain themselves.
-fn holding(types: &Types) -> Vec<bool> {
+pub fn holding(types: &Types) -> Vec<bool> {
     let mut holding = vec![false; types.len()];
     let is = |holding: &[bool], ty: TypeId| holding[ty.0 as usize] || matches!(types.get(ty), Type::Slice(_));
     if !(0..types.len() as u32).any(|id| is(&holding, TypeId(id))) {

@@ -4,6 +4,7 @@
 //! same analysis tells which variables own different memory: by ownership, what comes from different parameters or
 //! allocations never overlaps, views apart.
 
+mod calls;
 mod flow;
 mod place;
 mod recursion;
@@ -12,8 +13,9 @@ mod summary;
 mod tests;
 mod waits;
 
+pub use calls::{Callee, Calls, taken};
 pub use flow::{FunctionFlow, copies};
 pub use place::{Place, Places, Source};
 pub use recursion::recursive;
-pub use summary::{External, Summaries, Summary, taken};
+pub use summary::{External, Summaries, Summary};
 pub use waits::waits;

@@ -1,15 +1,17 @@
 //! What a function does, over all of its bytecode and that of everything it calls.
 //!
+//! A loop is judged while the program waits to be compiled, so only functions that it reaches are summed up.
+//!
 //! Summaries of functions that call one another are found by iteration from nothing; they only grow, and there are
 //! finitely many places.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
-use scaly_interp::bytecode::Opcode;
-use scaly_interp::program::{Class, FunctionId, Program};
+use rustc_hash::{FxHashMap, FxHashSet};
+use scaly_interp::program::{Class, FunctionId};
 
+use super::calls::{Callee, Calls};
 use super::flow::FunctionFlow;
 use super::place::{Place, Places, Source};
 use crate::region::{Inst, Op, Value};
@@ -68,23 +70,16 @@ impl Summary {
     }
 }
 
-/// The summaries of all functions of a program.
+/// Summaries of functions: of those asked for, and of all that these call.
+#[derive(Default)]
 pub struct Summaries {
-    of: Vec<Summary>,
+    of: FxHashMap<FunctionId, Summary>,
     /// Of a function value, by class: of every function whose id the program takes.
     any: FxHashMap<Class, Summary>,
     /// Of a class of which there is none.
     nothing: Summary,
-    constant_globals: bool,
-}
-
-/// The functions that a function value may be.
-pub fn taken(program: &Program) -> Vec<FunctionId> {
-    let ids = program.code.iter().filter(|ins| ins.op == Opcode::FunctionId).map(|ins| FunctionId(ins.x));
-    let mut taken: Vec<FunctionId> = ids.filter(|id| (id.0 as usize) < program.functions.len()).collect();
-    taken.sort_unstable();
-    taken.dedup();
-    taken
+    /// None as long as nobody has asked.
+    constant_globals: Option<bool>,
 }
 
 impl Summary {
@@ -109,69 +104,65 @@ impl Summary {
 }
 
 impl Summaries {
-    /// `code` gives the facts about a function's bytecode.
-    pub fn of(program: &Program, mut code: impl FnMut(FunctionId) -> Rc<Code>) -> Summaries {
-        let count = program.functions.len();
-        let mut callers = vec![Vec::new(); count];
-        let mut indirect = Vec::new();
-        for (i, f) in program.functions.iter().enumerate() {
-            for pc in f.code.clone() {
-                let ins = program.code[pc as usize];
-                match ins.op {
-                    Opcode::Call if (ins.x as usize) < count => callers[ins.x as usize].push(i),
-                    Opcode::CallIndirect => indirect.push((i, Class(ins.x))),
-                    _ => {}
+    /// Sums up what these functions do, and those that they call. `code` gives the facts about a function's bytecode.
+    pub fn add(&mut self, calls: &Calls<'_>, roots: &[FunctionId], mut code: impl FnMut(FunctionId) -> Rc<Code>) {
+        let program = calls.program;
+        // Callees come before their callers; a later change comes back to the callers.
+        let mut todo = calls.reached(roots, |id| self.of.contains_key(&id));
+        let mut callers: FxHashMap<FunctionId, Vec<FunctionId>> = FxHashMap::default();
+        let mut of_value: FxHashMap<Class, Vec<FunctionId>> = FxHashMap::default();
+        for &id in &todo {
+            let results = vec![Places::default(); program.function(id).result_slots.into()];
+            self.of.insert(id, Summary { results, ..Summary::default() });
+            for callee in calls.of(id) {
+                match callee {
+                    Callee::Function(callee) => callers.entry(callee).or_default().push(id),
+                    Callee::Any(class) => of_value.entry(class).or_default().push(id),
                 }
             }
         }
-        let taken = taken(program);
-        let blank = |f: &scaly_interp::program::Function| Summary {
-            results: vec![Places::default(); f.result_slots.into()],
-            ..Summary::default()
-        };
-        let mut all = Summaries {
-            of: program.functions.iter().map(blank).collect(),
-            any: FxHashMap::default(),
-            nothing: Summary::default(),
-            constant_globals: false,
-        };
-        // Callees tend to stand before their callers; a later change comes back to the callers.
-        let mut todo: Vec<usize> = (0..count).rev().collect();
-        let mut queued = vec![true; count];
-        while let Some(i) = todo.pop() {
-            queued[i] = false;
-            let id = FunctionId(i as u32);
-            let code = code(id);
-            let new = FunctionFlow::of(program, &code, &all).summary;
-            if new == all.of[i] {
+        let mut queued: FxHashSet<FunctionId> = todo.iter().copied().collect();
+        todo.reverse();
+        while let Some(id) = todo.pop() {
+            queued.remove(&id);
+            let new = FunctionFlow::of(program, &code(id), self).summary;
+            if new == self.of[&id] {
                 continue;
             }
-            let class = program.functions[i].class();
-            let spreads = taken.binary_search(&id).is_ok() && all.any.entry(class).or_default().unite(&new);
-            all.of[i] = new;
-            let of_value = indirect.iter().filter(|&&(_, called)| spreads && called == class).map(|(caller, _)| caller);
-            for &caller in callers[i].iter().chain(of_value) {
-                if !std::mem::replace(&mut queued[caller], true) {
+            let class = program.function(id).class();
+            let spreads = calls.is_taken(id) && self.any.entry(class).or_default().unite(&new);
+            self.of.insert(id, new);
+            let any = of_value.get(&class).filter(|_| spreads);
+            for &caller in callers.get(&id).into_iter().chain(any).flatten() {
+                if queued.insert(caller) {
                     todo.push(caller);
                 }
             }
         }
-        all.constant_globals = (0..count).all(|i| {
-            let straight = || program.loops.iter().all(|l| l.function.0 as usize != i);
-            let entry = i == program.main.0 as usize && straight();
-            entry || all.of[i].writes.iter().all(|place| place.source != Source::Global)
-        });
-        all
     }
 
-    /// Whether no loop runs while the globals, or what they own, are written: at most the main function does, before and
-    /// between its calls. Then what a loop writes is no global, whoever made the slice through which it does.
+    /// Finds out whether no loop runs while the globals, or what they own, are written: at most the main function does,
+    /// before and between its calls. Then what a loop writes is no global, whoever made the slice through which it does.
+    pub fn add_globals(&mut self, calls: &Calls<'_>, code: impl FnMut(FunctionId) -> Rc<Code>) {
+        if self.constant_globals.is_some() {
+            return;
+        }
+        let program = calls.program;
+        let mut others = calls.touching_globals();
+        others.retain(|&id| id != program.main || program.loops.iter().any(|l| l.function == id));
+        self.add(calls, &others, code);
+        let constant = |id: &FunctionId| self.of[id].writes.iter().all(|place| place.source != Source::Global);
+        self.constant_globals = Some(others.iter().all(constant));
+    }
+
+    /// What was found out about that; false if nothing was.
     pub fn constant_globals(&self) -> bool {
-        self.constant_globals
+        self.constant_globals.unwrap_or(false)
     }
 
+    /// Of a function that was asked for, or is called by one that was.
     pub fn get(&self, function: FunctionId) -> &Summary {
-        &self.of[function.0 as usize]
+        &self.of[&function]
     }
 
     /// Of a call of a function value.

@@ -10,7 +10,8 @@ use crate::walker::Walker;
 fn summary(text: &str, function: u32) -> String {
     let program = parse(text).unwrap_or_else(|error| panic!("{error}"));
     let mut walker = Walker::new(&program, Parameters::default());
-    let summaries = Summaries::of(&program, |id| Rc::clone(&walker.code(id)));
+    let mut summaries = Summaries::default();
+    summaries.add(&Calls::of_program(&program), &[FunctionId(function)], |id| Rc::clone(&walker.code(id)));
     let s = summaries.get(FunctionId(function));
     let results: Vec<String> = s.results.iter().map(|r| format!("[{r}]")).collect();
     let stores: Vec<String> = s.stores.iter().map(|(to, v)| format!("{to} <- {v}")).collect();
@@ -104,4 +105,55 @@ function k(params 0, results 0, frame 12)
     assert_eq!(summary(text, 0), "reads [param2] writes [] results [param2.*] stores []");
     let both = text.replace("  Return\n", "  FunctionId s1, h\n  Return\n");
     assert_eq!(summary(&both, 0), "reads [param2] writes [param2] results [param1 param2.*] stores []");
+}
+
+const GLOBALS: &str = "
+main f
+globals 8
+function f(params 0, results 0, frame 12)
+  Global s5, +0
+  Call s5, g
+  Return
+function g(params 1, results 0, frame 12)
+  StoreI64 s0, s0, +0
+  Return
+function h(params 1, results 0, frame 12)
+  Call s5, k
+  Return
+function k(params 0, results 0, frame 12)
+  Return
+function l(params 1, results 0, frame 12)
+  FunctionId s1, g
+  CallIndirect s5, s1..3, class1
+  Return
+";
+
+/// In the order in which they are summed up.
+#[test]
+fn what_is_called_is_reached_and_comes_before() {
+    let program = parse(GLOBALS).unwrap_or_else(|error| panic!("{error}"));
+    let calls = Calls::of_program(&program);
+    let reached = |roots: &[u32], known: u32| {
+        let roots: Vec<FunctionId> = roots.iter().copied().map(FunctionId).collect();
+        let found = calls.reached(&roots, |id| id.0 == known);
+        found.into_iter().map(|id| id.0).collect::<Vec<u32>>()
+    };
+    assert_eq!(reached(&[2], 9), [3, 2]);
+    assert_eq!(reached(&[2, 0], 3), [2, 1, 0]);
+    assert_eq!(reached(&[4], 9), [1, 4]);
+}
+
+/// The main function may write globals where it has no loop; what another does there counts for who called it with one.
+#[test]
+fn globals_are_constant_where_only_main_writes_them() {
+    let constant = |text: &str| {
+        let program = parse(text).unwrap_or_else(|error| panic!("{error}"));
+        let mut walker = Walker::new(&program, Parameters::default());
+        let mut summaries = Summaries::default();
+        summaries.add_globals(&Calls::of_program(&program), |id| Rc::clone(&walker.code(id)));
+        summaries.constant_globals()
+    };
+    assert!(constant(GLOBALS));
+    assert!(!constant(&GLOBALS.replace("  Call s5, k", "  Global s5, +0\n  Call s5, g")));
+    assert!(!constant(&GLOBALS.replace("  FunctionId s1, g", "  FunctionId s1, g\n  Global s2, +0")));
 }

@@ -77,7 +77,43 @@ impl Address {
     }
 }
 
-type Addresses = BTreeSet<Address>;
+/// A small sorted set.
+#[derive(Clone, Default)]
+struct Addresses(Vec<Address>);
+
+impl Addresses {
+    fn one(address: Address) -> Addresses {
+        Addresses(vec![address])
+    }
+
+    fn has(&self, address: &Address) -> bool {
+        self.0.binary_search(address).is_ok()
+    }
+
+    /// True if it was not there.
+    fn add(&mut self, address: Address) -> bool {
+        let place = self.0.binary_search(&address);
+        if let Err(at) = place {
+            self.0.insert(at, address);
+        }
+        place.is_err()
+    }
+
+    /// The position and the address in a block, if there is one.
+    fn in_block(&self, owner: Owner) -> Option<(usize, &Address)> {
+        self.0.iter().enumerate().find(|(_, address)| address.owner == owner)
+    }
+}
+
+impl FromIterator<Address> for Addresses {
+    fn from_iter<I: IntoIterator<Item = Address>>(items: I) -> Addresses {
+        let mut addresses = Addresses::default();
+        for address in items {
+            addresses.add(address);
+        }
+        addresses
+    }
+}
 
 pub struct Owners {
     ways: Vec<Way>,
@@ -106,7 +142,7 @@ impl Owners {
         let mut owners = Owners {
             ways: Vec::new(),
             number: FxHashMap::default(),
-            of: vec![Addresses::new(); region.values.len()],
+            of: vec![Addresses::default(); region.values.len()],
             contents: FxHashMap::default(),
             steps: parameters.address_steps,
             grew: true,
@@ -138,11 +174,11 @@ impl Owners {
         let unknown = self.unknown();
         for inst in &region.insts {
             for result in &inst.results {
-                self.of[result.index()] = Addresses::from([unknown.clone()]);
+                self.of[result.index()] = Addresses::one(unknown.clone());
             }
         }
         for param in region.blocks.iter().flat_map(|block| &block.params) {
-            self.of[param.value.index()] = Addresses::from([unknown.clone()]);
+            self.of[param.value.index()] = Addresses::one(unknown.clone());
         }
     }
 
@@ -151,7 +187,7 @@ impl Owners {
     }
 
     pub fn addresses(&self, value: Value) -> impl Iterator<Item = &Address> {
-        self.of[value.index()].iter()
+        self.of[value.index()].0.iter()
     }
 
     fn owner(&mut self, way: Way) -> Owner {
@@ -205,23 +241,20 @@ impl Owners {
         }
         let set = &mut self.of[value.index()];
         // Where the same block is known at several offsets, the offset is not known.
-        let same = set.iter().find(|a| a.owner == address.owner && *a != &address).cloned();
-        match same {
-            Some(old) => {
+        match set.in_block(address.owner) {
+            Some((at, old)) => {
                 let stride = gcd(old.stride, address.stride);
                 let merged = Address { stride, ..Address::anywhere(old.owner) };
-                if old == merged {
+                if *old == merged {
                     return;
                 }
-                set.remove(&old);
-                set.insert(merged);
+                set.0.remove(at);
+                set.add(merged);
             }
-            None => {
-                set.insert(address);
-            }
+            None => _ = set.add(address),
         }
         self.grew = true;
-        if self.of[value.index()].len() > MANY {
+        if self.of[value.index()].0.len() > MANY {
             self.cut(value);
         }
     }
@@ -229,7 +262,7 @@ impl Owners {
     /// Whether an address is known, or stands for one that was cut: adding it again would never end.
     fn covered(&self, value: Value, address: &Address) -> bool {
         let set = &self.of[value.index()];
-        if set.contains(address) {
+        if set.has(address) {
             return true;
         }
         let below = match self.way(address.owner) {
@@ -237,14 +270,14 @@ impl Owners {
             Way::Child(..) => self.number.get(&Way::Below(self.root(address.owner))).copied(),
             _ => None,
         };
-        below.is_some_and(|below| set.iter().any(|a| a.owner == below))
+        below.is_some_and(|below| set.in_block(below).is_some())
     }
 
     /// Too many: what is below one root becomes one address.
     fn cut(&mut self, value: Value) {
         let old = std::mem::take(&mut self.of[value.index()]);
-        let mut cut = Addresses::new();
-        for address in old {
+        let mut cut = Addresses::default();
+        for address in old.0 {
             let (owner, stride) = match self.way(address.owner) {
                 Way::Child(..) => {
                     let root = self.root(address.owner);
@@ -253,16 +286,17 @@ impl Owners {
                 Way::Below(_) => (address.owner, 0),
                 _ => (address.owner, address.stride),
             };
-            cut.insert(Address { stride, ..Address::anywhere(owner) });
+            cut.add(Address { stride, ..Address::anywhere(owner) });
         }
         self.of[value.index()] = cut;
     }
 
     fn parameter(&mut self, forms: &Forms<'_>, block: BlockId, position: usize, value: Value) {
         for arg in forms.arguments(block, position) {
-            for address in self.of[arg.value.index()].clone() {
-                self.add(value, address);
-            }
+            // Most are known from the round before.
+            let from = self.of[arg.value.index()].0.iter();
+            let new: Vec<Address> = from.filter(|address| !self.covered(value, address)).cloned().collect();
+            new.into_iter().for_each(|address| self.add(value, address));
         }
     }
 
@@ -304,30 +338,30 @@ impl Owners {
     }
 
     fn stored_below(&self, owner: Owner) -> Vec<Address> {
-        self.contents.get(&self.root(owner)).map(|set| set.iter().cloned().collect()).unwrap_or_default()
+        self.contents.get(&self.root(owner)).map(|set| set.0.clone()).unwrap_or_default()
     }
 
     /// Notes that pointers were stored in new memory.
     fn store(&mut self, to: Value, values: &Addresses) {
-        let targets: Vec<Owner> = self.of[to.index()].iter().map(|a| a.owner).collect();
+        let targets: Vec<Owner> = self.of[to.index()].0.iter().map(|a| a.owner).collect();
         for target in targets {
             if !self.is_private(target) {
                 continue;
             }
             let root = self.root(target);
-            for value in values {
+            for value in &values.0 {
                 // Its own memory it knows already.
                 if self.root(value.owner) == root {
                     continue;
                 }
                 let value = Address { stride: value.stride, ..Address::anywhere(value.owner) };
-                self.grew |= self.contents.entry(root).or_default().insert(value);
+                self.grew |= self.contents.entry(root).or_default().add(value);
             }
         }
     }
 
     fn inst(&mut self, forms: &mut Forms<'_>, summaries: &Summaries, inst: &Inst, round: u32) {
-        let set = |owners: &Self, v: Value| owners.of[v.index()].clone();
+        let set = |owners: &Self, v: Value| owners.of[v.index()].0.clone();
         match inst.op {
             Op::Text(_) | Op::Global(_) => {
                 let (way, offset) = match inst.op {
@@ -369,17 +403,17 @@ impl Owners {
                 }
             }
             Op::StoreInt(IntMemory::I64, _) => {
-                let values = set(self, inst.args[1]);
+                let values = Addresses(set(self, inst.args[1]));
                 self.store(inst.args[0], &values);
             }
             Op::Runtime(routine) => {
                 let row = routine.signature();
-                let mut results = Addresses::new();
+                let mut results = Vec::new();
                 for effect in row.effects {
                     match *effect {
                         Effect::Allocates { .. } => {
                             let owner = self.owner(Way::Fresh(inst.results[0]));
-                            results.insert(Address::start(owner));
+                            results.push(Address::start(owner));
                         }
                         Effect::Appends { pointer, .. } => results.extend(set(self, inst.args[pointer as usize])),
                         _ => {}
@@ -396,7 +430,7 @@ impl Owners {
                 }
                 let constant = |slot: u16| forms.region.constant(inst.args[usize::from(slot)]);
                 for (from, to) in copies(routine, constant) {
-                    let mut moved = Addresses::new();
+                    let mut moved = Vec::new();
                     for address in set(self, inst.args[from as usize]) {
                         let unknown = Address { stride: address.stride, ..Address::anywhere(address.owner) };
                         moved.extend(self.loaded(&unknown, 0));
@@ -405,7 +439,7 @@ impl Owners {
                         Some(to) => inst.args[to as usize],
                         None => inst.results[0],
                     };
-                    self.store(to, &moved);
+                    self.store(to, &moved.into_iter().collect());
                 }
             }
             Op::Call(_) | Op::CallAny(_) => {
@@ -447,7 +481,7 @@ impl Owners {
         match place.source {
             Source::Param(slot) => {
                 let Some(param) = params.get(usize::from(slot)) else { return Vec::new() };
-                bases.extend(self.of[param.index()].iter().map(|a| a.owner));
+                bases.extend(self.of[param.index()].0.iter().map(|a| a.owner));
             }
             Source::Fresh { .. } => bases.push(self.owner(Way::Fresh(made))),
             Source::Text => bases.push(self.owner(Way::Text)),
@@ -508,7 +542,7 @@ impl Owners {
     pub fn clean(&self, owner: Owner) -> bool {
         self.contents
             .get(&self.root(owner))
-            .is_none_or(|set| set.iter().all(|a| self.is_private(a.owner) || *self.way(a.owner) == Way::Text))
+            .is_none_or(|set| set.0.iter().all(|a| self.is_private(a.owner) || *self.way(a.owner) == Way::Text))
     }
 
     /// The variable that a way begins at, for messages.

@@ -32,7 +32,7 @@ use output::Output;
 pub use report::{Compile, HotLoop, Iterations, Report, Unscaled};
 pub use resolved::{At, From, SCHEMA};
 use resolved::{Resolved, Resolver};
-pub use statistics::{Made, Place, Region, RegionRuns, SAMPLE_NS, Standing, Statistics, TraceKind};
+pub use statistics::{Made, Place, Region, RegionRuns, Standing, Statistics, TraceKind};
 
 use crate::now::Now;
 use crate::parameters::Parameters;

@@ -32,8 +32,8 @@ pub struct Statistics {
     pub runs: BTreeMap<LoopId, RegionRuns>,
     /// From the events: why a loop has no such code, and where.
     pub unscaled: BTreeMap<(LoopId, Variant), Unscaled>,
-    /// Put in at the end: how often each loop was the innermost one of the program when it was looked at, every
-    /// [`SAMPLE_NS`], outside of loops that were compiled whole.
+    /// Put in at the end: how often each loop was the innermost one of the program when it was looked at, every two
+    /// milliseconds (`sample`), outside of loops that were compiled whole.
     pub samples: BTreeMap<LoopId, u64>,
     /// Put in at the end: by [`LoopId`], back edges that native code counted. Empty if it did not count.
     pub native: Vec<u64>,
@@ -102,9 +102,6 @@ pub struct RegionRuns {
     /// Entries of an independent loop at which what must hold for that did not.
     pub failed_checks: u64,
 }
-
-/// From one look at the program to the next, in nanoseconds.
-pub const SAMPLE_NS: u64 = 2_000_000;
 
 /// Why a loop did not get further.
 #[derive(Clone, PartialEq, Eq, Debug)]

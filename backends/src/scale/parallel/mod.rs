@@ -19,9 +19,10 @@ use std::time::Instant;
 use scaly_interp::interpreter::{Helper, State};
 use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
 use scaly_interp::tier::{Goes, Position};
-use scaly_runtime::pool::{InOrder, Plan, Pool, Status};
+use scaly_runtime::pool::{InOrder, Pieces, Plan, Pool, Status};
 use scaly_tracer::explain::{Judge, check_in_words};
 use scaly_tracer::independence::{Condition, Counter, CounterStart, EntryCheck, Poly, Refusal, Verdict, holds, number};
+use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::{ExitKind, Op, Region};
 
 use super::analysis::Why;
@@ -33,12 +34,6 @@ use reductions::Reductions;
 use run::{Caller, Run};
 
 pub use own::HELPER_STACK;
-
-/// Nanoseconds of the first iterations, on which the cost of one is measured.
-const PILOT: f64 = 10_000.0;
-
-/// What a parallel loop must take for it to be worth starting, in nanoseconds.
-const WORTH: f64 = 40_000.0;
 
 /// What is known of an independent loop.
 pub struct Parallel {
@@ -68,6 +63,7 @@ pub struct Parallel {
     /// Runs in a row that were too short.
     short: AtomicU32,
     gain: Mutex<Gain>,
+    parameters: Parameters,
 }
 
 /// How it is known when a loop ends.
@@ -85,9 +81,6 @@ struct Begin {
     /// By counter, how far it goes each time round.
     by: Vec<i64>,
 }
-
-/// Runs in a row after which a loop counts as too short.
-const SHORT: u32 = 16;
 
 /// Slots of a header, before each frame.
 const HEADER: usize = 2;
@@ -117,6 +110,12 @@ impl Helpers {
     }
 }
 
+/// How long the pieces of a loop are.
+fn pieces(parameters: &Parameters) -> Pieces {
+    let Parameters { chunk_time, chunk_growth, split_awake, split_asleep, .. } = *parameters;
+    Pieces { chunk_ns: chunk_time, growth: chunk_growth, awake_ns: split_awake, asleep_ns: split_asleep }
+}
+
 /// What becomes of a loop.
 pub enum Turn {
     /// It goes on on all cores, for the first time or again.
@@ -138,7 +137,7 @@ pub enum Alone<'a> {
 
 impl Parallel {
     /// Or why not, and where.
-    pub fn of(program: &Program, judge: &mut Judge<'_>, id: LoopId) -> Result<Parallel, Why> {
+    pub fn of(program: &Program, judge: &mut Judge<'_>, id: LoopId, parameters: Parameters) -> Result<Parallel, Why> {
         let scope = &program.loops[id.0 as usize];
         let header = Pc(scope.code.start);
         let (region, verdict) = judge.judge(id);
@@ -188,7 +187,8 @@ impl Parallel {
             stacks: Mutex::new(Vec::new()),
             said: AtomicBool::new(false),
             short: AtomicU32::new(0),
-            gain: Mutex::default(),
+            gain: Mutex::new(Gain::new(&parameters)),
+            parameters,
         })
     }
 
@@ -224,7 +224,7 @@ impl Parallel {
         // SAFETY: the frame is one of the loop's function.
         let slot = |slot: u16| unsafe { at.base().add(usize::from(slot)).read() };
         let known = self.cost.load(Ordering::Relaxed);
-        let worth = |trips: u64, cost: f64| forced || trips as f64 * cost >= WORTH;
+        let worth = |trips: u64, cost: f64| forced || trips as f64 * cost >= f64::from(self.parameters.divided);
         let long = |trips: u64| {
             let long = trips >= 2 && (known == 0 || worth(trips, known as f64 / 16.0));
             self.short.fetch_add(u32::from(!long), Ordering::Relaxed);
@@ -291,7 +291,7 @@ impl Parallel {
             }
             done = to;
             let took = start.elapsed().as_nanos() as f64;
-            if took >= PILOT || done == trips || forced {
+            if took >= f64::from(self.parameters.pilot) || done == trips || forced {
                 break took / done as f64;
             }
             pilot *= 2;
@@ -312,7 +312,7 @@ impl Parallel {
             self.short.store(0, Ordering::Relaxed);
             tell(Turn::Parallel { first: !self.said.swap(true, Ordering::Relaxed) });
             let partials = InOrder::new(pool);
-            let plan = Plan::new(trips - done).expect(cost);
+            let plan = Plan::new(trips - done).expect(cost).pieces(pieces(&self.parameters));
             let start = Instant::now();
             let status = pool.run(&plan, &|chunk: &scaly_runtime::pool::Chunk<'_>| {
                 let (lo, hi) = (done + chunk.lo, done + chunk.hi);
@@ -339,7 +339,7 @@ impl Parallel {
 
     /// Whether its runs take so little time that one core does them as soon.
     pub fn too_short(&self) -> bool {
-        self.short.load(Ordering::Relaxed) >= SHORT
+        self.short.load(Ordering::Relaxed) >= self.parameters.short_runs
     }
 
     /// None where it cannot be computed, or is more than can be counted.
@@ -411,5 +411,15 @@ impl Parallel {
             stacks.push(Stack::new(HEADER + slots, self.calls)?);
         }
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pool_and_the_table_have_the_same_defaults() {
+        assert_eq!(pieces(&Parameters::default()), Pieces::default());
     }
 }
