@@ -31,7 +31,7 @@ pub enum Level {
 const QUICK: &str = "function(early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,\
     loop-mssa(loop-rotate,licm<allowspeculation>),loop(indvars),gvn,\
     instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm<allowspeculation>),\
-    loop-vectorize,slp-vectorizer,instcombine<no-verify-fixpoint>,loop-unroll,\
+    lower-switch,loop-vectorize,slp-vectorizer,instcombine<no-verify-fixpoint>,loop-unroll,\
     early-cse,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm<allowspeculation>))";
 
 impl Level {

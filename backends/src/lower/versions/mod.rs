@@ -6,6 +6,9 @@
 //! these checks and loads; where one does not, the loop itself, which fails where it should. That a row stays what it is
 //! follows from what the loop does not do: it calls nothing, and it stores numbers only, never a pair of pointer and length.
 //!
+//! In the copy the indexes themselves need no check either, where the first and the last one lie within the row: see
+//! `ranges`.
+//!
 //! Nothing is loaded before the loop that the first iteration might not come to: what is moved stands where every iteration
 //! comes by, before any way out of the loop and behind no test of a union's variant.
 //!
@@ -17,13 +20,17 @@
 //!              └────┘
 //! ```
 
+mod body;
+mod ranges;
+
+use body::Body;
 use rustc_hash::{FxHashMap, FxHashSet};
 use scaly_interp::bytecode::Opcode;
 use scaly_interp::machine::Fault;
 use scaly_interp::program::Program;
 use scaly_tracer::region::{
-    Block, BlockId, CycleId, Def, Dominators, Edge, Effects, Inst, InstId, Kept, Op, Param, Region, Terminator, Value,
-    ValueData,
+    Block, BlockId, CycleId, Def, Dominators, Edge, Effects, Inst, InstId, Kept, Op, Param, Region, Terminator, Type,
+    Value, ValueData,
 };
 
 /// The region with second versions of its inner loops; none if no loop would gain.
@@ -38,99 +45,12 @@ pub fn of(region: &Region, program: &Program) -> Option<Region> {
     versioned
 }
 
-/// The blocks of a loop from which it goes round again, and its ways out.
-struct Body {
-    cycle: CycleId,
-    header: BlockId,
-    /// In order, the header first.
-    blocks: Vec<BlockId>,
-    latches: Vec<BlockId>,
-    /// The only way out: a block, and which of its edges.
-    exit: (BlockId, usize),
-    target: BlockId,
-}
-
-impl Body {
-    fn of(region: &Region, cycle: CycleId) -> Option<Body> {
-        let header = region.cycle(cycle).header;
-        let innermost = region.cycles.iter().all(|other| other.parent != Some(cycle));
-        if !innermost || region.root().is_some() && cycle == Region::ROOT {
-            return None;
-        }
-        let preds = region.predecessors();
-        let inside = |id: BlockId| region.block(id).cycle == Some(cycle);
-        let from = |id: BlockId| preds[id.index()].iter().map(|&(from, _)| from);
-        let latches: Vec<BlockId> = from(header).filter(|&id| inside(id)).collect();
-        let mut found: FxHashSet<BlockId> = FxHashSet::from_iter([header]);
-        let mut todo = latches.clone();
-        while let Some(id) = todo.pop() {
-            if found.insert(id) {
-                todo.extend(from(id));
-            }
-        }
-        let mut blocks: Vec<BlockId> = found.iter().copied().collect();
-        blocks.sort_unstable();
-        let mut exits = blocks.iter().flat_map(|&id| {
-            let leaving = region.block(id).end.edges().enumerate().filter(|(_, edge)| !found.contains(&edge.to));
-            leaving.map(move |(n, edge)| ((id, n), edge.to))
-        });
-        let (Some((exit, target)), None) = (exits.next(), exits.next()) else { return None };
-        drop(exits);
-        (blocks.iter().all(|&id| inside(id)) && !latches.is_empty()).then_some(Body {
-            cycle,
-            header,
-            blocks,
-            latches,
-            exit,
-            target,
-        })
-    }
-
-    fn has(&self, block: BlockId) -> bool {
-        self.blocks.binary_search(&block).is_ok()
-    }
-
-    fn insts<'r>(&'r self, region: &'r Region) -> impl Iterator<Item = (InstId, &'r Inst)> {
-        let ids = self.blocks.iter().flat_map(|&id| region.block(id).insts.iter().copied());
-        ids.map(|id| (id, region.inst(id)))
-    }
-
-    /// Whether it can change no pair of pointer and length in memory.
-    fn keeps_pairs(&self, region: &Region, opcode: impl Fn(&Inst) -> Option<Opcode>) -> bool {
-        self.insts(region).all(|(_, inst)| match inst.op.effects() {
-            Effects::Call => false,
-            Effects::Store => opcode(inst).is_some_and(|op| op != Opcode::StoreWords),
-            Effects::Pure | Effects::Load | Effects::Guard => true,
-        })
-    }
-
-    /// What it defines and others read.
-    fn outputs(&self, region: &Region) -> Vec<Value> {
-        let mut outputs = Vec::new();
-        let mut note = |value: Value| {
-            if self.has(region.def_block(value)) && !outputs.contains(&value) {
-                outputs.push(value);
-            }
-        };
-        for (i, block) in region.blocks.iter().enumerate() {
-            if self.has(BlockId(i as u32)) {
-                continue;
-            }
-            for &id in &block.insts {
-                let inst = region.inst(id);
-                inst.args.iter().copied().chain(inst.kept.iter().map(|kept| kept.value)).for_each(&mut note);
-            }
-            block.end.uses().for_each(&mut note);
-        }
-        outputs
-    }
-}
-
 /// A version in the making.
 struct Version<'a> {
     old: &'a Region,
     program: &'a Program,
     body: Body,
+    dominators: Dominators,
     region: Region,
     /// The blocks with the tests, of which the last one is written; their ids are set when all are placed.
     tests: Vec<Block>,
@@ -162,19 +82,29 @@ impl<'a> Version<'a> {
             old,
             program,
             body,
+            dominators: Dominators::of(old),
             region: old.clone(),
             tests: Vec::new(),
             known: FxHashMap::default(),
             tested: FxHashSet::default(),
             loaded: FxHashSet::default(),
         };
+        version.begin();
+        let trips = version.trips();
         version.test();
+        if let Some(trips) = trips {
+            version.ranges(trips);
+        }
         (!version.loaded.is_empty()).then(|| version.finish(&outputs))
     }
 
     fn value(&mut self, like: Value, def: Def) -> Value {
+        self.define(self.region.ty(like), def)
+    }
+
+    fn define(&mut self, ty: Type, def: Def) -> Value {
         let value = Value(self.region.values.len() as u32);
-        self.region.values.push(ValueData { ty: self.region.ty(like), def });
+        self.region.values.push(ValueData { ty, def });
         value
     }
 
@@ -198,19 +128,9 @@ impl<'a> Version<'a> {
 
     /// Makes the tests and loads of the first iteration that are those of all.
     fn test(&mut self) {
-        let (old, header) = (self.old, self.body.header);
-        let first = old.block(header);
-        let params = self.params(&first.params, BlockId(TEST));
-        let parent = old.cycle(self.body.cycle).parent;
-        self.tests.push(Block { cycle: parent, params, insts: Vec::new(), ..first.clone() });
-        for (n, param) in first.params.iter().enumerate() {
-            if self.body.latches.iter().all(|&latch| self.passes(latch, n, param.value)) {
-                self.known.insert(param.value, self.tests[0].params[n].value);
-            }
-        }
-        let dominators = Dominators::of(old);
+        let old = self.old;
         for block in self.body.blocks.clone() {
-            if !self.body.latches.iter().all(|&latch| dominators.dominates(block, latch)) {
+            if !self.always(block) {
                 let guards = old.block(block).insts.iter().map(|&id| old.inst(id).op);
                 // A way on which a variant was tested ends here, and nothing behind it is sure.
                 if block == self.body.exit.0
@@ -231,10 +151,30 @@ impl<'a> Version<'a> {
         }
     }
 
-    /// Whether an edge back brings the header's parameter as it was.
-    fn passes(&self, latch: BlockId, position: usize, param: Value) -> bool {
-        let mut back = self.old.block(latch).end.edges().filter(|edge| edge.to == self.body.header);
-        back.all(|edge| edge.args[position] == param)
+    /// The first block of tests, with the header's parameters: those that stay what they are, are known.
+    fn begin(&mut self) {
+        let (old, header) = (self.old, self.body.header);
+        let first = old.block(header);
+        let params = self.params(&first.params, BlockId(TEST));
+        let parent = old.cycle(self.body.cycle).parent;
+        self.tests.push(Block { cycle: parent, params, insts: Vec::new(), ..first.clone() });
+        for (n, param) in first.params.iter().enumerate() {
+            if self.back(n).all(|value| value == param.value) {
+                self.known.insert(param.value, self.tests[0].params[n].value);
+            }
+        }
+    }
+
+    /// What edges back bring as a parameter of the header.
+    fn back(&self, position: usize) -> impl Iterator<Item = Value> {
+        let (old, header) = (self.old, self.body.header);
+        let edges = self.body.latches.iter().flat_map(move |&latch| old.block(latch).end.edges());
+        edges.filter(move |edge| edge.to == header).map(move |edge| edge.args[position])
+    }
+
+    /// Whether every iteration that goes round comes by.
+    fn always(&self, block: BlockId) -> bool {
+        self.body.latches.iter().all(|&latch| self.dominators.dominates(block, latch))
     }
 
     /// Tests or loads what the instruction does, if that can be done before; false if nothing behind it can.
@@ -515,17 +455,26 @@ out: Return1 s3
 
     /// Loads of pairs in each inner loop of the versions, the copies first; none if there is but one.
     fn loads(text: &str) -> Option<Vec<usize>> {
+        counted(text, |op| matches!(op, Op::LoadPointer(_)))
+    }
+
+    /// The same of checks.
+    fn checks(text: &str) -> Option<Vec<usize>> {
+        counted(text, |op| matches!(op, Op::Guard(_)))
+    }
+
+    fn counted(text: &str, of: impl Fn(Op) -> bool) -> Option<Vec<usize>> {
         let program = parse(text).unwrap();
         let walker = Walker::new(&program, Parameters::default());
         let region = walker.keeping().walk(LoopId(0)).unwrap();
-        let region = of(&region, &program)?;
+        let region = super::of(&region, &program)?;
         assert_eq!(region.verify(), Ok(()));
         let mut loops: Vec<(BlockId, usize)> = (1..region.cycles.len() as u32)
             .map(|cycle| {
                 let inside = region.insts.iter().filter(|inst| {
                     let block = region.block(inst.block);
                     let live = block.insts.iter().any(|&id| std::ptr::eq(region.inst(id), *inst));
-                    live && block.cycle == Some(CycleId(cycle)) && matches!(inst.op, Op::LoadPointer(_))
+                    live && block.cycle == Some(CycleId(cycle)) && of(inst.op)
                 });
                 (region.cycle(CycleId(cycle)).header, inside.count())
             })
@@ -584,5 +533,20 @@ out: Return1 s3
     #[test]
     fn a_way_out_in_the_middle_ends_it() {
         assert_eq!(loads(&nest(&format!("JEqImm s3, 0 -> @next\n{ROW}"))), None);
+    }
+
+    /// Of the two checks of an iteration only the row's is left where the index does not go by steps.
+    #[test]
+    fn indexes_that_go_by_steps_need_no_check() {
+        let of = |index: &str| checks(&nest(&format!("{ROW}{index}\nLoadElemI64 s3, s14..16, s20, *8, +0")));
+        assert_eq!(of("Move s20, s12"), Some(vec![0, 2]));
+        assert_eq!(of("Sub s20, s2, s12"), Some(vec![0, 2]));
+        assert_eq!(of("Const s21, 3\nMul s20, s12, s21\nAdd s20, s20, s6"), Some(vec![0, 2]));
+        // As far as it goes, or what it is, is not known before.
+        assert_eq!(of("Mul s20, s12, s12"), Some(vec![1, 2]));
+        assert_eq!(of("And s20, s12, s2"), Some(vec![1, 2]));
+        assert_eq!(of("Move s20, s3"), Some(vec![1, 2]));
+        assert_eq!(of("Const s21, 2\nShl s20, s21, s12"), Some(vec![1, 2]));
+        assert_eq!(of("Const s21, 1048577\nMul s20, s12, s21"), Some(vec![1, 2]));
     }
 }

@@ -1,0 +1,93 @@
+//! The blocks of an inner loop with one way out.
+
+use rustc_hash::FxHashSet;
+use scaly_interp::bytecode::Opcode;
+use scaly_tracer::region::{BlockId, CycleId, Effects, Inst, InstId, Region, Value};
+
+/// The blocks of a loop from which it goes round again, and its ways out.
+pub struct Body {
+    pub cycle: CycleId,
+    pub header: BlockId,
+    /// In order, the header first.
+    pub blocks: Vec<BlockId>,
+    pub latches: Vec<BlockId>,
+    /// The only way out: a block, and which of its edges.
+    pub exit: (BlockId, usize),
+    pub target: BlockId,
+}
+
+impl Body {
+    pub fn of(region: &Region, cycle: CycleId) -> Option<Body> {
+        let header = region.cycle(cycle).header;
+        let innermost = region.cycles.iter().all(|other| other.parent != Some(cycle));
+        if !innermost || region.root().is_some() && cycle == Region::ROOT {
+            return None;
+        }
+        let preds = region.predecessors();
+        let inside = |id: BlockId| region.block(id).cycle == Some(cycle);
+        let from = |id: BlockId| preds[id.index()].iter().map(|&(from, _)| from);
+        let latches: Vec<BlockId> = from(header).filter(|&id| inside(id)).collect();
+        let mut found: FxHashSet<BlockId> = FxHashSet::from_iter([header]);
+        let mut todo = latches.clone();
+        while let Some(id) = todo.pop() {
+            if found.insert(id) {
+                todo.extend(from(id));
+            }
+        }
+        let mut blocks: Vec<BlockId> = found.iter().copied().collect();
+        blocks.sort_unstable();
+        let mut exits = blocks.iter().flat_map(|&id| {
+            let leaving = region.block(id).end.edges().enumerate().filter(|(_, edge)| !found.contains(&edge.to));
+            leaving.map(move |(n, edge)| ((id, n), edge.to))
+        });
+        let (Some((exit, target)), None) = (exits.next(), exits.next()) else { return None };
+        drop(exits);
+        (blocks.iter().all(|&id| inside(id)) && !latches.is_empty()).then_some(Body {
+            cycle,
+            header,
+            blocks,
+            latches,
+            exit,
+            target,
+        })
+    }
+
+    pub fn has(&self, block: BlockId) -> bool {
+        self.blocks.binary_search(&block).is_ok()
+    }
+
+    pub fn insts<'r>(&'r self, region: &'r Region) -> impl Iterator<Item = (InstId, &'r Inst)> {
+        let ids = self.blocks.iter().flat_map(|&id| region.block(id).insts.iter().copied());
+        ids.map(|id| (id, region.inst(id)))
+    }
+
+    /// Whether it can change no pair of pointer and length in memory.
+    pub fn keeps_pairs(&self, region: &Region, opcode: impl Fn(&Inst) -> Option<Opcode>) -> bool {
+        self.insts(region).all(|(_, inst)| match inst.op.effects() {
+            Effects::Call => false,
+            Effects::Store => opcode(inst).is_some_and(|op| op != Opcode::StoreWords),
+            Effects::Pure | Effects::Load | Effects::Guard => true,
+        })
+    }
+
+    /// What it defines and others read.
+    pub fn outputs(&self, region: &Region) -> Vec<Value> {
+        let mut outputs = Vec::new();
+        let mut note = |value: Value| {
+            if self.has(region.def_block(value)) && !outputs.contains(&value) {
+                outputs.push(value);
+            }
+        };
+        for (i, block) in region.blocks.iter().enumerate() {
+            if self.has(BlockId(i as u32)) {
+                continue;
+            }
+            for &id in &block.insts {
+                let inst = region.inst(id);
+                inst.args.iter().copied().chain(inst.kept.iter().map(|kept| kept.value)).for_each(&mut note);
+            }
+            block.end.uses().for_each(&mut note);
+        }
+        outputs
+    }
+}
