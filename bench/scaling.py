@@ -28,6 +28,7 @@ PROGRAMS = [
     Program("mandelbrot", "3000 400", "300 100"),
     Program("raytracer", "2400 1800", "160 120"),
     Program("heat", "1000 1800", "200 100"),
+    Program("life", "1000 2000", "200 100"),
     Program("matmul", "1200", "150"),
     Program("black_scholes", "500000 80", "20000 5"),
     Program("spectral_norm", "5000", "300"),
