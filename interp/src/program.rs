@@ -122,6 +122,8 @@ pub enum ParamKind {
     View,
     /// The hidden region of the result or of an in-place parameter.
     Region,
+    /// A function value: it may look at what is seen in a view, too.
+    Function,
     /// The environment of a lambda.
     Environment,
 }

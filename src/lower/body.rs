@@ -381,10 +381,12 @@ impl<'h> Body<'_, 'h> {
                 self.locals[local.0 as usize].mutable = true;
             }
             let writes = routine.summary.params.get(i).is_some_and(|s| s.writes);
-            let kind = match place.result {
-                Some(result) => ParamKind::InPlace { result: clamp(result) },
-                None if writes || matches!(self.types().get(place.ty), Type::Slice(_)) => ParamKind::View,
-                None => ParamKind::Value,
+            let kind = match (place.result, self.types().get(place.ty)) {
+                (Some(result), _) => ParamKind::InPlace { result: clamp(result) },
+                (None, Type::Slice(_)) => ParamKind::View,
+                (None, _) if writes => ParamKind::View,
+                (None, Type::Function { .. }) => ParamKind::Function,
+                (None, _) => ParamKind::Value,
             };
             let name = routine.locals[local.0 as usize].name.clone();
             params.push(Param { name, slots: range(place.slot, place.slots), kind });

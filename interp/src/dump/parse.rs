@@ -168,8 +168,9 @@ impl Reader {
             "inplace" => ParamKind::InPlace { result: line.number("a result slot")? },
             "view" => ParamKind::View,
             "region" => ParamKind::Region,
+            "function" => ParamKind::Function,
             "environment" => ParamKind::Environment,
-            other => return Err(format!("`{other}` is none of value, inplace, view, region, environment")),
+            other => return Err(format!("`{other}` is none of value, inplace, view, region, function, environment")),
         };
         self.current().params.push(Param { name, slots, kind });
         Ok(())

@@ -85,6 +85,7 @@ impl<'a> Printer<'a> {
                 ParamKind::InPlace { result } => writeln!(out, "inplace {result}")?,
                 ParamKind::View => writeln!(out, "view")?,
                 ParamKind::Region => writeln!(out, "region")?,
+                ParamKind::Function => writeln!(out, "function")?,
                 ParamKind::Environment => writeln!(out, "environment")?,
             }
         }

@@ -59,7 +59,7 @@ pub(super) mod walk;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::hir::{self, Body, Expr, ExprKind, RoutineId};
+use super::hir::{self, Body, Expr, ExprKind, RoutineId, Type};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use decide::{Decisions, decide};
@@ -148,12 +148,13 @@ fn copies(program: &hir::Program, summaries: &Summaries, id: RoutineId, body: &E
     decisions
 }
 
-/// Copies every place that is an argument by value.
+/// Copies every place that is an argument by value, but for what the result views and what looks at other places.
 fn arguments(program: &hir::Program, summaries: &Summaries, e: &Expr, decisions: &mut Decisions) {
     if let ExprKind::Call { routine, arguments } = &e.kind {
         for (i, argument) in arguments.iter().enumerate() {
-            let written = summaries.parameter(*routine, i).has(summary::Flags::ANY_WRITE);
-            if !written && argument.is_place() && program.types.owns(argument.ty) {
+            let seen = summaries.parameter(*routine, i).has(summary::Flags::ANY_WRITE | summary::Flags::VIEWED);
+            let looks = matches!(program.types.get(argument.ty), Type::Function { .. });
+            if !seen && !looks && argument.is_place() && program.types.owns(argument.ty) {
                 decisions.copies.insert(flow::node(argument));
             }
         }

@@ -57,6 +57,9 @@ impl Origins<'_> {
     }
 }
 
+/// Parameters that look at what a lambda captured.
+const LAMBDAS: [ParamKind; 2] = [ParamKind::Function, ParamKind::Environment];
+
 /// An offset without the counter of the region's loop, and how many bytes are accessed there.
 struct Part<'w> {
     rest: Poly,
@@ -138,7 +141,9 @@ impl Memory<'_, '_> {
                     return None;
                 }
                 let (variable, other_name) = (self.name(write.owner), self.name(other.owner));
-                let sliced = self.sliced(write.owner) || self.sliced(other.owner);
+                let owners = [write.owner, other.owner];
+                let given = |kinds: &[ParamKind]| owners.iter().any(|&owner| self.given(owner, kinds));
+                let sliced = given(&[ParamKind::View]) && !given(&LAMBDAS);
                 let reason = Reason::MayOverlap { variable, other: other_name, sliced };
                 return Some(Refusal::new(reason, write.pc));
             }
@@ -166,13 +171,15 @@ impl Memory<'_, '_> {
         if root == owner { places } else { self.origins.flow.reached(&places) }
     }
 
-    /// Whether a block may be seen through a slice that the caller gave.
-    fn sliced(&self, owner: Owner) -> bool {
-        self.places(owner).iter().any(|place| self.is_view(place.source))
+    /// Whether a block may be of what the caller gave in a parameter of one of these kinds.
+    fn given(&self, owner: Owner, kinds: &[ParamKind]) -> bool {
+        self.places(owner).iter().any(|place| self.kind(place.source).is_some_and(|kind| kinds.contains(&kind)))
     }
 
-    fn is_view(&self, source: Source) -> bool {
-        matches!(self.kind(source), Some(ParamKind::View | ParamKind::Environment))
+    /// A lambda may look at what it captured; where it keeps that is its own.
+    fn is_view(&self, place: Place) -> bool {
+        let kind = self.kind(place.source);
+        kind == Some(ParamKind::View) || place.below && kind.is_some_and(|kind| LAMBDAS.contains(&kind))
     }
 
     /// How the memory of two blocks relates.
@@ -183,27 +190,31 @@ impl Memory<'_, '_> {
         let (p, q) = (self.places(a), self.places(b));
         let meet = |x: Place, y: Place| {
             let constant = x.source == Source::Text || y.source == Source::Text;
-            let view = x.source != y.source && self.may_meet(x.source, y.source);
+            let view = x.source != y.source && self.may_meet(x, y);
             !constant && (view || x == y)
         };
         let overlap = p.iter().any(|x| q.iter().any(|y| meet(x, y)));
         if overlap { Relation::Unsure } else { Relation::Distinct }
     }
 
-    fn may_meet(&self, x: Source, y: Source) -> bool {
-        x == y || self.may_share(x, y) || self.may_share(y, x)
+    fn may_meet(&self, x: Place, y: Place) -> bool {
+        x.source == y.source || self.may_share(x, y) || self.may_share(y, x)
     }
 
     /// Whether the first is a slice that the caller gave, or what a lambda looks at, and the second may be what it is a
     /// slice of. A parameter by value behaves like a copy: if what is written through a slice could be seen in it, the
-    /// caller has made one.
-    fn may_share(&self, view: Source, other: Source) -> bool {
-        let apart = match other {
+    /// caller has made one. Of a function value it has not: what a lambda looks at is seen as it is now.
+    fn may_share(&self, view: Place, other: Place) -> bool {
+        let apart = match other.source {
             Source::Fresh { .. } | Source::Text => true,
             Source::Global => self.constant_globals,
-            _ => matches!(self.kind(other), Some(ParamKind::Value | ParamKind::Region)),
+            source => self.kind(source).is_some_and(|kind| match kind {
+                ParamKind::Value | ParamKind::Region => true,
+                ParamKind::Function | ParamKind::Environment => !other.below,
+                ParamKind::InPlace { .. } | ParamKind::View => false,
+            }),
         };
-        self.is_view(view) && !apart && !self.parts_of_one(view, other)
+        self.is_view(view) && !apart && !self.parts_of_one(view.source, other.source)
     }
 
     /// Whether two slots belong to one parameter: a value's parts own different memory, since a slice is part of nothing.
@@ -506,7 +517,7 @@ impl Memory<'_, '_> {
         let mut reached = self.places(from);
         reached.unite(&self.origins.flow.reached(&reached));
         let targets = self.places(to);
-        reached.iter().any(|x| targets.iter().any(|y| self.may_meet(x.source, y.source)))
+        reached.iter().any(|x| targets.iter().any(|y| self.may_meet(x, y)))
     }
 
     fn may_be_one_block(&self, a: Owner, b: Owner) -> bool {

@@ -156,6 +156,20 @@ fn slices_of_arrays_may_overlap() {
     assert_eq!(verdict(&one.replace("param a s0..2 view", "param a s0..4 view")), "independent: ");
 }
 
+/// `to[i] = f(i)`, where f is a lambda that captured an array or a number.
+#[test]
+fn a_lambda_may_look_at_what_a_slice_shows() {
+    let body = "LoadWords s14..16, s3, &1, +16
+  LoadElemF64 s12, s14..16, s10, *8, +0
+  StoreElemF64 s0..2, s10, s12, *8, +0";
+    let unsure = "serial: `a` and `b` may be the same memory";
+    assert_eq!(verdict(&with_params("view", "function", body, "")), unsure);
+    assert_eq!(verdict(&with_params("view", "value", body, "")), "independent: ");
+    // Where it is kept is nothing that is shown.
+    let number = "LoadF64 s12, s3, +16\n  StoreElemF64 s0..2, s10, s12, *8, +0";
+    assert_eq!(verdict(&with_params("view", "function", number, "")), "independent: ");
+}
+
 #[test]
 fn a_sum_of_integers_is_a_reduction() {
     let body = "LoadElemI64 s12, s2..4, s10, *8, +0
