@@ -278,7 +278,12 @@ impl<'a> Version<'a> {
         }
         let inst = old.def_inst(value)?;
         let Op::Element { .. } = inst.op else { return None };
-        let own = |&&id: &&InstId| old.inst(id).pc == inst.pc && matches!(old.inst(id).op, Op::Guard(_));
+        // The check of this instruction of the bytecode, that it has compared this index.
+        let own = |&&id: &&InstId| {
+            let guard = old.inst(id);
+            let compared = |value: Value| old.def_inst(value).and_then(|compare| compare.args.first());
+            guard.pc == inst.pc && matches!(guard.op, Op::Guard(_)) && compared(guard.args[0]) == inst.args.get(1)
+        };
         let guard = old.block(inst.block).insts.iter().find(own)?;
         if !self.tested.contains(guard) {
             return None;
