@@ -22,6 +22,10 @@ pub enum Reason {
     Carried {
         variable: String,
     },
+    /// The first best one so far is looked for, and finding one decides about more than what is kept of it.
+    DecidesMore {
+        variable: String,
+    },
     /// Set on some paths only, and read behind the loop.
     SometimesSet {
         variable: String,
@@ -97,7 +101,8 @@ impl Reason {
             Reason::NotCounted(NotCounted::TestedLate) => Reason::Leaves { returns: false },
             Reason::Leaves { returns: false } => Reason::Leaves { returns: true },
             Reason::Leaves { returns: true } => Reason::Carried { variable },
-            Reason::Carried { .. } => Reason::SometimesSet { variable },
+            Reason::Carried { .. } => Reason::DecidesMore { variable },
+            Reason::DecidesMore { .. } => Reason::SometimesSet { variable },
             Reason::SometimesSet { .. } => Reason::FloatSum { variable },
             Reason::FloatSum { .. } => Reason::ReadHalfway { variable },
             Reason::ReadHalfway { .. } => Reason::MixedReduction { variable },
@@ -147,6 +152,7 @@ impl Refusal {
             Reason::NotCounted(_) => "not-counted",
             Reason::Leaves { .. } => "leaves",
             Reason::Carried { .. } => "carried",
+            Reason::DecidesMore { .. } => "decides-more",
             Reason::SometimesSet { .. } => "sometimes-set",
             Reason::FloatSum { .. } => "float-sum",
             Reason::ReadHalfway { .. } => "read-halfway",
@@ -169,6 +175,7 @@ impl Refusal {
     pub fn variable(&self) -> Option<String> {
         match &self.reason {
             Reason::Carried { variable }
+            | Reason::DecidesMore { variable }
             | Reason::SometimesSet { variable }
             | Reason::FloatSum { variable }
             | Reason::ReadHalfway { variable }
@@ -212,6 +219,9 @@ impl Refusal {
             Reason::Leaves { returns: true } => "it may return from inside of the loop".into(),
             Reason::Leaves { returns: false } => "it may end before its last iteration".into(),
             Reason::Carried { variable } => format!("each iteration needs {variable} from the one before"),
+            Reason::DecidesMore { variable } => {
+                format!("where a better {variable} is found, more is done than to keep what belongs to it")
+            }
             Reason::SometimesSet { variable } => {
                 format!("{variable} is set on some paths only, and its last value is used behind the loop")
             }
@@ -254,6 +264,9 @@ impl Refusal {
             }
             Reason::Carried { variable } => {
                 format!("compute {variable} from the loop's counter, or declare it in the loop")
+            }
+            Reason::DecidesMore { variable } => {
+                format!("keep the place of {variable} in the loop, and do the rest behind it")
             }
             Reason::SometimesSet { variable } => format!("set {variable} on every path, or store it by index"),
             Reason::FloatSum { .. } => {

@@ -240,8 +240,9 @@ impl Analysis<'_, '_> {
         for selected in selects.iter().filter(|selected| !self.decides_nothing_else(selected)) {
             let of = |reduction: &Reduction| reduction.param == selected.web.start;
             let Some(at) = scalars.reductions.iter().position(of) else { continue };
-            let reduction = scalars.reductions.remove(at);
-            refuse(&mut scalars.refusals, self.refuse(&selected.web, reduction.name));
+            let variable = scalars.reductions.remove(at).name;
+            let pc = self.refuse(&selected.web, variable.clone()).pc;
+            refuse(&mut scalars.refusals, Refusal::new(Reason::DecidesMore { variable }, pc));
         }
         self.leaving(&mut scalars);
         scalars
