@@ -237,7 +237,7 @@ fn the_first_smallest_with_its_index() {
     let ints = text.replace("JNotLtF64 s12, s8", "JLeS s8, s12").replace("LoadElemF64", "LoadElemI64");
     assert_eq!(verdict(&ints), "independent: `sum` is a reduction: first smallest, with 1 value");
     // Where it is replaced, something else is done: as often as all iterations in turn find a smaller one.
-    let told = "serial: each iteration needs `sum` from the one before";
+    let told = "serial: where a better `sum` is found, more is done than to keep what belongs to it";
     let stores = text.replace("  Move s9, s10", "  Move s9, s10\n  StoreElemI64 s0..2, s10, s10, *8, +0");
     assert_eq!(verdict(&stores.replace("param a s0..2 value", "param a s0..2 inplace 0")), told);
     let counts = text.replace("  Move s9, s10", "  AddImm s9, s9, 1");
