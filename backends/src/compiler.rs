@@ -27,7 +27,8 @@ pub enum Level {
 }
 
 /// The passes that are behind the vector code of a hot loop, in a third of the time of the third level. `instcombine` by
-/// itself would end the process where it does not come to rest at once.
+/// itself would end the process where it does not come to rest at once. The vectorizer knows no switches, which
+/// `simplifycfg` makes of two comparisons already.
 const QUICK: &str = "function(early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,\
     loop-mssa(loop-rotate,licm<allowspeculation>),loop(indvars),gvn,\
     instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm<allowspeculation>),\

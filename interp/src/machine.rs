@@ -87,6 +87,20 @@ pub enum IntCompare {
     LeU,
 }
 
+impl IntCompare {
+    /// The comparison of the same operands that holds where this one does not.
+    pub fn negated<T>(self, a: T, b: T) -> (IntCompare, T, T) {
+        match self {
+            IntCompare::Eq => (IntCompare::Ne, a, b),
+            IntCompare::Ne => (IntCompare::Eq, a, b),
+            IntCompare::LtS => (IntCompare::LeS, b, a),
+            IntCompare::LeS => (IntCompare::LtS, b, a),
+            IntCompare::LtU => (IntCompare::LeU, b, a),
+            IntCompare::LeU => (IntCompare::LtU, b, a),
+        }
+    }
+}
+
 /// Operations on f64 and f32 alike.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum FloatOp {

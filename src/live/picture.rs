@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Pixels that are looked at of one picture at most, a full screen of 1920 by 1080: 25 MB, and 3 to 5 ms of a core to
-/// look at all of them, up to 10 if all have changed, 20 to 45 for the first time (`cargo run --release -p scaly-bench --bin looks`). Of a
-/// larger one every second, third … of every second, third … line.
+/// look at all of them, up to 10 if all have changed, 20 to 45 for the first time (`looks` in bench/). Of a larger one
+/// every second, third … of every second, third … line.
 pub const MOST: usize = 1920 * 1080;
 
 /// What a browser draws at most, either way.

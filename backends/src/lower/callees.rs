@@ -5,7 +5,7 @@ use scaly_interp::program::{Class, FunctionId};
 use scaly_tracer::region::{ExitKind, Op, Region, Terminator, Type, Whole};
 use scaly_tracer::walker::Walker;
 
-use super::{Context, Refusal, frame_slots};
+use super::{Context, Refusal, frame_slots, versions};
 
 /// How a slot crosses a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -143,7 +143,7 @@ impl Callees {
             params: params(&region),
             results: results(&region, function.result_slots),
             frame_slots: frame_slots(&region, context.program)?,
-            region,
+            region: versions::of(&region, context.program).unwrap_or(region),
         });
         Ok(())
     }

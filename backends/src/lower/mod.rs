@@ -146,6 +146,10 @@ pub fn lower_divided(
 ) -> Result<Lowered, Refusal> {
     let limit = condition.and_then(|condition| Limit::of(region, condition));
     let callees = Callees::of(region, context, name)?;
+    // A function's region is one of the callees.
+    let versions = if region.whole == Whole::Loop { versions::of(region, context.program) } else { None };
+    let region = versions.as_ref().unwrap_or(region);
+    let own = if region.whole == Whole::Loop { region.size() } else { 0 };
     let mut lowered = Lowered {
         name: name.into(),
         module: String::new(),
@@ -156,10 +160,8 @@ pub fn lower_divided(
             no_limit: limit.as_ref().map(Limit::none),
             regions: regions::slots(region, &callees),
         },
-        instructions: region.size() + callees.functions.iter().map(|callee| callee.region.size()).sum::<usize>(),
+        instructions: own + callees.functions.iter().map(|callee| callee.region.size()).sum::<usize>(),
     };
-    let versions = versions::of(region, context.program);
-    let region = versions.as_ref().unwrap_or(region);
     match region.whole {
         Whole::Loop => {
             let mut lowering = Lowering::new(region, context, &callees, Role::Root)?;
@@ -169,9 +171,7 @@ pub fn lower_divided(
         Whole::Function => calls::write_entry(&callees, &mut lowered),
     }
     for (index, callee) in callees.functions.iter().enumerate() {
-        let versions = versions::of(&callee.region, context.program);
-        let region = versions.as_ref().unwrap_or(&callee.region);
-        Lowering::new(region, context, &callees, Role::Callee(index))?.write(&callee.name, &mut lowered)?;
+        Lowering::new(&callee.region, context, &callees, Role::Callee(index))?.write(&callee.name, &mut lowered)?;
     }
     for (name, class) in callees.choices() {
         calls::write_choice(&name, &callees, class, &mut lowered.module);

@@ -8,8 +8,8 @@
 //!                           └──────────────────> Refused <───────────────┘
 //! ```
 //!
-//! Every two milliseconds (`sample`) native code is asked to leave at its next poll ([`samples`]). Where it was then is a sample: of
-//! the innermost loop and of all that it runs in, through calls. Of these loops, those that come round in so short a time
+//! Every two milliseconds (`sample`) native code is asked to leave at its next poll ([`samples`]). Where it was then is a
+//! sample: of the innermost loop and of all that it runs in, through calls. Of these loops, those that come round in so short a time
 //! are candidates; an outer one that takes seconds for one iteration could not be entered. The outermost independent one
 //! is compiled, or else the outermost.
 //!

@@ -90,21 +90,10 @@ fn guards(trace: &Trace) -> Vec<Guard> {
             continue;
         }
         let Inst { op: trace::Op::Common(Op::Compare(op)), a, b, .. } = *trace.inst(inst.a) else { continue };
-        let (op, a, b) = if expected { (op, a, b) } else { negated(op, a, b) };
+        let (op, a, b) = if expected { (op, a, b) } else { op.negated(a, b) };
         guards.push(Guard { at, op, a, b, pc: inst.pc });
     }
     guards
-}
-
-fn negated(op: IntCompare, a: Ref, b: Ref) -> (IntCompare, Ref, Ref) {
-    match op {
-        IntCompare::Eq => (IntCompare::Ne, a, b),
-        IntCompare::Ne => (IntCompare::Eq, a, b),
-        IntCompare::LtS => (IntCompare::LeS, b, a),
-        IntCompare::LeS => (IntCompare::LtS, b, a),
-        IntCompare::LtU => (IntCompare::LeU, b, a),
-        IntCompare::LeU => (IntCompare::LtU, b, a),
-    }
 }
 
 /// What has to hold before the loop.

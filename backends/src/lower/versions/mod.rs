@@ -69,13 +69,13 @@ const COPY: u32 = 1 << 31;
 impl<'a> Version<'a> {
     fn of(old: &'a Region, program: &'a Program, cycle: CycleId) -> Option<Region> {
         let body = Body::of(old, cycle)?;
+        let opcode = |inst: &Inst| program.code.get(inst.pc.0 as usize).map(|ins| ins.op);
+        if !body.keeps_pairs(old, opcode) || !body.insts(old).any(|(_, inst)| opcode(inst).is_some_and(is_pair)) {
+            return None;
+        }
         let outputs = body.outputs(old);
         let ways = old.predecessors()[body.target.index()].len();
         if !outputs.is_empty() && (ways != 1 || body.target <= body.header) {
-            return None;
-        }
-        let opcode = |inst: &Inst| program.code.get(inst.pc.0 as usize).map(|ins| ins.op);
-        if !body.keeps_pairs(old, opcode) || !body.insts(old).any(|(_, inst)| opcode(inst).is_some_and(is_pair)) {
             return None;
         }
         let mut version = Version {
@@ -233,10 +233,15 @@ impl<'a> Version<'a> {
     fn emit(&mut self, like: &Inst, map: &FxHashMap<Value, Value>) -> Vec<Value> {
         let (id, results) = self.inst(like, map);
         self.known.extend(like.results.iter().copied().zip(results.iter().copied()));
+        self.append(id);
+        results
+    }
+
+    /// Puts an instruction at the end of the tests.
+    fn append(&mut self, id: InstId) {
         if let Some(last) = self.tests.last_mut() {
             last.insts.push(id);
         }
-        results
     }
 
     /// A value that is the same in all iterations.
@@ -265,7 +270,7 @@ impl<'a> Version<'a> {
             there.insert(arg, computed);
         }
         let (id, results) = self.inst(inst, there);
-        self.tests.last_mut()?.insts.push(id);
+        self.append(id);
         there.extend(inst.results.iter().copied().zip(results.iter().copied()));
         results.first().copied()
     }

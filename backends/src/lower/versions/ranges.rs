@@ -38,7 +38,8 @@ impl Version<'_> {
             let inst = self.old.def_inst(cond)?;
             match inst.op {
                 Op::Not => (cond, goes_on) = (inst.args[0], !goes_on),
-                Op::Compare(op) => break continues(op, inst.args[0], inst.args[1], goes_on),
+                Op::Compare(op) if goes_on => break (op, inst.args[0], inst.args[1]),
+                Op::Compare(op) => break op.negated(inst.args[0], inst.args[1]),
                 _ => return None,
             }
         };
@@ -201,9 +202,7 @@ impl Version<'_> {
     /// What an instruction at the end of the tests gives.
     fn made(&mut self, op: Op, args: &[Value]) -> Value {
         let id = self.push(op, args);
-        if let Some(last) = self.tests.last_mut() {
-            last.insts.push(id);
-        }
+        self.append(id);
         self.region.insts[id.index()].results[0]
     }
 
@@ -222,18 +221,5 @@ impl Version<'_> {
             kept: Vec::new(),
         });
         id
-    }
-}
-
-/// The comparison that holds where the loop goes on.
-fn continues(op: IntCompare, a: Value, b: Value, holds: bool) -> (IntCompare, Value, Value) {
-    match (op, holds) {
-        (_, true) => (op, a, b),
-        (IntCompare::Eq, _) => (IntCompare::Ne, a, b),
-        (IntCompare::Ne, _) => (IntCompare::Eq, a, b),
-        (IntCompare::LtS, _) => (IntCompare::LeS, b, a),
-        (IntCompare::LeS, _) => (IntCompare::LtS, b, a),
-        (IntCompare::LtU, _) => (IntCompare::LeU, b, a),
-        (IntCompare::LeU, _) => (IntCompare::LtU, b, a),
     }
 }
