@@ -8,7 +8,10 @@ use scaly_interp::program::FunctionId;
 use scaly_interp::tier;
 use scaly_tracer::backend::code;
 
+use crate::lower::restart::{FORK, GIVE_UP, JOIN, RECURSE};
 use crate::lower::{CALL, ROUTINE};
+use crate::restart;
+use crate::scale::fork;
 
 /// The function returned; its results are in its slots.
 pub const CALL_DONE: u32 = 0;
@@ -18,8 +21,15 @@ pub const CALL_ABANDONED: u32 = 1;
 pub const CALL_REFUSED: u32 = 2;
 
 /// The names that lowered modules use, and their addresses.
-pub fn symbols() -> [(&'static str, usize); 2] {
-    [(ROUTINE, tier::call_routine as *const () as usize), (CALL, call as *const () as usize)]
+pub fn symbols() -> [(&'static str, usize); 6] {
+    [
+        (ROUTINE, tier::call_routine as *const () as usize),
+        (CALL, call as *const () as usize),
+        (GIVE_UP, restart::give_up as *const () as usize),
+        (RECURSE, fork::recurse as *const () as usize),
+        (FORK, fork::fork as *const () as usize),
+        (JOIN, fork::join as *const () as usize),
+    ]
 }
 
 /// Ends the process without the destructors of LLVM's globals, which would run under the feet of a thread that loads LLVM

@@ -18,6 +18,7 @@ mod host;
 mod library;
 pub mod lower;
 mod native;
+mod restart;
 mod run;
 pub mod scale;
 

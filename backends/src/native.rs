@@ -8,7 +8,7 @@ use scaly_interp::program::{LoopId, LoopKind, Program};
 use scaly_interp::tier::{self, Goes, Position};
 
 use crate::library::{Code, Costs};
-use crate::lower::{Interface, Leave, Needs};
+use crate::lower::{Interface, Leave, Needs, Restart};
 use crate::run::Run;
 
 type Function = unsafe extern "C" fn(run: *mut Run, frame: *mut u64) -> u32;
@@ -73,6 +73,11 @@ impl Native {
         self.interface.regions.as_deref()
     }
 
+    /// If it gives up instead of leaving: what `scale::fork` runs.
+    pub fn restart(&self) -> Option<Restart> {
+        self.interface.restart
+    }
+
     /// Whether it is a `while` that can be given a limit.
     pub fn can_end_early(&self) -> bool {
         self.interface.no_limit.is_some()
@@ -115,7 +120,7 @@ impl Native {
         let (slots_limit, native_limit) = (state.slots_limit(), state.native_limit());
         let limit = self.interface.no_limit.unwrap_or(0);
         let regions = state.regions();
-        let mut run = Run { slots_limit, native_limit, state, regions, left: at.base(), limit };
+        let mut run = Run { slots_limit, native_limit, state, regions, left: at.base(), limit, ..Run::NOWHERE };
         // SAFETY: the code was made of the bytecode of the state's program, and the frame is one of the loop's function,
         // at its header, or of the function, at its beginning.
         let leave = unsafe { self.call(&mut run, at.base()) };
@@ -153,7 +158,7 @@ impl Native {
             (Needs::Routines, None) | (Needs::Program(_), _) => return None,
         };
         let limit = limit.or(self.interface.no_limit).unwrap_or(0);
-        let mut run = Run { slots_limit, native_limit, state, regions, left: frame, limit };
+        let mut run = Run { slots_limit, native_limit, state, regions, left: frame, limit, ..Run::NOWHERE };
         // SAFETY: by the caller's promise; what only computes reads neither state nor regions.
         let leave = unsafe { self.call(&mut run, frame) };
         Some(match leave {

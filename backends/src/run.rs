@@ -1,6 +1,8 @@
 //! What code reads of the run that it is part of, and where it says where it left.
 
+use std::ffi::c_void;
 use std::mem::offset_of;
+use std::ptr;
 
 use scaly_interp::interpreter::State;
 
@@ -20,6 +22,24 @@ pub struct Run {
     pub left: *mut u64,
     /// Where the counter of a `while` ends, if that comes before what its condition says.
     pub limit: i64,
+    /// Where code that can be begun again goes back to: [`crate::restart`].
+    pub way_back: usize,
+    /// Who runs it, where calls may be taken by other threads: a `crate::scale::fork::Worker`.
+    pub worker: *const c_void,
+}
+
+impl Run {
+    /// One that nothing runs in.
+    pub const NOWHERE: Run = Run {
+        slots_limit: ptr::null_mut(),
+        native_limit: usize::MAX,
+        state: ptr::null_mut(),
+        regions: ptr::null_mut(),
+        left: ptr::null_mut(),
+        limit: 0,
+        way_back: 0,
+        worker: ptr::null(),
+    };
 }
 
 pub const SLOTS_LIMIT: usize = offset_of!(Run, slots_limit);
@@ -28,3 +48,4 @@ pub const STATE: usize = offset_of!(Run, state);
 pub const REGIONS: usize = offset_of!(Run, regions);
 pub const LEFT: usize = offset_of!(Run, left);
 pub const LIMIT: usize = offset_of!(Run, limit);
+pub const WAY_BACK: usize = offset_of!(Run, way_back);

@@ -250,6 +250,18 @@ parameters! {
     recursion_size: "instructions" = 30, dev 30, 0 to 1_000_000,
         "Largest function, in bytecode, that is inlined in itself.",
         "with 0 fib takes 1.6 times as long; from 15 to 120 flat: bench/parameters.py";
+    restart_depth: "calls" = 3, dev 3, 0 to 10,
+        "The same where the function only loads and computes, so that it can be begun again.",
+        "TODO";
+    fork_depth: "calls" = 8, dev 8, 0 to 48,
+        "Calls so near to the root of a recursion offer their calls to other threads, until calls were measured.",
+        "TODO";
+    fork_least: "ns" = 5000, dev 5000, 1 to 1_000_000_000,
+        "Calls that are offered should take longer in the mean, or fewer are.",
+        "TODO";
+    fork_most: "ns" = 40000, dev 40000, 1 to 1_000_000_000,
+        "Calls that are offered should take less in the mean, or more are.",
+        "TODO";
     module_functions: "functions" = 32, dev 32, 0 to 10_000,
         "Functions that are compiled together with a region that calls them.",
         "with 0 raytracer takes 1.2 times as long; from 1 to 128 flat: bench/parameters.py";

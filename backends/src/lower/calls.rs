@@ -26,7 +26,7 @@ use scaly_interp::program::{Class, FunctionId, Pc};
 use scaly_tracer::region::{ChainId, Inst, Kept, Param, Type, Value};
 
 use super::callees::{Callee, Callees, Passed};
-use super::{LEFT_BELOW, Leave, Lowered, Lowering, REFUSED, Role, line};
+use super::{LEFT_BELOW, Leave, Lowered, Lowering, REFUSED, Role, line, restart};
 use crate::run::{NATIVE_LIMIT, SLOTS_LIMIT};
 
 /// What a function returns.
@@ -41,7 +41,8 @@ impl Lowering<'_> {
     /// The first line, and the checks that there is room.
     pub fn write_head(&self, index: usize, module: &mut String) {
         let callee = &self.callees.functions[index];
-        let ty = returned_type(callee);
+        let restart = self.callees.restart;
+        let ty = if restart { restart::returned_type(callee) } else { returned_type(callee) };
         let _ = write!(module, "define internal {ty} @{}(ptr %run, ptr %frame", callee.name);
         for ((_, passed), param) in callee.params.iter().zip(&callee.region.blocks[0].params) {
             let value = param.value;
@@ -50,6 +51,10 @@ impl Lowering<'_> {
                 (_, Type::Single) => write!(module, ", i64 %{value}.s"),
                 _ => write!(module, ", {} %{value}", passed.type_name()),
             };
+        }
+        if restart {
+            module.push_str(") #0 {\nentry:\n");
+            return restart::write_room(callee.frame_slots, module);
         }
         let _ = write!(
             module,
@@ -89,7 +94,7 @@ impl Lowering<'_> {
     }
 
     /// A value as it is passed in a register.
-    fn pass(&mut self, value: Value, passed: Passed) -> String {
+    pub fn pass(&mut self, value: Value, passed: Passed) -> String {
         let ty = self.region.ty(value);
         let word = if ty == Type::Single { self.image(value) } else { self.operand(value) };
         let cast = match (ty, passed) {
@@ -103,7 +108,7 @@ impl Lowering<'_> {
     }
 
     /// Defines a value by what came in a register.
-    fn receive(&mut self, value: Value, passed: Passed, from: &str) {
+    pub fn receive(&mut self, value: Value, passed: Passed, from: &str) {
         match (self.region.ty(value), passed) {
             (Type::Single, passed) => {
                 let cast = if passed == Passed::Float { "bitcast double" } else { "bitcast i64" };
@@ -121,6 +126,9 @@ impl Lowering<'_> {
 
     /// Returns to a caller of the module.
     pub fn ret_results(&mut self, values: &[Value]) {
+        if self.gives_up() {
+            return self.ret_only_results(values);
+        }
         let Role::Callee(index) = self.role else { return };
         let callee = &self.callees.functions[index];
         let ty = returned_type(callee);
@@ -151,8 +159,8 @@ impl Lowering<'_> {
     }
 
     /// Calls a function of the module.
-    pub fn call_directly(&mut self, chain: ChainId, inst: &Inst, frame: u32, callee: usize) {
-        let callee = &self.callees.functions[callee];
+    pub fn call_directly(&mut self, chain: ChainId, inst: &Inst, frame: u32, index: usize) {
+        let callee = &self.callees.functions[index];
         let mut arguments = String::new();
         for &(slot, passed) in &callee.params {
             let value = inst.args[usize::from(slot)];
@@ -165,6 +173,9 @@ impl Lowering<'_> {
         }
         let (then, cold) = self.fork();
         self.check_native(chain, inst, frame, &cold);
+        if self.gives_up() {
+            return self.call_for_results(inst, frame, index, &arguments);
+        }
         let place = self.frame_address(frame);
         let (ty, all, status) = (returned_type(callee), self.temporary(), self.temporary());
         line!(self, "{all} = call {ty} @{}(ptr %run, ptr {place}{arguments})", callee.name);
@@ -242,7 +253,7 @@ impl Lowering<'_> {
     /// there is more room than one function takes.
     fn check_native(&mut self, chain: ChainId, inst: &Inst, frame: u32, cold: &str) {
         let tested = self.tested.iter().any(|&block| self.dominators.dominates(block, inst.block));
-        if self.role == Role::Root || tested {
+        if self.role == Role::Root || self.gives_up() || tested {
             return;
         }
         self.tested.push(inst.block);
@@ -274,7 +285,7 @@ impl Lowering<'_> {
     /// Returns the status of a callee that left.
     fn hand_on(&mut self, status: &str) {
         match self.role {
-            Role::Root => {
+            Role::Root | Role::Forking => {
                 let number = self.temporary();
                 line!(self, "{number} = sub i32 {status}, {LEFT_BELOW}");
                 line!(self, "ret i32 {number}");

@@ -52,6 +52,11 @@ impl Lowering<'_> {
     /// Stores what a slot holds that holds this value.
     pub fn store_slot(&mut self, base: u32, slot: u16, value: Value) {
         let place = self.slot(base, slot);
+        self.store_at(&place, value);
+    }
+
+    /// Stores it at an address.
+    pub fn store_at(&mut self, place: &str, value: Value) {
         let bits = match self.region.ty(value) {
             Type::Single => format!("i64 {}", self.image(value)),
             ty => format!("{} {}", type_name(ty), self.operand(value)),
@@ -72,6 +77,9 @@ impl Lowering<'_> {
 
     /// The headers of all frames from the region's to that of a chain.
     pub fn store_headers(&mut self, chain: ChainId) {
+        if self.gives_up() {
+            return;
+        }
         if let Some((caller, pc)) = self.region.chains[chain.index()].caller {
             self.store_headers(caller);
             self.store_header(self.base(caller), self.base(chain), pc);
@@ -89,6 +97,10 @@ impl Lowering<'_> {
     /// Writes frames so that the interpreter goes on in a chain. `written` is the first slot that was written early in
     /// this iteration: what lies below it and is as it was at the entry need not be written.
     pub fn keep(&mut self, chain: ChainId, kept: &[Kept], written: Option<u32>) {
+        // Nobody goes on here.
+        if self.gives_up() {
+            return;
+        }
         for kept in kept {
             let base = self.base(kept.chain);
             if !(self.unchanged(kept) && written.is_none_or(|from| u32::from(kept.slot) < from)) {
@@ -110,6 +122,9 @@ impl Lowering<'_> {
 
     /// Leaves.
     pub fn ret(&mut self, leave: Leave) {
+        if self.gives_up() {
+            return self.give_up();
+        }
         let number = self.number(leave);
         if !matches!(leave, Leave::Abandoned | Leave::NoRoom) {
             let place = self.temporary();
@@ -120,7 +135,7 @@ impl Lowering<'_> {
             Role::Root => {
                 line!(self, "ret i32 {number}");
             }
-            Role::Callee(_) => self.ret_status(number + super::LEFT_BELOW),
+            Role::Callee(_) | Role::Forking => self.ret_status(number + super::LEFT_BELOW),
         }
     }
 

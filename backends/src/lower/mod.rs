@@ -33,6 +33,7 @@ mod leave;
 mod limit;
 mod ops;
 mod regions;
+pub mod restart;
 mod routines;
 mod versions;
 
@@ -41,6 +42,7 @@ use std::fmt::Write;
 use callees::{Callees, Passed};
 pub use leave::{ABANDONED, Leave};
 use limit::Limit;
+use restart::{FORK, GIVE_UP, JOIN, RECURSE};
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{Pc, Program};
 use scaly_tracer::independence::Condition;
@@ -102,6 +104,20 @@ pub struct Interface {
     pub no_limit: Option<i64>,
     /// Slots that hold handles of regions when it is entered; none if not all are known.
     pub regions: Option<Vec<u16>>,
+    /// Of code that gives up instead of leaving.
+    pub restart: Option<Restart>,
+}
+
+/// A function that can be begun again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Restart {
+    /// Where it returns.
+    pub returns: Pc,
+    /// Slots of its frame.
+    pub params: u16,
+    pub results: u16,
+    /// Whether its calls of itself can be taken by other threads.
+    pub forks: bool,
 }
 
 /// What code needs of a run beside frames, all functions that it calls included.
@@ -159,6 +175,7 @@ pub fn lower_divided(
             needs: Needs::Nothing,
             no_limit: limit.as_ref().map(Limit::none),
             regions: regions::slots(region, &callees),
+            restart: None,
         },
         instructions: own + callees.functions.iter().map(|callee| callee.region.size()).sum::<usize>(),
     };
@@ -176,16 +193,67 @@ pub fn lower_divided(
     for (name, class) in callees.choices() {
         calls::write_choice(&name, &callees, class, &mut lowered.module);
     }
+    write_rest(&mut lowered.module);
+    Ok(lowered)
+}
+
+/// Lowers a function's region as code that gives up instead of leaving; none if what it does can be seen before it returns.
+/// `single`: the same region without calls of itself in place, for calls that other threads may take.
+pub fn lower_restart(
+    region: &Region,
+    single: Option<&Region>,
+    context: Context<'_>,
+    name: &str,
+) -> Result<Option<Lowered>, Refusal> {
+    let mut callees = Callees::of(region, context, name)?;
+    let function = context.program.functions.get(region.chains[0].function.0 as usize).ok_or(Refusal::OtherProgram)?;
+    if region.whole != Whole::Function || !callees.only_read() {
+        return Ok(None);
+    }
+    callees.restart = true;
+    let (params, results) = (function.param_slots, function.result_slots);
+    let forks = |single: &&Region| restart::may_fork(single, &callees, params.into(), results.into());
+    let single = single.filter(forks);
+    let slots = frame_slots(region, context.program)?;
+    let mut lowered = Lowered {
+        name: name.into(),
+        module: String::new(),
+        interface: Interface {
+            leaves: vec![Leave::Abandoned],
+            frame_slots: slots,
+            needs: Needs::Nothing,
+            no_limit: None,
+            regions: None,
+            restart: Some(Restart { returns: region.blocks[0].pc, params, results, forks: single.is_some() }),
+        },
+        instructions: callees.functions.iter().map(|callee| callee.region.size()).sum::<usize>(),
+    };
+    let forking = format!("{name}.forking");
+    restart::write_entry(&callees, single.map(|_| &forking[..]), &mut lowered);
+    for (index, callee) in callees.functions.iter().enumerate() {
+        Lowering::new(&callee.region, context, &callees, Role::Callee(index))?.write(&callee.name, &mut lowered)?;
+    }
+    if let Some(single) = single {
+        lowered.instructions += single.size();
+        Lowering::new(single, context, &callees, Role::Forking)?.write(&forking, &mut lowered)?;
+    }
+    write_rest(&mut lowered.module);
+    Ok(Some(lowered))
+}
+
+/// What every module declares.
+fn write_rest(module: &mut String) {
     let _ = write!(
-        lowered.module,
+        module,
         "declare i8 @{ROUTINE}(ptr, i32, ptr) #0\ndeclare i32 @{CALL}(ptr, i32, ptr) #0\n\
          declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n\
          declare i64 @llvm.smin.i64(i64, i64)\ndeclare i64 @llvm.smax.i64(i64, i64)\n\
          declare i64 @llvm.umin.i64(i64, i64)\ndeclare i64 @llvm.umax.i64(i64, i64)\n\
-         attributes #0 = {{ nounwind }}\n!0 = !{{!\"branch_weights\", i32 1048575, i32 1}}\n\
+         declare void @{GIVE_UP}(ptr) #1\ndeclare i32 @{RECURSE}(ptr, ptr, i32) #0\n\
+         declare ptr @{FORK}(ptr, ptr, i32, ptr) #0\ndeclare i32 @{JOIN}(ptr, ptr, i32, ptr) #0\n\
+         attributes #0 = {{ nounwind }}\nattributes #1 = {{ cold noreturn nounwind }}\n!0 = !{{!\"branch_weights\", i32 1048575, i32 1}}\n\
          !1 = !{{!\"branch_weights\", i32 1, i32 1048575}}\n"
     );
-    Ok(lowered)
 }
 
 /// Slots from a region's frame to behind the last of the frames in it.
@@ -279,6 +347,8 @@ enum Role {
     Root,
     /// A function, by its position in [`Callees`]: returns a status and results.
     Callee(usize),
+    /// A function whose calls of itself other threads may take: returns a status.
+    Forking,
 }
 
 /// The status of a function that left: this plus the number of the way. 0 says that it returned.
@@ -363,6 +433,10 @@ impl<'a> Lowering<'a> {
                 let _ = writeln!(to.module, "define i32 @{name}(ptr %run, ptr %frame) #0 {{");
             }
             Role::Callee(index) => self.write_head(index, &mut to.module),
+            Role::Forking => {
+                let slots = frame_slots(self.region, self.context.program)?;
+                self.write_forking_head(name, slots, &mut to.module);
+            }
         }
         self.finish(&mut to.module);
         to.interface.leaves = self.leaves;
@@ -372,7 +446,7 @@ impl<'a> Lowering<'a> {
     /// How a parameter of the region comes.
     fn passed(&self, param: usize) -> Passed {
         match self.role {
-            Role::Root => Passed::InFrame,
+            Role::Root | Role::Forking => Passed::InFrame,
             Role::Callee(index) => self.callees.functions[index].params[param].1,
         }
     }
@@ -406,9 +480,14 @@ impl<'a> Lowering<'a> {
                 line!(self, "%limit = load i64, ptr %limit.place");
             }
         }
-        for &inst in &block.insts {
-            let inst = self.region.inst(inst);
-            self.inst(block.chain, inst)?;
+        if self.role == Role::Forking && !self.ending[id.index()] {
+            for step in restart::steps(self.region, block) {
+                self.step(block.chain, step)?;
+            }
+        } else {
+            for &inst in &block.insts {
+                self.inst(block.chain, self.region.inst(inst))?;
+            }
         }
         match &block.end {
             Terminator::Jump(edge) => {
@@ -574,6 +653,9 @@ impl<'a> Lowering<'a> {
             module.push_str(body);
         }
         module.push_str(&self.cold);
+        if self.gives_up() {
+            self.write_end(module);
+        }
         module.push_str("}\n\n");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
-use scaly_interp::program::{Pc, Program};
+use scaly_interp::program::{FunctionId, Pc, Program};
 use scaly_interp::routine::{Effect, Routine};
 use scaly_tracer::effects;
 use scaly_tracer::independence::Condition;
@@ -14,7 +14,7 @@ use scaly_tracer::region::{ExitKind, Op, Region};
 use scaly_tracer::walker::Walker;
 
 use super::parallel::Parallel;
-use crate::lower::{Addresses, Context, Lowered, lower_divided};
+use crate::lower::{Addresses, Context, Lowered, lower_divided, lower_restart};
 use scaly_tracer::explain::Judge;
 
 /// Why not, in words, what to change, and where.
@@ -42,6 +42,8 @@ pub struct Analysis {
 /// What can be compiled.
 pub struct Prepared {
     pub lowered: Lowered,
+    /// For when that gives up: code of the same function that leaves.
+    pub leaving: Option<Box<Lowered>>,
     pub lowering_us: u64,
     /// Of its region.
     pub blocks: u32,
@@ -90,8 +92,12 @@ pub fn of(
             if let (Place::Loop(id), Some(judge)) = (of, &mut judge) {
                 parallel = Some(Parallel::of(program, judge, id, parameters));
             }
+            let context = Context { program, addresses, waits: &waits, parameters };
+            if let Place::Function(id) = of {
+                return prepare_function(&region, context, id);
+            }
             let condition = parallel.as_ref().and_then(|parallel| parallel.as_ref().ok()?.condition());
-            prepare(&region, Context { program, addresses, waits: &waits, parameters }, condition, of)
+            prepare(&region, context, condition, of)
         });
         if !found(Analysis { of, prepared, parallel }) {
             break;
@@ -118,20 +124,41 @@ fn prepare(
     of: Place,
 ) -> Result<Box<Prepared>, Why> {
     let start = Instant::now();
-    let name = match of {
-        Place::Loop(id) => format!("loop_{}", id.0),
-        Place::Function(id) => format!("function_{}", id.0),
-    };
-    let lowered = lower_divided(region, context, &name, condition);
+    let lowered = lower_divided(region, context, &name(of), condition);
     let header = region.blocks.first().map_or(Pc(0), |block| block.pc);
     Ok(Box::new(Prepared {
         lowered: lowered.map_err(|refusal| Why::new(refusal.to_string(), header))?,
+        leaving: None,
         lowering_us: start.elapsed().as_micros() as u64,
         blocks: region.blocks.len() as u32,
         instructions: region.size() as u32,
         calls: region.chains.len() as u32 - 1,
         end: end(region),
     }))
+}
+
+fn name(of: Place) -> String {
+    match of {
+        Place::Loop(id) => format!("loop_{}", id.0),
+        Place::Function(id) => format!("function_{}", id.0),
+    }
+}
+
+/// A function that can be begun again is compiled as one: then it is walked in itself more often.
+fn prepare_function(region: &Region, context: Context<'_>, id: FunctionId) -> Result<Box<Prepared>, Why> {
+    let of = Place::Function(id);
+    let mut prepared = prepare(region, context, None, of)?;
+    let start = Instant::now();
+    let walked = |recursion_depth| {
+        let parameters = Parameters { recursion_depth, ..context.parameters };
+        Walker::new(context.program, parameters).keeping().walk_function(id)
+    };
+    let (Ok(nested), Ok(single)) = (walked(context.parameters.restart_depth), walked(0)) else { return Ok(prepared) };
+    if let Ok(Some(lowered)) = lower_restart(&nested, Some(&single), context, &name(of)) {
+        prepared.leaving = Some(Box::new(std::mem::replace(&mut prepared.lowered, lowered)));
+        prepared.lowering_us += start.elapsed().as_micros() as u64;
+    }
+    Ok(prepared)
 }
 
 fn end(region: &Region) -> Option<Pc> {

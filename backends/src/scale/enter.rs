@@ -53,9 +53,8 @@ impl<B: Backend + 'static> Scaling<B> {
             _ => Err(Alone::Short),
         };
         let (whole, failed) = (divided.is_ok(), matches!(divided, Err(Alone::Check(_))));
-        if let (true, Some(refused)) = (whole, self.options.pool.as_ref().and_then(|pool| pool().take_refused())) {
-            let text = format!("the system gives {refused}");
-            self.refuse(of, Variant::Parallel, &Why::new(text, self.header(id)));
+        if whole {
+            self.tell_refused_threads(of);
         }
         if let (Some(parallel), Err(alone)) = (&parallel, &divided) {
             self.stays_alone(id, parallel, alone);
@@ -92,6 +91,14 @@ impl<B: Backend + 'static> Scaling<B> {
             self.refuse(of, Variant::Sequential, &why);
         }
         entered
+    }
+
+    /// Says once that there are fewer threads than were asked for.
+    pub(super) fn tell_refused_threads(&self, of: Place) {
+        if let Some(refused) = self.options.pool.as_ref().and_then(|pool| pool().take_refused()) {
+            let text = format!("the system gives {refused}");
+            self.refuse(of, Variant::Parallel, &Why::new(text, self.first(of)));
+        }
     }
 
     /// Says once why an independent loop runs on one core; that it is short only when it stays so.

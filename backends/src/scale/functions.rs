@@ -9,12 +9,14 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{FunctionId, Program};
-use scaly_interp::tier::{Goes, Position};
+use scaly_interp::tier::{self, Goes, Position};
 use scaly_tracer::backend::Backend;
 use scaly_tracer::effects;
 use scaly_tracer::log::{Event, Variant};
 use scaly_tracer::recorder::Place;
 
+use super::analysis::{Prepared, Why};
+use super::fork::{Entry, Recursion};
 use super::stages::Stage;
 use super::{Choice, Scaling, chain, start};
 use crate::native::Left;
@@ -27,12 +29,26 @@ pub struct FunctionState {
     pub stage: Stage,
     samples: u32,
     switched: bool,
+    /// Of code that gives up instead of leaving: what is learned from its calls, and what is compiled if it does.
+    recursion: Option<Rc<Recursion>>,
+    leaving: Option<Box<Prepared>>,
 }
 
 impl Functions {
     pub fn get_mut(&mut self, id: FunctionId) -> &mut FunctionState {
-        let new = || FunctionState { stage: Stage::Counting, samples: 0, switched: false };
+        let new = || FunctionState {
+            stage: Stage::Counting,
+            samples: 0,
+            switched: false,
+            recursion: None,
+            leaving: None,
+        };
         self.0.entry(id).or_insert_with(new)
+    }
+
+    /// What is compiled if the code of a function gives up.
+    pub fn leaving(&mut self, id: FunctionId, prepared: Prepared) {
+        self.get_mut(id).leaving = Some(Box::new(prepared));
     }
 
     /// The recursive ones are compiled at their first calls.
@@ -84,21 +100,62 @@ impl<B: Backend + 'static> Scaling<B> {
         if counting && self.options.choice == Choice::Forced {
             self.force(state, Place::Function(id));
         }
-        let (native, first) = {
+        let (native, recursion, first) = {
             let mut functions = self.functions.borrow_mut();
-            let FunctionState { stage: Stage::Ready(native), switched, .. } = functions.get_mut(id) else {
+            let FunctionState { stage: Stage::Ready(native), switched, recursion, .. } = functions.get_mut(id) else {
                 return None;
             };
-            (Rc::clone(native), !std::mem::replace(switched, true))
+            if let (None, Some(restart)) = (&recursion, native.restart()) {
+                *recursion = Some(Rc::new(Recursion::new(native.code().address, restart, self.parameters)));
+            }
+            (Rc::clone(native), recursion.clone(), !std::mem::replace(switched, true))
         };
         state.set_function_counter(id, 1);
         if first && native.has_room(state, at) {
             let (start, kind) = (start(Place::Function(id)), Variant::Sequential);
             self.log.event(|| Event::Switched { start, kind });
         }
+        if let Some(recursion) = recursion {
+            return if native.has_room(state, at) { self.enter_recursion(state, id, at, &recursion) } else { None };
+        }
         match self.tracing().apart(|| native.enter(state, at)) {
             Left::NoRoom => None,
             Left::By(_, goes) => Some(goes),
         }
+    }
+
+    /// Enters code that gives up where it cannot go on; then nothing was done, and other code is made.
+    fn enter_recursion(
+        &self,
+        state: &mut State,
+        id: FunctionId,
+        at: Position,
+        recursion: &Rc<Recursion>,
+    ) -> Option<Goes> {
+        let of = Place::Function(id);
+        let pool = self.options.pool.as_ref().map(|pool| pool());
+        let entry = Entry { pool, stacks: &self.stacks, forced: self.options.choice == Choice::Forced };
+        let tell = || {
+            if recursion.is_news() {
+                self.log.event(|| Event::Switched { start: start(of), kind: Variant::Parallel });
+            }
+        };
+        let returned = self.tracing().apart(|| recursion.enter(state, at, &entry, tell));
+        self.tell_refused_threads(of);
+        if let Some(pc) = returned {
+            return Some(tier::returned(state, at.at(pc, 0)));
+        }
+        let text = "a call came to an error or to the end of a stack: it is compiled again, to go on where it is";
+        self.refuse(of, Variant::Sequential, &Why::new(text, self.first(of)));
+        let mut functions = self.functions.borrow_mut();
+        let function = functions.get_mut(id);
+        (function.recursion, function.switched) = (None, false);
+        function.stage = function.leaving.take().map_or(Stage::Refused, Stage::Walked);
+        drop(functions);
+        if self.options.choice == Choice::Forced {
+            self.build_and_wait(of);
+            return self.enter_function(state, id, at);
+        }
+        None
     }
 }

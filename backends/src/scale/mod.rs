@@ -21,6 +21,7 @@ mod analysis;
 mod chain;
 mod choose;
 mod enter;
+pub mod fork;
 mod functions;
 mod gain;
 pub mod parallel;
@@ -49,6 +50,7 @@ use crate::lower::Addresses;
 use crate::native::trips_left;
 use analysis::{Analysis, Why};
 use chain::{Chains, Running};
+use fork::Stacks;
 use functions::Functions;
 use parallel::Helpers;
 use samples::Samples;
@@ -85,6 +87,7 @@ pub struct Scaling<B: Backend + 'static> {
     functions: RefCell<Functions>,
     analyses: RefCell<Vec<Receiver<Analysis>>>,
     helpers: Helpers,
+    stacks: Stacks,
     chains: OnceCell<Chains>,
     /// Periods of processor time that have passed, and the program's processor time when the last one had.
     samples: Cell<u32>,
@@ -118,6 +121,7 @@ impl<B: Backend + 'static> Scaling<B> {
                 functions: RefCell::default(),
                 analyses: RefCell::default(),
                 helpers: Helpers::default(),
+                stacks: Stacks::default(),
                 chains: OnceCell::new(),
                 samples: Cell::new(0),
                 passed: Cell::default(),

@@ -188,7 +188,11 @@ impl<B: Backend + 'static> Scaling<B> {
         Stage::Refused
     }
 
-    pub(super) fn build(&self, of: Place, prepared: Prepared) -> Stage {
+    pub(super) fn build(&self, of: Place, mut prepared: Prepared) -> Stage {
+        if let (Place::Function(id), Some(lowered)) = (of, prepared.leaving.take()) {
+            let other = Prepared { lowered: *lowered, leaving: None, ..prepared };
+            self.functions.borrow_mut().leaving(id, other);
+        }
         match self.compiler() {
             Some(compiler) => Stage::Building(Box::new(compiler.submit(prepared.lowered, prepared.lowering_us))),
             None => {
@@ -239,6 +243,11 @@ impl<B: Backend + 'static> Scaling<B> {
     /// Compiles it and waits for it.
     pub(super) fn force(&self, state: &State, of: Place) {
         self.analyze_here(state, &[of]);
+        self.build_and_wait(of);
+    }
+
+    /// Compiles what has been walked and waits for it.
+    pub(super) fn build_and_wait(&self, of: Place) {
         let stage = match self.take_stage(of) {
             Stage::Walked(prepared) => match self.build(of, *prepared) {
                 Stage::Building(building) => self.built(of, building.wait()),

@@ -33,7 +33,7 @@ use own::{Annexed, Regions, Stack};
 use reductions::Reductions;
 use run::{Caller, Run};
 
-pub use own::HELPER_STACK;
+pub use own::{HELPER_STACK, RESERVE};
 
 /// What is known of an independent loop.
 pub struct Parallel {

@@ -1,0 +1,359 @@
+//! Functions that can be begun again.
+//!
+//! ```text
+//! results… @region.functionN(ptr run, ptr frame, arguments…)
+//! i32      @region.forking(ptr run, ptr frame, i32 depth)
+//! ```
+//!
+//! A recursive function that only loads and computes, with all that it calls, has done nothing that anybody can see before
+//! it returns. Where it cannot go on it need not leave behind what the interpreter would have: it gives up, back to where
+//! it was entered ([`crate::restart`]), and the call is made once more, by code that can leave. So a call returns its
+//! results and nothing else, no cold block writes frames, and self-calls can be walked in place deeper for the same cost.
+//!
+//! # Forking
+//!
+//! The same function once more, without calls of itself in place, for the calls next to the root of the recursion. Where a
+//! block makes several calls of itself none of which needs another's result, all but the first are offered to other
+//! threads; `scaly_recurse`, `scaly_fork` and `scaly_join` decide which code each call runs (`crate::scale::fork`).
+//! Arguments and results of these calls are in frames. What stands between the calls and does not depend on them is done
+//! before all of them, checks included: where one fails that would not have been reached, the call is begun again.
+
+use std::fmt::Write;
+
+use rustc_hash::FxHashSet;
+use scaly_interp::program::FunctionId;
+use scaly_tracer::region::{Block, ChainId, Effects, Inst, InstId, Op, Region, Value};
+
+use super::callees::{Callee, Callees, Passed};
+use super::{Lowered, Lowering, Refusal, Role, line};
+use crate::run::{NATIVE_LIMIT, SLOTS_LIMIT};
+
+/// The routines that the code calls.
+pub const GIVE_UP: &str = "scaly_give_up";
+pub const RECURSE: &str = "scaly_recurse";
+pub const FORK: &str = "scaly_fork";
+pub const JOIN: &str = "scaly_join";
+
+/// What the entry returns, and what it is given where it shall not fork.
+pub const RETURNED: u32 = 0;
+pub const GAVE_UP: u32 = 1;
+pub const ALONE: u32 = u32::MAX;
+
+/// Most arguments, and results, of calls that other threads take.
+pub const MOST_PASSED: usize = 16;
+
+/// What is done with an instruction of a block that forks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    Do(InstId),
+    /// Offers a call.
+    Fork(InstId),
+    /// Makes it, if nobody has taken it, or waits for its results.
+    Join(InstId),
+}
+
+/// The function that a region is of.
+fn function(region: &Region) -> FunctionId {
+    region.chains[0].function
+}
+
+/// The order in which a block of a function's region is done where its calls of itself fork.
+pub fn steps(region: &Region, block: &Block) -> Vec<Step> {
+    let own = Op::Call(function(region));
+    let mut steps = Vec::with_capacity(block.insts.len());
+    let mut at = 0;
+    while let Some(&first) = block.insts.get(at) {
+        let group = (region.inst(first).op == own).then(|| Group::of(region, &block.insts[at..], own));
+        match group.filter(|group| !group.forked.is_empty()) {
+            Some(group) => {
+                at += group.length;
+                steps.extend(group.before.iter().map(|&id| Step::Do(id)));
+                steps.extend(group.forked.iter().map(|&id| Step::Fork(id)));
+                steps.push(Step::Do(first));
+                // Who has offered a call takes the newest one back first.
+                steps.extend(group.forked.iter().rev().map(|&id| Step::Join(id)));
+                steps.extend(group.behind.iter().map(|&id| Step::Do(id)));
+            }
+            None => {
+                steps.push(Step::Do(first));
+                at += 1;
+            }
+        }
+    }
+    steps
+}
+
+/// Whether any block does.
+pub fn forks(region: &Region) -> bool {
+    let forks = |block: &Block| steps(region, block).iter().any(|step| matches!(step, Step::Fork(_)));
+    region.blocks.iter().any(forks)
+}
+
+/// Calls that need nothing of each other, and what stands between them.
+#[derive(Default)]
+struct Group {
+    /// Instructions of the block that it is made of, the first call included.
+    length: usize,
+    before: Vec<InstId>,
+    forked: Vec<InstId>,
+    behind: Vec<InstId>,
+}
+
+impl Group {
+    /// Of the call that comes first.
+    fn of(region: &Region, insts: &[InstId], own: Op) -> Group {
+        let mut group = Group { length: insts.len(), ..Group::default() };
+        let mut dependent: FxHashSet<Value> = region.inst(insts[0]).results.iter().copied().collect();
+        for (i, &id) in insts.iter().enumerate().skip(1) {
+            let inst = region.inst(id);
+            let depends = inst.args.iter().any(|arg| dependent.contains(arg));
+            let place = match inst.op.effects() {
+                Effects::Call if inst.op == own && !depends => &mut group.forked,
+                Effects::Pure | Effects::Load | Effects::Guard if !depends => &mut group.before,
+                Effects::Pure | Effects::Load => &mut group.behind,
+                // What follows may depend on a check without naming it.
+                Effects::Guard | Effects::Call | Effects::Store => {
+                    group.length = i;
+                    break;
+                }
+            };
+            place.push(id);
+            if depends || inst.op == own {
+                dependent.extend(&inst.results);
+            }
+        }
+        group
+    }
+}
+
+/// Whether calls of the function may be taken by other threads: a call that is not needed any more ends soon, since it has
+/// no loop.
+pub fn may_fork(region: &Region, callees: &Callees, params: usize, results: usize) -> bool {
+    let loops = |region: &Region| !region.cycles.is_empty();
+    params <= MOST_PASSED
+        && results <= MOST_PASSED
+        && !loops(region)
+        && !callees.functions.iter().any(|callee| loops(&callee.region))
+        && forks(region)
+}
+
+/// What a function returns.
+pub fn returned_type(callee: &Callee) -> String {
+    let results: Vec<_> = callee.results.iter().flatten().map(|passed| passed.type_name()).collect();
+    match &results[..] {
+        [] => "void".into(),
+        [only] => (*only).into(),
+        all => format!("{{ {} }}", all.join(", ")),
+    }
+}
+
+/// Takes a result out of what a call has returned.
+fn extract(callee: &Callee, all: &str, at: usize, name: &str) -> String {
+    let count = callee.results.iter().flatten().count();
+    if count == 1 {
+        let ty = callee.results.iter().flatten().next().map_or("i64", |passed| passed.type_name());
+        return format!("  {name} = bitcast {ty} {all} to {ty}\n");
+    }
+    format!("  {name} = extractvalue {} {all}, {at}\n", returned_type(callee))
+}
+
+impl Lowering<'_> {
+    /// Whether it gives up where others leave.
+    pub fn gives_up(&self) -> bool {
+        match self.role {
+            Role::Root => false,
+            Role::Callee(_) => self.callees.restart,
+            Role::Forking => true,
+        }
+    }
+
+    pub fn give_up(&mut self) {
+        line!(self, "br label %give_up");
+    }
+
+    /// The block that ends a function which gives up.
+    pub fn write_end(&self, module: &mut String) {
+        let _ = match self.role {
+            Role::Forking => write!(module, "give_up:\n  ret i32 {GAVE_UP}\n"),
+            _ => write!(module, "give_up:\n  call void @{GIVE_UP}(ptr %run) #1\n  unreachable\n"),
+        };
+    }
+
+    /// Returns to a caller of the module.
+    pub fn ret_only_results(&mut self, values: &[Value]) {
+        let index = match self.role {
+            Role::Callee(index) => index,
+            _ => {
+                for (slot, &value) in values.iter().enumerate() {
+                    self.store_slot(0, slot as u16, value);
+                }
+                line!(self, "ret i32 {RETURNED}");
+                return;
+            }
+        };
+        let callee = &self.callees.functions[index];
+        let ty = returned_type(callee);
+        match &callee.results {
+            None => {
+                for (slot, &value) in values.iter().enumerate() {
+                    self.store_slot(0, slot as u16, value);
+                }
+                line!(self, "ret void");
+            }
+            Some(results) => match (&results[..], values) {
+                ([passed], &[value]) => {
+                    let word = self.pass(value, *passed);
+                    line!(self, "ret {ty} {word}");
+                }
+                ([], _) => {
+                    line!(self, "ret void");
+                }
+                _ => {
+                    let mut whole = "poison".to_string();
+                    for (i, (&passed, &value)) in results.iter().zip(values).enumerate() {
+                        let (word, next) = (self.pass(value, passed), self.temporary());
+                        line!(self, "{next} = insertvalue {ty} {whole}, {} {word}, {i}", passed.type_name());
+                        whole = next;
+                    }
+                    line!(self, "ret {ty} {whole}");
+                }
+            },
+        }
+    }
+
+    /// Calls a function of the module that returns or gives up.
+    pub fn call_for_results(&mut self, inst: &Inst, frame: u32, index: usize, arguments: &str) {
+        let callee = &self.callees.functions[index];
+        let (place, ty) = (self.frame_address(frame), returned_type(callee));
+        let call = format!("call {ty} @{}(ptr %run, ptr {place}{arguments})", callee.name);
+        if ty == "void" {
+            line!(self, "{call}");
+        } else {
+            let all = self.temporary();
+            line!(self, "{all} = {call}");
+            for (i, (&passed, &value)) in callee.results.iter().flatten().zip(&inst.results).enumerate() {
+                let from = self.temporary();
+                self.body.push_str(&extract(callee, &all, i, &from));
+                self.receive(value, passed, &from);
+            }
+        }
+        if callee.results.is_none() {
+            self.load_results(frame, inst);
+        }
+    }
+
+    /// The head of the function that forks.
+    pub fn write_forking_head(&self, name: &str, frame_slots: u32, module: &mut String) {
+        let _ = write!(
+            module,
+            "define internal i32 @{name}(ptr %run, ptr %frame, i32 %depth) #0 {{\nentry:\n  \
+             %arguments = alloca [{MOST_PASSED} x i64], align 8\n  \
+             %deeper = add i32 %depth, 1\n"
+        );
+        write_room(frame_slots, module);
+    }
+
+    pub fn step(&mut self, chain: ChainId, step: Step) -> Result<(), Refusal> {
+        let (Step::Do(id) | Step::Fork(id) | Step::Join(id)) = step;
+        let inst = self.region.inst(id);
+        match step {
+            Step::Do(_) if self.role != Role::Forking || inst.op != Op::Call(function(self.region)) => {
+                self.inst(chain, inst)
+            }
+            Step::Do(_) => {
+                let frame = self.arguments_in_frame(chain, inst)?;
+                let place = self.frame_address(frame);
+                self.called_in_frame(&format!("@{RECURSE}(ptr %run, ptr {place}, i32 %deeper)"), frame, inst);
+                Ok(())
+            }
+            Step::Fork(_) => {
+                for (i, &arg) in inst.args.iter().enumerate() {
+                    let place = self.temporary();
+                    line!(self, "{place} = getelementptr i8, ptr %arguments, i64 {}", 8 * i);
+                    self.store_at(&place, arg);
+                }
+                let frame = self.call_frame(chain, inst)?;
+                let (place, task) = (self.frame_address(frame), id.index());
+                line!(self, "%task{task} = call ptr @{FORK}(ptr %run, ptr {place}, i32 %deeper, ptr %arguments)");
+                Ok(())
+            }
+            Step::Join(_) => {
+                let frame = self.arguments_in_frame(chain, inst)?;
+                let (place, task) = (self.frame_address(frame), id.index());
+                let call = format!("@{JOIN}(ptr %run, ptr {place}, i32 %deeper, ptr %task{task})");
+                self.called_in_frame(&call, frame, inst);
+                Ok(())
+            }
+        }
+    }
+
+    fn arguments_in_frame(&mut self, chain: ChainId, inst: &Inst) -> Result<u32, Refusal> {
+        let frame = self.call_frame(chain, inst)?;
+        for (i, &arg) in inst.args.iter().enumerate() {
+            self.store_slot(frame, i as u16, arg);
+        }
+        Ok(frame)
+    }
+
+    fn called_in_frame(&mut self, call: &str, frame: u32, inst: &Inst) {
+        let (status, returned) = (self.temporary(), self.temporary());
+        line!(self, "{status} = call i32 {call}");
+        line!(self, "{returned} = icmp eq i32 {status}, {RETURNED}");
+        let (then, _) = self.fork();
+        line!(self, "br i1 {returned}, label %{then}, label %give_up");
+        self.begin(then);
+        self.load_results(frame, inst);
+    }
+}
+
+/// Tests that the frames fit, and the native ones: once for all activations that are in place. Another thread may set the
+/// limit, so that a call which is not needed any more gives up.
+pub fn write_room(frame_slots: u32, module: &mut String) {
+    let _ = write!(
+        module,
+        "  %limit.place = getelementptr i8, ptr %run, i64 {SLOTS_LIMIT}\n  \
+         %limit = load atomic ptr, ptr %limit.place monotonic, align 8\n  \
+         %behind = getelementptr i8, ptr %frame, i64 {}\n  \
+         %deep = icmp ugt ptr %behind, %limit\n  \
+         br i1 %deep, label %give_up, label %fits, !prof !1\n\
+         fits:\n  \
+         %here = call ptr @llvm.stacksave.p0()\n  \
+         %native.place = getelementptr i8, ptr %run, i64 {NATIVE_LIMIT}\n  \
+         %native = load ptr, ptr %native.place, align 8\n  \
+         %low = icmp ult ptr %here, %native\n  \
+         br i1 %low, label %give_up, label %block0, !prof !1\n",
+        frame_slots * 8
+    );
+}
+
+/// The way into the first function of a module, at its first instruction, in its frame: `i32 (ptr run, ptr frame, i32
+/// depth)`. Where the depth is not [`ALONE`] it forks, if there is such a function.
+pub fn write_entry(callees: &Callees, forking: Option<&str>, to: &mut Lowered) {
+    let Some(callee) = callees.functions.first() else { return };
+    let module = &mut to.module;
+    let _ = writeln!(module, "define i32 @{}(ptr %run, ptr %frame, i32 %depth) #0 {{\nentry:", to.name);
+    if let Some(forking) = forking {
+        let _ = write!(
+            module,
+            "  %alone = icmp eq i32 %depth, {}\n  br i1 %alone, label %whole, label %divided\n\
+             divided:\n  %status = call i32 @{forking}(ptr %run, ptr %frame, i32 %depth)\n  ret i32 %status\nwhole:\n",
+            ALONE as i32
+        );
+    }
+    let mut arguments = String::new();
+    for &(slot, passed) in callee.params.iter().filter(|(_, passed)| *passed != Passed::InFrame) {
+        let word = passed.type_name();
+        let _ = writeln!(module, "  %place{slot} = getelementptr i8, ptr %frame, i64 {}", u32::from(slot) * 8);
+        let _ = writeln!(module, "  %in{slot} = load {word}, ptr %place{slot}, align 8");
+        let _ = write!(arguments, ", {word} %in{slot}");
+    }
+    let ty = returned_type(callee);
+    let all = if ty == "void" { "" } else { "%all = " };
+    let _ = writeln!(module, "  {all}call {ty} @{}(ptr %run, ptr %frame{arguments})", callee.name);
+    for (slot, passed) in callee.results.iter().flatten().enumerate() {
+        module.push_str(&extract(callee, "%all", slot, &format!("%out{slot}")));
+        let _ = writeln!(module, "  %to{slot} = getelementptr i8, ptr %frame, i64 {}", slot * 8);
+        let _ = writeln!(module, "  store {} %out{slot}, ptr %to{slot}, align 8", passed.type_name());
+    }
+    let _ = write!(module, "  ret i32 {RETURNED}\n}}\n\n");
+}
