@@ -154,7 +154,7 @@ fn prepare_function(region: &Region, context: Context<'_>, id: FunctionId) -> Re
         Walker::new(context.program, parameters).keeping().walk_function(id)
     };
     let (Ok(nested), Ok(single)) = (walked(context.parameters.restart_depth), walked(0)) else { return Ok(prepared) };
-    if let Ok(Some(lowered)) = lower_restart(&nested, Some(&single), context, &name(of)) {
+    if let Ok(Some(lowered)) = lower_restart(&nested, Some(&single), context, &format!("{}_again", name(of))) {
         prepared.leaving = Some(Box::new(std::mem::replace(&mut prepared.lowered, lowered)));
         prepared.lowering_us += start.elapsed().as_micros() as u64;
     }

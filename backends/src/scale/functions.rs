@@ -145,8 +145,8 @@ impl<B: Backend + 'static> Scaling<B> {
         if let Some(pc) = returned {
             return Some(tier::returned(state, at.at(pc, 0)));
         }
-        let text = "a call came to an error or to the end of a stack: it is compiled again, to go on where it is";
-        self.refuse(of, Variant::Sequential, &Why::new(text, self.first(of)));
+        let text = "a call came to an error or to the end of a stack; it is made again, by code that stops there";
+        self.refuse(of, Variant::Parallel, &Why::new(text, self.first(of)));
         let mut functions = self.functions.borrow_mut();
         let function = functions.get_mut(id);
         (function.recursion, function.switched) = (None, false);
