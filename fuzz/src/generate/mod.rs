@@ -60,6 +60,7 @@ pub fn program(choices: Choices, style: Style) -> Program {
         program: Program::default(),
         recursive: Vec::new(),
         linear: Vec::new(),
+        branching: Vec::new(),
         next: 0,
         scope: Vec::new(),
         owned: Vec::new(),
@@ -117,6 +118,8 @@ struct Generator {
     recursive: Vec<bool>,
     /// Recursive routines that call one another once at each level.
     linear: Vec<usize>,
+    /// Those that call themselves several times: not to be begun deep.
+    branching: Vec<usize>,
     next: Var,
     scope: Vec<Known>,
     /// Tables whose elements own storage.

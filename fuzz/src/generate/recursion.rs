@@ -18,9 +18,10 @@ struct Draft {
 impl Generator {
     pub(super) fn hot_routines(&mut self) {
         for _ in 0..self.choices.below(3) {
-            match self.choices.weighted(&[(3, 0), (3, 1), (3, 2)]) {
+            match self.choices.weighted(&[(3, 0), (3, 1), (3, 2), (3, 3)]) {
                 0 => self.family(1),
                 1 => self.family(2),
+                2 => self.branching(),
                 _ => self.loop_routine(),
             }
         }
@@ -127,6 +128,75 @@ impl Generator {
         body
     }
 
+    /// A routine that calls itself several times, mostly without needing one result for another call, and changes nothing.
+    fn branching(&mut self) {
+        let number = self.program.routines.len();
+        let result = if self.choices.chance(80) { self.scalar_type() } else { self.value_type(0) };
+        let depth = self.fresh();
+        let mut params = vec![Param { var: depth, ty: INT, passing: Passing::Value }];
+        for _ in 0..self.choices.below(7) {
+            let (ty, passing) = match self.choices.below(5) {
+                0 => (Type::Slice(Box::new(self.scalar_type())), Passing::View),
+                _ => (self.scalar_type(), Passing::Value),
+            };
+            params.push(Param { var: self.fresh(), ty, passing });
+        }
+        let routine = Routine {
+            params: params.clone(),
+            result: Some(result.clone()),
+            body: Vec::new(),
+            procedure: false,
+            method_of: None,
+            operator: None,
+        };
+        self.program.routines.push(routine);
+        self.recursive.push(true);
+        self.branching.push(number);
+        let outer = std::mem::take(&mut self.scope);
+        let loops = std::mem::take(&mut self.loops);
+        self.enter(&params);
+        self.result = Some(Some(result.clone()));
+        self.budget = 1 + self.choices.below(3);
+        let mut body = Vec::new();
+        let bottom = self.choices.within(0, 2);
+        let condition = both(Binary::Le, Expr::Var(depth), self.int(bottom));
+        let base = self.arg(&result, 3);
+        body.push(Statement::If(condition, vec![Statement::Return(Some(base))], Vec::new()));
+        let mut results = Vec::new();
+        for _ in 0..2 + self.choices.below(2) {
+            if self.choices.chance(40) {
+                let ty = self.scalar_type();
+                let statement = self.declare_with(ty, false);
+                body.push(statement);
+            }
+            let by = self.choices.within(1, 3);
+            let mut args = vec![both(Binary::Sub, Expr::Var(depth), self.int(by))];
+            for param in &params[1..] {
+                args.push(if param.passing == Passing::View { Expr::Var(param.var) } else { self.arg(&param.ty, 3) });
+            }
+            let mut kept = self.declare(result.clone(), false);
+            kept.reserved = true;
+            let value = Some(Expr::Call(number, args));
+            let ty = result.clone();
+            body.push(Statement::Let { var: kept.var, ty, mutable: false, annotated: false, value });
+            results.push(Expr::Var(kept.var));
+            self.scope.push(kept);
+        }
+        let number_like = matches!(result, Type::Int(_) | Type::F64 | Type::F32);
+        let last = results.pop().unwrap_or_else(|| self.literal(&result));
+        let value = if number_like {
+            let op = *self.choices.pick(&[Binary::Add, Binary::Sub]);
+            results.into_iter().fold(last, |value, other| both(op, value, other))
+        } else {
+            last
+        };
+        body.push(Statement::Return(Some(value)));
+        self.result = None;
+        self.scope = outer;
+        self.loops = loops;
+        self.program.routines[number].body = body;
+    }
+
     /// A routine that is mostly a loop over what it is given.
     fn loop_routine(&mut self) {
         let number = self.program.routines.len();
@@ -193,6 +263,9 @@ impl Generator {
         }
         // Depths multiply where such calls are nested, or in loops.
         let nested = self.result.is_some() || self.loops.len() > 1;
+        if self.branching.contains(&number) {
+            return self.choices.within(0, 11);
+        }
         match self.choices.weighted(&[(12, 0), (2, 1), (if nested { 0 } else { 1 }, 2)]) {
             0 => self.choices.within(0, 9),
             1 => self.choices.within(10, 60),
