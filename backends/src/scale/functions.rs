@@ -36,13 +36,8 @@ pub struct FunctionState {
 
 impl Functions {
     pub fn get_mut(&mut self, id: FunctionId) -> &mut FunctionState {
-        let new = || FunctionState {
-            stage: Stage::Counting,
-            samples: 0,
-            switched: false,
-            recursion: None,
-            leaving: None,
-        };
+        let new =
+            || FunctionState { stage: Stage::Counting, samples: 0, switched: false, recursion: None, leaving: None };
         self.0.entry(id).or_insert_with(new)
     }
 

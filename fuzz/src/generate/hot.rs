@@ -6,6 +6,7 @@
 //! hold for a while; flags that change between two runs of an inner loop; variants and function values that come in
 //! patterns; indices at the edges of arrays; errors in a late iteration; more variables than there are registers.
 
+use super::places::as_int;
 use super::{Around, Frozen, Generator, Known};
 use crate::tree::*;
 use crate::value::{bounds, wrap};
@@ -729,7 +730,7 @@ impl Generator {
         }
         let offset = self.choices.within(-2, 3);
         Some(match (self.choices.below(4), known) {
-            (0, Some(known)) => both(Binary::Add, known, self.int(offset)),
+            (0, Some(known)) => both(Binary::Add, as_int(known), self.int(offset)),
             (1, _) => both(Binary::Sub, self.int(n.unwrap_or(3) as i64 - 1), i),
             (2, _) => both(Binary::Add, i, self.int(offset)),
             _ => i,

@@ -127,3 +127,11 @@ impl Generator {
         Some(Expr::Binary(Binary::Rem, Box::new(Expr::Cast(var, unsigned)), Box::new(n)))
     }
 }
+
+/// An index that [`Generator::index_of`] has made, as an `int`: a remainder is a `u64`.
+pub(super) fn as_int(index: Expr) -> Expr {
+    match index {
+        Expr::Binary(Binary::Rem, ..) => Expr::Cast(Box::new(index), INT),
+        index => index,
+    }
+}

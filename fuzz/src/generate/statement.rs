@@ -1,6 +1,7 @@
 //! Statements, and the bodies they make.
 
 use super::expression::{bared, self_typed};
+use super::places::as_int;
 use super::{Around, Frozen, Generator, Known};
 use crate::tree::*;
 
@@ -329,12 +330,7 @@ impl Generator {
             },
             Type::Array(element) if known.length.is_some() => {
                 // `swap` takes an `int` where `[…]` takes any integer.
-                let [i, j] = [(); 2].map(|()| {
-                    self.index_of(&known).map(|index| match index {
-                        Expr::Binary(Binary::Rem, ..) => Expr::Cast(Box::new(index), INT),
-                        index => index,
-                    })
-                });
+                let [i, j] = [(); 2].map(|()| self.index_of(&known).map(as_int));
                 match (self.choices.below(3), i, j) {
                     (0, Some(i), Some(j)) => body.push(Statement::Swap(place, i, j)),
                     (1, ..) if matches!(**element, Type::Int(_)) => body.push(Statement::Sort(place)),

@@ -30,8 +30,8 @@ use crate::lower::Restart;
 use crate::lower::restart::{ALONE, RETURNED};
 use crate::restart;
 use crate::run::Run;
-use session::{Place, Session};
 pub use session::Stacks;
+use session::{Place, Session};
 pub use task::Task;
 
 /// What is known of a function whose calls may be taken by others.
@@ -95,11 +95,7 @@ impl Recursion {
         let params = usize::from(self.of.params);
         // SAFETY: the frame is the function's; its parameters are its first slots.
         let arguments: Vec<u64> = unsafe { std::slice::from_raw_parts(base, params) }.to_vec();
-        let mut run = Run {
-            slots_limit: state.slots_limit(),
-            native_limit: state.native_limit(),
-            ..Run::NOWHERE
-        };
+        let mut run = Run { slots_limit: state.slots_limit(), native_limit: state.native_limit(), ..Run::NOWHERE };
         let tell: &dyn Fn() = &tell;
         let worker = Worker { recursion: self, entry, begun: Instant::now(), place: None, tell: Some(tell) };
         run.worker = (&raw const worker).cast();
