@@ -1,6 +1,7 @@
 //! `scaly explain`: what became of every loop of a run, and with `--static` what is known of it before, on its source
 //! lines.
 
+mod functions;
 mod run;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use scaly_tracer::explain::{LoopReport, judge_where};
 use scaly_tracer::log::At;
 
 use crate::engine::Compiled;
+pub use functions::ExplainedFunction;
 pub use run::{Because, Explained, Explanation, Tier, Time};
 
 /// The loops of the program's own routines in the order of the source, each under its first line; the library's are

@@ -48,6 +48,56 @@ print(add(a, b))";
 }
 
 #[test]
+fn recursive_functions_whose_calls_are_taken_by_others_and_why_those_of_others_are_not() {
+    let program = "function fib(n: int) returns int: if n < 2: n else fib(n - 1) + fib(n - 2)
+function ackermann(m: int, n: int) returns int {
+    if m = 0
+        return n + 1
+    if n = 0
+        return ackermann(m - 1, 1)
+    ackermann(m - 1, ackermann(m, n - 1))
+}
+function counted(n: int) returns int {
+    var sum = 0
+    for i in n: sum += counted(i) + counted(n - 1 - i)
+    sum + 1
+}
+procedure write(values: Slice[int], n: int) returns int {
+    if n = 0
+        return 0
+    values[n] = n
+    write(values, n - 1) + write(values, n - 1)
+}
+define List union(End, Link { value: int, rest: List })
+function list(n: int) returns List: if n = 0: List.End else List.Link(n, list(n - 1))
+var values = Array[int](20)
+print(fib(12))
+print(ackermann(2, 3))
+print(counted(5))
+print(write(values.slice(0, 20), 9))
+print(list(30) is End)";
+    let got = explain(FORCED, program);
+    assert_eq!(got.output, "144\n9\n243\n0\nfalse\n", "{}", got.error);
+    assert_eq!(under(&got.error, "function fib"), ["= on all cores: a recursive function"], "{}", got.error);
+    for (name, why) in [
+        ("ackermann", "not on all cores: no two of its calls of itself go without each other's results"),
+        ("counted", "not on all cores: line 11 `for i in n: sum += counted(i) + counted(n - 1 - i)`: it has a loop"),
+        ("write", "not on all cores: line 17 `values[n] = n`: it writes memory"),
+        ("list", "not on all cores: it allocates or changes memory"),
+    ] {
+        let lines = under(&got.error, &format!("{name}("));
+        assert_eq!(lines, ["= compiled whole, on one core: a recursive function", why], "{}", got.error);
+    }
+    let got = explain(&["explain", "--jit", "llvm=2", "--threads", "1"], program);
+    let lines = under(&got.error, "function fib");
+    assert_eq!(lines[1..], ["not on all cores: one thread was asked for", "help: leave --threads out, or raise it"]);
+    let got = explain(&["explain", "--json", "--jit", "llvm=2", "--threads", "3"], program);
+    let json: Value = serde_json::from_str(got.error.lines().last().unwrap_or_default()).expect("one line of JSON");
+    let fib = &json["functions"][0];
+    assert_eq!((fib["function"].as_str(), fib["tier"].as_str()), (Some("fib"), Some("parallel")), "{json}");
+}
+
+#[test]
 fn a_check_that_does_not_hold() {
     let program = "procedure shift(from: Slice[int], to: Slice[int]) {
     for i in to.length()

@@ -1,4 +1,5 @@
-//! `scaly explain`: what became of every loop of a run, on its source line, the hottest first.
+//! `scaly explain`: what became of every loop of a run, on its source line, the hottest first, and of the recursive
+//! functions that were compiled whole.
 //!
 //! Figures are those of the run: iterations are counted, the time of loops compiled whole is measured, and the rest of the
 //! time is divided among the others by how often they were found running. What stands in a loop's way is judged afresh
@@ -14,6 +15,7 @@ use scaly_tracer::log::{self, Abort, At, HotLoop, Report, Statistics, Variant};
 use scaly_tracer::parameters::Parameters;
 use serde::Serialize;
 
+use super::functions::ExplainedFunction;
 use super::place;
 use crate::engine::Compiled;
 
@@ -38,6 +40,8 @@ pub struct Explanation<'a> {
     pub seconds: Option<f64>,
     /// Those that ran, the hottest first.
     pub loops: Vec<Explained<'a>>,
+    /// Recursive functions that were compiled whole.
+    pub functions: Vec<ExplainedFunction<'a>>,
     #[serde(skip)]
     compiled: &'a Compiled,
 }
@@ -116,7 +120,7 @@ impl Tier {
         }
     }
 
-    fn words(self) -> &'static str {
+    pub(super) fn words(self) -> &'static str {
         match self {
             Tier::Interpreted => "interpreted",
             Tier::Traces => "native traces",
@@ -157,7 +161,8 @@ impl<'a> Explanation<'a> {
         // As they stand, those of most iterations come first.
         let time = |each: &Explained<'_>| each.time.map_or(0.0, |time| time.seconds);
         loops.sort_by(|a, b| time(b).total_cmp(&time(a)));
-        Explanation { v: SCHEMA, event: "explanation", seconds, loops, compiled }
+        let functions = report.whole.iter().map(|each| ExplainedFunction::new(each, threads)).collect();
+        Explanation { v: SCHEMA, event: "explanation", seconds, loops, functions, compiled }
     }
 
     /// One line.
@@ -283,13 +288,13 @@ fn because<'a>(compiled: &'a Compiled, each: &HotLoop<'a>, verdict: &LoopReport,
     all
 }
 
-fn refused<'a>(why: &log::Unscaled<'a>, not: Tier) -> Because<'a> {
+pub(super) fn refused<'a>(why: &log::Unscaled<'a>, not: Tier) -> Because<'a> {
     Because { not, reason: why.reason.clone(), help: why.help.clone(), at: Some(why.at) }
 }
 
 impl fmt::Display for Explanation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.loops.is_empty() {
+        if self.loops.is_empty() && self.functions.is_empty() {
             return writeln!(f, "no loop has run");
         }
         match self.seconds {
@@ -299,6 +304,7 @@ impl fmt::Display for Explanation<'_> {
         let own = |each: &&Explained<'_>| !self.library(each);
         let shown = |each: &&Explained<'_>| own(each) || each.time.is_some_and(|time| time.share >= LIBRARY);
         self.loops.iter().filter(shown).take(SHOWN).try_for_each(|each| self.one(f, each))?;
+        self.functions.iter().try_for_each(|each| each.write(f, self.compiled))?;
         let hidden = self.loops.iter().filter(own).count().saturating_sub(SHOWN);
         if hidden > 0 {
             writeln!(f, "\n… and {hidden} more")?;

@@ -213,7 +213,7 @@ impl Loops {
         let row = &self.rows[&id];
         let mut all = Vec::new();
         let mut refused = |what: Variant, not: Tier| {
-            if let Some(why) = statistics.unscaled.get(&(id, what)) {
+            if let Some(why) = statistics.unscaled.get(&(Start::Loop(id), what)) {
                 let line = Some(self.place(self.program.span(why.at)).1);
                 let (reason, help) = (why.reason.clone(), why.help.clone());
                 all.push(Why { not, serial: false, reason, help, line });

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 use scaly_interp::program::{Class, FunctionId};
-use scaly_tracer::region::{Effects, ExitKind, Op, Region, Terminator, Type, Whole};
+use scaly_tracer::region::{ExitKind, Op, Region, Terminator, Type, Whole};
 use scaly_tracer::walker::Walker;
 
 use super::{Context, Refusal, frame_slots, versions};
@@ -96,22 +96,6 @@ impl Callees {
             callees.add(region, context, name)?;
         }
         Ok(callees)
-    }
-
-    /// Whether nothing that they do can be seen before they return: they load, compute and call one another.
-    pub fn only_read(&self) -> bool {
-        self.functions.iter().all(|callee| self.only_reads(&callee.region))
-    }
-
-    fn only_reads(&self, region: &Region) -> bool {
-        let ending = region.ending();
-        region.insts.iter().all(|inst| match inst.op {
-            // It is left before these.
-            Op::Runtime(_) | Op::Call(_) | Op::CallAny(_) if ending[inst.block.index()] => true,
-            Op::Call(id) => self.find(id).is_some(),
-            Op::Runtime(_) | Op::CallAny(_) => false,
-            op => op.effects() != Effects::Store,
-        })
     }
 
     /// What a call of a function value of this class may call; of classes that are called.

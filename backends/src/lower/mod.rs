@@ -42,7 +42,7 @@ use std::fmt::Write;
 use callees::{Callees, Passed};
 pub use leave::{ABANDONED, Leave};
 use limit::Limit;
-use restart::{FORK, GIVE_UP, JOIN, RECURSE};
+use restart::{FORK, GIVE_UP, JOIN, RECURSE, Serial};
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{Pc, Program};
 use scaly_tracer::independence::Condition;
@@ -198,22 +198,23 @@ pub fn lower_divided(
 }
 
 /// Lowers a function's region as code that gives up instead of leaving; none if what it does can be seen before it returns.
-/// `single`: the same region without calls of itself in place, for calls that other threads may take.
+/// `single`: the same region without calls of itself in place, for calls that other threads may take; if they do not, it is
+/// said why.
 pub fn lower_restart(
     region: &Region,
-    single: Option<&Region>,
+    single: &Region,
     context: Context<'_>,
     name: &str,
-) -> Result<Option<Lowered>, Refusal> {
+) -> Result<(Option<Lowered>, Option<Serial>), Refusal> {
     let mut callees = Callees::of(region, context, name)?;
     let function = context.program.functions.get(region.chains[0].function.0 as usize).ok_or(Refusal::OtherProgram)?;
-    if region.whole != Whole::Function || !callees.only_read() {
-        return Ok(None);
+    if let Some(serial) = restart::not_only_reads(&callees) {
+        return Ok((None, Some(serial)));
     }
     callees.restart = true;
     let (params, results) = (function.param_slots, function.result_slots);
-    let forks = |single: &&Region| restart::may_fork(single, &callees, params.into(), results.into());
-    let single = single.filter(forks);
+    let serial = restart::serial(single, &callees, params.max(results).into());
+    let single = if serial.is_none() { Some(single) } else { None };
     let slots = frame_slots(region, context.program)?;
     let mut lowered = Lowered {
         name: name.into(),
@@ -238,7 +239,7 @@ pub fn lower_restart(
         Lowering::new(single, context, &callees, Role::Forking)?.write(&forking, &mut lowered)?;
     }
     write_rest(&mut lowered.module);
-    Ok(Some(lowered))
+    Ok((Some(lowered), serial))
 }
 
 /// What every module declares.

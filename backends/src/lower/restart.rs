@@ -21,7 +21,7 @@
 use std::fmt::Write;
 
 use rustc_hash::FxHashSet;
-use scaly_interp::program::FunctionId;
+use scaly_interp::program::{FunctionId, Pc};
 use scaly_tracer::region::{Block, ChainId, Effects, Inst, InstId, Op, Region, Value};
 
 use super::callees::{Callee, Callees, Passed};
@@ -126,15 +126,50 @@ impl Group {
     }
 }
 
-/// Whether calls of the function may be taken by other threads: a call that is not needed any more ends soon, since it has
-/// no loop.
-pub fn may_fork(region: &Region, callees: &Callees, params: usize, results: usize) -> bool {
-    let loops = |region: &Region| !region.cycles.is_empty();
-    params <= MOST_PASSED
-        && results <= MOST_PASSED
-        && !loops(region)
-        && !callees.functions.iter().any(|callee| loops(&callee.region))
-        && forks(region)
+/// Why other threads take no calls of a function, and where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Serial {
+    pub text: &'static str,
+    pub at: Pc,
+}
+
+/// Why what the functions of a module do can be seen before they return: they do not only load, compute and call one
+/// another.
+pub fn not_only_reads(callees: &Callees) -> Option<Serial> {
+    callees.functions.iter().find_map(|callee| {
+        let ending = callee.region.ending();
+        // It is left before what ends the program.
+        let insts = callee.region.insts.iter().filter(|inst| !ending[inst.block.index()] || !inst.op.is_call());
+        insts.filter_map(|inst| Some(Serial { text: seen(callees, inst.op)?, at: inst.pc })).next()
+    })
+}
+
+/// Why others can see what an instruction does.
+fn seen(callees: &Callees, op: Op) -> Option<&'static str> {
+    match op {
+        Op::Call(id) if callees.find(id).is_some() => None,
+        Op::Call(_) => Some("it calls what is not compiled with it"),
+        Op::CallAny(_) => Some("it calls a function value"),
+        Op::Runtime(routine) if routine.signature().external() => Some("it touches the world outside"),
+        Op::Runtime(_) => Some("it allocates or changes memory"),
+        op => (op.effects() == Effects::Store).then_some("it writes memory"),
+    }
+}
+
+/// Why no calls of a function are taken by others, whose region without calls in place this is.
+pub fn serial(region: &Region, callees: &Callees, passed: usize) -> Option<Serial> {
+    let pc = region.blocks[0].pc;
+    let regions = std::iter::once(region).chain(callees.functions.iter().map(|callee| &callee.region));
+    if let Some((region, cycle)) = regions.flat_map(|region| region.cycles.iter().map(move |c| (region, c))).next() {
+        // A call that is not needed any more must end soon.
+        return Some(Serial { text: "it has a loop", at: region.block(cycle.header).pc });
+    }
+    let text = match () {
+        () if passed > MOST_PASSED => "it has too many parameters or results",
+        () if !forks(region) => "no two of its calls of itself go without each other's results",
+        () => return None,
+    };
+    Some(Serial { text, at: pc })
 }
 
 /// What a function returns.
@@ -356,4 +391,62 @@ pub fn write_entry(callees: &Callees, forking: Option<&str>, to: &mut Lowered) {
         let _ = writeln!(module, "  store {} %out{slot}, ptr %to{slot}, align 8", passed.type_name());
     }
     let _ = write!(module, "  ret i32 {RETURNED}\n}}\n\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use scaly_interp::dump::parse;
+    use scaly_tracer::parameters::Parameters;
+    use scaly_tracer::walker::Walker;
+
+    use super::*;
+
+    /// What is done in the blocks of a function of an int and a table, between two calls of itself: a letter each, calls
+    /// first.
+    fn steps_of(body: &str) -> String {
+        let text = format!(
+            "main f\nfunction f(params 3, results 1, frame 24)\n  JLtSImm s0, 1 -> @none\n{body}none: Return1 s0\n"
+        );
+        let program = parse(&text).unwrap();
+        let parameters = Parameters { recursion_depth: 0, ..Parameters::default() };
+        let region = Walker::new(&program, parameters).keeping().walk_function(FunctionId(0)).unwrap();
+        let calls = |id: InstId| matches!(region.inst(id).op, Op::Call(_));
+        let letter = |step: &Step| match *step {
+            Step::Do(id) if calls(id) => 'c',
+            Step::Do(id) if matches!(region.inst(id).op, Op::Guard(_)) => 'g',
+            Step::Do(_) => '.',
+            Step::Fork(_) => 'f',
+            Step::Join(_) => 'j',
+        };
+        let of = |block: &Block| steps(&region, block).iter().map(letter).collect::<String>();
+        region.blocks[1..].iter().map(of).filter(|steps| steps.contains('c')).collect()
+    }
+
+    const FIRST: &str = "  AddImm s6, s0, -1\n  Move s7, s1\n  Move s8, s2\n  Call s6, f\n";
+    const SECOND: &str = "  AddImm s10, s0, -2\n  Move s11, s1\n  Move s12, s2\n  Call s10, f\n";
+
+    #[test]
+    fn calls_that_need_nothing_of_each_other_fork() {
+        assert_eq!(steps_of(&format!("{FIRST}{SECOND}  Add s3, s6, s10\n  Return1 s3\n")), "..fcj.");
+        let third = SECOND.replace("s10", "s14").replace("s11", "s15").replace("s12", "s16");
+        // The newest is joined first: see where the results are.
+        let all = steps_of(&format!("{FIRST}{SECOND}{third}  Add s3, s6, s10\n  Add s3, s3, s14\n  Return1 s3\n"));
+        assert_eq!(all, "..ffcjj..");
+    }
+
+    #[test]
+    fn a_call_that_needs_a_result_is_made_behind_it() {
+        let needs = SECOND.replace("AddImm s10, s0", "AddImm s10, s6");
+        assert_eq!(steps_of(&format!("{FIRST}{needs}  Return1 s10\n")), ".c.c");
+    }
+
+    #[test]
+    fn a_check_that_needs_no_result_is_made_before_and_another_ends_the_group() {
+        let load = |index: &str| format!("  LoadElemI64 s4, s1..3, {index}, *8, +0\n");
+        let tail = "  Add s3, s6, s10\n  Add s3, s3, s4\n  Return1 s3\n";
+        let before = steps_of(&format!("{FIRST}{}{SECOND}{tail}", load("s0")));
+        assert!(before.find('g') < before.find('f') && before.contains('j'), "{before}");
+        let behind = steps_of(&format!("{FIRST}{}{SECOND}{tail}", load("s6")));
+        assert!(!behind.contains('f') && behind.find('c') < behind.find('g'), "{behind}");
+    }
 }

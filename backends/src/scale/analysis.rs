@@ -35,8 +35,10 @@ impl Why {
 pub struct Analysis {
     pub of: Place,
     pub prepared: Result<Box<Prepared>, Why>,
-    /// If it was asked for.
+    /// Of a loop, if it was asked for.
     pub parallel: Option<Result<Parallel, Why>>,
+    /// Of a function: why other threads take none of its calls.
+    pub serial: Option<Why>,
 }
 
 /// What can be compiled.
@@ -87,19 +89,19 @@ pub fn of(
     let mut walker = Walker::new(program, parameters).keeping();
     let mut judge = parallel.then(|| Judge::new(program, parameters));
     for &of in all {
-        let mut parallel = None;
+        let (mut parallel, mut serial) = (None, None);
         let prepared = followed(&mut walker, &waits, of).and_then(|region| {
             if let (Place::Loop(id), Some(judge)) = (of, &mut judge) {
                 parallel = Some(Parallel::of(program, judge, id, parameters));
             }
             let context = Context { program, addresses, waits: &waits, parameters };
             if let Place::Function(id) = of {
-                return prepare_function(&region, context, id);
+                return prepare_function(&region, context, id, &mut serial);
             }
             let condition = parallel.as_ref().and_then(|parallel| parallel.as_ref().ok()?.condition());
             prepare(&region, context, condition, of)
         });
-        if !found(Analysis { of, prepared, parallel }) {
+        if !found(Analysis { of, prepared, parallel, serial }) {
             break;
         }
     }
@@ -145,7 +147,12 @@ fn name(of: Place) -> String {
 }
 
 /// A function that can be begun again is compiled as one: then it is walked in itself more often.
-fn prepare_function(region: &Region, context: Context<'_>, id: FunctionId) -> Result<Box<Prepared>, Why> {
+fn prepare_function(
+    region: &Region,
+    context: Context<'_>,
+    id: FunctionId,
+    serial: &mut Option<Why>,
+) -> Result<Box<Prepared>, Why> {
     let of = Place::Function(id);
     let mut prepared = prepare(region, context, None, of)?;
     let start = Instant::now();
@@ -154,7 +161,11 @@ fn prepare_function(region: &Region, context: Context<'_>, id: FunctionId) -> Re
         Walker::new(context.program, parameters).keeping().walk_function(id)
     };
     let (Ok(nested), Ok(single)) = (walked(context.parameters.restart_depth), walked(0)) else { return Ok(prepared) };
-    if let Ok(Some(lowered)) = lower_restart(&nested, Some(&single), context, &format!("{}_again", name(of))) {
+    let Ok((restart, why)) = lower_restart(&nested, &single, context, &format!("{}_again", name(of))) else {
+        return Ok(prepared);
+    };
+    *serial = why.map(|why| Why::new(why.text, why.at));
+    if let Some(lowered) = restart {
         prepared.leaving = Some(Box::new(std::mem::replace(&mut prepared.lowered, lowered)));
         prepared.lowering_us += start.elapsed().as_micros() as u64;
     }

@@ -155,7 +155,10 @@ impl<B: Backend + 'static> Scaling<B> {
     }
 
     /// Takes in what was found out about a loop or function.
-    pub(super) fn analyzed(&self, Analysis { of, prepared, parallel }: Analysis) {
+    pub(super) fn analyzed(&self, Analysis { of, prepared, parallel, serial }: Analysis) {
+        if let (Some(why), true) = (&serial, self.options.pool.is_some()) {
+            self.refuse(of, Variant::Parallel, why);
+        }
         if let Place::Loop(id) = of {
             match parallel {
                 Some(Ok(parallel)) => self.loops.borrow_mut()[id.0 as usize].parallel = Some(Rc::new(parallel)),

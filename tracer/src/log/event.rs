@@ -6,7 +6,7 @@ use super::Abort;
 use crate::trace::{ExitId, TraceId};
 
 /// What a trace is of, with what the log needs to say where that is.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Start {
     Loop(LoopId),
     Function(FunctionId),

@@ -29,7 +29,7 @@ pub use abort::{Abort, Concern};
 pub use event::{CodeMemory, Compiled, Dropped, Event, SideEnd, Start, Variant};
 pub use output::OpenError;
 use output::Output;
-pub use report::{Compile, HotLoop, Iterations, Report, Unscaled};
+pub use report::{Compile, HotLoop, Iterations, Report, Unscaled, WholeFunction};
 pub use resolved::{At, From, SCHEMA};
 use resolved::{Resolved, Resolver};
 pub use statistics::{Made, Place, Region, RegionRuns, Standing, Statistics, TraceKind};

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use scaly_interp::interpreter::Finished;
-use scaly_interp::program::{LoopId, Pc, Program};
+use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::source::SourceMap;
 use serde::Serialize;
 
 use super::resolved::{At, From, Resolver};
-use super::statistics::{self, RegionRuns, Standing, Statistics, TraceKind};
+use super::statistics::{RegionRuns, Standing, Statistics, TraceKind};
 use super::{SCHEMA, Start, Variant};
 use crate::manager::Spent;
 
@@ -29,6 +29,8 @@ pub struct Report<'a> {
     pub iterations: Iterations,
     /// The loops that ran, the hottest first.
     pub hottest: Vec<HotLoop<'a>>,
+    /// The recursive functions that ran as compiled whole.
+    pub whole: Vec<WholeFunction<'a>>,
     /// Made, by kind.
     pub traces: BTreeMap<&'static str, u64>,
     pub dropped: u64,
@@ -89,7 +91,19 @@ pub struct HotLoop<'a> {
     pub source: &'a str,
 }
 
-/// Why a loop did not get further.
+/// A recursive function that was compiled whole.
+#[derive(Clone, PartialEq, Serialize, Debug)]
+pub struct WholeFunction<'a> {
+    #[serde(flatten)]
+    pub place: From<'a>,
+    /// `sequential`, or `parallel` if other threads took calls of it.
+    pub region: &'static str,
+    /// Why it did not get further.
+    pub refused: Vec<Unscaled<'a>>,
+    pub source: &'a str,
+}
+
+/// Why a loop or function did not get further.
 #[derive(Clone, PartialEq, Serialize, Debug)]
 pub struct Unscaled<'a> {
     /// Not `sequential`, or not `parallel`.
@@ -165,6 +179,7 @@ impl<'a> Report<'a> {
             functions: count(&mut statistics.functions.values().map(|place| place.standing().name())),
             iterations,
             hottest: loops,
+            whole: all_functions(program, sources, statistics),
             traces: count(&mut statistics.traces.iter().map(|made| made.kind.name())),
             dropped: statistics.dropped,
             stable: statistics.stable,
@@ -190,6 +205,25 @@ impl<'a> Report<'a> {
     }
 }
 
+/// The recursive functions that ran as compiled whole.
+fn all_functions<'a>(program: &'a Program, sources: &'a SourceMap, statistics: &Statistics) -> Vec<WholeFunction<'a>> {
+    let resolver = Resolver { program, sources };
+    let mut found: BTreeMap<FunctionId, Variant> = BTreeMap::new();
+    for region in statistics.regions.iter().filter(|region| region.entered) {
+        if let Start::Function(id) = region.start {
+            let best = found.entry(id).or_insert(region.kind);
+            *best = region.kind.max(*best);
+        }
+    }
+    let one = |(id, region): (FunctionId, Variant)| WholeFunction {
+        place: resolver.start(Start::Function(id)),
+        region: region.name(),
+        refused: resolver.refused(statistics, Start::Function(id)),
+        source: resolver.source_of_function(id),
+    };
+    found.into_iter().map(one).collect()
+}
+
 /// The loops that ran.
 fn all_loops<'a>(
     program: &'a Program,
@@ -199,17 +233,6 @@ fn all_loops<'a>(
 ) -> Vec<HotLoop<'a>> {
     let resolver = Resolver { program, sources };
     let ids = (0..program.loops.len() as u32).map(LoopId);
-    let refused = |of: LoopId| -> Vec<Unscaled<'a>> {
-        let all = statistics.unscaled.iter().filter(|((id, _), _)| *id == of);
-        let one = |(&(_, what), why): (&(LoopId, Variant), &statistics::Unscaled)| Unscaled {
-            what: what.name(),
-            reason: why.reason.clone(),
-            help: why.help.clone(),
-            at: resolver.at(why.at),
-            pc: why.at,
-        };
-        all.map(one).collect()
-    };
     let one = |id: LoopId| {
         let count = |counts: &[u64]| counts.get(id.0 as usize).copied().unwrap_or(0);
         let runs = statistics.runs.get(&id).copied().unwrap_or_default();
@@ -235,7 +258,7 @@ fn all_loops<'a>(
                 .map(|r| r.kind.name())
                 .next_back(),
             runs,
-            refused: refused(id),
+            refused: resolver.refused(statistics, Start::Loop(id)),
             samples: statistics.samples.get(&id).copied().unwrap_or(0),
             source: resolver.source_of(id),
         }
@@ -255,6 +278,7 @@ impl fmt::Display for Report<'_> {
         let share = format_args!("{all}: {native_percent:.2} % native ({native} native, {interpreted} interpreted)");
         line(f, "iterations", share)?;
         self.hottest.iter().take(HOTTEST).try_for_each(|each| line(f, "", format_args!("{each}")))?;
+        self.whole.iter().try_for_each(|each| line(f, "whole", format_args!("{each}")))?;
         let (dropped, stable) = (self.dropped, self.stable);
         line(f, "traces", format_args!("{}; dropped {dropped}, stable trees {stable}", Counts(&self.traces, &kinds)))?;
         let reasons: Vec<&str> = self.aborts.keys().copied().collect();
@@ -299,6 +323,12 @@ impl fmt::Display for HotLoop<'_> {
         let standing = self.reason.unwrap_or(self.standing);
         write!(f, "{all:>14} {share:>6.2} % {standing:<11} {}", self.place)?;
         if self.source.is_empty() { f.write_str(" (generated)") } else { write!(f, " | {}", self.source) }
+    }
+}
+
+impl fmt::Display for WholeFunction<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<10} {} | {}", self.region, self.place, self.source)
     }
 }
 

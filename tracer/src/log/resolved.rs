@@ -7,7 +7,9 @@ use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::source::{SourceMap, Span};
 use serde::Serialize;
 
-use super::{Abort, CodeMemory, Compiled, Dropped, Event, SideEnd, Start};
+use super::report::Unscaled;
+use super::statistics::{self, Statistics};
+use super::{Abort, CodeMemory, Compiled, Dropped, Event, SideEnd, Start, Variant};
 
 /// Version of the JSON lines.
 pub const SCHEMA: u32 = 1;
@@ -181,6 +183,24 @@ impl<'a> Resolver<'a> {
     /// The text of a span's first line.
     pub fn source(self, span: Span) -> &'a str {
         self.sources.get(span.file).map_or("", |file| file.line_text(file.line_column(span.start).0).trim())
+    }
+
+    /// The first line of a function.
+    pub fn source_of_function(self, id: FunctionId) -> &'a str {
+        self.source(self.program.function(id).span)
+    }
+
+    /// Why a loop or function did not get further.
+    pub fn refused(self, statistics: &Statistics, start: Start) -> Vec<Unscaled<'a>> {
+        let all = statistics.unscaled.iter().filter(|((of, _), _)| *of == start);
+        let one = |(&(_, what), why): (&(Start, Variant), &statistics::Unscaled)| Unscaled {
+            what: what.name(),
+            reason: why.reason.clone(),
+            help: why.help.clone(),
+            at: self.at(why.at),
+            pc: why.at,
+        };
+        all.map(one).collect()
     }
 
     /// The text form of a trace, whose lines end in `@pc`, with the lines of the source before what comes from them.

@@ -30,8 +30,8 @@ pub struct Statistics {
     pub regions: Vec<Region>,
     /// Put in at the end: how loops ran that were compiled whole.
     pub runs: BTreeMap<LoopId, RegionRuns>,
-    /// From the events: why a loop has no such code, and where.
-    pub unscaled: BTreeMap<(LoopId, Variant), Unscaled>,
+    /// From the events: why a loop or function has no such code, and where.
+    pub unscaled: BTreeMap<(Start, Variant), Unscaled>,
     /// Put in at the end: how often each loop was the innermost one of the program when it was looked at, every two
     /// milliseconds (`sample`), outside of loops that were compiled whole.
     pub samples: BTreeMap<LoopId, u64>,
@@ -103,7 +103,7 @@ pub struct RegionRuns {
     pub failed_checks: u64,
 }
 
-/// Why a loop did not get further.
+/// Why a loop or function did not get further.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unscaled {
     pub reason: String,
@@ -211,9 +211,7 @@ impl Statistics {
             }
             Event::Refused { start, what, reason, help, at } => {
                 let why = Unscaled { reason: reason.into(), help: help.map(String::from), at };
-                if let Start::Loop(id) = start {
-                    self.unscaled.insert((id, what), why);
-                }
+                self.unscaled.insert((start, what), why);
             }
             Event::Region { .. } => {}
         }

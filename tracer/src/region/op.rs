@@ -344,6 +344,11 @@ impl Op {
         }
     }
 
+    /// Whether it calls something.
+    pub fn is_call(self) -> bool {
+        self.effects() == Effects::Call
+    }
+
     /// Types of the operands and of the result; none for calls, which take and give slots of any type.
     pub fn shape(self) -> Option<(&'static [Type], Option<Type>)> {
         use Type::{Cond, Float, Single, Word};

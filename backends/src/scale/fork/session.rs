@@ -37,6 +37,10 @@ impl Stacks {
     }
 }
 
+/// Tasks, each at an address of its own: others know it.
+#[expect(clippy::vec_box, reason = "tasks do not move when there are more of them")]
+type Tasks = Vec<Box<Task>>;
+
 /// A task that lies in a deque. Tasks live as long as their session.
 #[derive(Clone, Copy)]
 struct Offered(*const Task);
@@ -57,7 +61,7 @@ pub struct Session<'a> {
     deques: Mutex<Vec<Option<Deque<Offered>>>>,
     runs: Mutex<Runs>,
     /// Tasks of places that were left: whoever took one may not have ended it.
-    tasks: Mutex<Vec<Box<Task>>>,
+    tasks: Mutex<Tasks>,
     /// Nothing is needed any more.
     done: AtomicBool,
     /// Something gave up.
@@ -78,7 +82,7 @@ pub struct Place<'a> {
     run: *mut Run,
     deque: Deque<Offered>,
     /// All tasks that were made here, and those of them that are free.
-    tasks: RefCell<Vec<Box<Task>>>,
+    tasks: RefCell<Tasks>,
     free: RefCell<Vec<*mut Task>>,
     random: Cell<u32>,
 }
@@ -258,7 +262,7 @@ impl Place<'_> {
     pub fn offer(&self, arguments: &[u64], depth: u32, room: usize) -> *const Task {
         let task = self.free.borrow_mut().pop().unwrap_or_else(|| {
             let mut tasks = self.tasks.borrow_mut();
-            tasks.push(Box::new(Task::new()));
+            tasks.push(Box::default());
             tasks.last_mut().map_or(ptr::null_mut(), |task| &raw mut **task)
         });
         // SAFETY: it is one of this place's that nobody uses.

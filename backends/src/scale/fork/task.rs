@@ -24,11 +24,13 @@ unsafe impl Sync for Task {}
 // SAFETY: as above.
 unsafe impl Send for Task {}
 
-impl Task {
-    pub fn new() -> Task {
+impl Default for Task {
+    fn default() -> Task {
         Task { status: AtomicU32::new(OPEN), depth: 0, room: 0, words: UnsafeCell::new([0; MOST_PASSED]) }
     }
+}
 
+impl Task {
     /// Another call.
     pub fn set(&mut self, arguments: &[u64], depth: u32, room: usize) {
         *self.status.get_mut() = OPEN;
