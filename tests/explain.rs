@@ -80,7 +80,11 @@ print(list(30) is End)";
     assert_eq!(got.output, "144\n9\n243\n0\nfalse\n", "{}", got.error);
     assert_eq!(under(&got.error, "function fib"), ["= on all cores: a recursive function"], "{}", got.error);
     for (name, why) in [
-        ("ackermann", "not on all cores: no two of its calls of itself go without each other's results"),
+        (
+            "ackermann",
+            "not on all cores: line 7 `ackermann(m - 1, ackermann(m, n - 1))`: no two of its calls of itself go without \
+             each other's results",
+        ),
         ("counted", "not on all cores: line 11 `for i in n: sum += counted(i) + counted(n - 1 - i)`: it has a loop"),
         ("write", "not on all cores: line 17 `values[n] = n`: it writes memory"),
         ("list", "not on all cores: it allocates or changes memory"),

@@ -158,7 +158,8 @@ fn seen(callees: &Callees, op: Op) -> Option<&'static str> {
 
 /// Why no calls of a function are taken by others, whose region without calls in place this is.
 pub fn serial(region: &Region, callees: &Callees, passed: usize) -> Option<Serial> {
-    let pc = region.blocks[0].pc;
+    let own = Op::Call(function(region));
+    let at = region.insts.iter().rfind(|inst| inst.op == own).map_or(region.blocks[0].pc, |inst| inst.pc);
     let regions = std::iter::once(region).chain(callees.functions.iter().map(|callee| &callee.region));
     if let Some((region, cycle)) = regions.flat_map(|region| region.cycles.iter().map(move |c| (region, c))).next() {
         // A call that is not needed any more must end soon.
@@ -169,7 +170,7 @@ pub fn serial(region: &Region, callees: &Callees, passed: usize) -> Option<Seria
         () if !forks(region) => "no two of its calls of itself go without each other's results",
         () => return None,
     };
-    Some(Serial { text, at: pc })
+    Some(Serial { text, at })
 }
 
 /// What a function returns.
