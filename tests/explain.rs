@@ -81,13 +81,16 @@ print(list(30) is End)";
     assert_eq!(under(&got.error, "function fib"), ["= on all cores: a recursive function"], "{}", got.error);
     for (name, why) in [
         (
-            "ackermann",
+            "function ackermann",
             "not on all cores: line 7 `ackermann(m - 1, ackermann(m, n - 1))`: no two of its calls of itself go without \
              each other's results",
         ),
-        ("counted", "not on all cores: line 11 `for i in n: sum += counted(i) + counted(n - 1 - i)`: it has a loop"),
-        ("write", "not on all cores: line 17 `values[n] = n`: it writes memory"),
-        ("list", "not on all cores: it allocates or changes memory"),
+        (
+            "function counted",
+            "not on all cores: line 11 `for i in n: sum += counted(i) + counted(n - 1 - i)`: it has a loop",
+        ),
+        ("procedure write", "not on all cores: line 17 `values[n] = n`: it writes memory"),
+        ("function list", "not on all cores: it allocates or changes memory"),
     ] {
         let lines = under(&got.error, &format!("{name}("));
         assert_eq!(lines, ["= compiled whole, on one core: a recursive function", why], "{}", got.error);
