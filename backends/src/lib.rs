@@ -15,6 +15,7 @@
 mod abi;
 mod compiler;
 mod host;
+mod interrupt;
 mod library;
 pub mod lower;
 mod native;

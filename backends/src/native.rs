@@ -1,14 +1,18 @@
 //! The way into compiled code and back.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
 use std::ptr;
 
 use scaly_interp::interpreter::{Helper, State};
 use scaly_interp::program::{LoopId, LoopKind, Program};
 use scaly_interp::tier::{self, Goes, Position};
 
+use crate::interrupt::{Cutoff, Inside};
 use crate::library::{Code, Costs};
+use crate::lower::restart::GAVE_UP;
 use crate::lower::{Interface, Leave, Needs, Restart};
+use crate::restart;
 use crate::run::Run;
 
 type Function = unsafe extern "C" fn(run: *mut Run, frame: *mut u64) -> u32;
@@ -39,6 +43,17 @@ pub enum Computed {
     /// By this way. The frame is that of the activation in which the interpreter goes on, at the way's instruction; all
     /// frames below it are as the interpreter would have left them, headers included.
     Left { leave: Leave, frame: *mut u64 },
+    /// Nobody wants it any more: it was not begun, or ended anywhere.
+    Unwanted,
+}
+
+/// As long as what code is about at a place is wanted, it runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub cutoff: &'a Cutoff,
+    /// Who runs it.
+    pub worker: usize,
+    pub at: u64,
 }
 
 fn trips_slot(program: &Program, id: LoopId) -> Option<u16> {
@@ -137,13 +152,14 @@ impl Native {
 
     /// Runs it on a frame of any stack, on any thread, with a helper's state if it needs one; none if it needs the
     /// program's. A `while` that was compiled to be divided ends at the limit, if there is one: its condition is true as
-    /// long as it would be if that were what its counter is compared with.
+    /// long as it would be if that were what its counter is compared with. It may turn out not to be wanted.
     ///
     /// # Safety
     /// The frame is one of the loop's function, at its header, or of the function, at its beginning, of a run of the
     /// program that the code was made of; the slots up to the limit are this thread's. What the region loads nobody
     /// stores meanwhile, and what it stores nobody else loads or stores. The native limit is one of this thread's stack,
-    /// with room below it for the frames of two functions and all that they call outside of the program.
+    /// with room below it for the frames of two functions and all that they call outside of the program. If it turns out
+    /// to be unwanted, nobody looks at what it has made.
     pub unsafe fn compute(
         &self,
         slots_limit: *mut u64,
@@ -151,6 +167,7 @@ impl Native {
         frame: *mut u64,
         limit: Option<i64>,
         helper: Option<&mut Helper>,
+        wanted: Option<Wanted<'_>>,
     ) -> Option<Computed> {
         let (state, regions) = match (self.needs(), helper) {
             (Needs::Nothing, _) => (ptr::null_mut(), ptr::null_mut()),
@@ -159,15 +176,38 @@ impl Native {
         };
         let limit = limit.or(self.interface.no_limit).unwrap_or(0);
         let mut run = Run { slots_limit, native_limit, state, regions, left: frame, limit, ..Run::NOWHERE };
-        // SAFETY: by the caller's promise; what only computes reads neither state nor regions.
-        let leave = unsafe { self.call(&mut run, frame) };
+        if frame.wrapping_add(self.frame_slots() as usize) > slots_limit {
+            return Some(Computed::NoRoom);
+        }
+        let run = &raw mut run;
+        let inside = Inside::new(self.addresses(), run);
+        if wanted.is_some_and(|Wanted { cutoff, worker, at }| !cutoff.enter(worker, at, &inside)) {
+            return Some(Computed::Unwanted);
+        }
+        // SAFETY: by the caller's promise; what only computes reads neither state nor regions. The address is that of a
+        // function of this type, which lives as long as its code.
+        let number = unsafe { inside.during(|| restart::enter(self.code.address, run, frame, 0)) };
+        if let Some(Wanted { cutoff, worker, .. }) = wanted {
+            cutoff.leave(worker);
+        }
+        if number == GAVE_UP {
+            return Some(Computed::Unwanted);
+        }
+        let leave = self.interface.leaves.get(number as usize).copied().unwrap_or(Leave::Abandoned);
+        // SAFETY: the run is this call's.
+        let left = unsafe { (*run).left };
         Some(match leave {
             Leave::NoRoom => Computed::NoRoom,
             Leave::Goes { base, .. } | Leave::Routine { base, .. } => {
-                Computed::Left { leave, frame: run.left.wrapping_add(base as usize) }
+                Computed::Left { leave, frame: left.wrapping_add(base as usize) }
             }
             leave => Computed::Left { leave, frame },
         })
+    }
+
+    /// Of its machine code; its entry comes first.
+    pub fn addresses(&self) -> Range<usize> {
+        self.code.address..self.code.address + self.code.costs.code_bytes
     }
 
     /// # Safety

@@ -94,7 +94,8 @@ impl Run {
         assert_eq!(native.needs(), Needs::Nothing);
         let base = self.stack.as_mut_ptr();
         // SAFETY: the frame has the function's parameters, all slots up to the limit are the stack's own.
-        unsafe { native.compute(base.wrapping_add(slots), native_limit, base.wrapping_add(2), None, None) }.unwrap()
+        unsafe { native.compute(base.wrapping_add(slots), native_limit, base.wrapping_add(2), None, None, None) }
+            .unwrap()
     }
 
     /// The run left in the activation at this level, at this instruction.
@@ -215,7 +216,7 @@ fn only_what_is_known_to_compute_computes() {
     let mut slots = vec![0u64; 100];
     let base = slots.as_mut_ptr();
     // SAFETY: it does not run.
-    assert_eq!(unsafe { native.compute(base.wrapping_add(100), ALL, base, None, None) }, None);
+    assert_eq!(unsafe { native.compute(base.wrapping_add(100), ALL, base, None, None, None) }, None);
 }
 
 /// The call is direct: nothing of the host's is called.

@@ -213,7 +213,7 @@ pub fn lower_restart(
     }
     callees.restart = true;
     let (params, results) = (function.param_slots, function.result_slots);
-    let serial = restart::serial(single, &callees, params.max(results).into());
+    let serial = restart::serial(single, params.max(results).into());
     let single = if serial.is_none() { Some(single) } else { None };
     let slots = frame_slots(region, context.program)?;
     let mut lowered = Lowered {

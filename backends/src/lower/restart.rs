@@ -36,7 +36,7 @@ pub const JOIN: &str = "scaly_join";
 
 /// What the entry returns, and what it is given where it shall not fork.
 pub const RETURNED: u32 = 0;
-pub const GAVE_UP: u32 = 1;
+pub const GAVE_UP: u32 = u32::MAX;
 pub const ALONE: u32 = u32::MAX;
 
 /// Most arguments, and results, of calls that other threads take.
@@ -157,14 +157,9 @@ fn seen(callees: &Callees, op: Op) -> Option<&'static str> {
 }
 
 /// Why no calls of a function are taken by others, whose region without calls in place this is.
-pub fn serial(region: &Region, callees: &Callees, passed: usize) -> Option<Serial> {
+pub fn serial(region: &Region, passed: usize) -> Option<Serial> {
     let own = Op::Call(function(region));
     let at = region.insts.iter().rfind(|inst| inst.op == own).map_or(region.blocks[0].pc, |inst| inst.pc);
-    let regions = std::iter::once(region).chain(callees.functions.iter().map(|callee| &callee.region));
-    if let Some((region, cycle)) = regions.flat_map(|region| region.cycles.iter().map(move |c| (region, c))).next() {
-        // A call that is not needed any more must end soon.
-        return Some(Serial { text: "it has a loop", at: region.block(cycle.header).pc });
-    }
     let text = match () {
         () if passed > MOST_PASSED => "it has too many parameters or results",
         () if !forks(region) => "no two of its calls of itself go without each other's results",
@@ -210,7 +205,7 @@ impl Lowering<'_> {
     /// The block that ends a function which gives up.
     pub fn write_end(&self, module: &mut String) {
         let _ = match self.role {
-            Role::Forking => write!(module, "give_up:\n  ret i32 {GAVE_UP}\n"),
+            Role::Forking => write!(module, "give_up:\n  ret i32 {}\n", GAVE_UP as i32),
             _ => write!(module, "give_up:\n  call void @{GIVE_UP}(ptr %run) #1\n  unreachable\n"),
         };
     }

@@ -101,7 +101,7 @@ impl<B: Backend + 'static> Scaling<B> {
                 return None;
             };
             if let (None, Some(restart)) = (&recursion, native.restart()) {
-                *recursion = Some(Rc::new(Recursion::new(native.code().address, restart, self.parameters)));
+                *recursion = Some(Rc::new(Recursion::new(native, restart, self.parameters)));
             }
             (Rc::clone(native), recursion.clone(), !std::mem::replace(switched, true))
         };

@@ -16,6 +16,7 @@
 mod session;
 mod task;
 
+use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -28,6 +29,7 @@ use scaly_tracer::parameters::Parameters;
 
 use crate::lower::Restart;
 use crate::lower::restart::{ALONE, RETURNED};
+use crate::native::Native;
 use crate::restart;
 use crate::run::Run;
 pub use session::Stacks;
@@ -39,6 +41,8 @@ pub use task::Task;
 pub struct Recursion {
     /// Address of the code.
     code: usize,
+    /// Of all machine code of its module.
+    addresses: Range<usize>,
     of: Restart,
     /// Calls so deep or deeper do not fork.
     cut: AtomicU32,
@@ -69,9 +73,10 @@ pub struct Entry<'a> {
 }
 
 impl Recursion {
-    pub fn new(code: usize, of: Restart, parameters: Parameters) -> Recursion {
+    pub fn new(native: &Native, of: Restart, parameters: Parameters) -> Recursion {
         Recursion {
-            code,
+            code: native.code().address,
+            addresses: native.addresses(),
             of,
             cut: AtomicU32::new(parameters.fork_depth),
             calls: AtomicU32::new(0),

@@ -13,6 +13,7 @@ use scaly_runtime::vm_stack::VmStack;
 
 use super::task::Task;
 use super::{Entry, Recursion, Worker, recurse};
+use crate::interrupt::{AGAIN, Inside};
 use crate::lower::restart::{GAVE_UP, MOST_PASSED, RETURNED};
 use crate::restart;
 use crate::run::Run;
@@ -48,10 +49,10 @@ struct Offered(*const Task);
 // SAFETY: a task is shared by design.
 unsafe impl Send for Offered {}
 
-/// The runs of a session, whose limits end all of them.
-struct Runs(Vec<*mut Run>);
+/// The runs of a session, whose limits end all of them, and the stays of their threads.
+struct Runs(Vec<(*mut Run, *const Inside)>);
 
-// SAFETY: only the limits of runs are used by other threads, atomically.
+// SAFETY: only the limits of runs are used by other threads, atomically; a stay is so by design.
 unsafe impl Send for Runs {}
 
 pub struct Session<'a> {
@@ -137,9 +138,8 @@ impl<'a> Session<'a> {
         let status = unsafe {
             let (before, limit) = ((*run).worker, (*run).slots_limit);
             (*run).worker = (&raw const worker).cast();
-            self.enroll(run);
-            let status = self.ended(restart::enter(self.recursion.code, run, frame, depth));
-            self.leave(run);
+            let call = || restart::enter(self.recursion.code, run, frame, depth);
+            let status = self.ended(self.enrolled(run, call));
             (*run).worker = before;
             self.set_limit(run, limit);
             status
@@ -166,11 +166,9 @@ impl<'a> Session<'a> {
             // SAFETY: the run is live, its stack is this thread's, and the worker outlives the calls.
             unsafe {
                 (*run).worker = (&raw const worker).cast();
-                self.enroll(run);
                 if let Some(place) = &worker.place {
-                    place.take_until_done(stack.base().as_ptr());
+                    self.enrolled(run, || place.take_until_done(stack.base().as_ptr()));
                 }
-                self.leave(run);
             }
             self.keep(worker);
         }
@@ -204,18 +202,34 @@ impl<'a> Session<'a> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enroll(&self, run: *mut Run) {
-        self.runs().0.push(run);
+    /// Does what a thread does in this session. If all shall give up it waits for the others, and ends what they are about.
+    ///
+    /// # Safety
+    /// The run is this thread's.
+    unsafe fn enrolled<T>(&self, run: *mut Run, call: impl FnOnce() -> T) -> T {
+        let inside = Inside::new(self.recursion.addresses.clone(), run);
+        self.runs().0.push((run, &raw const inside));
+        // SAFETY: the code is entered with this run only, and by `restart::enter`.
+        let result = unsafe { inside.during(call) };
+        self.runs().0.retain(|&(other, _)| other != run);
+        while self.failed.load(Ordering::SeqCst) && self.end_others() {
+            thread::sleep(AGAIN);
+        }
+        result
     }
 
-    fn leave(&self, run: *mut Run) {
-        self.runs().0.retain(|&other| other != run);
+    /// Whether there are any.
+    fn end_others(&self) -> bool {
+        let runs = self.runs();
+        // SAFETY: who is enrolled is inside.
+        runs.0.iter().for_each(|&(_, inside)| unsafe { (*inside).ask() });
+        !runs.0.is_empty()
     }
 
     /// All that runs gives up at its next call.
     pub fn fail(&self) {
         self.failed.store(true, Ordering::SeqCst);
-        for &run in &self.runs().0 {
+        for &(run, _) in &self.runs().0 {
             // SAFETY: a run that is enrolled lives.
             unsafe { limit_of(run) }.store(ptr::null_mut(), Ordering::SeqCst);
         }
@@ -319,7 +333,8 @@ impl Place<'_> {
     /// The run is this thread's, which stands nowhere, and its slots begin at `free`.
     unsafe fn take_until_done(&self, free: *mut u64) {
         let mut idle = Idle::default();
-        while !self.session.done.load(Ordering::Acquire) {
+        let ended = || self.session.done.load(Ordering::Acquire) || self.session.failed.load(Ordering::Acquire);
+        while !ended() {
             match self.steal() {
                 // SAFETY: by the caller's promise.
                 Some(task) => unsafe {

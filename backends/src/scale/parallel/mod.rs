@@ -27,6 +27,7 @@ use scaly_tracer::region::{ExitKind, Op, Region};
 
 use super::analysis::Why;
 use super::gain::{Gain, Next};
+use crate::interrupt::Cutoff;
 use crate::lower::Needs;
 use crate::native::Native;
 use own::{Annexed, Regions, Stack};
@@ -84,6 +85,9 @@ struct Begin {
 
 /// Slots of a header, before each frame.
 const HEADER: usize = 2;
+
+/// The worker that calls a loop.
+const CALLER: usize = 0;
 
 /// Where chunks run.
 #[derive(Clone, Copy)]
@@ -275,6 +279,7 @@ impl Parallel {
             begin,
             slots,
             caller: Caller::of(state),
+            cutoff: Cutoff::new(pool.workers()),
             regions,
             annexed,
             helpers,
@@ -286,7 +291,7 @@ impl Parallel {
         let mut partial = reductions.identities(&initial);
         let cost = loop {
             let to = trips.min(done + pilot);
-            if run.chunk(done, to, &mut partial) != Status::Done {
+            if run.chunk(CALLER, done, to, &mut partial) != Status::Done {
                 return Ok(run.resume(state, at));
             }
             done = to;
@@ -301,7 +306,7 @@ impl Parallel {
         if done < trips && (next == Next::Trial || !worth(trips - done, cost)) {
             let (start, rest) = (Instant::now(), trips - done);
             let mut partial = reductions.identities(&initial);
-            if run.chunk(done, trips, &mut partial) != Status::Done {
+            if run.chunk(CALLER, done, trips, &mut partial) != Status::Done {
                 return Ok(run.resume(state, at));
             }
             results.push(partial);
@@ -316,8 +321,11 @@ impl Parallel {
             let start = Instant::now();
             let status = pool.run(&plan, &|chunk: &scaly_runtime::pool::Chunk<'_>| {
                 let (lo, hi) = (done + chunk.lo, done + chunk.hi);
-                let ended =
-                    partials.with(chunk, || reductions.identities(&initial), |partial| run.chunk(lo, hi, partial));
+                let ended = partials.with(
+                    chunk,
+                    || reductions.identities(&initial),
+                    |partial| run.chunk(chunk.worker, lo, hi, partial),
+                );
                 match ended {
                     Status::Stopped(k) => Status::Stopped(k - done),
                     Status::Done => Status::Done,

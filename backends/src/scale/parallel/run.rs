@@ -10,8 +10,9 @@ use scaly_runtime::pool::Status;
 
 use super::own::{Annexed, HELPER_STACK, RESERVE, Regions, Stack};
 use super::{Begin, HEADER, Helpers, Parallel, Until};
+use crate::interrupt::Cutoff;
 use crate::lower::Leave;
-use crate::native::{Computed, Native};
+use crate::native::{Computed, Native, Wanted};
 
 /// A chunk's private frames that an error ended, and how.
 pub struct Ended {
@@ -44,6 +45,8 @@ pub struct Run<'a> {
     /// Slots that frames may take from the loop's on: as many as on the program's own stack.
     pub slots: usize,
     pub caller: Caller,
+    /// From where on no iteration is wanted.
+    pub cutoff: Cutoff,
     pub regions: Regions,
     /// Helpers that run no chunk; none where code does not allocate.
     pub annexed: Option<Mutex<Vec<Annexed>>>,
@@ -64,8 +67,8 @@ impl Caller {
 }
 
 impl Run<'_> {
-    /// Runs some iterations, and adds to a partial result.
-    pub fn chunk(&self, lo: u64, hi: u64, partial: &mut [u64]) -> Status {
+    /// Has a worker run some iterations, and adds to a partial result.
+    pub fn chunk(&self, worker: usize, lo: u64, hi: u64, partial: &mut [u64]) -> Status {
         let parallel = self.parallel;
         let stack = self.parallel.stacks.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(mut stack) = stack else { unreachable!("there is a stack for each worker") };
@@ -111,8 +114,14 @@ impl Run<'_> {
         // those of this stack and of this thread.
         let computed = unsafe {
             let helper = annexed.as_mut().map(|annexed| &mut annexed.helper);
-            self.native.compute(frame.add(self.slots), self.native_limit(), frame, limit, helper)
+            let wanted = Some(Wanted { cutoff: &self.cutoff, worker, at: lo });
+            self.native.compute(frame.add(self.slots), self.native_limit(), frame, limit, helper, wanted)
         };
+        if computed == Some(Computed::Unwanted) {
+            // Regions that it was in are left at the join; each step of code leaves those that there are whole.
+            self.put_back(stack, annexed);
+            return Status::Done;
+        }
         let Some(Computed::Left { leave, frame: at }) = computed else { unreachable!("there was room for the frame") };
         let done = at == frame && matches!(leave, Leave::Goes { pc, .. } if pc == parallel.end);
         if !done {
@@ -120,9 +129,11 @@ impl Run<'_> {
             let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
             let own = Ended { lo, stack, annexed, at, leave };
             let other = if ended.as_ref().is_none_or(|other| lo < other.lo) { ended.replace(own) } else { Some(own) };
+            drop(ended);
             if let Some(Ended { stack, annexed, .. }) = other {
                 self.put_back(stack, annexed);
             }
+            self.cutoff.end_above(lo);
             return Status::Stopped(lo);
         }
         let own: Vec<u64> = parallel.reductions.slots().map(read).collect();
