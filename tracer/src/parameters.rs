@@ -182,7 +182,7 @@ parameters! {
     llvm_loading: "microseconds" = 14_000, dev 14_000, 0 to 10_000_000,
         "What loading LLVM takes, as reckoned before.",
         "with 0 one program takes 1.6 times as long; flat to 56000: bench/parameters.py";
-    load_early: "times" = 20, dev 20, 0 to 1_000_000,
+    load_early: "times" = 10, dev 10, 0 to 1_000_000,
         "How many times as long as loading LLVM a loop must take yet for that to begin while its paths are followed.",
         "MEASURE";
     llvm_region: "microseconds" = 8000, dev 8000, 0 to 10_000_000,

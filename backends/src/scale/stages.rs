@@ -105,9 +105,9 @@ impl LoopState {
                 let (whole, lately) = (left(run.first, here), left(run.last, here));
                 run.samples += 1;
                 run.last = here;
-                // The first trips may be the longest ones.
+                // The first trips may be the longest ones, or the shortest; a long one among many short ones says little.
                 let known = if run.samples > few { whole } else { None };
-                self.remaining = known.map_or(0, |whole| lately.unwrap_or(whole).min(2 * whole));
+                self.remaining = known.map_or(0, |whole| lately.unwrap_or(whole).min(4 * whole));
             }
             run => {
                 *run = Some(Run { first: here, last: here, samples: 1 });
