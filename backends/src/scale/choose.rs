@@ -10,11 +10,15 @@ use super::Scaling;
 use super::chain::Running;
 use super::stages::{LoopState, Stage};
 
+/// Periods until the next sample where there is nothing to decide, when so many have passed.
+fn rare(passed: u32, parameters: &Parameters) -> u32 {
+    (passed / parameters.quiet).clamp(1, parameters.rarest)
+}
+
 impl<B: Backend + 'static> Scaling<B> {
     /// Makes samples as rare as is fit after one that did, or did not, find something to decide.
     pub(super) fn pace(&self, news: bool) {
-        let Parameters { quiet, rarest, .. } = self.parameters;
-        let rare = if news { 1 } else { (self.periods.get() / quiet).clamp(1, rarest) };
+        let rare = if news { 1 } else { rare(self.periods.get(), &self.parameters) };
         if self.rare.replace(rare) != rare {
             self.traces.set_period(self.period() * rare);
         }
@@ -101,5 +105,21 @@ impl<B: Backend + 'static> Scaling<B> {
         // What is around takes no less than what is inside.
         let by_trips = chain.iter().map(slot).fold(0, |inside, slot| inside.max(slot.remaining(inside, few_samples)));
         by_trips.max(if known { 0 } else { so_far })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_that_decide_nothing_are_few() {
+        let parameters = Parameters { quiet: 4, rarest: 32, ..Parameters::default() };
+        let times: Vec<u32> = std::iter::successors(Some(1), |&now| Some(now + rare(now, &parameters)))
+            .take_while(|&t| t <= 600)
+            .collect();
+        assert!(times.iter().filter(|&&t| t <= 25).count() <= 16, "{times:?}");
+        // None comes later than a quarter of the time before it, nor than the rarest.
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] <= (pair[0] / 4).clamp(1, 32)), "{times:?}");
     }
 }

@@ -117,3 +117,22 @@ impl<B: Backend> Samples<B> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bell_asks_native_code_as_long_as_there_is_some() {
+        let (bell, flag) = (Bell::default(), AtomicU32::new(0));
+        let ring = || std::thread::scope(|scope| scope.spawn(|| bell.ring()).join().unwrap());
+        ring();
+        assert!(bell.0.rung.swap(false, Ordering::Acquire), "without native code it is rung too");
+        bell.connect(Some(Flag(&raw const flag)));
+        ring();
+        assert_eq!(flag.swap(0, Ordering::Relaxed), 1);
+        bell.connect(None);
+        ring();
+        assert_eq!(flag.load(Ordering::Relaxed), 0);
+    }
+}

@@ -321,6 +321,12 @@ mod tests {
     }
 
     #[test]
+    fn where_the_first_trips_are_the_shortest_the_latest_tell_but_for_outliers() {
+        assert_eq!(remaining(&[(2, 1000, false), (4, 500, false), (6, 400, false)]), 8_000);
+        assert_eq!(remaining(&[(2, 1000, false), (4, 500, false), (6, 499, false)]), 4 * 3_984);
+    }
+
+    #[test]
     fn a_trip_that_is_not_over_tells_by_what_is_inside() {
         let mut state = LoopState::new();
         let mut sampled = |now| state.sampled(Duration::from_millis(now), 10, false, 2);
@@ -330,9 +336,9 @@ mod tests {
         assert_eq!(state.remaining(0, 2), 0, "nothing is known of what is inside");
         // Of this trip 4 ms have been seen and 5 ms are left; ten more follow.
         assert_eq!(state.remaining(5_000, 2), 95_000);
-        // Another trip has begun: one is known.
+        // Another trip has begun: the trips tell by themselves.
         state.sampled(Duration::from_millis(10), 9, false, 2);
-        assert_eq!(state.remaining(5_000, 2), 8_000 * 9);
+        assert_eq!(state.remaining(5_000, 2), 4_000 * 9);
     }
 
     #[test]
