@@ -119,6 +119,13 @@ pub fn caller(at: Position) -> Option<Position> {
     (back != OUTSIDE).then_some(Position { pc: Pc((back & !NESTED) as u32), base: caller })
 }
 
+/// Whether native code called the activation at `at`: it may hold the slots of its own frame elsewhere.
+pub fn is_nested(at: Position) -> bool {
+    // SAFETY: each frame has its header before it.
+    let back = unsafe { *at.base.sub(1) };
+    back != OUTSIDE && back & NESTED != 0
+}
+
 /// Runs the activation whose frame is `frame` from `from` on, which is in it or in a call that it made, until it returns
 /// to its native caller. False if it does not: the state says why.
 pub fn run_nested(state: &mut State, frame: Position, from: Goes) -> bool {

@@ -152,13 +152,13 @@ parameters! {
     sample: "microseconds" = 2000, dev 2000, 100 to 1_000_000,
         "Processor time from one look at which loops the program is in to the next.",
         "with 500 programs take 1.1 times as long; flat to 10000: bench/parameters.py";
-    quiet: "part" = 4, dev 4, 1 to 1_000_000,
+    quiet: "part" = 2, dev 2, 1 to 1_000_000,
         "Where a sample finds nothing to decide the next one comes after this part of the time that has passed.",
         "MEASURE";
     rarest: "times" = 32, dev 32, 1 to 1_000_000,
         "How much rarer than at first samples get.",
         "flat from 1 to 256: bench/parameters.py";
-    undecided: "samples" = 4, dev 4, 1 to 1_000_000,
+    undecided: "samples" = 3, dev 3, 1 to 1_000_000,
         "Samples of a loop that is neither chosen nor given up until it is nothing to decide.",
         "MEASURE";
     sampled: "samples" = 3, dev 3, 1 to 1_000_000,

@@ -236,7 +236,7 @@ impl<B: Backend + 'static> Above for Scaling<B> {
             }
         }
         let (mut news, mut around) = (false, false);
-        for &Running { id, at } in chain.iter().rev() {
+        for &Running { id, at, below } in chain.iter().rev() {
             self.settle(Place::Loop(id));
             let mut loops = self.loops.borrow_mut();
             let slot = &mut loops[id.0 as usize];
@@ -249,6 +249,8 @@ impl<B: Backend + 'static> Above for Scaling<B> {
                     Stage::Counting | Stage::Walked(_) => slot.samples < undecided,
                 };
                 around |= match trips_left(&self.program, id, at) {
+                    // What its frame says is of when native code was entered.
+                    Some(_) if below && self.tracing().has_tree(id) => false,
                     Some(trips) => slot.sampled(now, trips, around, few_samples),
                     None => slot.passed >= last,
                 };
