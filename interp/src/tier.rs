@@ -206,3 +206,22 @@ impl State {
         self.tables.global(offset)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_called_by_native_code_is_told_from_who_was_not() {
+        let nested = |back: u64, mark: bool| {
+            let mut frame = [0, back, 0];
+            let at = Position { pc: Pc(0), base: &raw mut frame[2] };
+            if mark {
+                mark_nested(at);
+            }
+            is_nested(at)
+        };
+        assert!(!nested(7, false) && nested(7, true));
+        assert!(!nested(OUTSIDE, false), "the first of all is called by nobody");
+    }
+}
