@@ -1,4 +1,4 @@
-//! The thread that compiles. It opens the library when the first order comes.
+//! The thread that compiles. It opens the library when the first order comes, or before if that is to be expected.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
@@ -72,6 +72,8 @@ pub type Answered = Result<Code, Error>;
 pub enum Message {
     /// With where the answer goes, and where the code says that it is not needed any more.
     Compile(Box<Order>, Sender<Answered>, Sender<Message>),
+    /// An order is to be expected.
+    Load,
     Free(Handle),
 }
 
@@ -149,8 +151,8 @@ impl Building {
 pub struct Compiler {
     messages: Sender<Message>,
     dead: Arc<AtomicBool>,
-    /// LLVM is being loaded: the process must not end now.
-    opening: Arc<Mutex<()>>,
+    /// Held while LLVM is being loaded: the process must not end then. True: it may end, and nothing is loaded any more.
+    opening: Arc<Mutex<bool>>,
     names: AtomicU64,
     pub level: Level,
     pub vector_bits: u32,
@@ -160,15 +162,20 @@ pub struct Compiler {
 impl Compiler {
     /// Starts the thread. LLVM is not looked for before the first order.
     pub fn new() -> std::io::Result<Compiler> {
+        Compiler::telling(|| ())
+    }
+
+    /// The same; the thread calls this whenever it has answered an order.
+    pub fn telling(answered: impl Fn() + Send + 'static) -> std::io::Result<Compiler> {
         let (messages, orders) = channel();
         let dead = Arc::new(AtomicBool::new(false));
         let flag = dead.clone();
-        let opening = Arc::new(Mutex::new(()));
+        let opening = Arc::new(Mutex::new(false));
         let own = opening.clone();
         std::thread::Builder::new()
             .name("scaly-llvm".into())
             .stack_size(STACK)
-            .spawn(move || work(orders, flag, own))?;
+            .spawn(move || work(orders, flag, own, answered))?;
         Ok(Compiler {
             messages,
             dead,
@@ -178,6 +185,11 @@ impl Compiler {
             vector_bits: 0,
             texts: false,
         })
+    }
+
+    /// Has LLVM loaded, so that the next order need not wait for that.
+    pub fn load(&self) {
+        let _ = self.messages.send(Message::Load);
     }
 
     /// Gives an order.
@@ -223,19 +235,22 @@ impl Compiler {
 impl Drop for Compiler {
     fn drop(&mut self) {
         // Once it is open the library sees to it that the process may end at any time.
-        drop(self.opening.lock().unwrap_or_else(PoisonError::into_inner));
+        *self.opening.lock().unwrap_or_else(PoisonError::into_inner) = true;
     }
 }
 
-fn open(opening: &Mutex<()>) -> Result<Library, Error> {
-    let _opening = opening.lock().unwrap_or_else(PoisonError::into_inner);
+fn open(opening: &Mutex<bool>) -> Result<Library, Error> {
+    let ends = opening.lock().unwrap_or_else(PoisonError::into_inner);
+    if *ends {
+        return Err(Error::Missing("the program ends".into()));
+    }
     Library::open(&host::symbols())
 }
 
 /// LLVM recurses.
 const STACK: usize = 8 << 20;
 
-fn work(orders: Receiver<Message>, dead: Arc<AtomicBool>, opening: Arc<Mutex<()>>) {
+fn work(orders: Receiver<Message>, dead: Arc<AtomicBool>, opening: Arc<Mutex<bool>>, answered: impl Fn()) {
     let mut library: Option<Result<Library, Error>> = None;
     for message in orders {
         match message {
@@ -244,13 +259,18 @@ fn work(orders: Receiver<Message>, dead: Arc<AtomicBool>, opening: Arc<Mutex<()>
                     work.answer = Some(answer.clone());
                     work.dead = Some(dead.clone());
                 });
-                let answered = match library.get_or_insert_with(|| open(&opening)) {
+                let answer_given = match library.get_or_insert_with(|| open(&opening)) {
                     Ok(library) => library.compile(&order, free),
                     Err(error) => Err(error.clone()),
                 };
                 WORK.with_borrow_mut(|work| work.answer = None);
                 // Nobody waits any more: the code is freed by the message that its drop sends.
-                let _ = answer.send(answered);
+                let _ = answer.send(answer_given);
+                answered();
+            }
+            Message::Load => {
+                WORK.with_borrow_mut(|work| work.dead = Some(dead.clone()));
+                let _ = library.get_or_insert_with(|| open(&opening));
             }
             Message::Free(handle) => {
                 if let Some(Ok(library)) = &library {

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::*;
 use scaly_backends::{Compiler, Error, Level, Order, Uncompiled};
 
@@ -113,6 +115,20 @@ fn a_wrong_module_is_an_error() {
     assert!(matches!(compiler.make(passes).unwrap_err(), Error::Refused(why) if why.contains("frobnicate")));
     // It is none the worse for it.
     assert!(compiler.make(order("define i32 @f() { ret i32 0 }")).is_ok());
+}
+
+#[test]
+fn each_answer_is_told_when_it_is_there() {
+    let (told, answers) = std::sync::mpsc::channel();
+    let compiler = Compiler::telling(move || told.send(()).unwrap_or(())).unwrap();
+    compiler.load();
+    for module in ["define i32 @f() { ret i32 0 }", "define i32 @f() { ret i64 0 }"] {
+        let pending = compiler.start(order(module));
+        answers.recv_timeout(Duration::from_secs(60)).expect("an answer");
+        assert!(pending.poll().is_some());
+    }
+    drop(compiler);
+    assert!(answers.recv().is_err(), "loading is no answer");
 }
 
 /// What would end the process leaves the compiler dead, and says so from then on.

@@ -119,6 +119,13 @@ pub fn caller(at: Position) -> Option<Position> {
     (back != OUTSIDE).then_some(Position { pc: Pc((back & !NESTED) as u32), base: caller })
 }
 
+/// Whether native code called the activation at `at`: it may hold the slots of its own frame elsewhere.
+pub fn is_nested(at: Position) -> bool {
+    // SAFETY: each frame has its header before it.
+    let back = unsafe { *at.base.sub(1) };
+    back != OUTSIDE && back & NESTED != 0
+}
+
 /// Runs the activation whose frame is `frame` from `from` on, which is in it or in a call that it made, until it returns
 /// to its native caller. False if it does not: the state says why.
 pub fn run_nested(state: &mut State, frame: Position, from: Goes) -> bool {
@@ -197,5 +204,24 @@ impl State {
     /// Address of a byte of the program's globals.
     pub fn global_address(&self, offset: u32) -> i64 {
         self.tables.global(offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_was_called_by_native_code_is_told_from_who_was_not() {
+        let nested = |back: u64, mark: bool| {
+            let mut frame = [0, back, 0];
+            let at = Position { pc: Pc(0), base: &raw mut frame[2] };
+            if mark {
+                mark_nested(at);
+            }
+            is_nested(at)
+        };
+        assert!(!nested(7, false) && nested(7, true));
+        assert!(!nested(OUTSIDE, false), "the first of all is called by nobody");
     }
 }

@@ -14,6 +14,7 @@ use scaly_tracer::region::{ExitKind, Op, Region};
 use scaly_tracer::walker::Walker;
 
 use super::parallel::Parallel;
+use super::samples::Bell;
 use crate::lower::{Addresses, Context, Lowered, lower_divided, lower_restart};
 use scaly_tracer::explain::Judge;
 
@@ -58,18 +59,22 @@ pub struct Prepared {
 /// The walker recurses.
 const STACK: usize = 16 << 20;
 
-/// On a thread of its own; gives the loops back where there is none.
+/// On a thread of its own, which rings when it is done; gives the loops back where there is none.
 pub fn begin(
     program: Arc<Program>,
     addresses: Arc<Addresses>,
     parameters: Parameters,
     ids: Vec<Place>,
     parallel: bool,
+    bell: Bell,
 ) -> Result<Receiver<Analysis>, Vec<Place>> {
     let (results, receiver) = channel();
     let own = ids.clone();
     // Nobody waits for the rest where the program has ended.
-    let work = move || of(&program, &addresses, parameters, &own, parallel, |analysis| results.send(analysis).is_ok());
+    let work = move || {
+        of(&program, &addresses, parameters, &own, parallel, |analysis| results.send(analysis).is_ok());
+        bell.ring();
+    };
     match std::thread::Builder::new().name("scaly-walker".into()).stack_size(STACK).spawn(work) {
         Ok(_) => Ok(receiver),
         Err(_) => Err(ids),

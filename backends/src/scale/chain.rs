@@ -8,6 +8,8 @@ use scaly_interp::tier::{self, Position};
 pub struct Running {
     pub id: LoopId,
     pub at: Position,
+    /// It runs below native code that has not left: if it is in a trace its slots are not in its frame.
+    pub below: bool,
 }
 
 /// The function with the most activations of so many, the innermost ones, if it has several.
@@ -46,15 +48,17 @@ impl Chains {
     /// Through calls, of so many activations, the innermost first; each once.
     pub fn at(&self, program: &Program, at: Position, depth: u32) -> Vec<Running> {
         let mut found: Vec<Running> = Vec::new();
+        let mut below = false;
         let (mut at, mut pc) = (at, at.pc());
         for _ in 0..depth {
             let loops = program.function_at(pc).map_or(&[][..], |function| &self.0[function.0 as usize]);
             for &id in loops.iter().filter(|id| program.loops[id.0 as usize].code.contains(&pc.0)) {
                 if found.iter().all(|other| other.id != id) {
-                    found.push(Running { id, at });
+                    found.push(Running { id, at, below });
                 }
             }
             let Some(caller) = tier::caller(at) else { break };
+            below |= tier::is_nested(at);
             // The call, not what follows it: that may lie behind the loop.
             (at, pc) = (caller, Pc(caller.pc().0.saturating_sub(1)));
         }

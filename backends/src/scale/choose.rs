@@ -10,17 +10,15 @@ use super::Scaling;
 use super::chain::Running;
 use super::stages::{LoopState, Stage};
 
+/// Periods until the next sample where there is nothing to decide, when so many have passed.
+fn rare(passed: u32, parameters: &Parameters) -> u32 {
+    (passed / parameters.quiet).clamp(1, parameters.rarest)
+}
+
 impl<B: Backend + 'static> Scaling<B> {
     /// Makes samples as rare as is fit after one that did, or did not, find something to decide.
     pub(super) fn pace(&self, news: bool) {
-        let quiet = if news { 0 } else { self.quiet.get() + 1 };
-        let enough = quiet >= self.parameters.quiet;
-        let rare = match news {
-            true => 1,
-            false if enough => self.rare.get().saturating_mul(2).min(self.parameters.rarest),
-            false => self.rare.get(),
-        };
-        self.quiet.set(if enough { 0 } else { quiet });
+        let rare = if news { 1 } else { rare(self.periods.get(), &self.parameters) };
         if self.rare.replace(rare) != rare {
             self.traces.set_period(self.period() * rare);
         }
@@ -50,10 +48,11 @@ impl<B: Backend + 'static> Scaling<B> {
             }
         }
         let pays = |id: LoopId, instructions: usize| self.pays(self.remaining(chain, id), instructions);
-        if !unknown.is_empty() {
+        if let Some(most) = unknown.iter().map(|&id| self.remaining(chain, id)).max() {
             // If the outermost does not pay, none does.
-            if unknown.iter().any(|&id| pays(id, 0)) {
+            if self.pays(most, 0) {
                 self.analyze(state, unknown.into_iter().map(Place::Loop).collect());
+                self.load_if(most);
             }
             return true;
         }
@@ -76,6 +75,17 @@ impl<B: Backend + 'static> Scaling<B> {
         self.set_stage(of, stage);
     }
 
+    /// Has LLVM loaded while the paths of what takes so many microseconds yet are followed, if it does not matter much
+    /// should that come to nothing.
+    fn load_if(&self, remaining: u64) {
+        let Parameters { load_early, llvm_loading, .. } = self.parameters;
+        if remaining >= u64::from(load_early) * u64::from(llvm_loading)
+            && let Some(compiler) = self.compiler()
+        {
+            compiler.load();
+        }
+    }
+
     /// Whether compiling so many instructions repays in so many microseconds.
     pub(super) fn pays(&self, remaining: u64, instructions: usize) -> bool {
         let Parameters { repay, llvm_loading, llvm_region, llvm_instruction, .. } = self.parameters;
@@ -87,11 +97,29 @@ impl<B: Backend + 'static> Scaling<B> {
     /// Microseconds that a loop will take yet: by the trips that it and the loops around it have left, or as long as it has
     /// taken so far where one of these does not count them.
     pub(super) fn remaining(&self, chain: &[Running], id: LoopId) -> u64 {
+        let Parameters { few_samples, sample, .. } = self.parameters;
         let loops = self.loops.borrow();
-        let around =
-            || chain.iter().skip_while(|running| running.id != id).map(|running| &loops[running.id.0 as usize]);
-        let so_far = u64::from(loops[id.0 as usize].samples) * u64::from(self.parameters.sample);
-        let known = around().all(|slot| slot.run.is_some());
-        around().map(|slot| slot.remaining).max().unwrap_or(0).max(if known { 0 } else { so_far })
+        let slot = |running: &Running| &loops[running.id.0 as usize];
+        let so_far = loops[id.0 as usize].periods.saturating_mul(u64::from(sample));
+        let known = chain.iter().skip_while(|running| running.id != id).all(|running| slot(running).run.is_some());
+        // What is around takes no less than what is inside.
+        let by_trips = chain.iter().map(slot).fold(0, |inside, slot| inside.max(slot.remaining(inside, few_samples)));
+        by_trips.max(if known { 0 } else { so_far })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samples_that_decide_nothing_are_few() {
+        let parameters = Parameters { quiet: 2, rarest: 32, ..Parameters::default() };
+        let times: Vec<u32> = std::iter::successors(Some(1), |&now| Some(now + rare(now, &parameters)))
+            .take_while(|&t| t <= 600)
+            .collect();
+        assert!(times.iter().filter(|&&t| t <= 25).count() <= 9, "{times:?}");
+        // None comes later than half of the time before it, nor than the rarest.
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] <= (pair[0] / 2).clamp(1, 32)), "{times:?}");
     }
 }

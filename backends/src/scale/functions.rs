@@ -28,6 +28,8 @@ pub struct Functions(FxHashMap<FunctionId, FunctionState>);
 pub struct FunctionState {
     pub stage: Stage,
     samples: u32,
+    /// Periods of processor time that they stand for.
+    periods: u64,
     switched: bool,
     /// Of code that gives up instead of leaving: what is learned from its calls, and what is compiled if it does.
     recursion: Option<Rc<Recursion>>,
@@ -36,8 +38,14 @@ pub struct FunctionState {
 
 impl Functions {
     pub fn get_mut(&mut self, id: FunctionId) -> &mut FunctionState {
-        let new =
-            || FunctionState { stage: Stage::Counting, samples: 0, switched: false, recursion: None, leaving: None };
+        let new = || FunctionState {
+            stage: Stage::Counting,
+            samples: 0,
+            periods: 0,
+            switched: false,
+            recursion: None,
+            leaving: None,
+        };
         self.0.entry(id).or_insert_with(new)
     }
 
@@ -56,15 +64,17 @@ impl Functions {
 }
 
 impl<B: Backend + 'static> Scaling<B> {
-    /// A sample that no loop is chosen by; whether there is anything to decide yet.
-    pub(super) fn sampled_function(&self, state: &mut State, at: Position) -> bool {
+    /// A sample that no loop is chosen by, after so many periods; whether there is anything to decide soon.
+    pub(super) fn sampled_function(&self, state: &mut State, at: Position, periods: u32) -> bool {
         let Some(id) = chain::recursive(&self.program, at, self.parameters.sample_depth) else { return false };
         let of = Place::Function(id);
         self.settle(of);
-        let (samples, counting) = {
+        let (samples, so_far, counting) = {
             let mut functions = self.functions.borrow_mut();
             let function = functions.get_mut(id);
-            function.samples += 1;
+            function.samples += u32::from(periods > 0);
+            function.periods += u64::from(periods);
+            let so_far = function.periods.saturating_mul(self.parameters.sample.into());
             match function.stage {
                 Stage::Ready(_) => {
                     state.set_function_counter(id, 1);
@@ -72,17 +82,16 @@ impl<B: Backend + 'static> Scaling<B> {
                 }
                 Stage::Refused => return false,
                 Stage::Analyzing | Stage::Building(_) => return true,
-                Stage::Counting => (function.samples, true),
-                Stage::Walked(_) => (function.samples, false),
+                Stage::Counting => (function.samples, so_far, true),
+                Stage::Walked(_) => (function.samples, so_far, false),
             }
         };
-        let so_far = u64::from(samples) * u64::from(self.parameters.sample);
         match counting {
             true if samples >= self.parameters.sampled && self.pays(so_far, 0) => self.analyze(state, vec![of]),
             true => {}
             false => self.build_if(of, |instructions| self.pays(so_far, instructions)),
         }
-        true
+        samples < self.parameters.undecided
     }
 
     pub(super) fn has_function(&self, id: FunctionId) -> bool {

@@ -13,9 +13,11 @@
 //! are candidates; an outer one that takes seconds for one iteration could not be entered. The outermost independent one
 //! is compiled, or else the outermost.
 //!
-//! A loop is walked when it will take as long as the cheapest compilation must repay: most runs end before. Where samples
-//! find nothing more to decide they become rare, and each counts for the time since the one before. That is processor
-//! time: beside busy neighbours everything seems to take several times as long, and short runs would be compiled.
+//! A loop is walked when it will take as long as the cheapest compilation must repay: most runs end before. A sample costs
+//! some 50 µs: the timer, its signal, and the way out of native code and back. So where samples find nothing to decide the
+//! next one comes after a share of the time that has passed, and each counts for the time since the one before. That is
+//! processor time: beside busy neighbours everything seems to take several times as long, and short runs would be
+//! compiled. What other threads have found out or compiled is not waited for until then: they ring ([`samples::Bell`]).
 
 mod analysis;
 mod chain;
@@ -89,12 +91,12 @@ pub struct Scaling<B: Backend + 'static> {
     helpers: Helpers,
     stacks: Stacks,
     chains: OnceCell<Chains>,
-    /// Periods of processor time that have passed, and the program's processor time when the last one had.
     samples: Cell<u32>,
+    /// Periods of processor time that have passed, and the program's processor time when the last one had.
+    periods: Cell<u32>,
     passed: Cell<Duration>,
-    /// Periods from one sample to the next, and samples without news since that last changed.
+    /// Periods from one sample to the next.
     rare: Cell<u32>,
-    quiet: Cell<u32>,
 }
 
 impl<B: Backend + 'static> Scaling<B> {
@@ -124,9 +126,9 @@ impl<B: Backend + 'static> Scaling<B> {
                 stacks: Stacks::default(),
                 chains: OnceCell::new(),
                 samples: Cell::new(0),
+                periods: Cell::new(0),
                 passed: Cell::default(),
                 rare: Cell::new(1),
-                quiet: Cell::new(0),
             }
         })
     }
@@ -176,7 +178,7 @@ impl<B: Backend + 'static> Scaling<B> {
         let periods = now.saturating_sub(before).as_nanos() / period.as_nanos();
         let periods = u32::try_from(periods).unwrap_or(u32::MAX);
         self.passed.set(before + period * periods);
-        self.samples.set(self.samples.get().saturating_add(periods));
+        self.periods.set(self.periods.get().saturating_add(periods));
         periods
     }
 
@@ -193,7 +195,11 @@ impl<B: Backend + 'static> Scaling<B> {
     }
 
     fn compiler(&self) -> Option<&Compiler> {
-        self.compiler.get_or_init(|| Compiler::new().ok()).as_ref()
+        let start = || {
+            let bell = self.traces.bell();
+            Compiler::telling(move || bell.ring()).ok()
+        };
+        self.compiler.get_or_init(start).as_ref()
     }
 
     fn refuse(&self, of: Place, what: Variant, why: &Why) {
@@ -215,35 +221,44 @@ fn start(of: Place) -> Start {
 
 impl<B: Backend + 'static> Above for Scaling<B> {
     fn sampled(&self, state: &mut State, at: Position) {
+        let rung = self.traces.rung();
         self.take_analyses();
         let (now, last) = (thread_time(), self.samples.get());
+        // It may be none: then another thread has rung, and no sample is due.
         let periods = self.count_periods(now);
-        if periods == 0 {
+        let due = periods > 0;
+        if !due && !rung {
             return self.traces.taken();
         }
+        self.samples.set(last + u32::from(due));
         let Parameters { sample_depth: depth, few_samples, undecided, .. } = self.parameters;
         let chain = self.chains.get_or_init(|| Chains::of(&self.program)).at(&self.program, at, depth);
-        if let Some(innermost) = chain.first() {
+        if let (true, Some(innermost)) = (due, chain.first()) {
             self.loops.borrow_mut()[innermost.id.0 as usize].innermost += u64::from(periods);
             if let Some(now) = self.log.now() {
                 now.sampled(innermost.id);
             }
         }
         let (mut news, mut around) = (false, false);
-        for &Running { id, at } in chain.iter().rev() {
+        for &Running { id, at, below } in chain.iter().rev() {
             self.settle(Place::Loop(id));
             let mut loops = self.loops.borrow_mut();
             let slot = &mut loops[id.0 as usize];
-            slot.samples += 1;
-            news |= match slot.stage {
-                Stage::Refused | Stage::Ready(_) => false,
-                Stage::Analyzing | Stage::Building(_) => true,
-                Stage::Counting | Stage::Walked(_) => slot.samples < undecided,
-            };
-            around |= match trips_left(&self.program, id, at) {
-                Some(trips) => slot.sampled(now, trips, around, few_samples),
-                None => slot.passed >= last,
-            };
+            if due {
+                slot.samples += 1;
+                slot.periods += u64::from(periods);
+                news |= match slot.stage {
+                    Stage::Refused | Stage::Ready(_) => false,
+                    Stage::Analyzing | Stage::Building(_) => true,
+                    Stage::Counting | Stage::Walked(_) => slot.samples < undecided,
+                };
+                around |= match trips_left(&self.program, id, at) {
+                    // What its frame says is of when native code was entered.
+                    Some(_) if below && self.tracing().has_tree(id) => false,
+                    Some(trips) => slot.sampled(now, trips, around, few_samples),
+                    None => slot.passed >= last,
+                };
+            }
             // Its next pass comes here.
             if slot.due.is_none() {
                 slot.due = Some(state.loop_counter(id));
@@ -251,9 +266,11 @@ impl<B: Backend + 'static> Above for Scaling<B> {
             }
         }
         if !self.choose(state, &chain) {
-            news |= self.sampled_function(state, at);
+            news |= self.sampled_function(state, at, periods);
         }
-        self.pace(news);
+        if due {
+            self.pace(news);
+        }
         self.traces.taken();
     }
 }

@@ -37,14 +37,16 @@ pub struct LoopState {
     /// If its iterations are independent.
     pub parallel: Option<Rc<Parallel>>,
     pub samples: u32,
+    /// Periods of processor time that they stand for.
+    pub periods: u64,
     /// Those of them in which no loop was inside of it.
     pub innermost: u64,
     /// The most trips that a sample found it to have yet, of a `for`.
     pub trips: u64,
     /// Of a `for`: the run that it is in, as far as samples know it.
     pub run: Option<Run>,
-    /// Microseconds that it will take yet, by the trips that are left.
-    pub remaining: u64,
+    /// Microseconds that it will take yet, by the trips that are left, and by how long those took that were made.
+    remaining: u64,
     /// The sample at the time of its last pass.
     pub passed: u32,
     /// An independent loop inside of it that was chosen instead.
@@ -77,6 +79,7 @@ impl LoopState {
             end: None,
             parallel: None,
             samples: 0,
+            periods: 0,
             innermost: 0,
             trips: 0,
             run: None,
@@ -102,9 +105,9 @@ impl LoopState {
                 let (whole, lately) = (left(run.first, here), left(run.last, here));
                 run.samples += 1;
                 run.last = here;
-                // The first trips may be the longest ones.
+                // The first trips may be the longest ones, or the shortest; a long one among many short ones says little.
                 let known = if run.samples > few { whole } else { None };
-                self.remaining = known.map_or(0, |whole| lately.unwrap_or(whole).min(2 * whole));
+                self.remaining = known.map_or(0, |whole| lately.unwrap_or(whole).min(4 * whole));
             }
             run => {
                 *run = Some(Run { first: here, last: here, samples: 1 });
@@ -112,6 +115,18 @@ impl LoopState {
             }
         }
         around || last != Some(trips)
+    }
+
+    /// Microseconds that it will take yet, where what runs inside of it will take so many. As long as it is in the trip in
+    /// which it was first found, the others are taken to be like this one.
+    pub fn remaining(&self, inside: u64, few: u32) -> u64 {
+        match &self.run {
+            Some(run) if inside > 0 && run.samples > few && run.first.1 == run.last.1 => {
+                let trip = (run.last.0.saturating_sub(run.first.0).as_micros() as u64).saturating_add(inside);
+                self.remaining.max(trip.saturating_mul(run.last.1).saturating_add(inside))
+            }
+            _ => self.remaining,
+        }
     }
 
     /// Whether it is, or will be, run on all cores.
@@ -126,7 +141,7 @@ impl<B: Backend + 'static> Scaling<B> {
     pub(super) fn analyze(&self, state: &State, all: Vec<Place>) {
         all.iter().for_each(|&of| self.set_stage(of, Stage::Analyzing));
         let (program, parameters, parallel) = (self.program.clone(), self.parameters, self.options.pool.is_some());
-        match analysis::begin(program, self.addresses(state), parameters, all, parallel) {
+        match analysis::begin(program, self.addresses(state), parameters, all, parallel, self.traces.bell()) {
             Ok(results) => self.analyses.borrow_mut().push(results),
             Err(all) => self.analyze_here(state, &all),
         }
@@ -290,7 +305,7 @@ mod tests {
         for &(now, trips, around) in samples {
             state.sampled(Duration::from_millis(now), trips, around, 2);
         }
-        state.remaining
+        state.remaining(0, 2)
     }
 
     #[test]
@@ -315,6 +330,27 @@ mod tests {
     #[test]
     fn where_the_first_trips_are_the_longest_the_latest_tell() {
         assert_eq!(remaining(&[(2, 1000, false), (4, 999, false), (6, 500, false)]), 2_004);
+    }
+
+    #[test]
+    fn where_the_first_trips_are_the_shortest_the_latest_tell_but_for_outliers() {
+        assert_eq!(remaining(&[(2, 1000, false), (4, 500, false), (6, 400, false)]), 8_000);
+        assert_eq!(remaining(&[(2, 1000, false), (4, 500, false), (6, 499, false)]), 4 * 3_984);
+    }
+
+    #[test]
+    fn a_trip_that_is_not_over_tells_by_what_is_inside() {
+        let mut state = LoopState::new();
+        let mut sampled = |now| state.sampled(Duration::from_millis(now), 10, false, 2);
+        assert!(sampled(2) && !sampled(4));
+        assert_eq!(state.remaining(5_000, 2), 0, "too few samples");
+        state.sampled(Duration::from_millis(6), 10, false, 2);
+        assert_eq!(state.remaining(0, 2), 0, "nothing is known of what is inside");
+        // Of this trip 4 ms have been seen and 5 ms are left; ten more follow.
+        assert_eq!(state.remaining(5_000, 2), 95_000);
+        // Another trip has begun: the trips tell by themselves.
+        state.sampled(Duration::from_millis(10), 9, false, 2);
+        assert_eq!(state.remaining(5_000, 2), 4_000 * 9);
     }
 
     #[test]
