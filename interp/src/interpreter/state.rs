@@ -8,7 +8,8 @@ use scaly_runtime::console::{Input, Output};
 use scaly_runtime::fiber::Operation;
 use scaly_runtime::memory::{BLOCK_HEADER, MemoryError, PagePool, RegionStack, Window};
 
-use super::dispatch::{HANDLERS, Handlers, Left, Position};
+use super::counting::Counting;
+use super::dispatch::{Handlers, Left, Position};
 use crate::bytecode::Instruction;
 use crate::machine::Fault;
 use crate::program::{FunctionId, LoopId, Pc, Program};
@@ -98,6 +99,7 @@ impl World {
 /// The state of a run.
 pub struct State {
     pub(crate) handlers: Handlers,
+    pub(super) counting: Counting,
     pub(crate) program: Arc<Program>,
     pub(crate) tables: Arc<Tables>,
     pub(crate) entries: Vec<Entry>,
@@ -194,7 +196,8 @@ impl State {
         world: World,
     ) -> State {
         State {
-            handlers: HANDLERS,
+            handlers: Handlers::new(),
+            counting: Counting::default(),
             entries: Vec::new(),
             loops: Vec::new(),
             counted: Default::default(),
@@ -252,6 +255,7 @@ impl State {
 
     /// A loop's counter has come to 0 at this header.
     pub(crate) fn hot_loop(&mut self, id: LoopId, at: Position) -> Goes {
+        self.found_hot();
         match self.tier.clone() {
             Some(tier) => tier.hot_loop(self, id, at),
             None => {
@@ -263,6 +267,7 @@ impl State {
 
     /// A function's counter has come to 0 at its first instruction.
     pub(crate) fn hot_function(&mut self, id: FunctionId, at: Position) -> Goes {
+        self.found_hot();
         match self.tier.clone() {
             Some(tier) => tier.hot_function(self, id, at),
             None => {
@@ -292,13 +297,13 @@ impl State {
         matches!(goes, Goes::On(_))
     }
 
-    /// How often the interpreter took the back edges of a loop.
+    /// How often the interpreter took the back edges of a loop, while it counted.
     pub fn loop_count(&self, id: LoopId) -> u64 {
         let i = id.0 as usize;
         self.counted.0[i] + u64::from(self.started.0[i] - self.loops[i])
     }
 
-    /// How often the interpreter called a function.
+    /// How often the interpreter called a function, while it counted.
     pub fn call_count(&self, id: FunctionId) -> u64 {
         let i = id.0 as usize;
         self.counted.1[i] + u64::from(self.started.1[i] - self.entries[i].counter)
