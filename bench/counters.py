@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""What the interpreter pays for counting back edges and calls: itself against a build that counts nothing.
+"""What a run pays for counting back edges and calls: itself against a build that counts nothing.
 
     cargo build --release
     cargo build --release --features scaly-interp/uncounted --target-dir target/uncounted
-    bench/counters.py [--rounds 11] [--instructions] [--limit 1.01] [names...]
+    bench/counters.py [--rounds 7] [--instructions] [--limit 1.01] [--jit SETTINGS] [names...]
 
-Both run without the trace compiler, in turn, round by round. The time is user and system time together, the least of the
-rounds. `--instructions` counts them too, at small sizes under valgrind: no noise there, but no time either. Two builds
-differ by more than what was changed: where the compiler puts the code of each opcode is worth some per cent to and fro.
+Both run as by default, with thresholds that no counter reaches: nothing is ever compiled, and all that counting costs is
+there, warm-up, windows and rests. `--jit` sets other parameters as well: with `rest=0` all but the warm-up is counted. They
+run in turn, round by round. The time is user and system time together, the least of the rounds. `--instructions` counts
+them too, at small sizes under valgrind: no noise there, but no time either, and windows come by time. Two builds differ by
+more than what was changed: where the compiler puts the code of each opcode is worth some per cent to and fro.
 """
 
 import argparse
@@ -15,10 +17,43 @@ import re
 import sys
 import tempfile
 
-from measure import ROOT, SCALY, agree, command, executable, geometric_mean, succeed
-from traces import FURTHER, NAMED, WITHOUT_COMPILER
+from measure import ROOT, SCALY, agree, command, executable, geometric_mean, run, succeed
+from traces import FURTHER, NAMED
 
 UNCOUNTED = ROOT / "target/uncounted/release/scaly"
+
+# Sizes at which the interpreter takes some tenths of a second.
+SIZES = {
+    "fib": "34",
+    "mandelbrot": "600 100",
+    "nbody": "200000",
+    "spectral_norm": "500",
+    "matmul": "240",
+    "sieve": "4000000 3",
+    "raytracer": "240 180",
+    "sum": "5000000 10",
+    "wordcount": "300000",
+    "black_scholes": "60000 5",
+    "collatz": "250000",
+    "expressions": "2000",
+    "heat": "200 200",
+    "histogram": "800000",
+    "levenshtein": "2000",
+    "machine": "400000",
+    "nqueens": "12",
+    "particles": "4000 1000",
+    "strings": "4000000",
+    "sum_float": "4000000 10",
+    "trees": "15",
+}
+
+
+def never_hot(scaly, settings):
+    """The default, but for thresholds that are out of reach; giving them would end the warm-up."""
+    table = run([scaly, "--jit", "help"]).output.decode()
+    keep = {row: re.search(rf"^  {row} +(\d+)", table, re.MULTILINE)[1] for row in ("warmup", "effort")}
+    chosen = {"hot": 10**9, "hot_function": 10**9, **keep, **dict(word.split("=") for word in settings)}
+    return ["--jit", ",".join(f"{name}={value}" for name, value in chosen.items())]
 
 
 def instructions(command):
@@ -32,8 +67,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scaly", default=str(SCALY), help="the command to measure")
     parser.add_argument("--uncounted", default=str(UNCOUNTED), help="the one that does not count")
-    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--instructions", action="store_true", help="count them too")
+    parser.add_argument("--jit", default="", metavar="SETTINGS", help="other parameters, as for scaly --jit")
     parser.add_argument("--limit", type=float, help="fail if the geometric mean is above this")
     parser.add_argument("names", nargs="*", metavar="name", help="programs; all if none are named")
     args = parser.parse_args()
@@ -43,15 +79,15 @@ def main():
         parser.error(f"no such program: {', '.join(sorted(unknown))}; there are {', '.join(there)}")
     counting, not_counting = executable(args.scaly), executable(args.uncounted)
 
+    options = never_hot(counting, [word for word in args.jit.split(",") if word])
     columns = ["program", "counting s", "not counting s", "ratio"] + ["ratio of instructions"] * args.instructions
     print("| " + " | ".join(columns) + " |\n|---|" + "---:|" * (len(columns) - 1))
     ratios, instruction_ratios = [], []
     for name in args.names or there:
-        base = [*WITHOUT_COMPILER, f"programs/{name}.scaly"]
-        # The program's own size, of some tenths of a second in the interpreter.
+        base = [*options, f"programs/{name}.scaly"]
         times = ([], [])
         for _ in range(args.rounds):
-            runs = [succeed([scaly, *base]) for scaly in (counting, not_counting)]
+            runs = [succeed([scaly, *base, *SIZES[name].split()]) for scaly in (counting, not_counting)]
             agree(name, *runs, "not counting")
             for side, run in zip(times, runs):
                 side.append(run.cpu)

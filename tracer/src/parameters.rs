@@ -96,7 +96,7 @@ parameters! {
         "Times an exit is taken until a side trace is recorded from it.",
         "flat from 4 to 100: bench/parameters.py";
     warmup: "microseconds" = 2000, dev 300, 0 to 1_000_000_000,
-        "Processor time until anything is recorded; 0 where hot, hot_function or hot_exit is given.",
+        "Processor time until anything is recorded, or counted; 0 where hot, hot_function or hot_exit is given.",
         "with 300 runs of 10 ms take 5 % less, runs of 2 ms 40 % more: traces.py --user";
     window: "microseconds" = 1000, dev 1000, 1 to 1_000_000,
         "Processor time for which back edges and calls are counted to see whether anything is hot.",
@@ -232,7 +232,7 @@ parameters! {
     steal: "seed" = 0, dev 0, 0 to 4_294_967_295,
         "Parallel loops are divided at random, for tests; 0: not.", "for tests";
     count: "switch" = 0, dev 0, 0 to 1,
-        "1: native code counts its iterations; --stats turns it on.",
+        "1: all iterations are counted, by native code too; --stats turns it on.",
         "1 costs 5 %: bench/parameters.py";
     random_registers: "seed" = 0, dev 0, 0 to 4_294_967_295,
         "Registers are chosen at random, for tests; 0: not.", "for tests";
