@@ -1,9 +1,9 @@
 //! When back edges and calls are counted, and what is found of what gets hot.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use scaly_interp::dump::parse;
 use scaly_interp::interpreter::{Ended, Finished, Options, State, Windows, World, run_with_tier};
@@ -15,12 +15,15 @@ use scaly_interp::tier::{Goes, NativeCall, Position, Tier};
 struct Asked {
     loops: RefCell<Vec<LoopId>>,
     functions: RefCell<Vec<FunctionId>>,
+    /// For the first time.
+    when: Cell<Option<Instant>>,
 }
 
 impl Tier for Asked {
     fn hot_loop(&self, state: &mut State, id: LoopId, at: Position) -> Goes {
         state.set_loop_counter(id, u32::MAX);
         self.loops.borrow_mut().push(id);
+        self.when.set(self.when.get().or(Some(Instant::now())));
         Goes::On(at)
     }
 
@@ -101,19 +104,33 @@ fn nothing_is_counted_where_it_is_switched_off() {
     assert!(asked.loops.borrow().is_empty() && asked.functions.borrow().is_empty());
 }
 
+/// Back edges that take more than the time of a window, and some tenths of a second at most.
+const LONG: u32 = 100_000_000;
+
 #[test]
-fn nothing_is_counted_in_the_warm_up() {
+fn what_is_hot_in_the_warm_up_ends_counting() {
     let hour = Duration::from_secs(3600);
-    let (finished, asked) = run([1000; 3], |state| state.count_in_windows(windows(hour)));
-    assert_eq!((finished.loops, finished.calls), (vec![0; 3], vec![0; 2]));
+    let (finished, asked) = run([LONG, 1000, 1000], |state| state.count_in_windows(windows(hour)));
+    assert!(finished.loops[0] > 56 && finished.loops[0] < u64::from(LONG) / 4, "{:?}", finished.loops);
+    assert_eq!((finished.loops[1..].to_vec(), finished.calls), (vec![0; 2], vec![0; 2]));
     assert!(asked.loops.borrow().is_empty() && asked.functions.borrow().is_empty());
+}
+
+#[test]
+fn the_tier_is_asked_when_the_warm_up_is_over() {
+    let start = Instant::now();
+    let warmup = Duration::from_millis(20);
+    let (finished, asked) = run([LONG, 1000, 1000], |state| state.count_in_windows(windows(warmup)));
+    assert_eq!(*asked.loops.borrow(), [LoopId(0), LoopId(1), LoopId(2)]);
+    let first = asked.when.get().expect("it was asked") - start;
+    assert!(first >= warmup && first < 10 * warmup, "{first:?}");
+    assert_eq!((finished.loops[1..].to_vec(), finished.calls[1]), (vec![999; 2], 1000));
 }
 
 /// The first loop is never hot: counting rests within it. The second one is found nevertheless, and from then on
 /// everything is counted.
 #[test]
 fn what_gets_hot_after_a_long_quiet_time_is_found() {
-    const LONG: u32 = 100_000_000;
     let (finished, asked) = run([LONG, LONG, 1000], |state| {
         state.set_loop_counter(LoopId(0), u32::MAX);
         state.count_in_windows(windows(Duration::from_millis(10)));
@@ -131,6 +148,7 @@ fn what_gets_hot_after_a_long_quiet_time_is_found() {
 fn windows_end_where_everything_is_to_be_counted() {
     let hour = Duration::from_secs(3600);
     let (finished, asked) = run([5, 100, 1000], |state| {
+        // That would not ask the tier.
         state.count_in_windows(windows(hour));
         state.count_always();
     });
