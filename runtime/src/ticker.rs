@@ -92,7 +92,16 @@ impl Ticker {
     ///
     /// # Safety
     /// The bell lives longer than the ticker, and stays where it is.
-    pub unsafe fn start<B: Bell + 'static>(bell: *const B, clock: Clock, period: Duration) -> Option<Ticker> {
+    pub unsafe fn start<B: Bell + 'static>(bell: *const B, period: Duration) -> Option<Ticker> {
+        // SAFETY: by the caller's promise.
+        unsafe { Ticker::by(Clock::Real, bell, period) }
+    }
+
+    /// The same by another clock.
+    ///
+    /// # Safety
+    /// As for [`Ticker::start`].
+    pub unsafe fn by<B: Bell + 'static>(clock: Clock, bell: *const B, period: Duration) -> Option<Ticker> {
         static HANDLER: OnceLock<bool> = OnceLock::new();
         if !HANDLER.get_or_init(install) {
             return None;
@@ -182,7 +191,7 @@ mod tests {
     fn the_flag_is_raised_once_each_time_that_it_is_taken_down() {
         let flag = AtomicU32::new(0);
         // SAFETY: the flag is dropped last.
-        let ticker = unsafe { Ticker::start(&raw const flag, Clock::Real, SOON) }.unwrap();
+        let ticker = unsafe { Ticker::start(&raw const flag, SOON) }.unwrap();
         for _ in 0..20 {
             assert!(raised(&flag));
             flag.store(0, Ordering::Relaxed);
@@ -215,7 +224,7 @@ mod tests {
     fn a_bell_says_how_often_it_rings_and_processor_time_stands_still() {
         let counter = Counter::default();
         // SAFETY: the counter is dropped last.
-        let _ticker = unsafe { Ticker::start(&raw const counter, Clock::Processor, SOON) }.unwrap();
+        let _ticker = unsafe { Ticker::by(Clock::Processor, &raw const counter, SOON) }.unwrap();
         thread::sleep(20 * SOON);
         assert_eq!(counter.0.load(Ordering::Relaxed), 0, "a thread that sleeps uses no processor time");
         let end = crate::os::thread_time() + 150 * SOON;
@@ -228,7 +237,7 @@ mod tests {
         let tick = || {
             let flag = AtomicU32::new(0);
             // SAFETY: the flag is dropped last.
-            let ticker = unsafe { Ticker::start(&raw const flag, Clock::Real, SOON) }.unwrap();
+            let ticker = unsafe { Ticker::start(&raw const flag, SOON) }.unwrap();
             (0..50).all(|_| {
                 let came = raised(&flag);
                 flag.store(0, Ordering::Relaxed);

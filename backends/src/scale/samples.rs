@@ -6,7 +6,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use scaly_runtime::ticker::{Clock, Ticker};
+use scaly_runtime::ticker::Ticker;
 use scaly_tracer::backend::Backend;
 use scaly_tracer::manager::Tracing;
 
@@ -38,7 +38,7 @@ impl<B: Backend> Samples<B> {
         // Without native code there is nobody to ask, and the log says so.
         let Some(poll) = self.tracing.prepare() else { return true };
         // SAFETY: the flag belongs to the backend of the traces, which this owns longer than the ticker.
-        let ticker = unsafe { Ticker::start(ptr::from_ref(poll), Clock::Real, period) };
+        let ticker = unsafe { Ticker::start(ptr::from_ref(poll), period) };
         let started = ticker.is_some();
         *self.ticker.borrow_mut() = ticker;
         started

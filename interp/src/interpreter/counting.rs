@@ -165,7 +165,7 @@ impl State {
         watch.over.0.set(&raw const **watch);
         watch.enter(Stage::Window);
         // SAFETY: the watch lies in a box that is dropped after the ticker.
-        self.counting.ticks = unsafe { Ticker::start(&raw const **watch, Clock::Processor, windows.window) };
+        self.counting.ticks = unsafe { Ticker::by(Clock::Processor, &raw const **watch, windows.window) };
         if self.counting.ticks.is_none() {
             self.count_always();
         }
@@ -187,7 +187,7 @@ impl State {
         self.counting.warm = None;
         watch.enter(Stage::Warmup);
         // SAFETY: as above.
-        self.counting.warm = unsafe { Ticker::start(&raw const watch.over, Clock::Real, left) };
+        self.counting.warm = unsafe { Ticker::start(&raw const watch.over, left) };
         if self.counting.warm.is_none() {
             watch.enter(Stage::Window);
         }
