@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
-"""What a run pays for counting back edges and calls: itself against a build that counts nothing.
+"""What a run pays for counting back edges and calls: the default against `--jit off`, which counts nothing.
 
     cargo build --release
-    cargo build --release --features scaly-interp/uncounted --target-dir target/uncounted
-    bench/counters.py [--rounds 7] [--instructions] [--limit 1.01] [--jit SETTINGS] [names...]
+    bench/counters.py [--rounds 7] [--instructions] [--limit 1.01] [--jit SETTINGS] [--uncounted SCALY] [names...]
 
-Both run as by default, with thresholds that no counter reaches: nothing is ever compiled, and all that counting costs is
-there, warm-up, windows and rests. `--jit` sets other parameters as well: with `rest=0` all but the warm-up is counted. They
-run in turn, round by round. The time is user and system time together, the least of the rounds. `--instructions` counts
-them too, at small sizes under valgrind: no noise there, but no time either, and windows come by time. Two builds differ by
-more than what was changed: where the compiler puts the code of each opcode is worth some per cent to and fro.
+The default has thresholds here that no counter reaches: nothing is ever compiled, and all that counting costs is there,
+windows and rests. `--jit` sets other parameters as well: with `rest=0` everything is counted. Both run in turn, round by
+round. The time is user and system time together, the least of the rounds. `--instructions` counts them too, at small sizes
+under valgrind: no noise there, but no time either, and windows come by time.
+
+`--uncounted` takes another build for the side that counts nothing, one in which nothing ever does:
+
+    cargo build --release --features scaly-interp/uncounted --target-dir target/uncounted
+
+But two builds differ by more than what was changed. Where the compiler puts the code of each opcode is worth up to a fifth
+of a program's time, and 3 % of all, to and fro, with nothing counted on either side.
 """
 
 import argparse
@@ -17,10 +22,8 @@ import re
 import sys
 import tempfile
 
-from measure import ROOT, SCALY, agree, command, executable, geometric_mean, run, succeed
-from traces import FURTHER, NAMED
-
-UNCOUNTED = ROOT / "target/uncounted/release/scaly"
+from measure import SCALY, agree, command, executable, geometric_mean, run, succeed
+from traces import FURTHER, NAMED, WITHOUT_COMPILER
 
 # Sizes at which the interpreter takes some tenths of a second.
 SIZES = {
@@ -66,7 +69,7 @@ def instructions(command):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scaly", default=str(SCALY), help="the command to measure")
-    parser.add_argument("--uncounted", default=str(UNCOUNTED), help="the one that does not count")
+    parser.add_argument("--uncounted", help="another build for the side that does not count")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--instructions", action="store_true", help="count them too")
     parser.add_argument("--jit", default="", metavar="SETTINGS", help="other parameters, as for scaly --jit")
@@ -77,17 +80,18 @@ def main():
     unknown = set(args.names) - set(there)
     if unknown:
         parser.error(f"no such program: {', '.join(sorted(unknown))}; there are {', '.join(there)}")
-    counting, not_counting = executable(args.scaly), executable(args.uncounted)
+    counting, not_counting = executable(args.scaly), executable(args.uncounted or args.scaly)
 
     options = never_hot(counting, [word for word in args.jit.split(",") if word])
+    sides = ([counting, *options], [not_counting, *WITHOUT_COMPILER])
     columns = ["program", "counting s", "not counting s", "ratio"] + ["ratio of instructions"] * args.instructions
     print("| " + " | ".join(columns) + " |\n|---|" + "---:|" * (len(columns) - 1))
     ratios, instruction_ratios = [], []
     for name in args.names or there:
-        base = [*options, f"programs/{name}.scaly"]
+        path = f"programs/{name}.scaly"
         times = ([], [])
         for _ in range(args.rounds):
-            runs = [succeed([scaly, *base, *SIZES[name].split()]) for scaly in (counting, not_counting)]
+            runs = [succeed([*side, path, *SIZES[name].split()]) for side in sides]
             agree(name, *runs, "not counting")
             for side, run in zip(times, runs):
                 side.append(run.cpu)
@@ -95,8 +99,7 @@ def main():
         ratios.append(least[0] / least[1])
         row = [name, *(f"{t:.4f}" for t in least), f"{ratios[-1]:.3f}"]
         if args.instructions:
-            small = [*base, *there[name].quick.split()]
-            ours, theirs = (instructions([scaly, *small]) for scaly in (counting, not_counting))
+            ours, theirs = (instructions([*side, path, *there[name].quick.split()]) for side in sides)
             instruction_ratios.append(ours / theirs)
             row.append(f"{instruction_ratios[-1]:.3f}")
         print("| " + " | ".join(row) + " |", flush=True)

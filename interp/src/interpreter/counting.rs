@@ -1,17 +1,12 @@
 //! When back edges and calls are counted.
 //!
-//! To count takes up to a tenth of a tight loop's time, and is in vain as long as nothing may be compiled, or nothing gets
+//! To count takes 5 % of the time of tight loops, and is in vain as long as nothing may be compiled, or nothing gets
 //! hot. So a run with a tier is counted in windows:
 //!
 //! ```text
-//!                        a whole window without a hook
-//!            ┌──────────────────────────────────────────────> rest, longer each time
-//!   window ──┤ <────────────────────────────────────────────────┘
-//!     ^      │ hook in the warm-up
-//!     ├──────┼──────────────────────> not counting until the warm-up is over
-//!     └──────┼────────────────────────────┘
-//!            │ hook behind it
-//!            └──────────────────────> counting, to the end
+//! window ── hook in the warm-up ──> not counting, until that is over ──> window
+//!        ── hook behind it ───────> counting, to the end
+//!        ── none ─────────────────> rest, longer each time ────────────> window
 //! ```
 //!
 //! Timers lead from one to the next: their signals exchange the handlers of the few opcodes that count
