@@ -1,13 +1,20 @@
 #!/usr/bin/env python3
-"""What the interpreter pays for counting back edges and calls: itself against a build that counts nothing.
+"""What a run pays for counting back edges and calls: the default against `--jit off`, which counts nothing.
 
     cargo build --release
-    cargo build --release --features scaly-interp/uncounted --target-dir target/uncounted
-    bench/counters.py [--rounds 11] [--instructions] [--limit 1.01] [names...]
+    bench/counters.py [--rounds 7] [--instructions] [--limit 1.01] [--jit SETTINGS] [--uncounted SCALY] [names...]
 
-Both run without the trace compiler, in turn, round by round. The time is user and system time together, the least of the
-rounds. `--instructions` counts them too, at small sizes under valgrind: no noise there, but no time either. Two builds
-differ by more than what was changed: where the compiler puts the code of each opcode is worth some per cent to and fro.
+The default has thresholds here that no counter reaches: nothing is ever compiled, and all that counting costs is there,
+windows and rests. `--jit` sets other parameters as well: with `rest=0` everything is counted. Both run in turn, round by
+round. The time is user and system time together, the least of the rounds. `--instructions` counts them too, at small sizes
+under valgrind: no noise there, but no time either, and windows come by time.
+
+`--uncounted` takes another build for the side that counts nothing, one in which nothing ever does:
+
+    cargo build --release --features scaly-interp/uncounted --target-dir target/uncounted
+
+But two builds differ by more than what was changed. Where the compiler puts the code of each opcode is worth up to a fifth
+of a program's time, and 3 % of all, to and fro, with nothing counted on either side.
 """
 
 import argparse
@@ -15,10 +22,41 @@ import re
 import sys
 import tempfile
 
-from measure import ROOT, SCALY, agree, command, executable, geometric_mean, succeed
+from measure import SCALY, agree, command, executable, geometric_mean, run, succeed
 from traces import FURTHER, NAMED, WITHOUT_COMPILER
 
-UNCOUNTED = ROOT / "target/uncounted/release/scaly"
+# Sizes at which the interpreter takes some tenths of a second.
+SIZES = {
+    "fib": "34",
+    "mandelbrot": "600 100",
+    "nbody": "200000",
+    "spectral_norm": "500",
+    "matmul": "240",
+    "sieve": "4000000 3",
+    "raytracer": "240 180",
+    "sum": "5000000 10",
+    "wordcount": "300000",
+    "black_scholes": "60000 5",
+    "collatz": "250000",
+    "expressions": "2000",
+    "heat": "200 200",
+    "histogram": "800000",
+    "levenshtein": "2000",
+    "machine": "400000",
+    "nqueens": "12",
+    "particles": "4000 1000",
+    "strings": "4000000",
+    "sum_float": "4000000 10",
+    "trees": "15",
+}
+
+
+def never_hot(scaly, settings):
+    """The default, but for thresholds that are out of reach; giving them would end the warm-up."""
+    table = run([scaly, "--jit", "help"]).output.decode()
+    keep = {row: re.search(rf"^  {row} +(\d+)", table, re.MULTILINE)[1] for row in ("warmup", "effort")}
+    chosen = {"hot": 10**9, "hot_function": 10**9, **keep, **dict(word.split("=") for word in settings)}
+    return ["--jit", ",".join(f"{name}={value}" for name, value in chosen.items())]
 
 
 def instructions(command):
@@ -31,9 +69,10 @@ def instructions(command):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scaly", default=str(SCALY), help="the command to measure")
-    parser.add_argument("--uncounted", default=str(UNCOUNTED), help="the one that does not count")
-    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--uncounted", help="another build for the side that does not count")
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--instructions", action="store_true", help="count them too")
+    parser.add_argument("--jit", default="", metavar="SETTINGS", help="other parameters, as for scaly --jit")
     parser.add_argument("--limit", type=float, help="fail if the geometric mean is above this")
     parser.add_argument("names", nargs="*", metavar="name", help="programs; all if none are named")
     args = parser.parse_args()
@@ -41,17 +80,18 @@ def main():
     unknown = set(args.names) - set(there)
     if unknown:
         parser.error(f"no such program: {', '.join(sorted(unknown))}; there are {', '.join(there)}")
-    counting, not_counting = executable(args.scaly), executable(args.uncounted)
+    counting, not_counting = executable(args.scaly), executable(args.uncounted or args.scaly)
 
+    options = never_hot(counting, [word for word in args.jit.split(",") if word])
+    sides = ([counting, *options], [not_counting, *WITHOUT_COMPILER])
     columns = ["program", "counting s", "not counting s", "ratio"] + ["ratio of instructions"] * args.instructions
     print("| " + " | ".join(columns) + " |\n|---|" + "---:|" * (len(columns) - 1))
     ratios, instruction_ratios = [], []
     for name in args.names or there:
-        base = [*WITHOUT_COMPILER, f"programs/{name}.scaly"]
-        # The program's own size, of some tenths of a second in the interpreter.
+        path = f"programs/{name}.scaly"
         times = ([], [])
         for _ in range(args.rounds):
-            runs = [succeed([scaly, *base]) for scaly in (counting, not_counting)]
+            runs = [succeed([*side, path, *SIZES[name].split()]) for side in sides]
             agree(name, *runs, "not counting")
             for side, run in zip(times, runs):
                 side.append(run.cpu)
@@ -59,8 +99,7 @@ def main():
         ratios.append(least[0] / least[1])
         row = [name, *(f"{t:.4f}" for t in least), f"{ratios[-1]:.3f}"]
         if args.instructions:
-            small = [*base, *there[name].quick.split()]
-            ours, theirs = (instructions([scaly, *small]) for scaly in (counting, not_counting))
+            ours, theirs = (instructions([*side, path, *there[name].quick.split()]) for side in sides)
             instruction_ratios.append(ours / theirs)
             row.append(f"{instruction_ratios[-1]:.3f}")
         print("| " + " | ".join(row) + " |", flush=True)

@@ -220,7 +220,13 @@ pub fn run_in(compiled: &Compiled, world: World, options: &RunOptions) -> Result
     let program = compiled.program.clone();
     let screen = options.watcher.as_ref().map(|watcher| watcher.screen.clone());
     let Some(parameters) = options.jit else {
-        let finished = interpreter::run_prepared(program, world, limits(options), |state| state.screen = screen)?;
+        let finished = interpreter::run_prepared(program, world, limits(options), |state| {
+            state.screen = screen;
+            // There is nobody else to tell.
+            if !options.statistics {
+                state.count_never();
+            }
+        })?;
         return Ok(Ran { finished, statistics: log.statistics().filter(|_| options.statistics) });
     };
     let watch = open_observers(compiled, options)?;

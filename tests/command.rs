@@ -368,6 +368,9 @@ fn statistics_stand_at_the_end() {
     assert!(error.contains("index 1 is out of range") && figures.contains(" -e:2 | for i in 1000"), "{}", got.error);
     let interpreted = call(&["--stats", "--jit=off", "-e", program], "").error;
     assert!(interpreted.contains(" 0.00 % native (0 native, 999 interpreted)"), "{interpreted}");
+    // In the warm-up nothing would be counted if nobody asked.
+    let warming = call(&["--stats", "--jit=warmup=1000000000", "-e", program], "").error;
+    assert!(warming.contains(" 0.00 % native (0 native, 999 interpreted)"), "{warming}");
     let json = call(&["--stats=json", "-e", "print 1"], "");
     assert!(json.error.starts_with("{\"v\":1,\"event\":\"statistics\",") && json.error.lines().count() == 1);
     assert_eq!(json.output, "1\n");

@@ -270,7 +270,8 @@ pub fn run(compiled: &Compiled, settings: &Settings) -> Result<(Run, Option<Stat
         memory_limit: Some(program::MEMORY),
         stack_slots: Some(settings.stack_slots),
         jit: settings.jit,
-        statistics: settings.jit.is_some(),
+        // Loops are counted.
+        statistics: true,
         threads: Some(settings.threads),
         ..RunOptions::default()
     };

@@ -81,7 +81,7 @@ pub fn record<R: Recorder>(state: &mut State, from: Position, recorder: &mut R) 
             if after == After::End {
                 return Goes::On(at);
             }
-            match follow(next, pc, base, code, state) {
+            match follow(next, true, pc, base, code, state) {
                 Flow::Go(to, frame) if after == After::Through => {
                     let callee = position(to, frame, code);
                     if !run_nested(state, callee, Goes::On(callee)) {

@@ -98,6 +98,12 @@ parameters! {
     warmup: "microseconds" = 2000, dev 300, 0 to 1_000_000_000,
         "Processor time until anything is recorded; 0 where hot, hot_function or hot_exit is given.",
         "with 300 runs of 10 ms take 5 % less, runs of 2 ms 40 % more: traces.py --user";
+    window: "microseconds" = 1000, dev 1000, 1 to 1_000_000,
+        "Processor time for which back edges and calls are counted to see whether anything is hot.",
+        "counting takes 1 % of 200 ms with 4000, 3 % with 20000; ticks are 4 ms, and flat below: bench/counters.py";
+    rest: "windows" = 15, dev 15, 0 to 1_000_000,
+        "The longest time for which they are not counted where nothing was.",
+        "with 0 counting takes 5 % of tight loops, with 1 3 %, with 15 0.2 %; flat to 63: bench/counters.py";
     effort: "percent" = 50, dev 50, 1 to 100,
         "Most of it that recording and compiling may take; 100 where hot, hot_function or hot_exit is given.",
         "flat from 20 to 100; with 100 short runs lose: bench/parameters.py, traces.py";
@@ -229,7 +235,7 @@ parameters! {
     steal: "seed" = 0, dev 0, 0 to 4_294_967_295,
         "Parallel loops are divided at random, for tests; 0: not.", "for tests";
     count: "switch" = 0, dev 0, 0 to 1,
-        "1: native code counts its iterations; --stats turns it on.",
+        "1: all iterations are counted, by native code too; --stats turns it on.",
         "1 costs 5 %: bench/parameters.py";
     random_registers: "seed" = 0, dev 0, 0 to 4_294_967_295,
         "Registers are chosen at random, for tests; 0: not.", "for tests";

@@ -137,6 +137,7 @@ impl<B: Backend + 'static> Scaling<B> {
     pub fn begin(&self, state: &mut State) {
         self.tracing().begin(state);
         if self.options.choice == Choice::Forced {
+            state.count_always();
             (0..self.program.loops.len() as u32).for_each(|id| state.set_loop_counter(LoopId(id), 2));
             self.functions.borrow_mut().force(&self.program, state);
         }

@@ -78,7 +78,7 @@ pub(crate) enum Left {
     Exit,
 }
 
-pub(crate) use engine::{HANDLERS, Handlers};
+pub(crate) use engine::Handlers;
 
 /// Runs until something else than running is due; `State::stopped` says where.
 ///
@@ -126,14 +126,17 @@ pub(crate) enum Flow {
     Runtime(u32, u16),
 }
 
-/// # Safety
-/// Whether back edges and calls are counted; if not, nothing ever gets hot.
+/// Whether back edges and calls are ever counted; if not, nothing gets hot.
 const COUNTED: bool = !cfg!(feature = "uncounted");
 
+/// Where an instruction leads, with back edges and calls `counted` or not.
+///
+/// # Safety
 /// As for [`run`], for the instruction at `pc`.
 #[inline(always)]
 pub(crate) unsafe fn follow(
     next: Next,
+    counted: bool,
     pc: *const Instruction,
     base: *mut u64,
     code: *const Instruction,
@@ -145,7 +148,7 @@ pub(crate) unsafe fn follow(
         match next {
             Next::Seq => Flow::Go(pc.add(1), base),
             Next::Jump(target) => Flow::Go(code.add(target as usize), base),
-            Next::Loop { target, .. } if !COUNTED => Flow::Go(code.add(target as usize), base),
+            Next::Loop { target, .. } if !(COUNTED && counted) => Flow::Go(code.add(target as usize), base),
             Next::Loop { target, id } => {
                 let counter = (*state).loops.as_ptr().add(id as usize).cast_mut();
                 let left = (*counter).wrapping_sub(1);
@@ -153,7 +156,7 @@ pub(crate) unsafe fn follow(
                 let header = code.add(target as usize);
                 if left == 0 { Flow::LoopHook(header, id) } else { Flow::Go(header, base) }
             }
-            Next::Call { function, frame } => enter(function, base.add(frame as usize), pc, base, code, state),
+            Next::Call { function, frame } => enter(function, counted, base.add(frame as usize), pc, base, code, state),
             Next::CallIndirect { value, frame } => {
                 let function = *base.add(value as usize) as u32;
                 let environment = *base.add(value as usize + 1);
@@ -161,7 +164,7 @@ pub(crate) unsafe fn follow(
                 let callee = base.add(frame as usize);
                 // The slot is the caller's own, in case the callee's frame does not fit.
                 *callee = environment;
-                enter(function, callee, pc, base, code, state)
+                enter(function, counted, callee, pc, base, code, state)
             }
             Next::Return { from, count } => {
                 let caller = *base.sub(2) as *mut u64;
@@ -185,6 +188,7 @@ pub(crate) unsafe fn follow(
 #[inline(always)]
 unsafe fn enter(
     function: u32,
+    counted: bool,
     callee: *mut u64,
     pc: *const Instruction,
     base: *mut u64,
@@ -201,7 +205,7 @@ unsafe fn enter(
         *callee.sub(2) = base as u64;
         *callee.sub(1) = pc.add(1).offset_from_unsigned(code) as u64;
         let first = code.add((*entry).start as usize);
-        if !COUNTED {
+        if !(COUNTED && counted) {
             return Flow::Go(first, callee);
         }
         let left = (*entry).counter.wrapping_sub(1);
@@ -270,27 +274,55 @@ pub(crate) unsafe fn stopped(
 
 #[cfg(all(threaded, not(debug_assertions)))]
 mod engine {
+    use std::mem;
+    use std::sync::atomic::{AtomicPtr, Ordering};
+
     use super::*;
     use crate::step::{Semantics, each, for_each_opcode};
 
     /// All that running needs, in registers.
     type Handler = unsafe fn(*const Instruction, *mut u64, *const Instruction, *mut State);
 
-    /// By opcode. A copy in the state itself saves the register that would hold its address.
-    #[derive(Clone, Copy)]
-    pub(crate) struct Handlers([Handler; Opcode::ALL.len()]);
+    /// By opcode, each a [`Handler`]. A copy in the state itself saves the register that would hold its address.
+    /// Atomic, since a signal may exchange some between two instructions.
+    pub(crate) struct Handlers([AtomicPtr<()>; Opcode::ALL.len()]);
 
     macro_rules! handlers {
         ($($op:ident)*) => {
-            pub(crate) const HANDLERS: Handlers = Handlers({
-                let mut handlers: [Handler; Opcode::ALL.len()] = [handler::<each::Nop>; Opcode::ALL.len()];
-                $(handlers[Opcode::$op as usize] = handler::<each::$op>;)*
-                handlers
-            });
+            /// All of them, counting.
+            const fn handlers() -> Handlers {
+                let mut handlers = [const { AtomicPtr::new(handler::<each::Nop, true> as *mut ()) }; Opcode::ALL.len()];
+                $(handlers[Opcode::$op as usize] = AtomicPtr::new(handler::<each::$op, true> as *mut ());)*
+                Handlers(handlers)
+            }
         };
     }
 
     for_each_opcode!(handlers);
+
+    macro_rules! counters {
+        ($($op:ident)*) => {
+            /// The opcodes that count, with a handler that does and one that doesn't.
+            const COUNTERS: &[(Opcode, Handler, Handler)] =
+                &[$((Opcode::$op, handler::<each::$op, true>, handler::<each::$op, false>)),*];
+        };
+    }
+
+    counters!(Loop ForLoop Call CallIndirect);
+
+    impl Handlers {
+        /// Those that count.
+        pub fn new() -> Handlers {
+            handlers()
+        }
+
+        /// From the next instruction on back edges and calls are counted, or not. May be called in a signal.
+        pub fn count(&self, on: bool) {
+            for &(op, counting, resting) in COUNTERS {
+                self.0[op as usize].store(if on { counting } else { resting } as *mut (), Ordering::Relaxed);
+            }
+        }
+    }
 
     pub(super) unsafe fn start(pc: *const Instruction, base: *mut u64, code: *const Instruction, state: *mut State) {
         // SAFETY: by the promise of `run`.
@@ -300,11 +332,16 @@ mod engine {
     /// To be called in tail position.
     #[inline(always)]
     unsafe fn go(pc: *const Instruction, base: *mut u64, code: *const Instruction, state: *mut State) {
-        // SAFETY: by the promise of `run`.
-        unsafe { ((*state).handlers.0[(*pc).op as usize])(pc, base, code, state) }
+        // SAFETY: by the promise of `run`; the table holds nothing but handlers. Beside this thread nobody stores there
+        // but its own signals, which come before or behind the one instruction that reads. An atomic load would be an
+        // instruction more than the jump, and programs take 1 % longer.
+        unsafe {
+            let handler = *(*state).handlers.0[(*pc).op as usize].as_ptr();
+            mem::transmute::<*mut (), Handler>(handler)(pc, base, code, state)
+        }
     }
 
-    unsafe fn handler<S: Semantics>(
+    unsafe fn handler<S: Semantics, const COUNTING: bool>(
         pc: *const Instruction,
         base: *mut u64,
         code: *const Instruction,
@@ -313,7 +350,7 @@ mod engine {
         // SAFETY: by the promise of `run`.
         unsafe {
             let mut machine = Native { base, tables: Arc::as_ptr(&(*state).tables) };
-            match follow(S::run(&mut machine, *pc), pc, base, code, state) {
+            match follow(S::run(&mut machine, *pc), COUNTING, pc, base, code, state) {
                 Flow::Go(pc, base) => go(pc, base, code, state),
                 Flow::LoopHook(pc, id) => loop_hook(pc, base, code, state, id),
                 Flow::FunctionHook(pc, base, id) => function_hook(pc, base, code, state, id),
@@ -373,14 +410,25 @@ mod engine {
 
 #[cfg(not(all(threaded, not(debug_assertions))))]
 mod engine {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::step::step;
 
-    /// The loop needs none.
-    #[derive(Clone, Copy)]
-    pub(crate) struct Handlers;
+    /// Whether to count is all that the loop needs.
+    pub(crate) struct Handlers(AtomicBool);
 
-    pub(crate) const HANDLERS: Handlers = Handlers;
+    impl Handlers {
+        /// Counts.
+        pub fn new() -> Handlers {
+            Handlers(AtomicBool::new(true))
+        }
+
+        /// From the next instruction on back edges and calls are counted, or not. May be called in a signal.
+        pub fn count(&self, on: bool) {
+            self.0.store(on, Ordering::Relaxed);
+        }
+    }
 
     pub(super) unsafe fn start(
         mut pc: *const Instruction,
@@ -392,7 +440,8 @@ mod engine {
         unsafe {
             loop {
                 let mut machine = Native { base, tables: Arc::as_ptr(&(*state).tables) };
-                match follow(step(&mut machine, *pc), pc, base, code, state) {
+                let counting = (*state).handlers.0.load(Ordering::Relaxed);
+                match follow(step(&mut machine, *pc), counting, pc, base, code, state) {
                     Flow::Go(next, frame) => (pc, base) = (next, frame),
                     Flow::LoopHook(next, id) => {
                         if !(*state).loop_goes(LoopId(id), position(next, base, code)) {

@@ -3,6 +3,7 @@
 //! A run is a [`Task`] of the scheduler of `scaly-runtime`: it *returns* to the scheduler when it has to wait, with all
 //! of its state in its frames, so that a waiting fiber holds no native stack.
 
+mod counting;
 mod dispatch;
 mod error;
 mod fiber;
@@ -18,6 +19,7 @@ use scaly_runtime::memory::MemoryOptions;
 use crate::program::Program;
 use crate::tier::Tier;
 use crate::verify::VerifyError;
+pub use counting::Windows;
 pub use dispatch::Position;
 pub(crate) use dispatch::{
     Flow, Left, NESTED, OUTSIDE, continue_at, fault, follow, position, resume_stopped, stop, stopped,
@@ -63,7 +65,7 @@ pub enum RunError {
     NoRoom { slots: usize },
 }
 
-/// A run that ended, and what it counted.
+/// A run that ended, and what it counted while it did: [`State::count_never`] and [`State::count_in_windows`] see less.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Finished {
     pub ended: Ended,

@@ -8,7 +8,8 @@ use scaly_runtime::console::{Input, Output};
 use scaly_runtime::fiber::Operation;
 use scaly_runtime::memory::{BLOCK_HEADER, MemoryError, PagePool, RegionStack, Window};
 
-use super::dispatch::{HANDLERS, Handlers, Left, Position};
+use super::counting::Counting;
+use super::dispatch::{Handlers, Left, Position};
 use crate::bytecode::Instruction;
 use crate::machine::Fault;
 use crate::program::{FunctionId, LoopId, Pc, Program};
@@ -98,6 +99,7 @@ impl World {
 /// The state of a run.
 pub struct State {
     pub(crate) handlers: Handlers,
+    pub(super) counting: Counting,
     pub(crate) program: Arc<Program>,
     pub(crate) tables: Arc<Tables>,
     pub(crate) entries: Vec<Entry>,
@@ -156,6 +158,12 @@ pub(crate) enum Outcome {
     Exit,
 }
 
+/// What a counter that was set to `count` is set to in the warm-up: to look at the clock takes as long as the back edges of
+/// a short loop. More would be too many when the warm-up is over.
+fn later(count: u32) -> u32 {
+    count.max(4 * HOT)
+}
+
 impl State {
     /// # Safety
     /// As for [`RegionStack::new`]: the pool outlives the state and is used by its thread alone. The program is
@@ -194,7 +202,8 @@ impl State {
         world: World,
     ) -> State {
         State {
-            handlers: HANDLERS,
+            handlers: Handlers::new(),
+            counting: Counting::default(),
             entries: Vec::new(),
             loops: Vec::new(),
             counted: Default::default(),
@@ -252,6 +261,10 @@ impl State {
 
     /// A loop's counter has come to 0 at this header.
     pub(crate) fn hot_loop(&mut self, id: LoopId, at: Position) -> Goes {
+        if !self.found_hot() {
+            self.restart_loop(id.0, later(self.started.0[id.0 as usize]));
+            return Goes::On(at);
+        }
         match self.tier.clone() {
             Some(tier) => tier.hot_loop(self, id, at),
             None => {
@@ -263,6 +276,10 @@ impl State {
 
     /// A function's counter has come to 0 at its first instruction.
     pub(crate) fn hot_function(&mut self, id: FunctionId, at: Position) -> Goes {
+        if !self.found_hot() {
+            self.restart_function(id.0, later(self.started.1[id.0 as usize]));
+            return Goes::On(at);
+        }
         match self.tier.clone() {
             Some(tier) => tier.hot_function(self, id, at),
             None => {
@@ -292,13 +309,13 @@ impl State {
         matches!(goes, Goes::On(_))
     }
 
-    /// How often the interpreter took the back edges of a loop.
+    /// How often the interpreter took the back edges of a loop, while it counted.
     pub fn loop_count(&self, id: LoopId) -> u64 {
         let i = id.0 as usize;
         self.counted.0[i] + u64::from(self.started.0[i] - self.loops[i])
     }
 
-    /// How often the interpreter called a function.
+    /// How often the interpreter called a function, while it counted.
     pub fn call_count(&self, id: FunctionId) -> u64 {
         let i = id.0 as usize;
         self.counted.1[i] + u64::from(self.started.1[i] - self.entries[i].counter)

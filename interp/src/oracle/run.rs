@@ -84,7 +84,7 @@ impl<W: FnMut(LoopId, &Frame) -> bool> Driver for Oracle<W> {
                     Next::Seq if ins.op == Opcode::ForLoop => counted_out = Some(LoopId(ins.y)),
                     _ => {}
                 }
-                match follow(next, pc, base, code, state) {
+                match follow(next, true, pc, base, code, state) {
                     Flow::Go(next, frame) => (pc, base) = (next, frame),
                     Flow::LoopHook(next, id) => {
                         pc = next;

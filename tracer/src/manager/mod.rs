@@ -22,13 +22,13 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clock::Clock;
 pub use clock::{Running, Spent};
 use pace::Pace;
 use places::Places;
-use scaly_interp::interpreter::State;
+use scaly_interp::interpreter::{State, Windows};
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::tier::{self, Goes, NativeCall, Position, Tier};
 use trees::Trees;
@@ -175,6 +175,12 @@ impl<B: Backend> Tracing<B> {
             self.clock.start();
         }
         self.pace.start();
+        // Statistics tell of the whole run, and thresholds that are given hold from its beginning.
+        if self.parameters.count == 0 && self.parameters.warmup > 0 {
+            let time = |microseconds: u32| Duration::from_micros(microseconds.into());
+            let Parameters { warmup, window, rest, .. } = self.parameters;
+            state.count_in_windows(Windows { warmup: time(warmup), window: time(window), rest });
+        }
         (0..program.loops.len() as u32).for_each(|i| state.set_loop_counter(LoopId(i), self.parameters.hot));
         let hot = self.parameters.hot_function;
         (0..program.functions.len() as u32).for_each(|i| state.set_function_counter(FunctionId(i), hot));
