@@ -16,9 +16,11 @@ fn rare(passed: u32, parameters: &Parameters) -> u32 {
 }
 
 impl<B: Backend + 'static> Scaling<B> {
-    /// Makes samples as rare as is fit after one that did, or did not, find something to decide.
-    pub(super) fn pace(&self, news: bool) {
-        let rare = if news { 1 } else { rare(self.periods.get(), &self.parameters) };
+    /// Makes samples as rare as is fit after one that did, or did not, find something to decide. In so many microseconds
+    /// there may be something again.
+    pub(super) fn pace(&self, news: bool, again: u64) {
+        let again = u32::try_from(again / u64::from(self.parameters.sample.max(1)) + 1).unwrap_or(u32::MAX);
+        let rare = if news { 1 } else { rare(self.periods.get(), &self.parameters).min(again) };
         if self.rare.replace(rare) != rare {
             self.traces.set_period(self.period() * rare);
         }
@@ -88,10 +90,15 @@ impl<B: Backend + 'static> Scaling<B> {
 
     /// Whether compiling so many instructions repays in so many microseconds.
     pub(super) fn pays(&self, remaining: u64, instructions: usize) -> bool {
+        remaining >= self.least(instructions)
+    }
+
+    /// Microseconds in which compiling so many instructions repays.
+    pub(super) fn least(&self, instructions: usize) -> u64 {
         let Parameters { repay, llvm_loading, llvm_region, llvm_instruction, .. } = self.parameters;
         let loading = if self.compiler.get().is_some() { 0 } else { u64::from(llvm_loading) };
         let cost = loading + u64::from(llvm_region) + u64::from(llvm_instruction) * instructions as u64;
-        remaining >= cost.saturating_mul(repay.into())
+        cost.saturating_mul(repay.into())
     }
 
     /// Microseconds that a loop will take yet: by the trips that it and the loops around it have left, or as long as it has

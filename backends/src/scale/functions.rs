@@ -64,34 +64,38 @@ impl Functions {
 }
 
 impl<B: Backend + 'static> Scaling<B> {
-    /// A sample that no loop is chosen by, after so many periods; whether there is anything to decide soon.
-    pub(super) fn sampled_function(&self, state: &mut State, at: Position, periods: u32) -> bool {
-        let Some(id) = chain::recursive(&self.program, at, self.parameters.sample_depth) else { return false };
+    /// A sample that no loop is chosen by, after so many periods; whether there is anything to decide soon, or after how
+    /// many microseconds.
+    pub(super) fn sampled_function(&self, state: &mut State, at: Position, periods: u32) -> (bool, u64) {
+        const NOTHING: (bool, u64) = (false, u64::MAX);
+        let Some(id) = chain::recursive(&self.program, at, self.parameters.sample_depth) else { return NOTHING };
         let of = Place::Function(id);
         self.settle(of);
-        let (samples, so_far, counting) = {
+        let (samples, so_far, walked) = {
             let mut functions = self.functions.borrow_mut();
             let function = functions.get_mut(id);
             function.samples += u32::from(periods > 0);
             function.periods += u64::from(periods);
             let so_far = function.periods.saturating_mul(self.parameters.sample.into());
-            match function.stage {
+            match &function.stage {
                 Stage::Ready(_) => {
                     state.set_function_counter(id, 1);
-                    return false;
+                    return NOTHING;
                 }
-                Stage::Refused => return false,
-                Stage::Analyzing | Stage::Building(_) => return true,
-                Stage::Counting => (function.samples, so_far, true),
-                Stage::Walked(_) => (function.samples, so_far, false),
+                Stage::Refused => return NOTHING,
+                Stage::Analyzing | Stage::Building(_) => return (true, 0),
+                Stage::Counting => (function.samples, so_far, None),
+                Stage::Walked(prepared) => (function.samples, so_far, Some(prepared.lowered.instructions)),
             }
         };
-        match counting {
-            true if samples >= self.parameters.sampled && self.pays(so_far, 0) => self.analyze(state, vec![of]),
-            true => {}
-            false => self.build_if(of, |instructions| self.pays(so_far, instructions)),
+        // It will take as long as it has taken so far, for all that is known.
+        let least = self.least(walked.unwrap_or(0));
+        match walked {
+            None if samples >= self.parameters.sampled && so_far >= least => self.analyze(state, vec![of]),
+            None => {}
+            Some(_) => self.build_if(of, |_| so_far >= least),
         }
-        samples < self.parameters.undecided
+        (samples < self.parameters.undecided, least.saturating_sub(so_far))
     }
 
     pub(super) fn has_function(&self, id: FunctionId) -> bool {

@@ -240,7 +240,7 @@ impl<B: Backend + 'static> Above for Scaling<B> {
                 now.sampled(innermost.id);
             }
         }
-        let (mut news, mut around) = (false, false);
+        let (mut news, mut around, mut again) = (false, false, u64::MAX);
         for &Running { id, at, below } in chain.iter().rev() {
             self.settle(Place::Loop(id));
             let mut loops = self.loops.borrow_mut();
@@ -267,10 +267,11 @@ impl<B: Backend + 'static> Above for Scaling<B> {
             }
         }
         if !self.choose(state, &chain) {
-            news |= self.sampled_function(state, at, periods);
+            let (soon, later) = self.sampled_function(state, at, periods);
+            (news, again) = (news || soon, later);
         }
         if due {
-            self.pace(news);
+            self.pace(news, again);
         }
         self.traces.taken();
     }
