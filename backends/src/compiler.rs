@@ -189,7 +189,15 @@ impl Compiler {
 
     /// Has LLVM loaded, so that the next order need not wait for that.
     pub fn load(&self) {
-        let _ = self.messages.send(Message::Load);
+        self.loader()()
+    }
+
+    /// The same, for another thread to ask for.
+    pub fn loader(&self) -> impl FnOnce() + Send + use<> {
+        let messages = self.messages.clone();
+        move || {
+            let _ = messages.send(Message::Load);
+        }
     }
 
     /// Gives an order.

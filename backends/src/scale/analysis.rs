@@ -59,7 +59,9 @@ pub struct Prepared {
 /// The walker recurses.
 const STACK: usize = 16 << 20;
 
-/// On a thread of its own, which rings when it is done; gives the loops back where there is none.
+/// On a thread of its own, which rings when it is done; gives the loops back where there is none. What is to be loaded
+/// meanwhile is asked for by that thread: one that begins while a library is opened waits until that is done, for the C
+/// library's lock, under which it notes the destructors of its variables.
 pub fn begin(
     program: Arc<Program>,
     addresses: Arc<Addresses>,
@@ -67,11 +69,15 @@ pub fn begin(
     ids: Vec<Place>,
     parallel: bool,
     bell: Bell,
+    load: Option<Box<dyn FnOnce() + Send>>,
 ) -> Result<Receiver<Analysis>, Vec<Place>> {
     let (results, receiver) = channel();
     let own = ids.clone();
     // Nobody waits for the rest where the program has ended.
     let work = move || {
+        if let Some(load) = load {
+            load();
+        }
         of(&program, &addresses, parameters, &own, parallel, |analysis| results.send(analysis).is_ok());
         bell.ring();
     };

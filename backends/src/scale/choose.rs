@@ -53,8 +53,7 @@ impl<B: Backend + 'static> Scaling<B> {
         if let Some(most) = unknown.iter().map(|&id| self.remaining(chain, id)).max() {
             // If the outermost does not pay, none does.
             if self.pays(most, 0) {
-                self.analyze(state, unknown.into_iter().map(Place::Loop).collect());
-                self.load_if(most);
+                self.analyze(state, unknown.into_iter().map(Place::Loop).collect(), most);
             }
             return true;
         }
@@ -77,15 +76,13 @@ impl<B: Backend + 'static> Scaling<B> {
         self.set_stage(of, stage);
     }
 
-    /// Has LLVM loaded while the paths of what takes so many microseconds yet are followed, if it does not matter much
+    /// What has LLVM loaded while the paths of what takes so many microseconds yet are followed, if it does not matter much
     /// should that come to nothing.
-    fn load_if(&self, remaining: u64) {
+    pub(super) fn load_early(&self, remaining: u64) -> Option<Box<dyn FnOnce() + Send>> {
         let Parameters { load_early, llvm_loading, .. } = self.parameters;
-        if remaining >= u64::from(load_early) * u64::from(llvm_loading)
-            && let Some(compiler) = self.compiler()
-        {
-            compiler.load();
-        }
+        let pays = remaining >= u64::from(load_early) * u64::from(llvm_loading);
+        let compiler = if pays { self.compiler() } else { None };
+        compiler.map(|compiler| Box::new(compiler.loader()) as Box<_>)
     }
 
     /// Whether compiling so many instructions repays in so many microseconds.

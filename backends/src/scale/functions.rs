@@ -91,7 +91,7 @@ impl<B: Backend + 'static> Scaling<B> {
         // It will take as long as it has taken so far, for all that is known.
         let least = self.least(walked.unwrap_or(0));
         match walked {
-            None if samples >= self.parameters.sampled && so_far >= least => self.analyze(state, vec![of]),
+            None if samples >= self.parameters.sampled && so_far >= least => self.analyze(state, vec![of], so_far),
             None => {}
             Some(_) => self.build_if(of, |_| so_far >= least),
         }

@@ -137,11 +137,12 @@ impl LoopState {
 }
 
 impl<B: Backend + 'static> Scaling<B> {
-    /// Has their paths followed, on another thread if there is one.
-    pub(super) fn analyze(&self, state: &State, all: Vec<Place>) {
+    /// Has their paths followed, on another thread if there is one. They take so many microseconds yet.
+    pub(super) fn analyze(&self, state: &State, all: Vec<Place>, remaining: u64) {
         all.iter().for_each(|&of| self.set_stage(of, Stage::Analyzing));
         let (program, parameters, parallel) = (self.program.clone(), self.parameters, self.options.pool.is_some());
-        match analysis::begin(program, self.addresses(state), parameters, all, parallel, self.traces.bell()) {
+        let (bell, load) = (self.traces.bell(), self.load_early(remaining));
+        match analysis::begin(program, self.addresses(state), parameters, all, parallel, bell, load) {
             Ok(results) => self.analyses.borrow_mut().push(results),
             Err(all) => self.analyze_here(state, &all),
         }
