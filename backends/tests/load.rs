@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use scaly_backends::{Compiler, Level, Order};
 
 fn loaded() -> bool {
-    std::fs::read_to_string("/proc/self/maps").unwrap().contains("libLLVM")
+    std::fs::read_to_string("/proc/self/maps").unwrap().contains("libscaly_llvm")
 }
 
 #[test]

@@ -185,7 +185,7 @@ parameters! {
     repay: "times" = 5, dev 5, 0 to 1000,
         "How many times as long as compiling takes what is compiled whole must take yet.",
         "with 0 programs take 1.3 times as long, with 2 1.15 times; flat to 20: bench/parameters.py";
-    llvm_loading: "microseconds" = 14_000, dev 14_000, 0 to 10_000_000,
+    llvm_loading: "microseconds" = 5_000, dev 5_000, 0 to 10_000_000,
         "What loading LLVM takes, as reckoned before.",
         "with 0 one program takes 1.6 times as long; flat to 56000: bench/parameters.py";
     load_early: "times" = 10, dev 10, 0 to 1_000_000,
