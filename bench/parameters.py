@@ -64,13 +64,14 @@ WHOLE = {
     "sample_depth": [1, 4, 64],
     "long_inside": [0, 200, 20000],
     "repay": [0, 2, 10, 20],
-    "llvm_loading": [0, 7000, 28000],
+    "llvm_loading": [0, 2500, 15000],
     "llvm_region": [0, 4000, 16000],
     "llvm_instruction": [0, 40, 160],
     "entries": [32, 2048],
     "short_run": [0, 1000, 4000, 20000],
     "recursion_depth": [0, 1, 3],
     "recursion_size": [0, 15, 60, 120],
+    "restart_depth": [0, 1, 2, 4],
     "module_functions": [0, 1, 4, 128],
     "module_instructions": [250, 1000, 32000],
 }
@@ -86,6 +87,9 @@ PARALLEL = {
     "chunk_growth": [2, 16],
     "split_awake": [0, 5000],
     "split_asleep": [0, 5000, 100000],
+    "fork_depth": [2, 5, 16],
+    "fork_least": [500, 50000],
+    "fork_most": [10000, 400000],
 }
 
 # Sizes at which compiled programs take some ten milliseconds.
@@ -124,7 +128,7 @@ LARGE = {
     "histogram": "3000000",
     "black_scholes": "100000 20",
     "levenshtein": "4000",
-    "fib": "36",
+    "fib": "39",
     "nqueens": "12",
     "trees": "16",
     "expressions": "3000",
