@@ -422,6 +422,26 @@ fn memory_and_stack_end_with_an_error() {
     assert!(got.error.lines().count() < 40, "a shortened call trace:\n{}", got.error);
 }
 
+/// Each part of a loop would need memory at the same time.
+#[test]
+fn what_fits_into_limited_memory_on_one_core_fits_on_several() {
+    let program = "function work(i: int) returns int {
+    var values = Array[int](300000, i)
+    for k in values.length()
+        values[k] = values[k] * 31 + k
+    values[i]
+}
+var out = Array[int](40)
+for i in out.length()
+    out[i] = work(i)
+print out.sum()";
+    for options in [&["--jit", "off"][..], &["--jit", "llvm=2,chunk=1", "--threads", "16"]] {
+        let options = [options, &["--memory-limit=6M", "-e", program]].concat();
+        let got = call(&options, "");
+        assert_eq!((got.status, got.output.as_str()), (Some(0), "24960\n"), "{}", got.error);
+    }
+}
+
 #[test]
 fn colors_only_when_asked_for() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scaly"));

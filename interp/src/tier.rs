@@ -164,6 +164,11 @@ impl State {
         self.regions.address()
     }
 
+    /// Whether there is a limit on what the program's data may take.
+    pub fn memory_limited(&self) -> bool {
+        self.regions.source().limited()
+    }
+
     /// Address behind the last slot of the stack of frames.
     pub fn slots_limit(&self) -> *mut u64 {
         self.limit

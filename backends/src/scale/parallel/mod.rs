@@ -261,6 +261,11 @@ impl Parallel {
         self.make_stacks(slots, count).ok_or(Alone::Other("there is no memory for the frames of its parts"))?;
         let (mut regions, mut annexed) = (Regions::default(), None);
         if native.needs() == Needs::Routines {
+            if state.memory_limited() {
+                return Err(Alone::Other(
+                    "memory is limited, and its parts would take more of it than one after the other",
+                ));
+            }
             // A handle that is used behind the loop would be the last part's.
             let handles = native.regions().filter(|slots| !slots.iter().any(|slot| self.left.contains(slot)));
             let no_region = Alone::Other("in which region it allocates is not known where it is entered");
