@@ -1,4 +1,5 @@
-//! The way into code that can be begun again, and its way back when it gives up: [`crate::lower::restart`].
+//! The way into code that may give up, or be ended by others, and its way back then: [`crate::lower::restart`],
+//! [`crate::interrupt`].
 //!
 //! ```text
 //! enter     saves what C wants saved and the way back that was, notes its own, calls the code
@@ -16,7 +17,7 @@ use crate::run::{Run, WAY_BACK};
 /// Calls code on a frame; gives what it returns, or [`GAVE_UP`].
 ///
 /// # Safety
-/// The code is the entry of a module that gives up, for a run and a frame that it may be given.
+/// The code is the entry of a module, for a run and a frame that it may be given.
 #[unsafe(naked)]
 pub unsafe extern "C" fn enter(code: usize, run: *mut Run, frame: *mut u64, depth: u32) -> u32 {
     naked_asm!(
@@ -36,6 +37,16 @@ pub unsafe extern "C" fn enter(code: usize, run: *mut Run, frame: *mut u64, dept
         "mov rsi, rdx",
         "mov edx, ecx",
         "call rax",
+        "jmp {leave}",
+        way_back = const WAY_BACK,
+        leave = sym leave,
+    )
+}
+
+/// The end of `enter`: takes back what it has saved.
+#[unsafe(naked)]
+unsafe extern "C" fn leave() {
+    naked_asm!(
         "add rsp, 8",
         "pop rcx",
         "pop rsi",
@@ -60,18 +71,9 @@ pub unsafe extern "C" fn give_up(run: *mut Run) -> ! {
     naked_asm!(
         "mov rsp, [rdi + {way_back}]",
         "mov eax, {gave_up}",
-        "add rsp, 8",
-        "pop rcx",
-        "pop rsi",
-        "mov [rsi + {way_back}], rcx",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbx",
-        "pop rbp",
-        "ret",
+        "jmp {leave}",
         way_back = const WAY_BACK,
         gave_up = const GAVE_UP,
+        leave = sym leave,
     )
 }

@@ -134,9 +134,7 @@ impl Lowering<'_> {
         let ty = returned_type(callee);
         match &callee.results {
             None => {
-                for (slot, &value) in values.iter().enumerate() {
-                    self.store_slot(0, slot as u16, value);
-                }
+                self.store_results(values);
                 line!(self, "ret {ty} zeroinitializer");
             }
             Some(results) => {
@@ -148,6 +146,13 @@ impl Lowering<'_> {
                 }
                 line!(self, "ret {ty} {whole}");
             }
+        }
+    }
+
+    /// Puts results into the frame.
+    pub fn store_results(&mut self, values: &[Value]) {
+        for (slot, &value) in values.iter().enumerate() {
+            self.store_slot(0, slot as u16, value);
         }
     }
 

@@ -215,9 +215,7 @@ impl Lowering<'_> {
         let index = match self.role {
             Role::Callee(index) => index,
             _ => {
-                for (slot, &value) in values.iter().enumerate() {
-                    self.store_slot(0, slot as u16, value);
-                }
+                self.store_results(values);
                 line!(self, "ret i32 {RETURNED}");
                 return;
             }
@@ -226,9 +224,7 @@ impl Lowering<'_> {
         let ty = returned_type(callee);
         match &callee.results {
             None => {
-                for (slot, &value) in values.iter().enumerate() {
-                    self.store_slot(0, slot as u16, value);
-                }
+                self.store_results(values);
                 line!(self, "ret void");
             }
             Some(results) => match (&results[..], values) {
