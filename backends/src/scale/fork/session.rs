@@ -38,8 +38,7 @@ impl Stacks {
     }
 }
 
-/// Tasks, each at an address of its own: others know it.
-#[expect(clippy::vec_box, reason = "tasks do not move when there are more of them")]
+/// Tasks, each at an address of its own, which others know: they do not move when there are more of them.
 type Tasks = Vec<Box<Task>>;
 
 /// A task that lies in a deque. Tasks live as long as their session.
