@@ -100,7 +100,7 @@ parameters! {
         "with 300 runs of 10 ms take 5 % less, runs of 2 ms 40 % more: traces.py --user";
     window: "microseconds" = 1000, dev 1000, 1 to 1_000_000,
         "Processor time for which back edges and calls are counted to see whether anything is hot.",
-        "counting takes 1 % of 200 ms with 4000, 3 % with 20000; ticks are 4 ms, and flat below: bench/counters.py";
+        "counting takes 1 % of 200 ms with 4000, 3 % with 20000; flat below 4000, a tick: bench/counters.py";
     rest: "windows" = 15, dev 15, 0 to 1_000_000,
         "The longest time for which they are not counted where nothing was.",
         "with 0 counting takes 5 % of tight loops, with 1 3 %, with 15 0.2 %; flat to 63: bench/counters.py";
@@ -263,7 +263,7 @@ parameters! {
         "The same where the function only loads and computes, so that it can be begun again.",
         "fib(39), 0 to 4: 1.8, 1.1, 0.9, 1, 1.0 times as long: bench/parameters.py";
     fork_depth: "calls" = 8, dev 8, 0 to 48,
-        "Calls so near to the root of a recursion offer theirs to other threads, until some were measured.",
+        "Calls so near to a recursion's root offer theirs to other threads, until some were measured.",
         "from 2 to 16 not told from noise: bench/parameters.py";
     fork_least: "ns" = 5000, dev 5000, 1 to 1_000_000_000,
         "Calls that are offered should take longer in the mean, or fewer are.",
