@@ -276,8 +276,8 @@ fn scaling(options: &RunOptions, parameters: Parameters) -> Option<scale::Option
     let pool = move || {
         Pool::of_process(|| PoolOptions { threads, chunk, seed, stack: HELPER_STACK, ..PoolOptions::default() })
     };
-    let alone = threads == Some(1);
-    Some(scale::Options { choice, pool: (!alone).then(|| Box::new(pool) as scale::MakePool) })
+    let (alone, limited) = (threads == Some(1), options.memory_limit.is_some());
+    Some(scale::Options { choice, pool: (!alone).then(|| Box::new(pool) as scale::MakePool), limited })
 }
 
 /// Makes the backend for this machine; none where there is no memory for code.

@@ -230,3 +230,43 @@ fn an_idle_program_uses_no_time() {
         assert!(used <= 1, "{used} hundredths of a second with {options:?}");
     }
 }
+
+/// A call is refused where the interpreter refuses it, whatever is in place in compiled code: iterations are neither skipped
+/// nor made again.
+#[test]
+fn stacks_end_at_the_same_call_on_several_cores() {
+    let program = "function g(n: int) returns int: if n < 1: 0 else 1 + g(n - 1)
+var out = Array[int](500)
+var sum = 0
+for i in 500 { ; deep
+    out[i] = g(if i = 100: Args.get(0, 425) else 5)
+    sum += out[i]
+}
+var j = 0
+while j < 500 { ; again
+    out[j] = out[j] + g(if j = 300: Args.get(0, 425) else 5)
+    j += 1
+}
+print(sum, out[100], out[300], out[499])";
+    let mut ends = [0, 0];
+    for limit in 2975..3000 {
+        let limit = format!("--stack-limit={limit}");
+        let expected = run(&["--jit", "off", &limit], program, &["424"], None);
+        ends[usize::from(expected.status == Some(0))] += 1;
+        let got = run(&[WAYS[0], &[&limit]].concat(), program, &["424"], None);
+        let parts = |outcome: &Outcome| (outcome.status, outcome.output.clone(), outcome.error.clone());
+        assert_eq!(parts(&got), parts(&expected), "{limit}");
+        assert!(parallel(&got, "; deep").0 && (got.status != Some(0) || parallel(&got, "; again").0), "{limit}");
+    }
+    assert!(ends[0] > 0 && ends[1] > 0, "some stacks suffice and some do not: {ends:?}");
+}
+
+/// Whoever starts a program may have blocked all signals.
+#[test]
+fn later_iterations_are_ended_although_signals_are_blocked() {
+    let program = root().join("tests/scaling/errors/others_never_end.scaly");
+    let mut command = Command::new("env");
+    command.args(["--block-signal", env!("CARGO_BIN_EXE_scaly")]).args(WAYS[0]).arg(program).arg("12");
+    let got = finish(command, "").expect("a run that ends");
+    assert!(got.status == Some(1) && got.error.contains("division by zero"), "{}", got.error);
+}

@@ -37,6 +37,8 @@ unsafe impl Sync for Inside {}
 
 thread_local! {
     static INSIDE: Cell<*const Inside> = const { Cell::new(ptr::null()) };
+    /// The thread takes the signal.
+    static LISTENS: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Inside {
@@ -52,6 +54,9 @@ impl Inside {
     /// # Safety
     /// All code at these addresses that the call runs was entered by `restart::enter` with this run.
     pub unsafe fn during<T>(&self, call: impl FnOnce() -> T) -> T {
+        if !LISTENS.replace(true) {
+            listen();
+        }
         let before = INSIDE.replace(self);
         let result = call();
         INSIDE.set(before);
@@ -60,10 +65,11 @@ impl Inside {
 
     /// Asks the thread to end, which it need not have done when this returns. To be repeated until it has.
     pub fn ask(&self) {
-        if !is_installed() {
+        self.asked.store(true, Ordering::Release);
+        // Else the signal would end the process.
+        if !is_possible() {
             return;
         }
-        self.asked.store(true, Ordering::Release);
         // SAFETY: the thread is inside: it lives.
         unsafe { libc::pthread_kill(self.thread, signal()) };
     }
@@ -133,8 +139,19 @@ fn signal() -> libc::c_int {
     libc::SIGRTMIN() + 7
 }
 
-/// Installs the handler, once a process; false where the system refuses.
-fn is_installed() -> bool {
+/// Has this thread take the signal: whoever started the process may have blocked it.
+fn listen() {
+    // SAFETY: both calls are given a set of this function's.
+    unsafe {
+        let mut signals: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut signals);
+        libc::sigaddset(&mut signals, signal());
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, ptr::null_mut());
+    }
+}
+
+/// Installs the handler, once a process; false where the system refuses: then nothing must run that may have to be ended.
+pub fn is_possible() -> bool {
     static INSTALLED: OnceLock<bool> = OnceLock::new();
     *INSTALLED.get_or_init(|| {
         // SAFETY: zero is a valid action; its fields are set by name. What the handler does is allowed wherever the thread

@@ -143,7 +143,7 @@ impl Native {
         let goes = match leave {
             Leave::NoRoom => return Left::NoRoom,
             Leave::Abandoned => Goes::Stopped,
-            Leave::Goes { pc, base } => Goes::On(left.at(pc, base)),
+            Leave::Goes { pc, base } | Leave::NoRoomToCall { pc, base } => Goes::On(left.at(pc, base)),
             Leave::Returned { pc } => tier::returned(state, at.at(pc, 0)),
             Leave::Routine { pc, base } => tier::stopped_in_routine(state, left.at(pc, base)),
         };
@@ -198,7 +198,7 @@ impl Native {
         let left = unsafe { (*run).left };
         Some(match leave {
             Leave::NoRoom => Computed::NoRoom,
-            Leave::Goes { base, .. } | Leave::Routine { base, .. } => {
+            Leave::Goes { base, .. } | Leave::NoRoomToCall { base, .. } | Leave::Routine { base, .. } => {
                 Computed::Left { leave, frame: left.wrapping_add(base as usize) }
             }
             leave => Computed::Left { leave, frame },

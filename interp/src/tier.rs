@@ -164,9 +164,9 @@ impl State {
         self.regions.address()
     }
 
-    /// Whether there is a limit on what the program's data may take.
-    pub fn memory_limited(&self) -> bool {
-        self.regions.source().limited()
+    /// The next call from this frame ends the program: the stack ends here.
+    pub fn exhaust_stack(&mut self, at: Position) {
+        self.limit = at.base();
     }
 
     /// Address behind the last slot of the stack of frames.

@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 use scaly_interp::program::{Class, FunctionId};
+use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::{ExitKind, Op, Region, Terminator, Type, Whole};
 use scaly_tracer::walker::Walker;
 
@@ -57,6 +58,8 @@ pub struct Callees {
     callable: FxHashMap<Class, Vec<FunctionId>>,
     /// They give up instead of leaving: see `restart`.
     pub restart: bool,
+    /// Nothing is in place in them: see [`Callees::exact`].
+    pub exact: bool,
 }
 
 impl Callees {
@@ -96,6 +99,33 @@ impl Callees {
             callees.add(region, context, name)?;
         }
         Ok(callees)
+    }
+
+    /// The same functions once more with no call in place, so that one is refused where the interpreter would refuse it and
+    /// nowhere else: for the last calls on a stack. None if no function has calls in place, or not all are to be had.
+    pub fn exact(&self, region: &Region, context: Context<'_>) -> Option<Callees> {
+        if self.functions.iter().all(|callee| callee.region.chains.len() == 1) {
+            return None;
+        }
+        let Parameters { module_functions, module_instructions, .. } = context.parameters;
+        let parameters = Parameters {
+            region_inline: 0,
+            region_inline_small: 0,
+            recursion_depth: 0,
+            module_functions: module_functions.saturating_mul(4),
+            module_instructions: module_instructions.saturating_mul(4),
+            ..context.parameters
+        };
+        let name = format!("{}.exact", self.name);
+        let exact = Callees::of(region, Context { parameters, ..context }, &name).ok()?;
+        let known = |op: Op| match op {
+            Op::Call(id) => exact.find(id).is_some(),
+            Op::CallAny(class) => exact.choice(class).is_some(),
+            _ => true,
+        };
+        let whole = exact.functions.iter().all(|callee| callee.region.insts.iter().all(|inst| known(inst.op)));
+        let all = self.functions.iter().all(|callee| exact.find(callee.region.chains[0].function).is_some());
+        (whole && all).then_some(Callees { exact: true, ..exact })
     }
 
     /// What a call of a function value of this class may call; of classes that are called.

@@ -56,9 +56,10 @@ impl Lowering<'_> {
             module.push_str(") #0 {\nentry:\n");
             return restart::write_room(callee.frame_slots, module);
         }
+        let attributes = if self.callees.exact { "#2" } else { "#0" };
         let _ = write!(
             module,
-            ") #0 {{\nentry:\n  \
+            ") {attributes} {{\nentry:\n  \
              %limit.place = getelementptr i8, ptr %run, i64 {SLOTS_LIMIT}\n  \
              %limit = load ptr, ptr %limit.place, align 8\n  \
              %behind = getelementptr i8, ptr %frame, i64 {}\n  \
@@ -79,7 +80,13 @@ impl Lowering<'_> {
                 );
             }
         }
-        let _ = writeln!(module, "  ret {ty} {{ i32 {REFUSED}{} }}", nothing(callee));
+        let function = callee.region.chains[0].function;
+        match self.exact.and_then(|exact| Some(&exact.functions[exact.find(function)?])) {
+            Some(exact) => call_exact(callee, exact, module),
+            None => {
+                let _ = writeln!(module, "  ret {ty} {{ i32 {REFUSED}{} }}", nothing(callee));
+            }
+        }
     }
 
     /// A parameter of the region.
@@ -244,7 +251,7 @@ impl Lowering<'_> {
         // The interpreter makes the call, or says why not.
         self.cold_block(&refused, |lowering| {
             lowering.keep(chain, &rest, Some(written));
-            lowering.ret(Leave::Goes { pc: inst.pc, base });
+            lowering.ret(Leave::NoRoomToCall { pc: inst.pc, base });
         });
         self.cold_block(&left, |lowering| {
             lowering.keep_behind(chain, &inst.kept, frame, inst.pc);
@@ -272,7 +279,7 @@ impl Lowering<'_> {
         let written = self.first_written(chain, frame);
         self.cold_block(&full, |lowering| {
             lowering.keep(chain, &inst.kept, Some(written));
-            lowering.ret(Leave::Goes { pc: inst.pc, base: lowering.base(chain) });
+            lowering.ret(Leave::NoRoomToCall { pc: inst.pc, base: lowering.base(chain) });
         });
         self.begin(fits);
     }
@@ -342,6 +349,33 @@ fn call_in_frame(callee: &Callee, tag: usize, module: &mut String) -> String {
     let _ = writeln!(module, "  %all{tag} = call {ty} @{}(ptr %run, ptr %frame{arguments})", callee.name);
     let _ = writeln!(module, "  %status{tag} = extractvalue {ty} %all{tag}, 0");
     format!("%status{tag}")
+}
+
+/// Hands a call on to another form of the function, and what it returns back.
+fn call_exact(callee: &Callee, exact: &Callee, module: &mut String) {
+    let ty = returned_type(callee);
+    let status = call_in_frame(exact, 0, module);
+    let _ = write!(
+        module,
+        "  %exact.done = icmp eq i32 {status}, 0\n  br i1 %exact.done, label %exact.returned, label %exact.left\n\
+         exact.left:\n  %exact.whole = insertvalue {ty} zeroinitializer, i32 {status}, 0\n  ret {ty} %exact.whole\n\
+         exact.returned:\n"
+    );
+    results_in_frame(exact, 0, module);
+    let mut whole = "zeroinitializer".to_string();
+    for (slot, passed) in callee.results.iter().flatten().enumerate() {
+        let word = passed.type_name();
+        let _ = write!(
+            module,
+            "  %exact.at{slot} = getelementptr i8, ptr %frame, i64 {}\n  \
+             %exact.in{slot} = load {word}, ptr %exact.at{slot}, align 8\n  \
+             %exact.all{slot} = insertvalue {ty} {whole}, {word} %exact.in{slot}, {}\n",
+            slot * 8,
+            slot + 1
+        );
+        whole = format!("%exact.all{slot}");
+    }
+    let _ = writeln!(module, "  ret {ty} {whole}");
 }
 
 /// Puts what such a call has returned into the frame.

@@ -17,6 +17,8 @@ pub enum Leave {
     Abandoned,
     /// The interpreter goes on here.
     Goes { pc: Pc, base: u32 },
+    /// The same, at a call for which there is no room in native code: the interpreter makes it, or says why not.
+    NoRoomToCall { pc: Pc, base: u32 },
     /// The region's function has returned at this instruction, with its results in its slots.
     Returned { pc: Pc },
     /// A routine, called at this instruction, did not just compute.
@@ -249,7 +251,7 @@ impl Lowering<'_> {
         let written = self.first_written(chain, frame);
         self.cold_block(&refused, |lowering| {
             lowering.keep(chain, &inst.kept, Some(written));
-            lowering.ret(Leave::Goes { pc: inst.pc, base: lowering.base(chain) });
+            lowering.ret(Leave::NoRoomToCall { pc: inst.pc, base: lowering.base(chain) });
         });
         self.begin(then);
         self.load_results(frame, inst);

@@ -150,18 +150,21 @@ pub struct Context<'a> {
 
 /// Lowers a region that keeps what the interpreter needs (`Walker::keeping`).
 pub fn lower(region: &Region, context: Context<'_>, name: &str) -> Result<Lowered, Refusal> {
-    lower_divided(region, context, name, None)
+    lower_divided(region, context, name, None, false)
 }
 
-/// As [`lower`]; a `while` with this condition also ends where a run says so, which is how a part of it is run.
+/// As [`lower`]; a `while` with this condition also ends where a run says so, which is how a part of it is run. Where it is
+/// divided, calls end at the same place of the stack as in the interpreter.
 pub fn lower_divided(
     region: &Region,
     context: Context<'_>,
     name: &str,
     condition: Option<&Condition>,
+    divided: bool,
 ) -> Result<Lowered, Refusal> {
     let limit = condition.and_then(|condition| Limit::of(region, condition));
     let callees = Callees::of(region, context, name)?;
+    let exact = if divided { callees.exact(region, context) } else { None };
     // A function's region is one of the callees.
     let versions = if region.whole == Whole::Loop { versions::of(region, context.program) } else { None };
     let region = versions.as_ref().unwrap_or(region);
@@ -187,11 +190,15 @@ pub fn lower_divided(
         }
         Whole::Function => calls::write_entry(&callees, &mut lowered),
     }
-    for (index, callee) in callees.functions.iter().enumerate() {
-        Lowering::new(&callee.region, context, &callees, Role::Callee(index))?.write(&callee.name, &mut lowered)?;
-    }
-    for (name, class) in callees.choices() {
-        calls::write_choice(&name, &callees, class, &mut lowered.module);
+    for callees in [Some(&callees), exact.as_ref()].into_iter().flatten() {
+        for (index, callee) in callees.functions.iter().enumerate() {
+            let mut lowering = Lowering::new(&callee.region, context, callees, Role::Callee(index))?;
+            lowering.exact = exact.as_ref().filter(|_| !callees.exact);
+            lowering.write(&callee.name, &mut lowered)?;
+        }
+        for (name, class) in callees.choices() {
+            calls::write_choice(&name, callees, class, &mut lowered.module);
+        }
     }
     write_rest(&mut lowered.module);
     Ok(lowered)
@@ -252,7 +259,8 @@ fn write_rest(module: &mut String) {
          declare i64 @llvm.umin.i64(i64, i64)\ndeclare i64 @llvm.umax.i64(i64, i64)\n\
          declare void @{GIVE_UP}(ptr) #1\ndeclare i32 @{RECURSE}(ptr, ptr, i32) #0\n\
          declare ptr @{FORK}(ptr, ptr, i32, ptr) #0\ndeclare i32 @{JOIN}(ptr, ptr, i32, ptr) #0\n\
-         attributes #0 = {{ nounwind }}\nattributes #1 = {{ cold noreturn nounwind }}\n!0 = !{{!\"branch_weights\", i32 1048575, i32 1}}\n\
+         attributes #0 = {{ nounwind }}\nattributes #1 = {{ cold noreturn nounwind }}\n\
+         attributes #2 = {{ nounwind noinline optnone }}\n!0 = !{{!\"branch_weights\", i32 1048575, i32 1}}\n\
          !1 = !{{!\"branch_weights\", i32 1, i32 1048575}}\n"
     );
 }
@@ -361,6 +369,8 @@ struct Lowering<'a> {
     region: &'a Region,
     context: Context<'a>,
     callees: &'a Callees,
+    /// What a function calls instead of itself where there is no room for all that is in place in it.
+    exact: Option<&'a Callees>,
     role: Role,
     bases: Vec<u32>,
     pointers: Vec<bool>,
@@ -403,6 +413,7 @@ impl<'a> Lowering<'a> {
             region,
             context,
             callees,
+            exact: None,
             role,
             bases: bases(region, context.program)?,
             pointers: pointers(region),

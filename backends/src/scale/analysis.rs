@@ -110,7 +110,7 @@ pub fn of(
                 return prepare_function(&region, context, id, &mut serial);
             }
             let condition = parallel.as_ref().and_then(|parallel| parallel.as_ref().ok()?.condition());
-            prepare(&region, context, condition, of)
+            prepare(&region, context, condition, of, matches!(parallel, Some(Ok(_))))
         });
         if !found(Analysis { of, prepared, parallel, serial }) {
             break;
@@ -135,9 +135,10 @@ fn prepare(
     context: Context<'_>,
     condition: Option<&Condition>,
     of: Place,
+    divided: bool,
 ) -> Result<Box<Prepared>, Why> {
     let start = Instant::now();
-    let lowered = lower_divided(region, context, &name(of), condition);
+    let lowered = lower_divided(region, context, &name(of), condition, divided);
     let header = region.blocks.first().map_or(Pc(0), |block| block.pc);
     Ok(Box::new(Prepared {
         lowered: lowered.map_err(|refusal| Why::new(refusal.to_string(), header))?,
@@ -165,7 +166,7 @@ fn prepare_function(
     serial: &mut Option<Why>,
 ) -> Result<Box<Prepared>, Why> {
     let of = Place::Function(id);
-    let mut prepared = prepare(region, context, None, of)?;
+    let mut prepared = prepare(region, context, None, of, false)?;
     let start = Instant::now();
     let walked = |recursion_depth| {
         let parameters = Parameters { recursion_depth, ..context.parameters };

@@ -47,7 +47,7 @@ impl<B: Backend + 'static> Scaling<B> {
         }
         let divided = match (&parallel, &self.options.pool) {
             (Some(parallel), Some(pool)) => {
-                let cores = Cores { pool: pool(), helpers: &self.helpers };
+                let cores = Cores { pool: pool(), helpers: &self.helpers, limited: self.options.limited };
                 self.tracing().apart(|| parallel.run(&native, state, at, cores, forced, tell))
             }
             _ => Err(Alone::Short),

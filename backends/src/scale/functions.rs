@@ -19,6 +19,7 @@ use super::analysis::{Prepared, Why};
 use super::fork::{Entry, Recursion};
 use super::stages::Stage;
 use super::{Choice, Scaling, chain, start};
+use crate::interrupt;
 use crate::native::Left;
 
 /// Those of which anything is known.
@@ -141,7 +142,7 @@ impl<B: Backend + 'static> Scaling<B> {
         recursion: &Rc<Recursion>,
     ) -> Option<Goes> {
         let of = Place::Function(id);
-        let pool = self.options.pool.as_ref().map(|pool| pool());
+        let pool = self.options.pool.as_ref().filter(|_| interrupt::is_possible()).map(|pool| pool());
         let entry = Entry { pool, stacks: &self.stacks, forced: self.options.choice == Choice::Forced };
         let tell = || {
             if recursion.is_news() {

@@ -75,6 +75,8 @@ pub struct Options {
     pub choice: Choice,
     /// None: no loop goes parallel.
     pub pool: Option<MakePool>,
+    /// A limit was set on the program's data.
+    pub limited: bool,
 }
 
 pub struct Scaling<B: Backend + 'static> {

@@ -20,6 +20,7 @@ use scaly_interp::interpreter::{Helper, State};
 use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
 use scaly_interp::tier::{Goes, Position};
 use scaly_runtime::pool::{InOrder, Pieces, Plan, Pool, Status};
+use scaly_runtime::vm_stack::DEFAULT_SLOTS;
 use scaly_tracer::explain::{Judge, check_in_words};
 use scaly_tracer::independence::{Condition, Counter, CounterStart, EntryCheck, Poly, Refusal, Verdict, holds, number};
 use scaly_tracer::parameters::Parameters;
@@ -27,7 +28,7 @@ use scaly_tracer::region::{ExitKind, Op, Region};
 
 use super::analysis::Why;
 use super::gain::{Gain, Next};
-use crate::interrupt::Cutoff;
+use crate::interrupt::{self, Cutoff};
 use crate::lower::Needs;
 use crate::native::Native;
 use own::{Annexed, Regions, Stack};
@@ -94,6 +95,8 @@ const CALLER: usize = 0;
 pub struct Cores<'a> {
     pub pool: &'a Pool,
     pub helpers: &'a Helpers,
+    /// Memory is: what suffices for one part at a time may not for several.
+    pub limited: bool,
 }
 
 /// Helpers that no loop needs.
@@ -211,7 +214,7 @@ impl Parallel {
         native: &Native,
         state: &mut State,
         at: Position,
-        Cores { pool, helpers }: Cores<'_>,
+        Cores { pool, helpers, limited }: Cores<'_>,
         forced: bool,
         tell: impl Fn(Turn),
     ) -> Result<Goes, Alone<'_>> {
@@ -222,6 +225,12 @@ impl Parallel {
             return Err(Alone::Other("a function that it calls is not compiled with it"));
         }
         let slots = (state.slots_limit() as usize).saturating_sub(at.base() as usize) / 8;
+        if self.calls && slots > DEFAULT_SLOTS {
+            return Err(Alone::Other("the stack is so large that native ones would end first"));
+        }
+        if !interrupt::is_possible() {
+            return Err(Alone::Other("the system gives no way to end iterations behind an error"));
+        }
         if !native.has_room(state, at) {
             return Err(Alone::Other("calls are nested too deeply around it"));
         }
@@ -261,7 +270,7 @@ impl Parallel {
         self.make_stacks(slots, count).ok_or(Alone::Other("there is no memory for the frames of its parts"))?;
         let (mut regions, mut annexed) = (Regions::default(), None);
         if native.needs() == Needs::Routines {
-            if state.memory_limited() {
+            if limited {
                 return Err(Alone::Other(
                     "memory is limited, and its parts would take more of it than one after the other",
                 ));

@@ -224,6 +224,11 @@ impl Run<'_> {
         unsafe { ptr::copy_nonoverlapping(private, at.base(), slots) };
         match leave {
             Leave::Goes { pc, .. } => Goes::On(at.at(pc, inner as u32)),
+            // The interpreter must not go on behind the call: other iterations have been made already.
+            Leave::NoRoomToCall { pc, .. } => {
+                state.exhaust_stack(at.at(pc, inner as u32));
+                Goes::On(at.at(pc, inner as u32))
+            }
             Leave::Routine { pc, .. } => tier::stopped_in_routine(state, at.at(pc, inner as u32)),
             _ => unreachable!("a chunk leaves by an error or at its end"),
         }
