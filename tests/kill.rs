@@ -270,3 +270,19 @@ fn later_iterations_are_ended_although_signals_are_blocked() {
     let got = finish(command, "").expect("a run that ends");
     assert!(got.status == Some(1) && got.error.contains("division by zero"), "{}", got.error);
 }
+
+/// LLVM ends the process where it gets no memory: it is not asked where there is little.
+#[test]
+fn little_address_space_is_left_to_the_program() {
+    let program = "function fib(n: int) returns int: if n < 2: n else fib(n - 1) + fib(n - 2)
+var a = Array[int](1000)
+for i in a.length(): a[i] = fib(i % 16)
+print(a.sum(), fib(20))";
+    for kilobytes in [400_000, 430_000, 460_000, 500_000, 600_000, 800_000, 1_200_000] {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -v {kilobytes}; exec \"$@\"");
+        command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_scaly")]).args(WAYS[0]).args(["-e", program]);
+        let got = finish(command, "").expect("a run that ends");
+        assert_eq!((got.status, got.output.as_str()), (Some(0), "98985 6765\n"), "{kilobytes}: {}", got.error);
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use scaly_runtime::os;
 use scaly_tracer::region::Region;
 
 use crate::host;
@@ -255,6 +256,14 @@ fn open(opening: &Mutex<bool>) -> Result<Library, Error> {
     Library::open(&host::symbols())
 }
 
+/// Bytes of address space that following paths and compiling may take: LLVM ends the process where it gets none.
+const NEEDED: usize = 384 << 20;
+
+/// Whether there is enough of it left.
+pub fn has_room() -> bool {
+    os::has_address_space(NEEDED)
+}
+
 /// LLVM recurses.
 const STACK: usize = 8 << 20;
 
@@ -267,15 +276,20 @@ fn work(orders: Receiver<Message>, dead: Arc<AtomicBool>, opening: Arc<Mutex<boo
                     work.answer = Some(answer.clone());
                     work.dead = Some(dead.clone());
                 });
-                let answer_given = match library.get_or_insert_with(|| open(&opening)) {
-                    Ok(library) => library.compile(&order, free),
-                    Err(error) => Err(error.clone()),
+                let answer_given = if has_room() {
+                    match library.get_or_insert_with(|| open(&opening)) {
+                        Ok(library) => library.compile(&order, free),
+                        Err(error) => Err(error.clone()),
+                    }
+                } else {
+                    Err(Error::Refused("there is too little address space".into()))
                 };
                 WORK.with_borrow_mut(|work| work.answer = None);
                 // Nobody waits any more: the code is freed by the message that its drop sends.
                 let _ = answer.send(answer_given);
                 answered();
             }
+            Message::Load if !has_room() => {}
             Message::Load => {
                 WORK.with_borrow_mut(|work| work.dead = Some(dead.clone()));
                 let _ = library.get_or_insert_with(|| open(&opening));

@@ -201,6 +201,20 @@ pub fn memory_total() -> Option<u64> {
     [machine, group].into_iter().flatten().min()
 }
 
+/// Whether so many bytes of address space are left, where the process has a limit (`ulimit -v`).
+pub fn has_address_space(bytes: usize) -> bool {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: a live structure.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) } == 0;
+    if !known || limit.rlim_cur == libc::RLIM_INFINITY {
+        return true;
+    }
+    let Ok(base) = reserve(bytes) else { return false };
+    // SAFETY: just mapped, and nobody else knows it.
+    unsafe { unmap(base, bytes) };
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

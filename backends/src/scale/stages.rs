@@ -14,7 +14,7 @@ use scaly_tracer::recorder::Place;
 use super::analysis::{self, Analysis, Prepared, Why};
 use super::parallel::Parallel;
 use super::{Choice, Scaling, start};
-use crate::compiler::Building;
+use crate::compiler::{Building, has_room};
 use crate::library::Error;
 use crate::lower::Needs;
 use crate::native::Native;
@@ -139,6 +139,13 @@ impl LoopState {
 impl<B: Backend + 'static> Scaling<B> {
     /// Has their paths followed, on another thread if there is one. They take so many microseconds yet.
     pub(super) fn analyze(&self, state: &State, all: Vec<Place>, remaining: u64) {
+        if !has_room() {
+            for of in all {
+                self.refuse(of, Variant::Sequential, &Why::new("there is too little address space", self.first(of)));
+                self.set_stage(of, Stage::Refused);
+            }
+            return;
+        }
         all.iter().for_each(|&of| self.set_stage(of, Stage::Analyzing));
         let (program, parameters, parallel) = (self.program.clone(), self.parameters, self.options.pool.is_some());
         let (bell, load) = (self.traces.bell(), self.load_early(remaining));
