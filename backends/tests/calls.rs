@@ -100,7 +100,11 @@ impl Run {
 
     /// The run left in the activation at this level, at this instruction.
     fn left(&self, computed: Computed, level: usize, pc: Pc) {
-        let Computed::Left { leave: Leave::Goes { pc: found, .. }, frame } = computed else { panic!("{computed:?}") };
+        let Computed::Left { leave: Leave::Goes { pc: found, .. } | Leave::NoRoomToCall { pc: found, .. }, frame } =
+            computed
+        else {
+            panic!("{computed:?}")
+        };
         assert_eq!((found, frame.cast_const()), (pc, self.frame(level).as_ptr()));
     }
 
