@@ -88,6 +88,11 @@ impl Native {
         self.interface.regions.as_deref()
     }
 
+    /// Whether a call that it refuses has no room in the interpreter either.
+    pub fn is_exact(&self) -> bool {
+        self.interface.exact
+    }
+
     /// If it gives up instead of leaving: what `scale::fork` runs.
     pub fn restart(&self) -> Option<Restart> {
         self.interface.restart

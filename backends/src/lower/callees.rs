@@ -102,11 +102,8 @@ impl Callees {
     }
 
     /// The same functions once more with no call in place, so that one is refused where the interpreter would refuse it and
-    /// nowhere else: for the last calls on a stack. None if no function has calls in place, or not all are to be had.
+    /// nowhere else: for the last calls on a stack. None if not all are to be had.
     pub fn exact(&self, region: &Region, context: Context<'_>) -> Option<Callees> {
-        if self.functions.iter().all(|callee| callee.region.chains.len() == 1) {
-            return None;
-        }
         let Parameters { module_functions, module_instructions, .. } = context.parameters;
         let parameters = Parameters {
             region_inline: 0,
@@ -126,6 +123,11 @@ impl Callees {
         let whole = exact.functions.iter().all(|callee| callee.region.insts.iter().all(|inst| known(inst.op)));
         let all = self.functions.iter().all(|callee| exact.find(callee.region.chains[0].function).is_some());
         (whole && all).then_some(Callees { exact: true, ..exact })
+    }
+
+    /// Whether functions have calls in place.
+    pub fn nest(&self) -> bool {
+        self.functions.iter().any(|callee| callee.region.chains.len() > 1)
     }
 
     /// What a call of a function value of this class may call; of classes that are called.

@@ -104,6 +104,8 @@ pub struct Interface {
     pub no_limit: Option<i64>,
     /// Slots that hold handles of regions when it is entered; none if not all are known.
     pub regions: Option<Vec<u16>>,
+    /// A call that it refuses has no room in the interpreter either.
+    pub exact: bool,
     /// Of code that gives up instead of leaving.
     pub restart: Option<Restart>,
 }
@@ -164,7 +166,7 @@ pub fn lower_divided(
 ) -> Result<Lowered, Refusal> {
     let limit = condition.and_then(|condition| Limit::of(region, condition));
     let callees = Callees::of(region, context, name)?;
-    let exact = if divided { callees.exact(region, context) } else { None };
+    let exact = if divided && callees.nest() { callees.exact(region, context) } else { None };
     // A function's region is one of the callees.
     let versions = if region.whole == Whole::Loop { versions::of(region, context.program) } else { None };
     let region = versions.as_ref().unwrap_or(region);
@@ -178,6 +180,7 @@ pub fn lower_divided(
             needs: Needs::Nothing,
             no_limit: limit.as_ref().map(Limit::none),
             regions: regions::slots(region, &callees),
+            exact: exact.is_some() || !callees.nest(),
             restart: None,
         },
         instructions: own + callees.functions.iter().map(|callee| callee.region.size()).sum::<usize>(),
@@ -232,6 +235,7 @@ pub fn lower_restart(
             needs: Needs::Nothing,
             no_limit: None,
             regions: None,
+            exact: false,
             restart: Some(Restart { returns: region.blocks[0].pc, params, results, forks: single.is_some() }),
         },
         instructions: callees.functions.iter().map(|callee| callee.region.size()).sum::<usize>(),

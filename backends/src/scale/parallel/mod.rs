@@ -228,6 +228,11 @@ impl Parallel {
         if self.calls && slots > DEFAULT_SLOTS {
             return Err(Alone::Other("the stack is so large that native ones would end first"));
         }
+        if !native.is_exact() {
+            return Err(Alone::Other(
+                "the functions that it calls are too many to be compiled for the end of a stack too",
+            ));
+        }
         if !interrupt::is_possible() {
             return Err(Alone::Other("the system gives no way to end iterations behind an error"));
         }
