@@ -286,3 +286,28 @@ print(a.sum(), fib(20))";
         assert_eq!((got.status, got.output.as_str()), (Some(0), "98985 6765\n"), "{kilobytes}: {}", got.error);
     }
 }
+
+/// A call that another thread has taken ends its stack where it would end here.
+#[test]
+fn stacks_end_at_the_same_call_whoever_makes_it() {
+    let program = "function f(n: int, k: int) returns int {
+    if n > 0
+        return f(n - 1, 0) + f(n - 1, k)
+    if k > 0
+        return f(0, k - 1) + 1
+    0
+}
+var sum = 0
+for i in 8: sum = sum * 3 % 1000 + f(6, 400)
+print(sum)";
+    let mut ends = [0, 0];
+    for limit in (3200..3300).step_by(3) {
+        let limit = format!("--stack-limit={limit}");
+        let expected = run(&["--jit", "off", &limit], program, &[], None);
+        ends[usize::from(expected.status == Some(0))] += 1;
+        let got = run(&["--jit", "llvm=2", "--threads", "4", &limit], program, &[], None);
+        let parts = |outcome: &Outcome| (outcome.status, outcome.output.clone(), outcome.error.clone());
+        assert_eq!(parts(&got), parts(&expected), "{limit}");
+    }
+    assert!(ends[0] > 0 && ends[1] > 0, "some stacks suffice and some do not: {ends:?}");
+}
