@@ -101,13 +101,14 @@ impl<B: Backend + 'static> Scaling<B> {
     /// Microseconds that a loop will take yet: by the trips that it and the loops around it have left, or as long as it has
     /// taken so far where one of these does not count them.
     pub(super) fn remaining(&self, chain: &[Running], id: LoopId) -> u64 {
-        let Parameters { few_samples, sample, .. } = self.parameters;
+        let Parameters { few_samples, foresight, sample, .. } = self.parameters;
         let loops = self.loops.borrow();
         let slot = |running: &Running| &loops[running.id.0 as usize];
         let so_far = loops[id.0 as usize].periods.saturating_mul(u64::from(sample));
         let known = chain.iter().skip_while(|running| running.id != id).all(|running| slot(running).run.is_some());
         // What is around takes no less than what is inside.
-        let by_trips = chain.iter().map(slot).fold(0, |inside, slot| inside.max(slot.remaining(inside, few_samples)));
+        let left = |inside: u64, slot: &LoopState| inside.max(slot.remaining(inside, few_samples, foresight));
+        let by_trips = chain.iter().map(slot).fold(0, left);
         by_trips.max(if known { 0 } else { so_far })
     }
 }

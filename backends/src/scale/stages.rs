@@ -118,15 +118,17 @@ impl LoopState {
     }
 
     /// Microseconds that it will take yet, where what runs inside of it will take so many. As long as it is in the trip in
-    /// which it was first found, the others are taken to be like this one.
-    pub fn remaining(&self, inside: u64, few: u32) -> u64 {
-        match &self.run {
-            Some(run) if inside > 0 && run.samples > few && run.first.1 == run.last.1 => {
-                let trip = (run.last.0.saturating_sub(run.first.0).as_micros() as u64).saturating_add(inside);
-                self.remaining.max(trip.saturating_mul(run.last.1).saturating_add(inside))
-            }
-            _ => self.remaining,
-        }
+    /// which it was first found, the others are taken to be like this one. It is not taken to last more than `foresight`
+    /// times as long as it has been seen: in a sieve each trip is shorter than the one before.
+    pub fn remaining(&self, inside: u64, few: u32, foresight: u32) -> u64 {
+        let Some(run) = &self.run else { return 0 };
+        let seen = run.last.0.saturating_sub(run.first.0).as_micros() as u64;
+        let by_inside = if inside > 0 && run.samples > few && run.first.1 == run.last.1 {
+            seen.saturating_add(inside).saturating_mul(run.last.1).saturating_add(inside)
+        } else {
+            0
+        };
+        self.remaining.max(by_inside).min(seen.saturating_mul(foresight.into()))
     }
 
     /// Whether it is, or will be, run on all cores.
@@ -313,7 +315,12 @@ mod tests {
         for &(now, trips, around) in samples {
             state.sampled(Duration::from_millis(now), trips, around, 2);
         }
-        state.remaining(0, 2)
+        state.remaining(0, 2, 100)
+    }
+
+    #[test]
+    fn trips_tell_no_more_than_so_many_times_what_was_seen() {
+        assert_eq!(remaining(&[(2, 1_000_000, false), (4, 999_990, false), (6, 999_900, false)]), 400_000);
     }
 
     #[test]
@@ -351,14 +358,14 @@ mod tests {
         let mut state = LoopState::new();
         let mut sampled = |now| state.sampled(Duration::from_millis(now), 10, false, 2);
         assert!(sampled(2) && !sampled(4));
-        assert_eq!(state.remaining(5_000, 2), 0, "too few samples");
+        assert_eq!(state.remaining(5_000, 2, 100), 0, "too few samples");
         state.sampled(Duration::from_millis(6), 10, false, 2);
-        assert_eq!(state.remaining(0, 2), 0, "nothing is known of what is inside");
+        assert_eq!(state.remaining(0, 2, 100), 0, "nothing is known of what is inside");
         // Of this trip 4 ms have been seen and 5 ms are left; ten more follow.
-        assert_eq!(state.remaining(5_000, 2), 95_000);
+        assert_eq!(state.remaining(5_000, 2, 100), 95_000);
         // Another trip has begun: the trips tell by themselves.
         state.sampled(Duration::from_millis(10), 9, false, 2);
-        assert_eq!(state.remaining(5_000, 2), 4_000 * 9);
+        assert_eq!(state.remaining(5_000, 2, 100), 4_000 * 9);
     }
 
     #[test]
