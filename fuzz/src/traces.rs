@@ -15,9 +15,6 @@ use crate::driver::output_lines;
 use crate::program::{self, Caught};
 use crate::tree::INPUT;
 
-/// How often a program runs with traces.
-pub const ROUNDS: u64 = 2;
-
 /// Microseconds that this thread has run.
 pub fn processor_time() -> u64 {
     scaly_runtime::os::thread_time().as_micros() as u64
@@ -45,11 +42,11 @@ impl Settings {
         Settings { jit: None, guard: choices.chance(10), stack_slots, threads: 1 }
     }
 
-    /// With traces, in one of the rounds; in the last with loops compiled whole, too, if `whole`.
-    pub fn traced(seed: u64, round: u64, whole: bool) -> Settings {
-        let mut choices = Choices::seeded(seed ^ (0x7ACE_0000_0000 + (round << 40)));
+    /// With traces; with loops compiled whole, too, if `whole`.
+    pub fn traced(seed: u64, whole: bool) -> Settings {
+        let mut choices = Choices::seeded(seed ^ 0x7ACE_0000_0000);
         let mut p = Parameters::eager();
-        let hot = if round == 0 { 1 } else { choices.within(2, 3) as u32 };
+        let hot = *choices.pick(&[1, 1, 2, 3]);
         p.hot = hot;
         p.hot_function = *choices.pick(&[hot, hot, 1, 2, 5, 1_000_000]);
         p.hot_exit = *choices.pick(&[hot, 1, 2, 4, 10]);
@@ -78,7 +75,7 @@ impl Settings {
         let seed = choices.within(1, 1 << 30) as u32;
         may_seed(&mut choices, &mut p.random_registers, seed);
         may_seed(&mut choices, &mut p.forced_exits, seed ^ 0x55);
-        p.llvm = if round + 1 == ROUNDS && whole { 2 } else { 0 };
+        p.llvm = if whole { 2 } else { 0 };
         p.chunk = *choices.pick(&[1, 1, 3, 0]);
         p.steal = if choices.chance(50) { seed } else { 0 };
         let threads = *choices.pick(&[3, 1, 2, 16]);
@@ -296,7 +293,7 @@ pub fn agree(text: &str, seed: u64, whole: bool, tally: &mut Tally, stage: &mut 
     // A stack that is too small for the main program.
     let Ok((expected, _)) = run(&compiled, &plain) else { return Verdict::Pass };
     stage(Stage::Tracing);
-    let mut start = tally.time("interpreting", start);
+    let start = tally.time("interpreting", start);
     tally.add("programs", 1);
     let loops = expected.finished.loops.iter().any(|&count| count >= 3);
     tally.add("looping", u64::from(loops));
@@ -306,30 +303,26 @@ pub fn agree(text: &str, seed: u64, whole: bool, tally: &mut Tally, stage: &mut 
     if let Ended::Error(error) = &expected.finished.ended {
         tally.add(&format!("error:{:?}", error.fault), 1);
     }
-    for round in 0..ROUNDS {
-        let settings = Settings { stack_slots: plain.stack_slots, ..Settings::traced(seed, round, whole) };
-        let ran = run(&compiled, &settings);
-        start = tally.time("tracing", start);
-        match ran {
-            Ok((got, statistics)) => {
-                let statistics = statistics.unwrap_or_default();
-                tally.run(&statistics);
-                if loops {
-                    tally.add("looping-runs", 1);
-                    tally.add("looping-entered", u64::from(native(&statistics)));
-                }
-                // A region in a mapping of its own takes whole pages, which count.
-                let fault = |run: &Run| match &run.finished.ended {
-                    Ended::Error(error) => Some(error.fault),
-                    _ => None,
-                };
-                let full = settings.guard && fault(&got) == Some(Fault::OutOfMemory);
-                if let Some((kind, detail)) = differ(&expected, &got).filter(|_| !full) {
-                    return Verdict::fail(kind, format!("{settings}\n{detail}"));
-                }
-            }
-            Err(error) => return Verdict::fail(format!("cannot run: {}", shape(&error)), error),
-        }
+    let settings = Settings { stack_slots: plain.stack_slots, ..Settings::traced(seed, whole) };
+    let ran = run(&compiled, &settings);
+    tally.time("tracing", start);
+    let (got, statistics) = match ran {
+        Ok((got, statistics)) => (got, statistics.unwrap_or_default()),
+        Err(error) => return Verdict::fail(format!("cannot run: {}", shape(&error)), error),
+    };
+    tally.run(&statistics);
+    if loops {
+        tally.add("looping-runs", 1);
+        tally.add("looping-entered", u64::from(native(&statistics)));
+    }
+    // A region in a mapping of its own takes whole pages, which count.
+    let fault = |run: &Run| match &run.finished.ended {
+        Ended::Error(error) => Some(error.fault),
+        _ => None,
+    };
+    let full = settings.guard && fault(&got) == Some(Fault::OutOfMemory);
+    if let Some((kind, detail)) = differ(&expected, &got).filter(|_| !full) {
+        return Verdict::fail(kind, format!("{settings}\n{detail}"));
     }
     Verdict::Pass
 }
@@ -368,10 +361,8 @@ fn places(error: &RuntimeError) -> &[TraceLine] {
 pub fn header(text: &str, seed: u64, whole: bool) -> String {
     let plain = Settings::interpreted(seed);
     let mut header = String::new();
-    for round in 0..ROUNDS {
-        let settings = Settings { stack_slots: plain.stack_slots, ..Settings::traced(seed, round, whole) };
-        header += &format!("; scaly {settings}\n");
-    }
+    let settings = Settings { stack_slots: plain.stack_slots, ..Settings::traced(seed, whole) };
+    header += &format!("; scaly {settings}\n");
     if text.contains("read_line") {
         header += &INPUT.iter().map(|line| format!("; stdin: {line}\n")).collect::<String>();
     }

@@ -9,102 +9,154 @@ pub(super) struct Found {
     pub place: Place,
 }
 
+/// A step to a place that has not been chosen yet: what it is indexed with is made when it is.
+#[derive(Clone, Copy)]
+enum Towards {
+    Field(usize),
+    Element,
+}
+
+/// A place of the wanted type: which of the variables, and the way from there.
+struct Candidate {
+    variable: usize,
+    towards: Vec<Towards>,
+}
+
+/// Where a way has come to.
+#[derive(Clone, Copy)]
+struct Here<'a> {
+    variable: usize,
+    known: &'a Known,
+    ty: &'a Type,
+}
+
+/// How deep an expression is taken to lie that is any index: there are few places without one, so that deeper ones would
+/// be made without end.
+const WILD: usize = 4;
+
+/// The longest way.
+const STEPS: usize = 3;
+
 impl Generator {
     /// Places of a type that may be read: variables, their fields, elements at indexes in range.
     pub(super) fn readable(&mut self, ty: &Type) -> Option<Expr> {
-        let vars: Vec<Known> = self.scope.clone();
-        self.search(ty, &vars, &|_, _| true).map(|found| found.expr)
+        self.search(ty, |_| true, |_, _| true).map(|found| found.expr)
     }
 
     /// A place of a type that may be assigned.
     pub(super) fn writable(&mut self, ty: &Type) -> Option<Found> {
-        let vars: Vec<Known> =
-            self.scope.iter().filter(|k| k.mutable && !k.reserved && k.frozen != Frozen::All).cloned().collect();
         let plain = self.plain(ty);
         // While an array is viewed only its plain elements, or fields of them, may be written; a `fixed` array is never
         // replaced.
-        self.search(ty, &vars, &|known, steps| {
-            let through_element = steps.iter().any(|s| matches!(s, Step::Index(_)));
-            match known.frozen {
-                Frozen::No => known.length.is_none() || !steps.is_empty(),
-                Frozen::Shape => plain && through_element,
-                Frozen::All => false,
-            }
-        })
+        self.search(
+            ty,
+            |known| known.mutable && !known.reserved && known.frozen != Frozen::All,
+            |known, towards| {
+                let through_element = towards.iter().any(|step| matches!(step, Towards::Element));
+                match known.frozen {
+                    Frozen::No => known.length.is_none() || !towards.is_empty(),
+                    Frozen::Shape => plain && through_element,
+                    Frozen::All => false,
+                }
+            },
+        )
     }
 
     /// One of the places of this type in these variables.
-    fn search(&mut self, ty: &Type, vars: &[Known], fits: &dyn Fn(&Known, &[Step]) -> bool) -> Option<Found> {
+    fn search(
+        &mut self,
+        wanted: &Type,
+        of: impl Fn(&Known) -> bool,
+        fits: impl Fn(&Known, &[Towards]) -> bool,
+    ) -> Option<Found> {
+        let wild = self.wild();
         let mut found = Vec::new();
-        for known in vars {
-            let place = Place { root: known.var, steps: Vec::new() };
-            let start = Found { expr: Expr::Var(known.var), place };
-            self.places(ty, known, &known.ty, start, 0, fits, &mut found);
+        for (variable, known) in self.scope.iter().enumerate().filter(|(_, known)| of(known)) {
+            let here = Here { variable, known, ty: &known.ty };
+            self.places(wanted, here, &mut Vec::new(), wild, &fits, &mut found);
         }
         if found.is_empty() {
             return None;
         }
         // Recent variables are the likelier ones.
         let at = found.len() - 1 - self.choices.below(found.len());
-        Some(found.swap_remove(at))
-    }
-
-    #[allow(clippy::too_many_arguments, reason = "a recursion over types with all it needs")]
-    fn places(
-        &mut self,
-        wanted: &Type,
-        known: &Known,
-        ty: &Type,
-        at: Found,
-        depth: usize,
-        fits: &dyn Fn(&Known, &[Step]) -> bool,
-        found: &mut Vec<Found>,
-    ) {
-        if depth < 3 {
-            match ty {
-                Type::Struct(number) => {
-                    for (i, field) in self.program.structs[*number].fields.clone().iter().enumerate() {
-                        let mut steps = at.place.steps.clone();
-                        steps.push(Step::Field(i));
-                        let next = Found {
-                            expr: Expr::Field(Box::new(at.expr.clone()), i),
-                            place: Place { root: at.place.root, steps },
-                        };
-                        self.places(wanted, known, field, next, depth + 1, fits, found);
-                    }
+        let Candidate { variable, towards } = found.swap_remove(at);
+        let known = self.scope[variable].clone();
+        let mut expr = Expr::Var(known.var);
+        let mut steps = Vec::new();
+        for step in towards {
+            match step {
+                Towards::Field(i) => {
+                    expr = Expr::Field(Box::new(expr), i);
+                    steps.push(Step::Field(i));
                 }
-                Type::Array(element) | Type::Slice(element) if at.place.steps.is_empty() => {
-                    if let Some(index) = self.index_of(known) {
-                        let mut steps = at.place.steps.clone();
-                        steps.push(Step::Index(index.clone()));
-                        let next = Found {
-                            expr: Expr::Index(Box::new(at.expr.clone()), Box::new(index)),
-                            place: Place { root: at.place.root, steps },
-                        };
-                        self.places(wanted, known, element, next, depth + 1, fits, found);
-                    }
+                Towards::Element => {
+                    let index = if wild { self.expr(&INT, WILD) } else { self.index_of(&known)? };
+                    expr = Expr::Index(Box::new(expr), Box::new(index.clone()));
+                    steps.push(Step::Index(index));
                 }
-                _ => {}
             }
         }
-        if ty == wanted && fits(known, &at.place.steps) {
-            found.push(at);
+        Some(Found { expr, place: Place { root: known.var, steps } })
+    }
+
+    fn places(
+        &self,
+        wanted: &Type,
+        here: Here<'_>,
+        towards: &mut Vec<Towards>,
+        wild: bool,
+        fits: &impl Fn(&Known, &[Towards]) -> bool,
+        found: &mut Vec<Candidate>,
+    ) {
+        let mut go = |towards: &mut Vec<Towards>, step, ty| {
+            towards.push(step);
+            self.places(wanted, Here { ty, ..here }, towards, wild, fits, found);
+            towards.pop();
+        };
+        match here.ty {
+            _ if towards.len() == STEPS => {}
+            Type::Struct(number) => {
+                let fields = self.program.structs[*number].fields.iter().enumerate();
+                fields.for_each(|(i, field)| go(towards, Towards::Field(i), field));
+            }
+            Type::Array(element) | Type::Slice(element)
+                if towards.is_empty() && (wild || self.is_indexed(here.known)) =>
+            {
+                go(towards, Towards::Element, element);
+            }
+            _ => {}
         }
+        if here.ty == wanted && fits(here.known, towards) {
+            found.push(Candidate { variable: here.variable, towards: towards.clone() });
+        }
+    }
+
+    /// Whether an index may be any number.
+    fn wild(&mut self) -> bool {
+        self.style.faults && self.choices.chance(6)
+    }
+
+    /// Variables that are indexes of this array.
+    fn indexes<'a>(&'a self, array: &Known) -> impl Iterator<Item = Var> + use<'a> {
+        let (var, length) = (array.var, array.length);
+        let is_one = move |k: &&Known| k.indexes == Some(var) || length.zip(k.below).is_some_and(|(n, b)| b <= n);
+        self.scope.iter().filter(is_one).map(|k| k.var)
+    }
+
+    /// Whether an index is known that is in range.
+    fn is_indexed(&self, array: &Known) -> bool {
+        array.length.is_some_and(|n| n > 0) || self.indexes(array).next().is_some()
     }
 
     /// An index of this array that is in range, as far as one is known.
     pub(super) fn index_of(&mut self, array: &Known) -> Option<Expr> {
-        let own: Vec<Var> = self
-            .scope
-            .iter()
-            .filter(|k| k.indexes == Some(array.var) || array.length.zip(k.below).is_some_and(|(n, b)| b <= n))
-            .map(|k| k.var)
-            .collect();
+        let own: Vec<Var> = self.indexes(array).collect();
         if !own.is_empty() && self.choices.chance(75) {
             return Some(Expr::Var(*self.choices.pick(&own)));
         }
-        if self.style.faults && self.choices.chance(6) {
-            return Some(self.expr(&INT, 2));
+        if self.wild() {
+            return Some(self.expr(&INT, WILD));
         }
         let Some(n) = array.length.filter(|&n| n > 0) else {
             return own.first().map(|var| Expr::Var(*var));
