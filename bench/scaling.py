@@ -23,21 +23,21 @@ from traces import Program, header, row
 FLAGS = ["-O3", "-march=native"]
 ROUNDED, CONTRACTED = "-ffp-contract=off", "-ffp-contract=fast"
 
-# One to three seconds for C on one core.
+# Some four seconds for C on one core, two with OpenMP on two.
 PROGRAMS = [
-    Program("mandelbrot", "3000 400", "300 100"),
-    Program("raytracer", "2400 1800", "160 120"),
-    Program("heat", "1000 1800", "200 100"),
-    Program("life", "1000 2000", "200 100"),
-    Program("matmul", "1200", "150"),
-    Program("black_scholes", "500000 80", "20000 5"),
-    Program("spectral_norm", "5000", "300"),
-    Program("nbody", "15000000", "100000"),
-    Program("sum", "20000000 100", "1000000 10"),
-    Program("collatz", "8000000", "100000"),
-    Program("histogram", "30000000", "200000"),
-    Program("sieve", "20000000 12", "1000000 2"),
-    Program("fib", "43", "30"),
+    Program("mandelbrot", "4200 400", "300 100"),
+    Program("raytracer", "4800 3600", "160 120"),
+    Program("heat", "1000 7000", "200 100"),
+    Program("life", "1000 4500", "200 100"),
+    Program("matmul", "1400", "150"),
+    Program("black_scholes", "500000 200", "20000 5"),
+    Program("spectral_norm", "8000", "300"),
+    Program("nbody", "50000000", "100000"),
+    Program("sum", "20000000 400", "1000000 10"),
+    Program("collatz", "18000000", "100000"),
+    Program("histogram", "70000000", "200000"),
+    Program("sieve", "20000000 36", "1000000 2"),
+    Program("fib", "46", "30"),
 ]
 
 

@@ -16,11 +16,13 @@
 mod session;
 mod task;
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crossbeam_utils::CachePadded;
 use scaly_interp::interpreter::State;
 use scaly_interp::program::Pc;
 use scaly_interp::tier::Position;
@@ -44,10 +46,10 @@ pub struct Recursion {
     /// Of all machine code of its module.
     addresses: Range<usize>,
     of: Restart,
-    /// Calls so deep or deeper do not fork.
-    cut: AtomicU32,
+    /// Calls so deep or deeper do not fork. All threads read it all the time.
+    cut: CachePadded<AtomicU32>,
     /// Calls at the cut since it was last looked at, and their nanoseconds.
-    calls: AtomicU32,
+    calls: CachePadded<AtomicU32>,
     nanoseconds: AtomicU64,
     /// Nanoseconds of a call at the cut, as last looked at.
     mean: AtomicU64,
@@ -60,6 +62,8 @@ pub struct Recursion {
 const DEEPEST: u32 = 48;
 /// Calls whose mean moves the cut.
 const WINDOW: u32 = 64;
+/// Calls of one thread that it counts by itself before it says so: what all count is a place that all wait for.
+const SHARE: u32 = 16;
 /// One of so many entries is measured where none forks.
 const RARELY: u32 = 16;
 
@@ -78,8 +82,8 @@ impl Recursion {
             code: native.code().address,
             addresses: native.addresses(),
             of,
-            cut: AtomicU32::new(parameters.fork_depth),
-            calls: AtomicU32::new(0),
+            cut: AtomicU32::new(parameters.fork_depth).into(),
+            calls: AtomicU32::new(0).into(),
             nanoseconds: AtomicU64::new(0),
             mean: AtomicU64::new(0),
             entries: AtomicU32::new(0),
@@ -102,7 +106,7 @@ impl Recursion {
         let arguments: Vec<u64> = unsafe { std::slice::from_raw_parts(base, params) }.to_vec();
         let mut run = Run { slots_limit: state.slots_limit(), native_limit: state.native_limit(), ..Run::NOWHERE };
         let tell: &dyn Fn() = &tell;
-        let worker = Worker { recursion: self, entry, begun: Instant::now(), place: None, tell: Some(tell) };
+        let worker = Worker { tell: Some(tell), ..Worker::new(self, entry, None) };
         run.worker = (&raw const worker).cast();
         let forks = self.of.forks && entry.pool.is_some_and(|pool| pool.workers() > 1);
         let measured = forks && (entry.forced || self.cut() > 0 || self.is_rare());
@@ -111,6 +115,7 @@ impl Recursion {
         let status = unsafe {
             if measured { recurse(&mut run, base, 0) } else { restart::enter(self.code, &mut run, base, ALONE) }
         };
+        worker.share();
         if status != RETURNED {
             // SAFETY: as above.
             unsafe { ptr::copy_nonoverlapping(arguments.as_ptr(), base, params) };
@@ -126,21 +131,22 @@ impl Recursion {
         self.entries.fetch_add(1, Ordering::Relaxed).is_multiple_of(RARELY)
     }
 
-    /// A call at the cut took so long. All is relaxed: these are hints.
-    fn took(&self, depth: u32, nanoseconds: u64) {
+    /// A call at the cut took so long that those before it have said nothing about it. All is relaxed: these are hints.
+    fn took_long(&self, depth: u32, nanoseconds: u64) {
+        let most = u64::from(self.parameters.fork_most);
+        let deeper = (nanoseconds / most).ilog2();
+        self.cut.fetch_max((depth + deeper).min(DEEPEST), Ordering::Relaxed);
+        self.mean.store(most, Ordering::Relaxed);
+        self.calls.store(0, Ordering::Relaxed);
+        self.nanoseconds.store(0, Ordering::Relaxed);
+    }
+
+    /// So many calls at the cut took so long; `last`: there may be no more. As above.
+    fn took(&self, calls: u32, nanoseconds: u64, last: bool) {
         let Parameters { fork_least, fork_most, .. } = self.parameters;
         let (least, most) = (u64::from(fork_least), u64::from(fork_most));
-        if nanoseconds > 16 * most {
-            // Those before it have said nothing about it.
-            let deeper = (nanoseconds / most).ilog2();
-            self.cut.fetch_max((depth + deeper).min(DEEPEST), Ordering::Relaxed);
-            self.mean.store(most, Ordering::Relaxed);
-            self.calls.store(0, Ordering::Relaxed);
-            self.nanoseconds.store(0, Ordering::Relaxed);
-            return;
-        }
         let all = self.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed) + nanoseconds;
-        if self.calls.fetch_add(1, Ordering::Relaxed) + 1 < WINDOW && depth > 0 {
+        if self.calls.fetch_add(calls, Ordering::Relaxed) + calls < WINDOW && !last {
             return;
         }
         let calls = u64::from(self.calls.swap(0, Ordering::Relaxed).max(1));
@@ -171,9 +177,39 @@ pub struct Worker<'a> {
     /// In a session: none until somebody is asked to help.
     place: Option<Place<'a>>,
     tell: Option<&'a dyn Fn()>,
+    /// Calls at the cut that nobody else knows of, and their nanoseconds.
+    calls: Cell<u32>,
+    nanoseconds: Cell<u64>,
 }
 
-impl Worker<'_> {
+impl<'a> Worker<'a> {
+    fn new(recursion: &'a Recursion, entry: &'a Entry<'a>, place: Option<Place<'a>>) -> Worker<'a> {
+        let (calls, nanoseconds) = Default::default();
+        Worker { recursion, entry, begun: Instant::now(), place, tell: None, calls, nanoseconds }
+    }
+
+    /// A call at the cut took so long.
+    fn took(&self, depth: u32, nanoseconds: u64) {
+        if nanoseconds > 16 * u64::from(self.recursion.parameters.fork_most) {
+            self.recursion.took_long(depth, nanoseconds);
+            self.calls.set(0);
+            self.nanoseconds.set(0);
+            return;
+        }
+        self.calls.set(self.calls.get() + 1);
+        self.nanoseconds.set(self.nanoseconds.get() + nanoseconds);
+        if depth == 0 || self.calls.get() == SHARE {
+            self.recursion.took(self.calls.take(), self.nanoseconds.take(), depth == 0);
+        }
+    }
+
+    /// Says what it has counted.
+    fn share(&self) {
+        if self.calls.get() > 0 {
+            self.recursion.took(self.calls.take(), self.nanoseconds.take(), false);
+        }
+    }
+
     fn cut(&self) -> u32 {
         if self.entry.forced { self.recursion.parameters.fork_depth } else { self.recursion.cut() }
     }
@@ -211,7 +247,7 @@ pub unsafe extern "C" fn recurse(run: *mut Run, frame: *mut u64, depth: u32) -> 
     // SAFETY: as above.
     let status = unsafe { restart::enter(recursion.code, run, frame, ALONE) };
     if !worker.entry.forced {
-        recursion.took(depth, begun.elapsed().as_nanos() as u64);
+        worker.took(depth, begun.elapsed().as_nanos() as u64);
     }
     status
 }

@@ -5,7 +5,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam_deque::{Steal, Stealer, Worker as Deque};
 use scaly_runtime::pool::{Chunk, Plan, Pool, Status};
@@ -180,10 +180,11 @@ impl<'a> Session<'a> {
         let (tasks, free) = Default::default();
         let place = Place { session: self, run, deque, tasks, free, random: Cell::new(number as u32 + 1) };
         let Session { recursion, entry, .. } = *self;
-        Some(Worker { recursion, entry, begun: Instant::now(), place: Some(place), tell: None })
+        Some(Worker::new(recursion, entry, Some(place)))
     }
 
     fn keep(&self, worker: Worker<'_>) {
+        worker.share();
         if let Some(place) = worker.place {
             self.tasks.lock().unwrap_or_else(PoisonError::into_inner).append(&mut place.tasks.into_inner());
         }
