@@ -175,7 +175,7 @@ parameters! {
         "flat from 1 to 8: bench/parameters.py; with 1 a sieve of 50 ms is followed in vain: never_worse.py";
     foresight: "times" = 16, dev 16, 1 to 1_000_000,
         "How many times as long as a loop has been seen it may last by the trips that it has left.",
-        "with 8 mandelbrot is compiled 5 ms later, with 1000000 one sieve of 50 ms in five takes 2 times as long";
+        "with 8 mandelbrot is compiled 5 ms later, with 1000000 sieves of 50 ms take up to 2 times as long";
     turning: "samples" = 3, dev 3, 1 to 1_000_000,
         "Samples since a loop came round until it counts as one that cannot be entered soon.",
         "flat from 1 to 24: bench/parameters.py";
@@ -199,7 +199,7 @@ parameters! {
         "with 0 one program takes 1.8 times as long; flat to 32000: bench/parameters.py";
     llvm_instruction: "microseconds" = 80, dev 80, 0 to 1_000_000,
         "What it takes for each instruction of it, as reckoned before.",
-        "it takes 250 for each of 24 regions; with 200 a raytracer of 1.5 s goes parallel 0.2 s later: scaling.py";
+        "it takes some 250; with 200 a raytracer of 1.5 s goes parallel 0.2 s later: scaling.py";
     entries: "runs" = 256, dev 256, 1 to 1_000_000_000,
         "Runs of a loop that was compiled whole after which it is asked whether they are too short.",
         "flat from 32 to 2048: bench/parameters.py";
