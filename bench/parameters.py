@@ -60,6 +60,7 @@ WHOLE = {
     "undecided": [16, 1024],
     "sampled": [1, 2, 6, 12],
     "few_samples": [1, 4, 8],
+    "bouncing": [0, 5000, 80000],
     "foresight": [4, 64, 1000000],
     "turning": [1, 2, 6, 24],
     "sample_depth": [1, 4, 64],

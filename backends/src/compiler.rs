@@ -173,7 +173,6 @@ impl Compiler {
         let flag = dead.clone();
         let opening = Arc::new(Mutex::new(false));
         let own = opening.clone();
-        os::keep_one_c_heap();
         std::thread::Builder::new()
             .name("scaly-llvm".into())
             .stack_size(STACK)

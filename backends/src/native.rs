@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::ptr;
 
 use scaly_interp::interpreter::{Helper, State};
-use scaly_interp::program::{LoopId, LoopKind, Program};
+use scaly_interp::program::{LoopId, Program};
 use scaly_interp::tier::{self, Goes, Position};
 
 use crate::interrupt::{Cutoff, Inside};
@@ -56,18 +56,6 @@ pub struct Wanted<'a> {
     pub at: u64,
 }
 
-fn trips_slot(program: &Program, id: LoopId) -> Option<u16> {
-    match program.loops.get(id.0 as usize)?.kind {
-        LoopKind::Counted { counter } => Some(counter + 1),
-        LoopKind::Open => None,
-    }
-}
-
-/// Back edges that a loop has yet to take, by its function's frame; none where they are not counted.
-pub fn trips_left(program: &Program, id: LoopId, at: Position) -> Option<u64> {
-    trips_slot(program, id).map(|slot| word(at, slot))
-}
-
 fn word(at: Position, slot: u16) -> u64 {
     // SAFETY: a position is of a frame of its program, and slots that loops name are in it.
     unsafe { at.base().add(usize::from(slot)).read() }
@@ -113,7 +101,7 @@ impl Native {
 
     /// It is the code of this loop, whose trips can be told if it is a `for`.
     pub fn counts(&mut self, program: &Program, id: LoopId) {
-        self.trips = trips_slot(program, id);
+        self.trips = tier::trips_slot(program, id);
     }
 
     /// Back edges that a counted loop has yet to take, by its frame; 0 of others.

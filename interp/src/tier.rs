@@ -12,7 +12,7 @@
 
 pub use crate::interpreter::Position;
 use crate::interpreter::{Left, NESTED, OUTSIDE, Outcome, State, continue_at, resume_stopped};
-use crate::program::{FunctionId, LoopId, Pc};
+use crate::program::{FunctionId, LoopId, LoopKind, Pc, Program};
 use crate::routine;
 
 /// Where a run goes on.
@@ -117,6 +117,20 @@ pub fn caller(at: Position) -> Option<Position> {
     // SAFETY: each frame has its header before it.
     let (caller, back) = unsafe { (*at.base.sub(2) as *mut u64, *at.base.sub(1)) };
     (back != OUTSIDE).then_some(Position { pc: Pc((back & !NESTED) as u32), base: caller })
+}
+
+/// The slot of the back edges that a loop has yet to take; none where they are not counted.
+pub fn trips_slot(program: &Program, id: LoopId) -> Option<u16> {
+    match program.loops.get(id.0 as usize)?.kind {
+        LoopKind::Counted { counter } => Some(counter + 1),
+        LoopKind::Open => None,
+    }
+}
+
+/// Back edges that a loop has yet to take, by its function's frame; none where they are not counted.
+pub fn trips_left(program: &Program, id: LoopId, at: Position) -> Option<u64> {
+    // SAFETY: a position is of a frame of its program, and slots that loops name are in it.
+    trips_slot(program, id).map(|slot| unsafe { at.base.add(usize::from(slot)).read() })
 }
 
 /// Whether native code called the activation at `at`: it may hold the slots of its own frame elsewhere.

@@ -181,19 +181,6 @@ pub unsafe fn advise_small(base: NonNull<u8>, bytes: usize) {
     let _ = (base, bytes);
 }
 
-/// Has the C library's allocator, which only libraries of C and C++ use here, keep all in one heap that grows by 4 MB. The
-/// heap of a thread grows by a page at a time, each with a system call that stops the other threads for a moment: LLVM's
-/// first region takes 43 ms with it, and 40 without. Only threads that begin later heed it.
-pub fn keep_one_c_heap() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: sets numbers.
-    unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 1);
-        libc::mallopt(libc::M_TOP_PAD, 4 << 20);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, 256 << 20);
-    }
-}
-
 /// Processor time that this thread has used; zero where the system doesn't say.
 pub fn thread_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -49,7 +49,6 @@ use scaly_tracer::recorder::Place;
 
 use crate::compiler::Compiler;
 use crate::lower::Addresses;
-use crate::native::trips_left;
 use analysis::{Analysis, Why};
 use chain::{Chains, Running};
 use fork::Stacks;
@@ -255,7 +254,7 @@ impl<B: Backend + 'static> Above for Scaling<B> {
                     Stage::Analyzing | Stage::Building(_) => true,
                     Stage::Counting | Stage::Walked(_) => slot.samples < undecided,
                 };
-                around |= match trips_left(&self.program, id, at) {
+                around |= match tier::trips_left(&self.program, id, at) {
                     // What its frame says is of when native code was entered.
                     Some(_) if below && self.tracing().has_tree(id) => false,
                     Some(trips) => slot.sampled(now, trips, around, few_samples),

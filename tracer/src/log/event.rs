@@ -117,6 +117,12 @@ pub enum Event<'a> {
         start: Start,
         why: Dropped,
     },
+    /// All traces are left alone for so long: without them this loop comes round so many times as often.
+    Rests {
+        start: Start,
+        milliseconds: u32,
+        times: f64,
+    },
     /// Said once of each.
     Memory(CodeMemory),
     /// A loop or function takes enough time to be compiled as a whole, with all of its paths.

@@ -105,6 +105,11 @@ pub enum Resolved<'a> {
         start: From<'a>,
         traces: u32,
     },
+    Rests {
+        start: From<'a>,
+        milliseconds: u32,
+        times: f64,
+    },
     Dropped {
         trace: u32,
         start: From<'a>,
@@ -264,6 +269,9 @@ impl<'a> Resolver<'a> {
             },
             Event::Specialized { trace, start, values, number } => {
                 Resolved::Specialized { trace: trace.0, start: self.start(start), values, number }
+            }
+            Event::Rests { start, milliseconds, times } => {
+                Resolved::Rests { start: self.start(start), milliseconds, times }
             }
             Event::TreeStable { tree, start, traces } => {
                 Resolved::TreeStable { tree: tree.0, start: self.start(start), traces }

@@ -213,7 +213,7 @@ impl Statistics {
                 let why = Unscaled { reason: reason.into(), help: help.map(String::from), at };
                 self.unscaled.insert((start, what), why);
             }
-            Event::Region { .. } => {}
+            Event::Region { .. } | Event::Rests { .. } => {}
         }
     }
 

@@ -80,6 +80,7 @@ fn events() -> Vec<Event<'static>> {
         Event::Specialized { trace, start: LOOP, values: "n = 3", number: 2 },
         Event::TreeStable { tree, start: LOOP, traces: 2 },
         Event::Dropped { trace: tree, start: LOOP, why: Dropped::Room },
+        Event::Rests { start: LOOP, milliseconds: 20, times: 9.5 },
         Event::Memory(CodeMemory::Full { used: 1 << 20 }),
         Event::Memory(CodeMemory::Refused),
         Event::Memory(CodeMemory::Full { used: 1 << 20 }),

@@ -82,6 +82,10 @@ impl fmt::Display for Resolved<'_> {
             Resolved::TreeStable { tree, start, traces } => {
                 write!(f, "tree-stable trace{tree} {start}: {traces} {}", if traces == 1 { "trace" } else { "traces" })
             }
+            Resolved::Rests { start, milliseconds, times } => write!(
+                f,
+                "rests {start}: it comes round {times:.1} times as often in the interpreter, which runs all for {milliseconds} ms"
+            ),
             Resolved::Dropped { trace, start, why } => {
                 let why = match why {
                     "room" => "others need its memory",

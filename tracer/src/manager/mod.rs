@@ -12,6 +12,7 @@
 //! here. So nothing is borrowed while a program runs, and there is one recording at a time.
 
 mod clock;
+mod contest;
 mod pace;
 mod places;
 mod room;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use clock::Clock;
 pub use clock::{Running, Spent};
+use contest::{Contest, QUESTION, Turn};
 use pace::Pace;
 use places::Places;
 use scaly_interp::interpreter::{State, Windows};
@@ -71,6 +73,7 @@ pub struct Tracing<B> {
     leftover: RefCell<Vec<TraceId>>,
     clock: Clock,
     pace: Pace,
+    contest: Contest,
     above: OnceCell<Weak<dyn Above>>,
 }
 
@@ -89,6 +92,7 @@ impl<B: Backend> Tracing<B> {
             leftover: RefCell::default(),
             clock: Clock::new(log.now().cloned()),
             pace: Pace::new(&parameters),
+            contest: Contest::new(&parameters),
             above: OnceCell::new(),
             log,
         }
@@ -196,6 +200,9 @@ impl<B: Backend> Tracing<B> {
     /// A counter has come to zero.
     fn hot(&self, state: &mut State, place: Place, at: Position) -> Goes {
         let tree = self.places.borrow().get(place).tree;
+        if self.contest.is_due(tree.is_some()) && self.leaves_alone(state, place, at) {
+            return Goes::On(at);
+        }
         if let Some(tree) = tree {
             if !state.native_room() {
                 // Calls are nested deeply, and most of them are below: the interpreter does this one.
@@ -239,6 +246,33 @@ impl<B: Backend> Tracing<B> {
             (Goes::On(to), Some(tree)) if to == at => self.enter(state, tree, to),
             _ => goes,
         }
+    }
+
+    /// Whether native code is left alone for now, since the interpreter is faster or may be.
+    fn leaves_alone(&self, state: &mut State, place: Place, at: Position) -> bool {
+        if self.places.borrow().recording {
+            return false;
+        }
+        let turn = self.contest.turn(&self.facts.program, at);
+        if let Turn::Rest(id, time, times) = turn {
+            let (start, milliseconds) = (Start::Loop(id), time.as_millis() as u32);
+            self.log.event(|| Event::Rests { start, milliseconds, times });
+        }
+        let count = match turn {
+            Turn::Native => return false,
+            Turn::ToNative => 1,
+            Turn::ToInterpreter | Turn::Rest(..) => QUESTION,
+            Turn::Interpreter => {
+                self.set_counter(state, place, QUESTION);
+                return true;
+            }
+        };
+        let with_trees: Vec<Place> = self.places.borrow().with_trees().collect();
+        with_trees.into_iter().for_each(|place| self.set_counter(state, place, count));
+        if count != 1 {
+            self.set_counter(state, place, count);
+        }
+        count != 1
     }
 
     fn enter(&self, state: &mut State, tree: TraceId, at: Position) -> Goes {

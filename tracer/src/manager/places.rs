@@ -1,6 +1,6 @@
 //! Loops and functions: how hot each must be, and its tree.
 
-use scaly_interp::program::Program;
+use scaly_interp::program::{FunctionId, LoopId, Program};
 
 use crate::parameters::Parameters;
 use crate::recorder::Place;
@@ -65,6 +65,14 @@ impl Places {
             Place::Loop(id) => &mut self.loops[id.0 as usize],
             Place::Function(id) => &mut self.functions[id.0 as usize],
         }
+    }
+
+    /// All that have traces.
+    pub fn with_trees(&self) -> impl Iterator<Item = Place> + use<'_> {
+        let loops = self.loops.iter().enumerate().map(|(i, data)| (Place::Loop(LoopId(i as u32)), data));
+        let functions =
+            self.functions.iter().enumerate().map(|(i, data)| (Place::Function(FunctionId(i as u32)), data));
+        loops.chain(functions).filter(|(_, data)| data.tree.is_some()).map(|(place, _)| place)
     }
 
     /// The threshold after one more abort: a multiple, a little randomized; each `attempts` aborts a long rest.
