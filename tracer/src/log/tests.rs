@@ -140,6 +140,7 @@ output, so it cannot be a native call (take input and output out of the recursiv
 [trace] specialized trace4 loop {name}:2: for n = 3, number 2
 [trace] tree-stable trace3 loop {name}:2: 2 traces
 [trace] dropped trace3 loop {name}:2: others need its memory
+[trace] rests loop {name}:2: it comes round 9.5 times as often in the interpreter, which runs all for 20 ms
 [trace] memory: the code memory is full, 1048576 bytes are in use; the least useful traces are dropped (raise code_memory)
 [trace] memory: the system gives no memory for machine code; the program stays in the interpreter
 [trace] region loop {name}:2: 4 blocks, 31 instructions, 2 calls inlined
@@ -187,6 +188,7 @@ fn every_json_line_has_version_event_and_time() {
         "specialized",
         "tree-stable",
         "dropped",
+        "rests",
         "memory",
         "memory",
         "region",

@@ -249,7 +249,9 @@ impl Contest {
 
     /// Measures both, about this loop if one is named.
     fn begin(&self, mode: &mut Mode, program: &Program, at: Position, about: Option<LoopId>) {
-        (self.measured.set(0), self.about.set(about), self.quotients.set(1.0));
+        self.measured.set(0);
+        self.about.set(about);
+        self.quotients.set(1.0);
         self.next(mode, program, at);
     }
 
@@ -284,7 +286,8 @@ impl Contest {
 
     fn native_wins(&self, mode: &mut Mode) -> Turn {
         *mode = Mode::Watching;
-        (self.short.take(), self.looked.set(None));
+        self.short.set(Duration::ZERO);
+        self.looked.set(None);
         self.needed.set(self.needed.get() * GROWTH);
         self.rest.set(Duration::from_micros(self.bouncing.into()) * FIRST_REST);
         Turn::ToNative
