@@ -17,6 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
+use scaly_runtime::os;
 
 use crate::restart::give_up;
 use crate::run::Run;
@@ -55,7 +56,7 @@ impl Inside {
     /// All code at these addresses that the call runs was entered by `restart::enter` with this run.
     pub unsafe fn during<T>(&self, call: impl FnOnce() -> T) -> T {
         if !LISTENS.replace(true) {
-            listen();
+            os::take_signal(SIGNAL);
         }
         let before = INSIDE.replace(self);
         let result = call();
@@ -71,7 +72,7 @@ impl Inside {
             return;
         }
         // SAFETY: the thread is inside: it lives.
-        unsafe { libc::pthread_kill(self.thread, signal()) };
+        unsafe { libc::pthread_kill(self.thread, SIGNAL) };
     }
 }
 
@@ -134,21 +135,8 @@ impl Cutoff {
     }
 }
 
-/// One that nobody uses.
-fn signal() -> libc::c_int {
-    libc::SIGRTMIN() + 7
-}
-
-/// Has this thread take the signal: whoever started the process may have blocked it.
-fn listen() {
-    // SAFETY: both calls are given a set of this function's.
-    unsafe {
-        let mut signals: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&mut signals);
-        libc::sigaddset(&mut signals, signal());
-        libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, ptr::null_mut());
-    }
-}
+/// One that nobody uses. It is none of the real-time signals: those wait in a queue, and are refused where that is full.
+const SIGNAL: libc::c_int = libc::SIGSTKFLT;
 
 /// Installs the handler, once a process; false where the system refuses: then nothing must run that may have to be ended.
 pub fn is_possible() -> bool {
@@ -161,7 +149,7 @@ pub fn is_possible() -> bool {
             action.sa_sigaction = leave as *const () as libc::sighandler_t;
             action.sa_flags = libc::SA_SIGINFO | libc::SA_RESTART | libc::SA_ONSTACK;
             libc::sigemptyset(&mut action.sa_mask);
-            libc::sigaction(signal(), &action, ptr::null_mut()) == 0
+            libc::sigaction(SIGNAL, &action, ptr::null_mut()) == 0
         }
     })
 }

@@ -181,6 +181,17 @@ pub unsafe fn advise_small(base: NonNull<u8>, bytes: usize) {
     let _ = (base, bytes);
 }
 
+/// Has this thread take a signal: whoever started the process may have blocked it.
+pub fn take_signal(signal: libc::c_int) {
+    // SAFETY: all calls are given a set of this function's.
+    unsafe {
+        let mut signals: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut signals);
+        libc::sigaddset(&mut signals, signal);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &signals, std::ptr::null_mut());
+    }
+}
+
 /// Processor time that this thread has used; zero where the system doesn't say.
 pub fn thread_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -14,6 +14,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use crate::os;
+
 const SIGNAL: libc::c_int = libc::SIGURG;
 
 /// What a timer rings.
@@ -106,6 +108,7 @@ impl Ticker {
         if !HANDLER.get_or_init(install) {
             return None;
         }
+        os::take_signal(SIGNAL);
         let mut target = Box::new(Target { bell, timer: ptr::null_mut() });
         // SAFETY: zero is a valid event; its fields are set by name.
         let mut event: libc::sigevent = unsafe { mem::zeroed() };

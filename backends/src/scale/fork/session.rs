@@ -137,8 +137,9 @@ impl<'a> Session<'a> {
         let status = unsafe {
             let (before, limit) = ((*run).worker, (*run).slots_limit);
             (*run).worker = (&raw const worker).cast();
-            let call = || restart::enter(self.recursion.code, run, frame, depth);
-            let status = self.ended(self.enrolled(run, call));
+            // Who gives up says so before it leaves, so that it ends what the others are about.
+            let call = || self.ended(restart::enter(self.recursion.code, run, frame, depth));
+            let status = self.enrolled(run, call);
             (*run).worker = before;
             self.set_limit(run, limit);
             status
@@ -302,6 +303,10 @@ impl Place<'_> {
     pub unsafe fn wait(&self, frame: *mut u64, task: *const Task) -> u32 {
         let mut idle = Idle::default();
         loop {
+            // Also where what this thread made meanwhile gave up: its tasks lie in the deque still.
+            if self.session.failed.load(Ordering::Relaxed) {
+                return GAVE_UP;
+            }
             // SAFETY: tasks live as long as their session.
             if let Some(status) = unsafe { (*task).ended() } {
                 let results = usize::from(self.session.recursion.of.results);
@@ -309,9 +314,6 @@ impl Place<'_> {
                 unsafe { ptr::copy_nonoverlapping((*task).words(), frame, results) };
                 self.forget(task);
                 return status;
-            }
-            if self.session.failed.load(Ordering::Relaxed) {
-                return GAVE_UP;
             }
             let free = frame.wrapping_add(APART);
             // SAFETY: the run is this thread's; what lies above the frame is free while its call is away.
