@@ -271,6 +271,18 @@ fn later_iterations_are_ended_although_signals_are_blocked() {
     assert!(got.status == Some(1) && got.error.contains("division by zero"), "{}", got.error);
 }
 
+/// The same, and what tells that something is hot is a signal.
+#[test]
+fn loops_get_hot_although_signals_are_blocked() {
+    let program = "var s = 0
+for i in 20000000: s += i ^ s
+print(s)";
+    let mut command = Command::new("env");
+    command.args(["--block-signal", env!("CARGO_BIN_EXE_scaly"), "--trace-log", "-e", program]);
+    let got = finish(command, "").expect("a run that ends");
+    assert!(got.status == Some(0) && got.error.contains("[trace] compiled trace0 loop"), "{}", got.error);
+}
+
 /// LLVM ends the process where it gets no memory: it is not asked where there is little.
 #[test]
 fn little_address_space_is_left_to_the_program() {
