@@ -135,6 +135,7 @@ LARGE = {
     "trees": "16",
     "expressions": "3000",
     "machine": "3000000",
+    "handlers": "1000",
 }
 
 

@@ -119,6 +119,15 @@ pub fn caller(at: Position) -> Option<Position> {
     (back != OUTSIDE).then_some(Position { pc: Pc((back & !NESTED) as u32), base: caller })
 }
 
+/// The activations that a program is in, the innermost first, and the instruction that each is at: of callers the call,
+/// not what follows it, which may lie behind a loop that the call is in.
+pub fn activations(at: Position) -> impl Iterator<Item = (Position, Pc)> {
+    std::iter::successors(Some((at, at.pc())), |&(at, _)| {
+        let caller = caller(at)?;
+        Some((caller, Pc(caller.pc().0.saturating_sub(1))))
+    })
+}
+
 /// The slot of the back edges that a loop has yet to take; none where they are not counted.
 pub fn trips_slot(program: &Program, id: LoopId) -> Option<u16> {
     match program.loops.get(id.0 as usize)?.kind {

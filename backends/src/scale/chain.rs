@@ -1,6 +1,6 @@
 //! The loops that a program is in.
 
-use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
+use scaly_interp::program::{FunctionId, LoopId, Program};
 use scaly_interp::tier::{self, Position};
 
 /// A loop that runs, and where its function is.
@@ -15,16 +15,13 @@ pub struct Running {
 /// The function with the most activations of so many, the innermost ones, if it has several.
 pub fn recursive(program: &Program, at: Position, depth: u32) -> Option<FunctionId> {
     let mut counts: Vec<(FunctionId, u32)> = Vec::new();
-    let (mut at, mut pc) = (at, at.pc());
-    for _ in 0..depth {
+    for (_, pc) in tier::activations(at).take(depth as usize) {
         if let Some(function) = program.function_at(pc) {
             match counts.iter_mut().find(|(id, _)| *id == function) {
                 Some((_, count)) => *count += 1,
                 None => counts.push((function, 1)),
             }
         }
-        let Some(caller) = tier::caller(at) else { break };
-        (at, pc) = (caller, Pc(caller.pc().0.saturating_sub(1)));
     }
     let most = counts.into_iter().max_by_key(|&(_, count)| count)?;
     (most.1 > 1).then_some(most.0)
@@ -49,18 +46,14 @@ impl Chains {
     pub fn at(&self, program: &Program, at: Position, depth: u32) -> Vec<Running> {
         let mut found: Vec<Running> = Vec::new();
         let mut below = false;
-        let (mut at, mut pc) = (at, at.pc());
-        for _ in 0..depth {
+        for (at, pc) in tier::activations(at).take(depth as usize) {
             let loops = program.function_at(pc).map_or(&[][..], |function| &self.0[function.0 as usize]);
             for &id in loops.iter().filter(|id| program.loops[id.0 as usize].code.contains(&pc.0)) {
                 if found.iter().all(|other| other.id != id) {
                     found.push(Running { id, at, below });
                 }
             }
-            let Some(caller) = tier::caller(at) else { break };
             below |= tier::is_nested(at);
-            // The call, not what follows it: that may lie behind the loop.
-            (at, pc) = (caller, Pc(caller.pc().0.saturating_sub(1)));
         }
         found
     }

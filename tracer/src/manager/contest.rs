@@ -15,7 +15,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use scaly_interp::program::{LoopId, Pc, Program};
+use scaly_interp::program::{LoopId, Program};
 use scaly_interp::tier::{self, Position};
 use scaly_runtime::os::thread_time;
 
@@ -63,9 +63,9 @@ struct Standing {
 }
 
 /// The `for`s that the program is in, the innermost first.
-fn standings(program: &Program, mut at: Position) -> Vec<Standing> {
-    let (mut found, mut pc) = (Vec::new(), at.pc());
-    loop {
+fn standings(program: &Program, at: Position) -> Vec<Standing> {
+    let mut found = Vec::new();
+    for (at, pc) in tier::activations(at) {
         let mut here: Vec<_> =
             program.loops.iter().enumerate().filter(|(_, scope)| scope.code.contains(&pc.0)).collect();
         here.sort_by_key(|(_, scope)| scope.code.len());
@@ -73,10 +73,8 @@ fn standings(program: &Program, mut at: Position) -> Vec<Standing> {
             let id = LoopId(id as u32);
             Some(Standing { frame: at.base() as usize, id, left: tier::trips_left(program, id, at)? })
         }));
-        let Some(caller) = tier::caller(at) else { return found };
-        // The call, not what follows it: that may lie behind the loop.
-        (at, pc) = (caller, Pc(caller.pc().0.saturating_sub(1)));
     }
+    found
 }
 
 /// What came of the `for`s that the program was in.
