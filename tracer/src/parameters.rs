@@ -148,7 +148,7 @@ parameters! {
         "no difference in short runs: bench/parameters.py";
     bouncing: "microseconds" = 20_000, dev 20_000, 0 to 1_000_000_000,
         "Time with short stretches of native code until it is measured against the interpreter; 0: never.",
-        "handlers.scaly 3000 takes 4.4 times as long with 0, 1.3 with 5000, 1.6 with 80000: whole process";
+        "with 0 one program takes 2.2 times as long, with 5000 0.9, with 80000 1.3: bench/parameters.py";
     stable: "iterations" = 1000, dev 1000, 1 to 1_000_000_000,
         "Iterations of a tree without a new trace until it counts as stable.",
         "flat from 100 to 10000: bench/parameters.py";
