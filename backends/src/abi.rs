@@ -6,7 +6,7 @@
 use std::ffi::c_void;
 
 /// Of this interface; the library answers it from [`VERSION_SYMBOL`].
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 pub const VERSION_SYMBOL: &[u8] = b"scaly_llvm_version\0";
 pub const OPEN_SYMBOL: &[u8] = b"scaly_llvm_open\0";
@@ -79,6 +79,8 @@ pub struct Answer {
     pub handle: *mut c_void,
     /// Of machine code.
     pub code_bytes: usize,
+    /// 1 if the native frames of a function are larger than its attribute `warn-stack-size` says.
+    pub large_frames: u32,
     /// Microseconds.
     pub parse_us: u64,
     pub passes_us: u64,
@@ -96,6 +98,7 @@ impl Answer {
         address: 0,
         handle: std::ptr::null_mut(),
         code_bytes: 0,
+        large_frames: 0,
         parse_us: 0,
         passes_us: 0,
         codegen_us: 0,

@@ -53,6 +53,8 @@ pub struct Costs {
 pub struct Code {
     pub address: usize,
     pub costs: Costs,
+    /// A function's native frames are larger than it was written to have them.
+    pub large_frames: bool,
     /// The module before and after the passes, and the assembly, where they were asked for.
     pub before: String,
     pub after: String,
@@ -167,6 +169,7 @@ impl Library {
             Ok(Code {
                 address: answer.address,
                 costs,
+                large_frames: answer.large_frames != 0,
                 before: take(answer.before, self.release),
                 after: take(answer.after, self.release),
                 assembly: take(answer.assembly, self.release),

@@ -81,6 +81,11 @@ impl Native {
         self.interface.exact
     }
 
+    /// Whether slots end before the native stack, however deeply its calls are nested.
+    pub fn slots_end_first(&self) -> bool {
+        !self.code.large_frames
+    }
+
     /// If it gives up instead of leaving: what `scale::fork` runs.
     pub fn restart(&self) -> Option<Restart> {
         self.interface.restart

@@ -210,11 +210,11 @@ impl Session {
             (clock - before).as_micros() as u64
         };
         let machine = self.machine(request.level)?;
-        let errors = RefCell::new(String::new());
+        let told = RefCell::new(Told::default());
         // SAFETY: the context outlives what is made in it: the module is dropped first.
         let context = unsafe { Owned(LLVMContextCreate(), LLVMContextDispose) };
-        // SAFETY: the handler is called only while the context lives, which `errors` outlives.
-        unsafe { LLVMContextSetDiagnosticHandler(context.0, Some(note), (&raw const errors).cast_mut().cast()) };
+        // SAFETY: the handler is called only while the context lives, which `told` outlives.
+        unsafe { LLVMContextSetDiagnosticHandler(context.0, Some(note), (&raw const told).cast_mut().cast()) };
         let module = self.parse(&context, module, &machine)?;
         self.attribute(&context, &module, request.vector_bits)?;
         answer.parse_us = lap();
@@ -237,9 +237,11 @@ impl Session {
         };
         lap();
         let object = emit(&module, &machine, LLVMCodeGenFileType::LLVMObjectFile)?;
-        if !errors.borrow().is_empty() {
-            return Err(errors.take());
+        let Told { error, large_frames } = told.take();
+        if !error.is_empty() {
+            return Err(error);
         }
+        answer.large_frames = u32::from(large_frames);
         answer.codegen_us = lap();
         answer.code_bytes = code_bytes(&object)?;
         lap();
@@ -352,14 +354,29 @@ extern "C" fn reported(_: *mut c_void, error: LLVMErrorRef) {
     }
 }
 
-/// Notes an error; without a handler LLVM would end the process.
-extern "C" fn note(info: LLVMDiagnosticInfoRef, errors: *mut c_void) {
-    // SAFETY: LLVM gives a live diagnostic, and the context the place for errors, which nobody borrows meanwhile.
+/// What LLVM tells of a module.
+#[derive(Default)]
+struct Told {
+    error: String,
+    /// A function's frame is larger than its attribute `warn-stack-size`.
+    large_frames: bool,
+}
+
+/// Notes what is told; without a handler LLVM would end the process at an error.
+extern "C" fn note(info: LLVMDiagnosticInfoRef, told: *mut c_void) {
+    const ERROR: u32 = llvm_sys::LLVMDiagnosticSeverity::LLVMDSError as u32;
+    const WARNING: u32 = llvm_sys::LLVMDiagnosticSeverity::LLVMDSWarning as u32;
+    // SAFETY: LLVM gives a live diagnostic, and the context the place for it, which nobody borrows meanwhile.
     unsafe {
-        if LLVMGetDiagInfoSeverity(info) as u32 == llvm_sys::LLVMDiagnosticSeverity::LLVMDSError as u32 {
-            let message = taken(LLVMGetDiagInfoDescription(info));
-            let errors: &RefCell<String> = &*errors.cast();
-            *errors.borrow_mut() = message;
+        let told: &RefCell<Told> = &*told.cast();
+        match LLVMGetDiagInfoSeverity(info) as u32 {
+            ERROR => told.borrow_mut().error = taken(LLVMGetDiagInfoDescription(info)),
+            // Of warnings the interface of C gives no kind; this is the only one that functions ask for.
+            WARNING => {
+                let large = taken(LLVMGetDiagInfoDescription(info)).contains("stack frame size");
+                told.borrow_mut().large_frames |= large;
+            }
+            _ => {}
         }
     }
 }

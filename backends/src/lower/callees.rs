@@ -6,7 +6,7 @@ use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::{ExitKind, Op, Region, Terminator, Type, Whole};
 use scaly_tracer::walker::Walker;
 
-use super::{Context, Refusal, frame_slots, versions};
+use super::{Context, Refusal, frame_slots, native_stack, versions};
 
 /// How a slot crosses a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -60,6 +60,8 @@ pub struct Callees {
     pub restart: bool,
     /// Nothing is in place in them: see [`Callees::exact`].
     pub exact: bool,
+    /// Bytes of native stack that their frames may take for each slot by which calls advance; none if all is well anyway.
+    pub native_per_slot: Option<usize>,
 }
 
 impl Callees {
@@ -122,7 +124,8 @@ impl Callees {
         };
         let whole = exact.functions.iter().all(|callee| callee.region.insts.iter().all(|inst| known(inst.op)));
         let all = self.functions.iter().all(|callee| exact.find(callee.region.chains[0].function).is_some());
-        (whole && all).then_some(Callees { exact: true, ..exact })
+        let native_per_slot = Some(native_stack::LAST / 2 / self.last_slots().max(1));
+        (whole && all).then_some(Callees { exact: true, native_per_slot, ..exact })
     }
 
     /// Whether functions have calls in place.

@@ -26,7 +26,7 @@ use scaly_interp::program::{Class, FunctionId, Pc};
 use scaly_tracer::region::{ChainId, Inst, Kept, Param, Type, Value};
 
 use super::callees::{Callee, Callees, Passed};
-use super::{LEFT_BELOW, Leave, Lowered, Lowering, REFUSED, Role, line, restart};
+use super::{LEFT_BELOW, Leave, Lowered, Lowering, REFUSED, Refusal, Role, line, restart};
 use crate::run::{NATIVE_LIMIT, SLOTS_LIMIT};
 
 /// What a function returns.
@@ -39,7 +39,7 @@ fn returned_type(callee: &Callee) -> String {
 
 impl Lowering<'_> {
     /// The first line, and the checks that there is room.
-    pub fn write_head(&self, index: usize, module: &mut String) {
+    pub fn write_head(&self, index: usize, module: &mut String) -> Result<(), Refusal> {
         let callee = &self.callees.functions[index];
         let restart = self.callees.restart;
         let ty = if restart { restart::returned_type(callee) } else { returned_type(callee) };
@@ -54,17 +54,19 @@ impl Lowering<'_> {
         }
         if restart {
             module.push_str(") #0 {\nentry:\n");
-            return restart::write_room(callee.frame_slots, module);
+            restart::write_room(callee.frame_slots, module);
+            return Ok(());
         }
         let attributes = if self.callees.exact { "#2" } else { "#0" };
         let _ = write!(
             module,
-            ") {attributes} {{\nentry:\n  \
+            ") {attributes}{} {{\nentry:\n  \
              %limit.place = getelementptr i8, ptr %run, i64 {SLOTS_LIMIT}\n  \
              %limit = load ptr, ptr %limit.place, align 8\n  \
              %behind = getelementptr i8, ptr %frame, i64 {}\n  \
              %deep = icmp ugt ptr %behind, %limit\n  \
              br i1 %deep, label %refused, label %block0, !prof !1\nrefused:\n",
+            self.frame_limit()?,
             callee.frame_slots * 8
         );
         // The arguments' slots are the caller's own: the interpreter finds them there.
@@ -87,6 +89,7 @@ impl Lowering<'_> {
                 let _ = writeln!(module, "  ret {ty} {{ i32 {REFUSED}{} }}", nothing(callee));
             }
         }
+        Ok(())
     }
 
     /// A parameter of the region.
@@ -397,9 +400,10 @@ pub fn write_choice(name: &str, callees: &Callees, class: Class, module: &mut St
     let cases: String = known.iter().map(|(id, _)| format!(" i64 {}, label %call{}", id.0, id.0)).collect();
     let _ = writeln!(
         module,
-        "define internal i32 @{name}(ptr %run, ptr %frame, i64 %number) #0 {{\nentry:\n  \
+        "define internal i32 @{name}(ptr %run, ptr %frame, i64 %number) #0{} {{\nentry:\n  \
          switch i64 %number, label %none [{cases} ]\n\
-         none:\n  ret i32 {REFUSED}"
+         none:\n  ret i32 {REFUSED}",
+        callees.choice_limit()
     );
     for (id, callee) in known {
         let tag = id.0 as usize;

@@ -31,6 +31,7 @@ mod callees;
 mod calls;
 mod leave;
 mod limit;
+pub mod native_stack;
 mod ops;
 mod regions;
 pub mod restart;
@@ -165,7 +166,8 @@ pub fn lower_divided(
     divided: bool,
 ) -> Result<Lowered, Refusal> {
     let limit = condition.and_then(|condition| Limit::of(region, condition));
-    let callees = Callees::of(region, context, name)?;
+    let mut callees = Callees::of(region, context, name)?;
+    callees.native_per_slot = divided.then_some(native_stack::BYTES_PER_SLOT);
     let exact = if divided && callees.nest() { callees.exact(region, context) } else { None };
     // A function's region is one of the callees.
     let versions = if region.whole == Whole::Loop { versions::of(region, context.program) } else { None };
@@ -448,7 +450,7 @@ impl<'a> Lowering<'a> {
             Role::Root => {
                 let _ = writeln!(to.module, "define i32 @{name}(ptr %run, ptr %frame) #0 {{");
             }
-            Role::Callee(index) => self.write_head(index, &mut to.module),
+            Role::Callee(index) => self.write_head(index, &mut to.module)?,
             Role::Forking => {
                 let slots = frame_slots(self.region, self.context.program)?;
                 self.write_forking_head(name, slots, &mut to.module);

@@ -30,6 +30,7 @@ use super::analysis::Why;
 use super::gain::{Gain, Next};
 use crate::interrupt::{self, Cutoff};
 use crate::lower::Needs;
+use crate::lower::native_stack::{self, BYTES_PER_SLOT};
 use crate::native::Native;
 use own::{Annexed, Regions, Stack};
 use reductions::Reductions;
@@ -86,6 +87,12 @@ struct Begin {
 
 /// Slots of a header, before each frame.
 const HEADER: usize = 2;
+
+/// Whether this thread's native stack does not end before so many slots do.
+fn has_native_room(state: &State, slots: usize) -> bool {
+    let here = 0u8;
+    (&raw const here as usize).saturating_sub(state.native_limit()) >= slots * BYTES_PER_SLOT + native_stack::LAST
+}
 
 /// The worker that calls a loop.
 const CALLER: usize = 0;
@@ -233,10 +240,13 @@ impl Parallel {
                 "the functions that it calls are too many to be compiled for the end of a stack too",
             ));
         }
+        if !native.slots_end_first() {
+            return Err(Alone::Other("a function that it calls needs so much of the native stack that it could end first"));
+        }
         if !interrupt::is_possible() {
             return Err(Alone::Other("the system gives no way to end iterations behind an error"));
         }
-        if !native.has_room(state, at) {
+        if !native.has_room(state, at) || (self.calls && !has_native_room(state, slots)) {
             return Err(Alone::Other("calls are nested too deeply around it"));
         }
         // SAFETY: the frame is one of the loop's function.
