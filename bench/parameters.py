@@ -25,7 +25,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 from measure import ROOT, SCALY, Failed, command, executable, geometric_mean, run
-from traces import EXAMPLES, FURTHER, IMAGE, NAMED
+from traces import EXAMPLES, IMAGE
 
 # Other values than the default.
 VALUES = {
@@ -45,6 +45,7 @@ VALUES = {
     "specializations": [0, 1, 2, 8, 20],
     "fixed_divisors": [0, 1, 5],
     "spills": [8, 32, 64, 1024],
+    "record_anew": [0, 1, 10],
     "unroll": [0, 2, 4, 15, 30, 60],
     "hoist": [0],
     "stable": [100, 10000],
@@ -117,6 +118,7 @@ SIZES = {
     "strings": "100000",
     "sum_float": "1000000 10",
     "trees": "11",
+    "ways": "1000000",
 }
 
 # Sizes at which they take some hundred. Long loops, short ones within others, recursion, calls of many functions.
@@ -142,7 +144,7 @@ LARGE = {
 def programs(scratch, parts):
     """Names and what to run."""
     image = str(scratch / "image.png")
-    found = {p.name: [f"bench/programs/{p.name}.scaly", *SIZES[p.name].split()] for p in NAMED + FURTHER}
+    found = {name: [f"bench/programs/{name}.scaly", *size.split()] for name, size in SIZES.items()}
     for path in sorted((ROOT / "examples").glob("*.scaly")):
         arguments = [image if a == IMAGE else a for a in EXAMPLES.get(path.stem, [])]
         found[f"examples/{path.stem}"] = [f"examples/{path.name}", *arguments]

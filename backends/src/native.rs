@@ -56,11 +56,6 @@ pub struct Wanted<'a> {
     pub at: u64,
 }
 
-fn word(at: Position, slot: u16) -> u64 {
-    // SAFETY: a position is of a frame of its program, and slots that loops name are in it.
-    unsafe { at.base().add(usize::from(slot)).read() }
-}
-
 impl Native {
     pub fn new(code: Code, interface: Interface) -> Native {
         Native { code, interface, trips: None }
@@ -111,7 +106,7 @@ impl Native {
 
     /// Back edges that a counted loop has yet to take, by its frame; 0 of others.
     pub fn trips(&self, at: Position) -> u64 {
-        self.trips.map_or(0, |slot| word(at, slot))
+        self.trips.map_or(0, |slot| tier::word(at, slot))
     }
 
     /// Slots from the frame's base that it takes itself, what is inlined included.

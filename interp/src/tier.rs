@@ -138,8 +138,13 @@ pub fn trips_slot(program: &Program, id: LoopId) -> Option<u16> {
 
 /// Back edges that a loop has yet to take, by its function's frame; none where they are not counted.
 pub fn trips_left(program: &Program, id: LoopId, at: Position) -> Option<u64> {
-    // SAFETY: a position is of a frame of its program, and slots that loops name are in it.
-    trips_slot(program, id).map(|slot| unsafe { at.base.add(usize::from(slot)).read() })
+    trips_slot(program, id).map(|slot| word(at, slot))
+}
+
+/// What a slot of the frame at `at` holds.
+pub fn word(at: Position, slot: u16) -> u64 {
+    // SAFETY: a position is of a frame of its program, and slots that loops and traces name are in it.
+    unsafe { at.base.add(usize::from(slot)).read() }
 }
 
 /// Whether native code called the activation at `at`: it may hold the slots of its own frame elsewhere.

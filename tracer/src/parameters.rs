@@ -140,6 +140,9 @@ parameters! {
     spills: "values" = 256, dev 256, 0 to 4096,
         "Values that a trace may keep outside of registers.",
         "flat from 8 to 1024: bench/parameters.py";
+    record_anew: "times" = 2, dev 2, 0 to 1000,
+        "Times that a loop is recorded anew because most of its iterations go another way.",
+        "with 0 loops that change their way take 1.6 times as long; flat to 10: bench/parameters.py";
     unroll: "iterations" = 8, dev 4, 0 to 1000,
         "Iterations of inner loops without a trace that are followed in the trace around them.",
         "flat from 0 to 60: bench/parameters.py";

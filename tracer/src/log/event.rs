@@ -38,6 +38,8 @@ pub enum Dropped {
     Tree,
     /// A better one took its place.
     Replaced,
+    /// The path that was recorded is seldom taken.
+    Seldom,
 }
 
 /// What is wrong with the code memory.

@@ -316,6 +316,7 @@ impl Dropped {
             Dropped::Room => "room",
             Dropped::Tree => "tree",
             Dropped::Replaced => "replaced",
+            Dropped::Seldom => "seldom",
         }
     }
 }

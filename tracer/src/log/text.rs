@@ -89,6 +89,7 @@ impl fmt::Display for Resolved<'_> {
             Resolved::Dropped { trace, start, why } => {
                 let why = match why {
                     "room" => "others need its memory",
+                    "seldom" => "its path is seldom taken",
                     "tree" => "the tree that it builds on was dropped",
                     _ => "a better one took its place",
                 };

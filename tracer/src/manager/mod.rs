@@ -14,6 +14,7 @@
 mod clock;
 mod contest;
 mod pace;
+mod paths;
 mod places;
 mod room;
 mod trees;
@@ -37,7 +38,7 @@ use trees::Trees;
 
 use crate::backend::{Backend, Job, Left, Refusal, code};
 use crate::log::{Abort, CodeMemory, Compiled, Dropped, Event, Log, SideEnd, Start, Statistics};
-use crate::optimize::{self, Builder, Finished};
+use crate::optimize::{self, Builder};
 use crate::parameters::Parameters;
 use crate::recorder::{self, Bounds, Facts, Place, Ran, Recorded, Task};
 use crate::trace::{End, ExitId, ExitKind, Root, Trace, TraceId};
@@ -281,7 +282,9 @@ impl<B: Backend> Tracing<B> {
             let (start, traces) = (start_of(trees.trace(tree).place), 1 + trees.trace(tree).sides);
             self.log.event(|| Event::TreeStable { tree, start, traces });
         }
+        let before = self.before(tree, at);
         let left = self.run_native(state, tree, at);
+        self.count_iterations(tree, before, at, &left);
         self.left(state, left, at, false)
     }
 
@@ -338,6 +341,9 @@ impl<B: Backend> Tracing<B> {
                     self.trees.borrow_mut().delay_exit(taken, self.parameters.hot_exit);
                     return Goes::On(to);
                 }
+                if !follow && kind == ExitKind::Resume && self.is_common(state, taken) {
+                    return Goes::On(to);
+                }
                 self.hot_exit(state, taken, passed, to)
             }
             _ => Goes::On(to),
@@ -356,11 +362,17 @@ impl<B: Backend> Tracing<B> {
         let Some(tree) = tree.filter(|_| !self.places.borrow().recording) else { return false };
         let place = self.trees.borrow().trace(tree).place;
         self.places.borrow_mut().get_mut(place).hoist = false;
-        self.drop_tree(tree, Dropped::Replaced);
+        self.record_anew(state, tree, Dropped::Replaced);
+        true
+    }
+
+    /// Drops a tree, to be recorded anew when its loop comes round next.
+    fn record_anew(&self, state: &mut State, tree: TraceId, why: Dropped) {
+        let place = self.trees.borrow().trace(tree).place;
+        self.drop_tree(tree, why);
         self.settle();
         self.places.borrow_mut().get_mut(place).dropped = false;
         self.set_counter(state, place, 1);
-        true
     }
 
     /// Grows a side trace from an exit that is taken often.
@@ -448,21 +460,22 @@ impl<B: Backend> Tracing<B> {
     fn assemble(&self, builder: Builder, task: &Task, start: Start, began: Instant) -> Result<TraceId, Abort> {
         let (before, fixes) = (builder.trace.insts.len() as u32, builder.fixes);
         let hoist = self.places.borrow().get(task.place).hoist;
-        let Finished { trace, hoisted } = optimize::finish(builder, &*self.facts, hoist);
+        let finished = optimize::finish(builder, &*self.facts, hoist);
+        let trace = &finished.trace;
         if trace.snapshots.len() > self.parameters.max_exits as usize {
             return Err(Abort::TooManyExits);
         }
         let (id, first_exit, returns) = {
             let trees = self.trees.borrow();
-            (trees.next_id(), trees.next_exit(), trees.returns(&trace, task))
+            (trees.next_id(), trees.next_exit(), trees.returns(trace, task))
         };
         self.log.ir(id, || trace.to_string());
         let Some(backend) = self.backend() else { return Err(Abort::CodeMemoryRefused) };
-        let job = Job { id, trace: &trace, first_exit, returns: &returns };
+        let job = Job { id, trace, first_exit, returns: &returns };
         let assembled = match backend.assemble(job) {
             Err(Refusal::NoRoom) => {
                 self.log.event(|| Event::Memory(CodeMemory::Full { used: backend.used() }));
-                self.make_room(backend, &trace, task);
+                self.make_room(backend, trace, task);
                 backend.assemble(job)
             }
             assembled => assembled,
@@ -475,7 +488,7 @@ impl<B: Backend> Tracing<B> {
             }
             Refusal::Spills => Abort::TooManyValues,
         })?;
-        self.trees.borrow_mut().add(&trace, &hoisted, task, fixes, self.parameters.hot_exit);
+        self.trees.borrow_mut().add(&finished, task, fixes, self.parameters.hot_exit);
         self.log.event(|| {
             Event::Compiled(Compiled {
                 trace: id,
@@ -489,10 +502,10 @@ impl<B: Backend> Tracing<B> {
         });
         self.log.asm(id, || backend.listing(id));
         if fixes || task.specialization {
-            self.told_values(id, task, &trace);
+            self.told_values(id, task, trace);
         }
         if let Root::Side(exit) = task.root {
-            self.told_side(id, task, exit, &trace);
+            self.told_side(id, task, exit, trace);
         }
         Ok(id)
     }

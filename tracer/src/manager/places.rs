@@ -19,6 +19,8 @@ pub struct PlaceData {
     pub hoist: bool,
     /// Its tree was dropped: it counts anew before it is recorded again.
     pub dropped: bool,
+    /// Times it was recorded anew because most iterations went another way.
+    pub anew: u32,
     /// Times its tree was entered from the interpreter, and back edges of the loop that were recorded: for statistics.
     pub entries: u64,
     pub recorded: u64,
@@ -42,6 +44,7 @@ impl Places {
             aborts: 0,
             hoist: parameters.hoist != 0,
             dropped: false,
+            anew: 0,
             entries: 0,
             recorded: 0,
         };

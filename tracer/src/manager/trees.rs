@@ -4,9 +4,13 @@ use rustc_hash::FxHashMap;
 use scaly_interp::program::Pc;
 
 use crate::backend::code::FIRST_EXIT;
+use crate::optimize::Finished;
 use crate::recorder::{Place, Task};
 use crate::region::Type;
-use crate::trace::{ExitId, ExitKind, Op, Root, Snapshot, SnapshotId, Trace, TraceId};
+use crate::trace::{ExitId, ExitKind, Op, Root, Slot, Snapshot, SnapshotId, Trace, TraceId};
+
+/// Most counters of a loop that are looked at.
+pub const COUNTERS: usize = 4;
 
 #[derive(Clone, Debug)]
 pub struct TraceData {
@@ -26,6 +30,17 @@ pub struct TraceData {
     pub calls: Vec<TraceId>,
     /// Nothing leads there any more.
     pub dropped: bool,
+    /// Of the root of a loop: some slots of its frame that advance by a constant in each iteration, and by which.
+    pub counters: Vec<(u16, i64)>,
+    pub iterations: Iterations,
+}
+
+/// Native iterations of a loop.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Iterations {
+    pub made: u64,
+    /// Runs of native code of which it is not known how many they made.
+    pub unknown: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -43,6 +58,19 @@ pub struct ExitData {
     pub entry: bool,
     /// A check that was moved before the loop leaves by it.
     pub hoisted: bool,
+    pub made: Made,
+    /// What iterations its tree had made when it was taken first, and how often it was taken since.
+    pub since: Option<(Iterations, u32)>,
+}
+
+/// How many iterations of a loop were made when its tree is left here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Made {
+    /// It leaves in the first one.
+    None,
+    /// As this counter of the loop says, by its position.
+    By(usize),
+    Unknown,
 }
 
 #[derive(Debug, Default)]
@@ -91,7 +119,8 @@ impl Trees {
     }
 
     /// Adds a trace with the next id, and its exits.
-    pub fn add(&mut self, trace: &Trace, hoisted: &[SnapshotId], task: &Task, fixes: bool, threshold: u32) {
+    pub fn add(&mut self, finished: &Finished, task: &Task, fixes: bool, threshold: u32) {
+        let Finished { trace, hoisted, counters } = finished;
         let (id, tree, first) = (self.next_id(), self.tree_of(task), self.next_exit());
         let called = trace.insts.iter().filter_map(|inst| match inst.op {
             Op::CallTree { tree, .. } => Some(tree),
@@ -107,6 +136,8 @@ impl Trees {
             uses: 1,
             calls: called.collect(),
             dropped: false,
+            iterations: Iterations::default(),
+            counters: counters.iter().copied().take(COUNTERS).collect(),
         });
         self.traces[tree.index()].quiet = 0;
         if tree != id {
@@ -120,10 +151,13 @@ impl Trees {
             }
         }
         let entry = trace.entry.map(SnapshotId::index);
+        let made = made(trace, &self.trace(tree).counters);
         self.exits.extend(trace.snapshots.iter().enumerate().map(|(i, snapshot)| ExitData {
             trace: id,
             entry: entry == Some(i),
             hoisted: hoisted.iter().any(|id| id.index() == i),
+            made: made[i],
+            since: None,
             snapshot: snapshot.clone(),
             types: snapshot.slots.iter().map(|&(_, r)| trace.ty(r).unwrap_or(Type::Word)).collect(),
             count: 0,
@@ -163,6 +197,20 @@ impl Trees {
         data.uses += 1;
         data.quiet = data.quiet.saturating_add(1);
         data.quiet == stable
+    }
+
+    /// Counts iterations that were made until an exit was taken, if they are known.
+    pub fn count_iterations(&mut self, exit: ExitId, made: Option<u64>) {
+        let trace = self.exit(exit).trace;
+        let tree = self.trace(trace).tree;
+        let all = &mut self.traces[tree.index()].iterations;
+        match made {
+            Some(made) => all.made += made,
+            None => all.unknown += 1,
+        }
+        let all = *all;
+        let since = &mut self.exit(exit).since;
+        *since = Some(since.map_or((all, 0), |(then, taken)| (then, taken + 1)));
     }
 
     /// The traces of a tree that are not dropped.
@@ -214,4 +262,22 @@ impl Trees {
             (data.types, data.snapshot.slots, data.snapshot.frames) = (Vec::new(), Vec::new(), Vec::new());
         }
     }
+}
+
+/// By exit of a trace: how many iterations were made, by the counters of its tree.
+fn made(trace: &Trace, counters: &[(u16, i64)]) -> Vec<Made> {
+    let first = &trace.insts[..trace.loop_start().unwrap_or(0)];
+    let mut in_first = vec![false; trace.snapshots.len()];
+    first.iter().filter_map(|inst| inst.snapshot).for_each(|id| in_first[id.index()] = true);
+    trace.insts[first.len()..].iter().filter_map(|inst| inst.snapshot).for_each(|id| in_first[id.index()] = false);
+    let of = |(at, snapshot): (usize, &Snapshot)| {
+        if in_first[at] {
+            return Made::None;
+        }
+        // A slot that is not written there is one that nobody reads.
+        let written =
+            |&(slot, _): &(u16, i64)| snapshot.slots.binary_search_by_key(&Slot::from(slot), |entry| entry.0).is_ok();
+        counters.iter().position(written).map_or(Made::Unknown, Made::By)
+    };
+    trace.snapshots.iter().enumerate().map(of).collect()
 }

@@ -68,6 +68,20 @@ impl<'a> Induction<'a> {
         induction
     }
 
+    /// Slots of the loop's frame that advance by a constant in each iteration, and by which; not by 0.
+    pub fn counters(trace: &Trace) -> Vec<(u16, i64)> {
+        let found = Induction::of(trace, &[]);
+        let slot = |r: Ref| match trace.inst(r).op {
+            trace::Op::Slot { slot, .. } => u16::try_from(slot).ok(),
+            _ => None,
+        };
+        let counter =
+            |(&first, &(_, step)): (&Ref, &(Ref, Step))| Some((slot(first)?, step.fixed().filter(|&by| by != 0)?));
+        let mut counters: Vec<_> = found.variables.iter().filter_map(counter).collect();
+        counters.sort_unstable();
+        counters
+    }
+
     pub fn is_empty(&self) -> bool {
         self.variables.is_empty()
     }

@@ -30,6 +30,7 @@ mod testing;
 
 use bounds::Hoisted;
 pub use builder::Builder;
+use induction::Induction;
 use scaly_interp::program::Pc;
 
 use crate::trace::{SnapshotId, Trace};
@@ -48,6 +49,8 @@ pub struct Finished {
     /// The exits of checks that were moved before the loop. Where one fails again and again, the trace is better off
     /// without: `finish` it anew with `hoist` false.
     pub hoisted: Vec<SnapshotId>,
+    /// Of a loop: slots of its frame that advance by a constant in each iteration, and by which.
+    pub counters: Vec<(u16, i64)>,
 }
 
 /// All that is done once a trace is complete. `hoist`: checks of indices may be moved before the loop.
@@ -56,7 +59,9 @@ pub fn finish(mut builder: Builder, live: &dyn Liveness, hoist: bool) -> Finishe
     builder = entry::hoist(builder);
     check(&builder.trace, "moving the entry guards");
     let mut hoisted = Hoisted::default();
+    let mut counters = Vec::new();
     if builder.peelable() {
+        counters = Induction::counters(&builder.trace);
         let recorded = builder.trace.insts.len();
         let variant = peel::variant(&builder);
         if hoist {
@@ -71,7 +76,7 @@ pub fn finish(mut builder: Builder, live: &dyn Liveness, hoist: bool) -> Finishe
     let (trace, snapshots) = dead::sweep(&builder.trace, &builder.dropped, &apart);
     check(&trace, "sweeping");
     let hoisted = hoisted.exit.iter().filter_map(|id| snapshots.get(id).copied()).collect();
-    Finished { trace, hoisted }
+    Finished { trace, hoisted, counters }
 }
 
 /// In debug builds, that a pass has left a trace that keeps its promises.

@@ -241,7 +241,9 @@ impl Parallel {
             ));
         }
         if !native.slots_end_first() {
-            return Err(Alone::Other("a function that it calls needs so much of the native stack that it could end first"));
+            return Err(Alone::Other(
+                "a function that it calls needs so much of the native stack that it could end first",
+            ));
         }
         if !interrupt::is_possible() {
             return Err(Alone::Other("the system gives no way to end iterations behind an error"));
