@@ -4,7 +4,6 @@
 use std::io::Write;
 
 use scaly_interp::interpreter::State;
-use scaly_interp::program::FunctionId;
 use scaly_interp::tier;
 use scaly_tracer::backend::code;
 
@@ -56,8 +55,11 @@ unsafe extern "C" fn call(state: *mut State, function: u32, frame: *mut u64) -> 
     if !room {
         return CALL_REFUSED;
     }
-    let FunctionId(id) = FunctionId(function);
     // SAFETY: as above; there is no native code that left, so no root.
-    let done = unsafe { tier::finish_call(state, id, frame, code::INTERPRET, frame, 0) };
+    let done = unsafe {
+        // Functions of a module call each other without headers.
+        tier::mark_last_known(frame);
+        tier::finish_call(state, function, frame, code::INTERPRET, frame, 0)
+    };
     if done != 0 { CALL_DONE } else { CALL_ABANDONED }
 }

@@ -11,7 +11,7 @@
 //! ever unwound. So nothing that may wait is ever called from native code.
 
 pub use crate::interpreter::Position;
-use crate::interpreter::{Left, NESTED, OUTSIDE, Outcome, State, continue_at, resume_stopped};
+use crate::interpreter::{LAST_KNOWN, Left, NESTED, OUTSIDE, Outcome, State, continue_at, resume_stopped};
 use crate::program::{FunctionId, LoopId, LoopKind, Pc, Program};
 use crate::routine;
 
@@ -112,15 +112,15 @@ pub fn returned(state: &mut State, at: Position) -> Goes {
     }
 }
 
-/// Where the caller of the activation at `at` goes on; none for the first of all.
+/// Where the caller of the activation at `at` goes on; none for the first of all, nor where that is not known.
 pub fn caller(at: Position) -> Option<Position> {
-    // SAFETY: each frame has its header before it.
+    // SAFETY: a frame whose callers are known has its header before it.
     let (caller, back) = unsafe { (*at.base.sub(2) as *mut u64, *at.base.sub(1)) };
-    (back != OUTSIDE).then_some(Position { pc: Pc((back & !NESTED) as u32), base: caller })
+    (back & LAST_KNOWN == 0).then_some(Position { pc: Pc((back & !NESTED) as u32), base: caller })
 }
 
 /// The activations that a program is in, the innermost first, and the instruction that each is at: of callers the call,
-/// not what follows it, which may lie behind a loop that the call is in.
+/// not what follows it, which may lie behind a loop that the call is in. They end where no more are known.
 pub fn activations(at: Position) -> impl Iterator<Item = (Position, Pc)> {
     std::iter::successors(Some((at, at.pc())), |&(at, _)| {
         let caller = caller(at)?;
@@ -170,6 +170,15 @@ pub fn run_nested(state: &mut State, frame: Position, from: Goes) -> bool {
 pub fn mark_nested(frame: Position) {
     // SAFETY: each frame has its header before it.
     unsafe { *frame.base.sub(1) |= NESTED };
+}
+
+/// Marks an activation as called from native code that need not have written the headers below its own frame.
+///
+/// # Safety
+/// The frame has its header.
+pub unsafe fn mark_last_known(frame: *mut u64) {
+    // SAFETY: by the caller's promise.
+    unsafe { *frame.sub(1) |= NESTED | LAST_KNOWN };
 }
 
 /// Bytes of native stack that are kept for routines and for one turn of interpreter and compiler.
@@ -256,5 +265,20 @@ mod tests {
         };
         assert!(!nested(7, false) && nested(7, true));
         assert!(!nested(OUTSIDE, false), "the first of all is called by nobody");
+    }
+
+    #[test]
+    fn activations_end_where_headers_are_not_known() {
+        let callers = |back: u64, known: bool| {
+            let mut frames = [0, OUTSIDE, 0, 0, back, 0];
+            frames[3] = &raw const frames[2] as u64;
+            let at = Position { pc: Pc(0), base: &raw mut frames[5] };
+            if !known {
+                // SAFETY: it has a header.
+                unsafe { mark_last_known(at.base) };
+            }
+            activations(at).count()
+        };
+        assert_eq!((callers(7, true), callers(7 | NESTED, true), callers(7, false)), (2, 2, 1));
     }
 }

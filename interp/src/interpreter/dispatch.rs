@@ -36,6 +36,9 @@ pub(crate) const OUTSIDE: u64 = u64::MAX;
 /// In the return pc of an activation that native code called: it returns there, and the interpreter's run ends. Set in
 /// [`OUTSIDE`] too.
 pub(crate) const NESTED: u64 = 1 << 63;
+/// Beside [`NESTED`]: as long as the activation runs, headers below its caller's frame need not have been written. Set in
+/// [`OUTSIDE`] too.
+pub(crate) const LAST_KNOWN: u64 = 1 << 62;
 
 /// Where a run stands: an instruction of the program, and the frame that it works on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

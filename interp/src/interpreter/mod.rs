@@ -22,7 +22,7 @@ use crate::verify::VerifyError;
 pub use counting::Windows;
 pub use dispatch::Position;
 pub(crate) use dispatch::{
-    Flow, Left, NESTED, OUTSIDE, continue_at, fault, follow, position, resume_stopped, stop, stopped,
+    Flow, LAST_KNOWN, Left, NESTED, OUTSIDE, continue_at, fault, follow, position, resume_stopped, stop, stopped,
 };
 pub(crate) use error::index_message;
 pub use error::{RuntimeError, TRACE_INNER, TRACE_OUTER, TraceLine};
