@@ -194,6 +194,9 @@ parameters! {
     repay: "times" = 5, dev 5, 0 to 1000,
         "How many times as long as compiling takes what is compiled whole must take yet.",
         "with 0 programs take 1.3 times as long, with 2 1.15 times; flat to 20: bench/parameters.py";
+    repay_parallel: "times" = 3, dev 3, 0 to 1000,
+        "The same for what can be run on all cores.",
+        "UNMEASURED";
     llvm_loading: "microseconds" = 12_000, dev 12_000, 0 to 10_000_000,
         "What loading LLVM takes, as reckoned before.",
         "with 5000 a mandelbrot of 50 ms takes 1.5 times as long: never_worse.py; flat to 56000: parameters.py";
@@ -203,9 +206,9 @@ parameters! {
     llvm_region: "microseconds" = 8000, dev 8000, 0 to 10_000_000,
         "What LLVM takes for a region of any size, as reckoned before.",
         "with 0 one program takes 1.8 times as long; flat to 32000: bench/parameters.py";
-    llvm_instruction: "microseconds" = 80, dev 80, 0 to 1_000_000,
-        "What it takes for each instruction of it, as reckoned before.",
-        "it takes some 250; with 200 a raytracer of 1.5 s goes parallel 0.2 s later: scaling.py";
+    llvm_line: "microseconds" = 50, dev 50, 0 to 1_000_000,
+        "What it takes for each line that it is given for it, as reckoned before.",
+        "UNMEASURED";
     entries: "runs" = 256, dev 256, 1 to 1_000_000_000,
         "Runs of a loop that was compiled whole after which it is asked whether they are too short.",
         "flat from 32 to 2048: bench/parameters.py";

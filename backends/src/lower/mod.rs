@@ -89,8 +89,8 @@ pub struct Lowered {
     pub name: String,
     pub module: String,
     pub interface: Interface,
-    /// Of the region and of the functions compiled with it.
-    pub instructions: usize,
+    /// Of the module: by which it can be reckoned what LLVM takes for it.
+    pub lines: usize,
 }
 
 /// How code is entered, and what its numbers mean.
@@ -172,7 +172,6 @@ pub fn lower_divided(
     // A function's region is one of the callees.
     let versions = if region.whole == Whole::Loop { versions::of(region, context.program) } else { None };
     let region = versions.as_ref().unwrap_or(region);
-    let own = if region.whole == Whole::Loop { region.size() } else { 0 };
     let mut lowered = Lowered {
         name: name.into(),
         module: String::new(),
@@ -185,7 +184,7 @@ pub fn lower_divided(
             exact: exact.is_some() || !callees.nest(),
             restart: None,
         },
-        instructions: own + callees.functions.iter().map(|callee| callee.region.size()).sum::<usize>(),
+        lines: 0,
     };
     match region.whole {
         Whole::Loop => {
@@ -205,7 +204,7 @@ pub fn lower_divided(
             calls::write_choice(&name, callees, class, &mut lowered.module);
         }
     }
-    write_rest(&mut lowered.module);
+    finish(&mut lowered);
     Ok(lowered)
 }
 
@@ -240,7 +239,7 @@ pub fn lower_restart(
             exact: false,
             restart: Some(Restart { returns: region.blocks[0].pc, params, results, forks: single.is_some() }),
         },
-        instructions: callees.functions.iter().map(|callee| callee.region.size()).sum::<usize>(),
+        lines: 0,
     };
     let forking = format!("{name}.forking");
     restart::write_entry(&callees, single.map(|_| &forking[..]), &mut lowered);
@@ -248,15 +247,16 @@ pub fn lower_restart(
         Lowering::new(&callee.region, context, &callees, Role::Callee(index))?.write(&callee.name, &mut lowered)?;
     }
     if let Some(single) = single {
-        lowered.instructions += single.size();
         Lowering::new(single, context, &callees, Role::Forking)?.write(&forking, &mut lowered)?;
     }
-    write_rest(&mut lowered.module);
+    finish(&mut lowered);
     Ok((Some(lowered), serial))
 }
 
-/// What every module declares.
-fn write_rest(module: &mut String) {
+/// Adds what every module declares.
+fn finish(lowered: &mut Lowered) {
+    let module = &mut lowered.module;
+    lowered.lines = module.lines().count();
     let _ = write!(
         module,
         "declare i8 @{ROUTINE}(ptr, i32, ptr) #0\ndeclare i32 @{CALL}(ptr, i32, ptr) #0\n\

@@ -49,10 +49,9 @@ impl<B: Backend + 'static> Scaling<B> {
                 }
             }
         }
-        let pays = |id: LoopId, instructions: usize| self.pays(self.remaining(chain, id), instructions);
         if let Some(most) = unknown.iter().map(|&id| self.remaining(chain, id)).max() {
             // If the outermost does not pay, none does.
-            if self.pays(most, 0) {
+            if most >= self.least(0, false) {
                 self.analyze(state, unknown.into_iter().map(Place::Loop).collect(), most);
             }
             return true;
@@ -60,17 +59,18 @@ impl<B: Backend + 'static> Scaling<B> {
         let scales = |id: &&LoopId| self.loops.borrow()[id.0 as usize].scales();
         let Some(&id) = candidates.iter().find(scales).or(candidates.first()) else { return false };
         let parallel = scales(&&id);
-        self.build_if(Place::Loop(id), |instructions| pays(id, instructions));
+        let remaining = self.remaining(chain, id);
+        self.build_if(Place::Loop(id), |lines| remaining >= self.least(lines, parallel));
         let mut loops = self.loops.borrow_mut();
         let around = chain.iter().map(|running| running.id).skip_while(|&inner| inner != id).skip(1);
         around.for_each(|outer| loops[outer.0 as usize].inside = parallel.then_some(id));
         true
     }
 
-    /// Compiles what has been walked, if that pays for so many instructions.
+    /// Compiles what has been walked, if that pays for so many lines.
     pub(super) fn build_if(&self, of: Place, pays: impl FnOnce(usize) -> bool) {
         let stage = match self.take_stage(of) {
-            Stage::Walked(prepared) if pays(prepared.lowered.instructions) => self.build(of, *prepared),
+            Stage::Walked(prepared) if pays(prepared.lowered.lines) => self.build(of, *prepared),
             stage => stage,
         };
         self.set_stage(of, stage);
@@ -85,17 +85,12 @@ impl<B: Backend + 'static> Scaling<B> {
         compiler.map(|compiler| Box::new(compiler.loader()) as Box<_>)
     }
 
-    /// Whether compiling so many instructions repays in so many microseconds.
-    pub(super) fn pays(&self, remaining: u64, instructions: usize) -> bool {
-        remaining >= self.least(instructions)
-    }
-
-    /// Microseconds in which compiling so many instructions repays.
-    pub(super) fn least(&self, instructions: usize) -> u64 {
-        let Parameters { repay, llvm_loading, llvm_region, llvm_instruction, .. } = self.parameters;
+    /// Microseconds in which compiling so many lines of a module repays; sooner where it can be run on all cores.
+    pub(super) fn least(&self, lines: usize, parallel: bool) -> u64 {
+        let Parameters { repay, repay_parallel, llvm_loading, llvm_region, llvm_line, .. } = self.parameters;
         let loading = if self.compiler.get().is_some() { 0 } else { u64::from(llvm_loading) };
-        let cost = loading + u64::from(llvm_region) + u64::from(llvm_instruction) * instructions as u64;
-        cost.saturating_mul(repay.into())
+        let cost = loading + u64::from(llvm_region) + u64::from(llvm_line) * lines as u64;
+        cost.saturating_mul(if parallel { repay_parallel } else { repay }.into())
     }
 
     /// Microseconds that a loop will take yet: by the trips that it and the loops around it have left, or as long as it has

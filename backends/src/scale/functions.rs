@@ -20,6 +20,7 @@ use super::fork::{Entry, Recursion};
 use super::stages::Stage;
 use super::{Choice, Scaling, chain, start};
 use crate::interrupt;
+use crate::lower::Lowered;
 use crate::native::Left;
 
 /// Those of which anything is known.
@@ -64,6 +65,11 @@ impl Functions {
     }
 }
 
+/// Whether its calls can be taken by other threads.
+fn forks(lowered: &Lowered) -> bool {
+    lowered.interface.restart.is_some_and(|restart| restart.forks)
+}
+
 impl<B: Backend + 'static> Scaling<B> {
     /// A sample that no loop is chosen by, after so many periods; whether there is anything to decide soon, or after how
     /// many microseconds.
@@ -86,11 +92,12 @@ impl<B: Backend + 'static> Scaling<B> {
                 Stage::Refused => return NOTHING,
                 Stage::Analyzing | Stage::Building(_) => return (true, 0),
                 Stage::Counting => (function.samples, so_far, None),
-                Stage::Walked(prepared) => (function.samples, so_far, Some(prepared.lowered.instructions)),
+                Stage::Walked(prepared) => (function.samples, so_far, Some((prepared.lowered.lines, forks(&prepared.lowered)))),
             }
         };
         // It will take as long as it has taken so far, for all that is known.
-        let least = self.least(walked.unwrap_or(0));
+        let (lines, parallel) = walked.unwrap_or_default();
+        let least = self.least(lines, parallel);
         match walked {
             None if samples >= self.parameters.sampled && so_far >= least => self.analyze(state, vec![of], so_far),
             None => {}
