@@ -12,6 +12,9 @@ use crate::lower::layout::Pointers;
 use crate::lower::places::Place;
 use crate::lower::regions::{Region, Want};
 
+/// Slots up to which elements are exchanged by loads and stores, which compiled code need not call anything for.
+const SWAPPED: u32 = 16;
+
 impl<'h> Body<'_, 'h> {
     pub(super) fn array_intrinsic(&mut self, name: &str, call: &Intrinsic<'h>) -> Option<Slot> {
         let (_, method) = name.split_once('.').filter(|(ty, _)| matches!(*ty, "Array" | "Vector" | "Slice"))?;
@@ -378,9 +381,12 @@ impl<'h> Body<'_, 'h> {
         let layout = self.layout(element);
         let pair = self.any(array, Want::Borrow);
         let (i, j) = self.operands(i, j);
-        if layout.scalar().is_some() {
-            let first = Place::Element { array: pair, index: i, stride, offset: 0 };
-            let second = Place::Element { array: pair, index: j, stride, offset: 0 };
+        if layout.scalar().is_some() || (!layout.owns && layout.slots <= SWAPPED) {
+            let mut first = Place::Element { array: pair, index: i, stride, offset: 0 };
+            let mut second = Place::Element { array: pair, index: j, stride, offset: 0 };
+            if layout.scalar().is_none() {
+                (first, second) = (self.addressed(first), self.addressed(second));
+            }
             let (x, y) = (self.loaded(first, &layout), self.loaded(second, &layout));
             self.store(first, &layout, y);
             self.store(second, &layout, x);
