@@ -30,11 +30,21 @@ pub enum Level {
 /// The passes that are behind the vector code of a hot loop, in a third of the time of the third level. `instcombine` by
 /// itself would end the process where it does not come to rest at once. The vectorizer knows no switches, which
 /// `simplifycfg` makes of two comparisons already.
-const QUICK: &str = "function(early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,\
-    loop-mssa(loop-rotate,licm<allowspeculation>),loop(indvars),gvn,\
-    instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm<allowspeculation>),\
-    lower-switch,loop-vectorize,slp-vectorizer,instcombine<no-verify-fixpoint>,loop-unroll,\
-    early-cse,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm<allowspeculation>))";
+macro_rules! quick {
+    ($switches:literal) => {
+        concat!(
+            "function(early-cse<memssa>,simplifycfg,instcombine<no-verify-fixpoint>,",
+            "loop-mssa(loop-rotate,licm<allowspeculation>),loop(indvars),gvn,",
+            "instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm<allowspeculation>),",
+            $switches,
+            "loop-vectorize,slp-vectorizer,instcombine<no-verify-fixpoint>,loop-unroll,",
+            "early-cse,instcombine<no-verify-fixpoint>,simplifycfg,loop-mssa(licm<allowspeculation>))"
+        )
+    };
+}
+const QUICK: &str = quick!("lower-switch,");
+/// Where a jump goes many ways, nothing is vectorized; switches become tables there.
+const MANY_WAYS: &str = quick!("");
 
 impl Level {
     pub fn passes(self) -> &'static str {
@@ -233,7 +243,10 @@ impl Compiler {
         let order = Order {
             module: lowered.module,
             entry: lowered.name,
-            level: self.level,
+            level: match self.level {
+                Level::Quick if lowered.many_ways => Level::Passes(MANY_WAYS),
+                level => level,
+            },
             vector_bits: self.vector_bits,
             texts: self.texts,
         };

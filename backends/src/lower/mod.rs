@@ -44,7 +44,9 @@ use callees::{Callees, Passed};
 pub use leave::{ABANDONED, Leave};
 use limit::Limit;
 use restart::{FORK, GIVE_UP, JOIN, RECURSE, Serial};
+use rustc_hash::FxHashMap;
 use scaly_interp::interpreter::State;
+use scaly_interp::machine::IntCompare;
 use scaly_interp::program::{Pc, Program};
 use scaly_tracer::independence::Condition;
 use scaly_tracer::parameters::Parameters;
@@ -91,6 +93,8 @@ pub struct Lowered {
     pub interface: Interface,
     /// Of the module: by which it can be reckoned what LLVM takes for it.
     pub lines: usize,
+    /// A value is compared with so many constants that a table of where to jump is better than comparisons.
+    pub many_ways: bool,
 }
 
 /// How code is entered, and what its numbers mean.
@@ -185,6 +189,7 @@ pub fn lower_divided(
             restart: None,
         },
         lines: 0,
+        many_ways: false,
     };
     match region.whole {
         Whole::Loop => {
@@ -240,6 +245,7 @@ pub fn lower_restart(
             restart: Some(Restart { returns: region.blocks[0].pc, params, results, forks: single.is_some() }),
         },
         lines: 0,
+        many_ways: false,
     };
     let forking = format!("{name}.forking");
     restart::write_entry(&callees, single.map(|_| &forking[..]), &mut lowered);
@@ -269,6 +275,20 @@ fn finish(lowered: &mut Lowered) {
          attributes #2 = {{ nounwind noinline optnone }}\n!0 = !{{!\"branch_weights\", i32 1048575, i32 1}}\n\
          !1 = !{{!\"branch_weights\", i32 1, i32 1048575}}\n"
     );
+}
+
+/// Whether a value is compared with this many constants.
+fn goes_many_ways(region: &Region) -> bool {
+    const MANY: usize = 4;
+    let mut compared: FxHashMap<Value, usize> = FxHashMap::default();
+    for inst in region.insts.iter().filter(|inst| matches!(inst.op, Op::Compare(IntCompare::Eq | IntCompare::Ne))) {
+        if let [value, constant] = inst.args[..]
+            && region.constant(constant).is_some()
+        {
+            *compared.entry(value).or_default() += 1;
+        }
+    }
+    compared.values().any(|&times| times >= MANY)
 }
 
 /// Slots from a region's frame to behind the last of the frames in it.
@@ -446,6 +466,7 @@ impl<'a> Lowering<'a> {
             self.block(BlockId(block as u32))?;
         }
         to.interface.needs = to.interface.needs.and(self.needs);
+        to.many_ways |= goes_many_ways(self.region);
         match self.role {
             Role::Root => {
                 let _ = writeln!(to.module, "define i32 @{name}(ptr %run, ptr %frame) #0 {{");
