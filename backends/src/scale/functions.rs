@@ -92,7 +92,9 @@ impl<B: Backend + 'static> Scaling<B> {
                 Stage::Refused => return NOTHING,
                 Stage::Analyzing | Stage::Building(_) => return (true, 0),
                 Stage::Counting => (function.samples, so_far, None),
-                Stage::Walked(prepared) => (function.samples, so_far, Some((prepared.lowered.lines, forks(&prepared.lowered)))),
+                Stage::Walked(prepared) => {
+                    (function.samples, so_far, Some((prepared.lowered.lines, forks(&prepared.lowered))))
+                }
             }
         };
         // It will take as long as it has taken so far, for all that is known.

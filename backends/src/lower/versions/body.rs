@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 use scaly_interp::bytecode::Opcode;
-use scaly_tracer::region::{BlockId, CycleId, Effects, Inst, InstId, Region, Value};
+use scaly_tracer::region::{BlockId, CycleId, Effects, Inst, InstId, Region, Type, Value};
 
 /// The blocks of a loop from which it goes round again, and its ways out.
 pub struct Body {
@@ -67,6 +67,16 @@ impl Body {
             Effects::Call => false,
             Effects::Store => opcode(inst).is_some_and(|op| op != Opcode::StoreWords),
             Effects::Pure | Effects::Load | Effects::Guard => true,
+        })
+    }
+
+    /// Whether iterations hand a float on that they change.
+    pub fn carries_floats(&self, region: &Region) -> bool {
+        let params = region.block(self.header).params.iter().enumerate();
+        let mut floats = params.filter(|(_, param)| matches!(region.ty(param.value), Type::Float | Type::Single));
+        floats.any(|(n, param)| {
+            let edges = self.latches.iter().flat_map(|&latch| region.block(latch).end.edges());
+            edges.filter(|edge| edge.to == self.header).any(|edge| edge.args[n] != param.value)
         })
     }
 

@@ -7,7 +7,8 @@
 //! follows from what the loop does not do: it calls nothing, and it stores numbers only, never a pair of pointer and length.
 //!
 //! In the copy the indexes themselves need no check either, where the first and the last one lie within the row: see
-//! `ranges`.
+//! `ranges`. That alone is worth a copy where a float is carried from iteration to iteration: LLVM then takes no check out
+//! of the loop by itself.
 //!
 //! Nothing is loaded before the loop that the first iteration might not come to: what is moved stands where every iteration
 //! comes by, before any way out of the loop and behind no test of a union's variant.
@@ -70,7 +71,8 @@ impl<'a> Version<'a> {
     fn of(old: &'a Region, program: &'a Program, cycle: CycleId) -> Option<Region> {
         let body = Body::of(old, cycle)?;
         let opcode = |inst: &Inst| program.code.get(inst.pc.0 as usize).map(|ins| ins.op);
-        if !body.keeps_pairs(old, opcode) || !body.insts(old).any(|(_, inst)| opcode(inst).is_some_and(is_pair)) {
+        let pairs = body.insts(old).any(|(_, inst)| opcode(inst).is_some_and(is_pair));
+        if !body.keeps_pairs(old, opcode) || !pairs && !body.carries_floats(old) {
             return None;
         }
         let outputs = body.outputs(old);
@@ -92,10 +94,9 @@ impl<'a> Version<'a> {
         version.begin();
         let trips = version.trips();
         version.test();
-        if let Some(trips) = trips {
-            version.ranges(trips);
-        }
-        (!version.loaded.is_empty()).then(|| version.finish(&outputs))
+        let ranges = trips.is_some_and(|trips| version.ranges(trips));
+        let gains = if pairs { !version.loaded.is_empty() } else { ranges };
+        gains.then(|| version.finish(&outputs))
     }
 
     fn value(&mut self, like: Value, def: Def) -> Value {

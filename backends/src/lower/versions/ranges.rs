@@ -87,8 +87,9 @@ impl Version<'_> {
         Some(last)
     }
 
-    /// Tests the first and the last index of each check that changes by steps.
-    pub fn ranges(&mut self, last: Value) {
+    /// Tests the first and the last index of each check that changes by steps; whether there is one.
+    pub fn ranges(&mut self, last: Value) -> bool {
+        let mut found = false;
         let mut affine = FxHashMap::default();
         let checks: Vec<InstId> = self.body.insts(self.old).map(|(id, _)| id).collect();
         for id in checks {
@@ -97,9 +98,11 @@ impl Version<'_> {
                 let within = self.within(inst.args[0], last, &mut affine);
                 if within.is_some() {
                     self.tested.insert(id);
+                    found = true;
                 }
             }
         }
+        found
     }
 
     fn within(&mut self, cond: Value, last: Value, affine: &mut FxHashMap<Value, Affine>) -> Option<()> {
