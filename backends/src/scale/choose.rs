@@ -26,7 +26,8 @@ impl<B: Backend + 'static> Scaling<B> {
         }
     }
 
-    /// Chooses what to compile of the loops that the program is in, the innermost first; whether there is anything.
+    /// Chooses what to compile of the loops that the program is in, the innermost first; whether there is anything that
+    /// repays.
     pub(super) fn choose(&self, state: &State, chain: &[Running]) -> bool {
         let now = self.samples.get();
         let Parameters { sampled, turning, long_inside, .. } = self.parameters;
@@ -64,7 +65,8 @@ impl<B: Backend + 'static> Scaling<B> {
         let mut loops = self.loops.borrow_mut();
         let around = chain.iter().map(|running| running.id).skip_while(|&inner| inner != id).skip(1);
         around.for_each(|outer| loops[outer.0 as usize].inside = parallel.then_some(id));
-        true
+        // Else the whole function may repay: each of its activations has but a part of the loop's trips.
+        !matches!(loops[id.0 as usize].stage, Stage::Walked(_))
     }
 
     /// Compiles what has been walked, if that pays for so many lines.
