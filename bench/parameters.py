@@ -67,7 +67,6 @@ WHOLE = {
     "sample_depth": [1, 4, 64],
     "long_inside": [0, 200, 20000],
     "repay": [0, 2, 10, 20],
-    "repay_parallel": [1, 2, 5, 10],
     "llvm_loading": [0, 5000, 36000],
     "llvm_region": [0, 4000, 16000],
     "llvm_line": [0, 20, 100],
@@ -82,6 +81,7 @@ WHOLE = {
 
 # And about running it on all cores.
 PARALLEL = {
+    "repay_parallel": [0, 1, 2, 5, 10],
     "pilot": [0, 2500, 40000, 160000],
     "divided": [0, 10000, 160000],
     "short_runs": [2, 128],

@@ -135,6 +135,7 @@ fn gone() -> Error {
 pub struct Building {
     pending: Pending,
     interface: Interface,
+    lines: usize,
     lowering_us: u64,
 }
 
@@ -152,7 +153,7 @@ impl Building {
     }
 
     fn native(&mut self, mut code: Code) -> Native {
-        code.costs.lowering_us = self.lowering_us;
+        (code.costs.lines, code.costs.lowering_us) = (self.lines, self.lowering_us);
         Native::new(code, self.interface.clone())
     }
 }
@@ -250,7 +251,7 @@ impl Compiler {
             vector_bits: self.vector_bits,
             texts: self.texts,
         };
-        Building { pending: self.start(order), interface: lowered.interface, lowering_us }
+        Building { pending: self.start(order), interface: lowered.interface, lines: lowered.lines, lowering_us }
     }
 }
 

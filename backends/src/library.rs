@@ -39,7 +39,9 @@ pub enum Error {
 pub struct Costs {
     /// Bytes of machine code.
     pub code_bytes: usize,
-    /// Microseconds, from the region to LLVM's text.
+    /// Of LLVM's text.
+    pub lines: usize,
+    /// Microseconds, from the region to that text.
     pub lowering_us: u64,
     /// Microseconds of LLVM's steps.
     pub parse_us: u64,
@@ -160,6 +162,7 @@ impl Library {
             }
             let costs = Costs {
                 code_bytes: answer.code_bytes,
+                lines: 0,
                 lowering_us: 0,
                 parse_us: answer.parse_us,
                 passes_us: answer.passes_us,

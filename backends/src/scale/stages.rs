@@ -251,9 +251,10 @@ impl<B: Backend + 'static> Scaling<B> {
                 let costs = native.costs();
                 let microseconds =
                     costs.lowering_us + costs.parse_us + costs.passes_us + costs.codegen_us + costs.link_us;
-                let (bytes, microseconds) = (costs.code_bytes as u32, u32::try_from(microseconds).unwrap_or(u32::MAX));
+                let microseconds = u32::try_from(microseconds).unwrap_or(u32::MAX);
+                let (lines, bytes) = (costs.lines as u32, costs.code_bytes as u32);
                 let kind = Variant::Sequential;
-                self.log.event(|| Event::Variant { start: start(of), kind, bytes, microseconds });
+                self.log.event(|| Event::Variant { start: start(of), kind, lines, bytes, microseconds });
                 self.tracing().retire(of);
                 Stage::Ready(Rc::new(native))
             }

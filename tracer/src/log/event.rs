@@ -139,6 +139,8 @@ pub enum Event<'a> {
     Variant {
         start: Start,
         kind: Variant,
+        /// That LLVM was given.
+        lines: u32,
         bytes: u32,
         /// Of lowering and compiling, beside the program.
         microseconds: u32,

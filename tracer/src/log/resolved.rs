@@ -128,6 +128,7 @@ pub enum Resolved<'a> {
     Variant {
         start: From<'a>,
         kind: &'static str,
+        lines: u32,
         bytes: u32,
         microseconds: u32,
     },
@@ -284,8 +285,8 @@ impl<'a> Resolver<'a> {
             Event::Region { start, blocks, instructions, calls } => {
                 Resolved::Region { start: self.start(start), blocks, instructions, calls }
             }
-            Event::Variant { start, kind, bytes, microseconds } => {
-                Resolved::Variant { start: self.start(start), kind: kind.name(), bytes, microseconds }
+            Event::Variant { start, kind, lines, bytes, microseconds } => {
+                Resolved::Variant { start: self.start(start), kind: kind.name(), lines, bytes, microseconds }
             }
             Event::Switched { start, kind } => Resolved::Switched { start: self.start(start), kind: kind.name() },
             Event::Refused { start, what, reason, help, at } => {

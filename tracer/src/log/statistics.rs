@@ -198,7 +198,7 @@ impl Statistics {
             Event::ExitHot { .. } | Event::Link { .. } | Event::SideTrace { .. } | Event::Specialized { .. } => {}
             Event::Memory(CodeMemory::Full { .. }) => self.full += 1,
             Event::Memory(CodeMemory::Refused) => self.refused += 1,
-            Event::Variant { start, kind, bytes, microseconds } => {
+            Event::Variant { start, kind, bytes, microseconds, .. } => {
                 self.regions.push(Region { start, kind, bytes, microseconds, entered: false });
             }
             Event::Switched { start, kind } => {

@@ -86,7 +86,13 @@ fn events() -> Vec<Event<'static>> {
         Event::Memory(CodeMemory::Full { used: 1 << 20 }),
         Event::Memory(CodeMemory::Refused),
         Event::Region { start: Start::Loop(LoopId(0)), blocks: 4, instructions: 31, calls: 2 },
-        Event::Variant { start: Start::Loop(LoopId(0)), kind: Variant::Sequential, bytes: 1184, microseconds: 9120 },
+        Event::Variant {
+            start: Start::Loop(LoopId(0)),
+            kind: Variant::Sequential,
+            lines: 230,
+            bytes: 1184,
+            microseconds: 9120,
+        },
         Event::Switched { start: Start::Loop(LoopId(0)), kind: Variant::Parallel },
         Event::Refused { start: Start::Loop(LoopId(0)), what: Variant::Parallel, reason: "no", help: Some("do"), at },
         Event::Refused { start: Start::Loop(LoopId(0)), what: Variant::Sequential, reason: "it waits", help: None, at },
@@ -144,7 +150,7 @@ output, so it cannot be a native call (take input and output out of the recursiv
 [trace] memory: the code memory is full, 1048576 bytes are in use; the least useful traces are dropped (raise code_memory)
 [trace] memory: the system gives no memory for machine code; the program stays in the interpreter
 [trace] region loop {name}:2: 4 blocks, 31 instructions, 2 calls inlined
-[trace] variant loop {name}:2: sequential, 1184 bytes, 9120 µs beside the program
+[trace] variant loop {name}:2: sequential, 230 lines, 1184 bytes, 9120 µs beside the program
 [trace] switched loop {name}:2: parallel from here on
 [trace] refused loop {name}:2: not parallel: at {name}:3: no (do)
 [trace] refused loop {name}:2: not sequential: at {name}:3: it waits

@@ -106,8 +106,8 @@ impl fmt::Display for Resolved<'_> {
             Resolved::Region { start, blocks, instructions, calls } => {
                 write!(f, "region {start}: {blocks} blocks, {instructions} instructions, {calls} calls inlined")
             }
-            Resolved::Variant { start, kind, bytes, microseconds } => {
-                write!(f, "variant {start}: {kind}, {bytes} bytes, {microseconds} µs beside the program")
+            Resolved::Variant { start, kind, lines, bytes, microseconds } => {
+                write!(f, "variant {start}: {kind}, {lines} lines, {bytes} bytes, {microseconds} µs beside the program")
             }
             Resolved::Switched { start, kind } => write!(f, "switched {start}: {kind} from here on"),
             Resolved::Refused { start, what, reason, help, at } => {
