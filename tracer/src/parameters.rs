@@ -196,7 +196,7 @@ parameters! {
         "with 0 programs take 1.3 times as long, with 2 1.15 times; flat to 20: bench/parameters.py";
     repay_parallel: "times" = 3, dev 3, 0 to 1000,
         "The same for what can be run on all cores.",
-        "with 5 programs take 1.1 times as long, with 10 1.2, with 0 0.93 and more processor time: parameters.py";
+        "with 5 programs take 1.1 times as long, with 10 1.2, with 0 0.93, but short ones more: parameters.py";
     llvm_loading: "microseconds" = 12_000, dev 12_000, 0 to 10_000_000,
         "What loading LLVM takes, as reckoned before.",
         "with 5000 a mandelbrot of 50 ms takes 1.5 times as long: never_worse.py; flat to 56000: parameters.py";
