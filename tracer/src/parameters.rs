@@ -228,7 +228,7 @@ parameters! {
         "Runs in a row that seem slower on several cores until one is made on one core to compare.",
         "flat from 1 to 16: bench/parameters.py";
     alone: "runs" = 1024, dev 1024, 1 to 1_000_000_000,
-        "Runs on one core, where that was faster, until several are tried again.",
+        "Most runs on one core, where that is faster again and again, until several are tried; first a 64th.",
         "nothing beyond the noise of a busy machine, a fifth, from 64 to 16384: bench/parameters.py";
     chunk_time: "nanoseconds" = 20_000, dev 20_000, 1 to 1_000_000_000,
         "What a piece of a parallel loop should take; in between, a worker looks whether others want a part.",
