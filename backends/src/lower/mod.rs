@@ -91,7 +91,8 @@ pub struct Lowered {
     pub name: String,
     pub module: String,
     pub interface: Interface,
-    /// Of the module: by which it can be reckoned what LLVM takes for it.
+    /// Of the module: by which it can be reckoned what LLVM takes for it. Those of functions for the end of a stack count
+    /// half, as less is done for them.
     pub lines: usize,
     /// A value is compared with so many constants that a table of where to jump is better than comparisons.
     pub many_ways: bool,
@@ -200,6 +201,9 @@ pub fn lower_divided(
         Whole::Function => calls::write_entry(&callees, &mut lowered),
     }
     for callees in [Some(&callees), exact.as_ref()].into_iter().flatten() {
+        if callees.exact {
+            lowered.lines = lowered.module.lines().count() / 2;
+        }
         for (index, callee) in callees.functions.iter().enumerate() {
             let mut lowering = Lowering::new(&callee.region, context, callees, Role::Callee(index))?;
             lowering.exact = exact.as_ref().filter(|_| !callees.exact);
@@ -262,7 +266,7 @@ pub fn lower_restart(
 /// Adds what every module declares.
 fn finish(lowered: &mut Lowered) {
     let module = &mut lowered.module;
-    lowered.lines = module.lines().count();
+    lowered.lines = if lowered.lines > 0 { lowered.lines + module.lines().count() / 2 } else { module.lines().count() };
     let _ = write!(
         module,
         "declare i8 @{ROUTINE}(ptr, i32, ptr) #0\ndeclare i32 @{CALL}(ptr, i32, ptr) #0\n\

@@ -17,6 +17,8 @@ use crate::trace::{ExitId, TraceId};
 
 /// Exits that say something about the iterations between them. Of two equal ways each is the common one.
 const ENOUGH: u32 = 4;
+/// Side traces of a tree that may be dropped with it.
+const FEW: u32 = 2;
 
 /// What the counters of a loop are when its tree is entered.
 pub struct Before([u64; COUNTERS]);
@@ -68,6 +70,10 @@ impl<B: Backend> Tracing<B> {
             }
             tree
         };
+        // More would be lost with what has been built on it.
+        if self.trees.borrow().with_callers(tree).len() > 1 || self.trees.borrow().trace(tree).sides > FEW {
+            return false;
+        }
         let place = self.trees.borrow().trace(tree).place;
         if self.places.borrow().get(place).anew >= self.parameters.record_anew {
             return false;

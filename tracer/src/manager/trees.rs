@@ -11,6 +11,8 @@ use crate::trace::{ExitId, ExitKind, Op, Root, Slot, Snapshot, SnapshotId, Trace
 
 /// Most counters of a loop that are looked at.
 pub const COUNTERS: usize = 4;
+/// Instructions of a loop's trace up to which its iterations are counted: in a longer one another way costs little.
+const SHORT: usize = 100;
 
 #[derive(Clone, Debug)]
 pub struct TraceData {
@@ -30,7 +32,7 @@ pub struct TraceData {
     pub calls: Vec<TraceId>,
     /// Nothing leads there any more.
     pub dropped: bool,
-    /// Of the root of a loop: some slots of its frame that advance by a constant in each iteration, and by which.
+    /// Of the root of a short loop: some slots of its frame that advance by a constant in each iteration, and by which.
     pub counters: Vec<(u16, i64)>,
     pub iterations: Iterations,
 }
@@ -137,7 +139,7 @@ impl Trees {
             calls: called.collect(),
             dropped: false,
             iterations: Iterations::default(),
-            counters: counters.iter().copied().take(COUNTERS).collect(),
+            counters: counters.iter().copied().take(if trace.insts.len() <= SHORT { COUNTERS } else { 0 }).collect(),
         });
         self.traces[tree.index()].quiet = 0;
         if tree != id {
