@@ -27,9 +27,6 @@ pub enum Level {
     Passes(&'static str),
 }
 
-/// The passes that are behind the vector code of a hot loop, in a third of the time of the third level. `instcombine` by
-/// itself would end the process where it does not come to rest at once. The vectorizer knows no switches, which
-/// `simplifycfg` makes of two comparisons already.
 macro_rules! quick {
     ($switches:literal) => {
         concat!(
@@ -42,8 +39,11 @@ macro_rules! quick {
         )
     };
 }
+/// The passes that are behind the vector code of a hot loop, in a third of the time of the third level. `instcombine` by
+/// itself would end the process where it does not come to rest at once. The vectorizer knows no switches, which
+/// `simplifycfg` makes of two comparisons already.
 const QUICK: &str = quick!("lower-switch,");
-/// Where a jump goes many ways, nothing is vectorized; switches become tables there.
+/// The same, where a jump goes many ways: that loop is not vectorized anyway, and its switch becomes a table.
 const MANY_WAYS: &str = quick!("");
 
 impl Level {

@@ -60,7 +60,8 @@ pub struct Callees {
     pub restart: bool,
     /// Nothing is in place in them: see [`Callees::exact`].
     pub exact: bool,
-    /// Bytes of native stack that their frames may take for each slot by which calls advance; none if all is well anyway.
+    /// Bytes of native stack that their frames may take for each slot by which calls advance; none where that does not
+    /// matter, since no loop is divided.
     pub native_per_slot: Option<usize>,
 }
 

@@ -44,7 +44,7 @@ use callees::{Callees, Passed};
 pub use leave::{ABANDONED, Leave};
 use limit::Limit;
 use restart::{FORK, GIVE_UP, JOIN, RECURSE, Serial};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use scaly_interp::interpreter::State;
 use scaly_interp::machine::IntCompare;
 use scaly_interp::program::{Pc, Program};
@@ -94,7 +94,7 @@ pub struct Lowered {
     /// Of the module: by which it can be reckoned what LLVM takes for it. Those of functions for the end of a stack count
     /// half, as less is done for them.
     pub lines: usize,
-    /// A value is compared with so many constants that a table of where to jump is better than comparisons.
+    /// A value decides between so many ways that a table of where to jump is better than comparisons.
     pub many_ways: bool,
 }
 
@@ -200,9 +200,10 @@ pub fn lower_divided(
         }
         Whole::Function => calls::write_entry(&callees, &mut lowered),
     }
+    let mut last_calls = usize::MAX;
     for callees in [Some(&callees), exact.as_ref()].into_iter().flatten() {
         if callees.exact {
-            lowered.lines = lowered.module.lines().count() / 2;
+            last_calls = lowered.module.len();
         }
         for (index, callee) in callees.functions.iter().enumerate() {
             let mut lowering = Lowering::new(&callee.region, context, callees, Role::Callee(index))?;
@@ -213,7 +214,7 @@ pub fn lower_divided(
             calls::write_choice(&name, callees, class, &mut lowered.module);
         }
     }
-    finish(&mut lowered);
+    finish(&mut lowered, last_calls);
     Ok(lowered)
 }
 
@@ -259,14 +260,16 @@ pub fn lower_restart(
     if let Some(single) = single {
         Lowering::new(single, context, &callees, Role::Forking)?.write(&forking, &mut lowered)?;
     }
-    finish(&mut lowered);
+    finish(&mut lowered, usize::MAX);
     Ok((Some(lowered), serial))
 }
 
-/// Adds what every module declares.
-fn finish(lowered: &mut Lowered) {
+/// Counts the lines, and adds what every module declares. `last_calls`: where the functions for the end of a stack begin,
+/// if there are any.
+fn finish(lowered: &mut Lowered, last_calls: usize) {
     let module = &mut lowered.module;
-    lowered.lines = if lowered.lines > 0 { lowered.lines + module.lines().count() / 2 } else { module.lines().count() };
+    let (first, last) = module.split_at(last_calls.min(module.len()));
+    lowered.lines = first.lines().count() + last.lines().count() / 2;
     let _ = write!(
         module,
         "declare i8 @{ROUTINE}(ptr, i32, ptr) #0\ndeclare i32 @{CALL}(ptr, i32, ptr) #0\n\
@@ -281,18 +284,23 @@ fn finish(lowered: &mut Lowered) {
     );
 }
 
-/// Whether a value is compared with this many constants.
+/// Whether a value decides by which of its constants it is to which of so many blocks a region goes.
 fn goes_many_ways(region: &Region) -> bool {
     const MANY: usize = 4;
-    let mut compared: FxHashMap<Value, usize> = FxHashMap::default();
-    for inst in region.insts.iter().filter(|inst| matches!(inst.op, Op::Compare(IntCompare::Eq | IntCompare::Ne))) {
-        if let [value, constant] = inst.args[..]
-            && region.constant(constant).is_some()
-        {
-            *compared.entry(value).or_default() += 1;
+    let mut ways: FxHashMap<Value, FxHashSet<BlockId>> = FxHashMap::default();
+    for block in &region.blocks {
+        let Terminator::Branch(cond, yes, no) = &block.end else { continue };
+        let Some(Inst { op: Op::Compare(op), args, .. }) = region.def_inst(*cond) else { continue };
+        let to = match op {
+            IntCompare::Eq => yes.to,
+            IntCompare::Ne => no.to,
+            _ => continue,
+        };
+        if region.constant(args[1]).is_some() {
+            ways.entry(args[0]).or_default().insert(to);
         }
     }
-    compared.values().any(|&times| times >= MANY)
+    ways.values().any(|to| to.len() >= MANY)
 }
 
 /// Slots from a region's frame to behind the last of the frames in it.

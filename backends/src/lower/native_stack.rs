@@ -26,7 +26,7 @@ fn attribute(bytes: usize) -> String {
 }
 
 impl Callees {
-    /// What calls find on the stack when one more activation of any function, with all that is in place in it, finds no room.
+    /// Most slots that are left where an activation of a function, with all that is in place in it, finds no room.
     pub fn last_slots(&self) -> usize {
         self.functions.iter().map(|callee| callee.frame_slots as usize).max().unwrap_or(0)
     }

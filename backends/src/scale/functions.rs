@@ -1,4 +1,4 @@
-//! Recursive functions that take the program's time, where no loop does that could be compiled: each call from the
+//! Recursive functions that take the program's time, where no loop does that compiling would repay: each call from the
 //! interpreter enters the code, and what that calls is code as well.
 //!
 //! What runs in traces when the code is ready is a call of the function, with others below it. At the next sample it is

@@ -284,7 +284,9 @@ impl<B: Backend> Tracing<B> {
         }
         let before = self.before(tree, at);
         let left = self.run_native(state, tree, at);
-        self.count_iterations(tree, before, at, &left);
+        if let Some(before) = before {
+            self.count_iterations(tree, before, at, &left);
+        }
         self.left(state, left, at, false)
     }
 

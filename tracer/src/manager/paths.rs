@@ -24,17 +24,18 @@ const FEW: u32 = 2;
 pub struct Before([u64; COUNTERS]);
 
 impl<B: Backend> Tracing<B> {
-    /// For [`Tracing::count_iterations`].
-    pub(super) fn before(&self, tree: TraceId, at: Position) -> Before {
+    /// For [`Tracing::count_iterations`]; none where they are not counted.
+    pub(super) fn before(&self, tree: TraceId, at: Position) -> Option<Before> {
         let trees = self.trees.borrow();
+        let counters = &trees.trace(tree).counters;
         let mut before = Before([0; COUNTERS]);
-        for (to, &(slot, _)) in before.0.iter_mut().zip(&trees.trace(tree).counters) {
+        for (to, &(slot, _)) in before.0.iter_mut().zip(counters) {
             *to = tier::word(at, slot);
         }
-        before
+        (!counters.is_empty()).then_some(before)
     }
 
-    /// Counts the iterations that native code has made on the frame at `at`.
+    /// Counts the iterations that a tree has made on the frame at `at`.
     pub(super) fn count_iterations(&self, tree: TraceId, Before(before): Before, at: Position, left: &Left) {
         let &Left::Exit { exit, root, via } = left else { return };
         let mut trees = self.trees.borrow_mut();
@@ -51,7 +52,7 @@ impl<B: Backend> Tracing<B> {
             }
             Made::Unknown => None,
         };
-        trees.count_iterations(exit, made);
+        trees.count_iterations(tree, exit, made);
     }
 
     /// Whether an exit that has got hot is the way of most iterations. Then the loop's tree has been dropped, to be

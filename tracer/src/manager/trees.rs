@@ -201,15 +201,14 @@ impl Trees {
         data.quiet == stable
     }
 
-    /// Counts iterations that were made until an exit was taken, if they are known.
-    pub fn count_iterations(&mut self, exit: ExitId, made: Option<u64>) {
-        let trace = self.exit(exit).trace;
-        let tree = self.trace(trace).tree;
+    /// Counts iterations that a tree has made until one of its exits was taken; none: it is not known how many.
+    pub fn count_iterations(&mut self, tree: TraceId, exit: ExitId, made: Option<u64>) {
         let all = &mut self.traces[tree.index()].iterations;
-        match made {
-            Some(made) => all.made += made,
-            None => all.unknown += 1,
-        }
+        let Some(made) = made else {
+            all.unknown += 1;
+            return;
+        };
+        all.made = all.made.saturating_add(made);
         let all = *all;
         let since = &mut self.exit(exit).since;
         *since = Some(since.map_or((all, 0), |(then, taken)| (then, taken + 1)));

@@ -4,12 +4,16 @@ use std::ptr::NonNull;
 
 use scaly_interp::interpreter::{Helper, State};
 use scaly_runtime::memory::Region;
-use scaly_runtime::vm_stack::VmStack;
+use scaly_runtime::vm_stack::{DEFAULT_SLOTS, VmStack};
+
+use crate::lower::native_stack::{BYTES_PER_SLOT, LAST};
 
 /// Bytes that a helper's native stack has: as a fiber's, so that the slots end first.
 pub const HELPER_STACK: usize = 256 << 20;
 /// Bytes at the end of it that native frames leave alone.
 pub const RESERVE: usize = 2 << 20;
+
+const _: () = assert!(DEFAULT_SLOTS * BYTES_PER_SLOT + LAST <= HELPER_STACK - RESERVE);
 
 /// The slots of a chunk.
 pub enum Stack {
