@@ -38,6 +38,7 @@ SIZES = {
     "wordcount": "300000",
     "black_scholes": "60000 5",
     "collatz": "250000",
+    "convolution": "160 10",
     "expressions": "2000",
     "heat": "200 200",
     "histogram": "800000",

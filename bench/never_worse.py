@@ -27,6 +27,7 @@ TRACES = ["--jit", "llvm=0"]
 SIZES = {
     "black_scholes": "25000 25",
     "collatz": "140000",
+    "convolution": "260 12",
     "expressions": "1300",
     "fib": "33",
     "heat": "300 300",

@@ -28,6 +28,7 @@ PROGRAMS = [
     Program("mandelbrot", "4200 400", "300 100"),
     Program("raytracer", "4800 3600", "160 120"),
     Program("heat", "1000 7000", "200 100"),
+    Program("convolution", "1000 1000", "200 20"),
     Program("life", "1000 4500", "200 100"),
     Program("matmul", "1400", "150"),
     Program("black_scholes", "500000 200", "20000 5"),

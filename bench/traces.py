@@ -50,6 +50,7 @@ NAMED = [
 FURTHER = [
     Program("black_scholes", "100000 20", "5000 4"),
     Program("collatz", "1000000", "10000"),
+    Program("convolution", "500 20", "60 4"),
     Program("expressions", "5000", "200"),
     Program("heat", "500 500", "60 60"),
     Program("histogram", "2000000", "30000"),

@@ -181,7 +181,7 @@ impl Callees {
             params: params(&region),
             results: results(&region, function.result_slots),
             frame_slots: frame_slots(&region, context.program)?,
-            region: versions::of(&region, context.program).unwrap_or(region),
+            region: versions::of(&region, context.program, false).unwrap_or(region),
         });
         Ok(())
     }

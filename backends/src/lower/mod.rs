@@ -174,8 +174,9 @@ pub fn lower_divided(
     let mut callees = Callees::of(region, context, name)?;
     callees.native_per_slot = divided.then_some(native_stack::BYTES_PER_SLOT);
     let exact = if divided && callees.nest() { callees.exact(region, context) } else { None };
-    // A function's region is one of the callees.
-    let versions = if region.whole == Whole::Loop { versions::of(region, context.program) } else { None };
+    // A function's region is one of the callees. A limit is for the loop itself only.
+    let versions =
+        if region.whole == Whole::Loop { versions::of(region, context.program, limit.is_none()) } else { None };
     let region = versions.as_ref().unwrap_or(region);
     let mut lowered = Lowered {
         name: name.into(),

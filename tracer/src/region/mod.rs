@@ -15,7 +15,7 @@
 //! - There is one block for each (inline chain, bytecode block) reached; a call that is inlined or a decision that emits
 //!   on one side cuts a block in two. Blocks stand in an order in which each comes after those that dominate it.
 //! - `cycle0` of a loop's region is that loop. Every other cycle is a loop inside of it, of the same function or of an
-//!   inlined one. The outermost cycles of a function's region lie in none.
+//!   inlined one, or where the region is lowered, a copy of it. The outermost cycles of a function's region lie in none.
 //!   A branch to an earlier block goes to the header of a cycle.
 //! - A guard ends the program with its fault if its condition is false. An instruction behind a guard is not moved
 //!   before it.

@@ -188,8 +188,9 @@ impl Region {
         for (i, cycle) in self.cycles.iter().enumerate() {
             let known = cycle.header.index() < self.blocks.len() && cycle.parent.is_none_or(|p| p.index() < i);
             verifier.ensure(known, || format!("cycle{i}"))?;
-            let lies = self.whole == Whole::Function || cycle.parent.is_none() == (i == 0);
-            verifier.ensure(lies, || format!("cycle{i} lies in cycle0"))?;
+            let copy = cycle.id == self.cycles[0].id && cycle.chain == self.cycles[0].chain;
+            let lies = self.whole == Whole::Function || cycle.parent.is_some() == (i > 0) || copy;
+            verifier.ensure(lies, || format!("cycle{i} lies in cycle0 or is a copy of it"))?;
         }
         for i in 0..self.blocks.len() {
             verifier.block = BlockId(i as u32);

@@ -1,10 +1,11 @@
-//! The blocks of an inner loop with one way out.
+//! The blocks of a loop with one way out.
 
 use rustc_hash::FxHashSet;
 use scaly_interp::bytecode::Opcode;
 use scaly_tracer::region::{BlockId, CycleId, Effects, Inst, InstId, Region, Type, Value};
 
 /// The blocks of a loop from which it goes round again, and its ways out.
+#[derive(Clone)]
 pub struct Body {
     pub cycle: CycleId,
     pub header: BlockId,
@@ -17,14 +18,11 @@ pub struct Body {
 }
 
 impl Body {
+    /// Of a loop with all loops in it.
     pub fn of(region: &Region, cycle: CycleId) -> Option<Body> {
         let header = region.cycle(cycle).header;
-        let innermost = region.cycles.iter().all(|other| other.parent != Some(cycle));
-        if !innermost || region.root().is_some() && cycle == Region::ROOT {
-            return None;
-        }
         let preds = region.predecessors();
-        let inside = |id: BlockId| region.block(id).cycle == Some(cycle);
+        let inside = |id: BlockId| region.within(region.block(id).cycle, cycle);
         let from = |id: BlockId| preds[id.index()].iter().map(|&(from, _)| from);
         let latches: Vec<BlockId> = from(header).filter(|&id| inside(id)).collect();
         let mut found: FxHashSet<BlockId> = FxHashSet::from_iter([header]);
@@ -99,5 +97,12 @@ impl Body {
             block.end.uses().for_each(&mut note);
         }
         outputs
+    }
+
+    /// The same, where what is behind the loop is come to from there only; none if it is not, and something is read.
+    pub fn outputs_to_one_place(&self, region: &Region) -> Option<Vec<Value>> {
+        let outputs = self.outputs(region);
+        let ways = region.predecessors()[self.target.index()].len();
+        (outputs.is_empty() || ways == 1 && self.target > self.header).then_some(outputs)
     }
 }

@@ -1,4 +1,4 @@
-//! A second version of an inner loop, for while what it loads of arrays in memory does not change.
+//! A second version of an innermost loop, for while what it loads of arrays in memory does not change.
 //!
 //! In `b[y][x] = a[y][x] + a[y - 1][x]` the rows are the same for all x, but each iteration loads them behind a check of its
 //! own, and LLVM moves nothing before a check that may fail. So the checks that do not change in the loop are made before
@@ -9,6 +9,9 @@
 //! In the copy the indexes themselves need no check either, where the first and the last one lie within the row: see
 //! `ranges`. That alone is worth a copy where a float is carried from iteration to iteration: LLVM then takes no check out
 //! of the loop by itself.
+//!
+//! Where the loops inside a loop make few iterations, always the same, they are written out in the copy of that one, if no
+//! check is left in it then: see `unroll`. The loop itself keeps them.
 //!
 //! Nothing is loaded before the loop that the first iteration might not come to: what is moved stands where every iteration
 //! comes by, before any way out of the loop and behind no test of a union's variant.
@@ -23,6 +26,7 @@
 
 mod body;
 mod ranges;
+mod unroll;
 
 use body::Body;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -34,14 +38,26 @@ use scaly_tracer::region::{
     Value, ValueData,
 };
 
-/// The region with second versions of its inner loops; none if no loop would gain.
-pub fn of(region: &Region, program: &Program) -> Option<Region> {
+/// The region with second versions of its loops; none if no loop would gain. `root`: of the loop that it is of, too.
+pub fn of(region: &Region, program: &Program, root: bool) -> Option<Region> {
     let mut versioned: Option<Region> = None;
+    let mut unrolled: Vec<CycleId> = Vec::new();
+    // Outer cycles come before those inside.
     for cycle in (0..region.cycles.len() as u32).map(CycleId) {
-        let now = versioned.as_ref().unwrap_or(region);
-        if let Some(next) = Version::of(now, program, cycle) {
-            versioned = Some(next);
+        let whole = region.root().is_some() && cycle == Region::ROOT;
+        if whole && !root || unrolled.iter().any(|&outer| region.within(Some(cycle), outer)) {
+            continue;
         }
+        let now = versioned.as_ref().unwrap_or(region);
+        let innermost = region.cycles.iter().all(|other| other.parent != Some(cycle));
+        let next = if innermost {
+            Version::of_inner(now, program, cycle)
+        } else {
+            let next = Version::of_outer(now, program, cycle);
+            unrolled.extend(next.is_some().then_some(cycle));
+            next
+        };
+        versioned = next.or(versioned);
     }
     versioned
 }
@@ -50,7 +66,12 @@ pub fn of(region: &Region, program: &Program) -> Option<Region> {
 struct Version<'a> {
     old: &'a Region,
     program: &'a Program,
+    /// What is copied.
     body: Body,
+    /// What runs where a test fails: the same, or where loops in it are written out for the copy, the loop as it was.
+    plain: Body,
+    /// In this case, what stands there for the loop's values.
+    unrolled: Option<FxHashMap<Value, Value>>,
     dominators: Dominators,
     region: Region,
     /// The blocks with the tests, of which the last one is written; their ids are set when all are placed.
@@ -61,6 +82,9 @@ struct Version<'a> {
     tested: FxHashSet<InstId>,
     /// Loads that have been made.
     loaded: FxHashSet<InstId>,
+    /// What the tests compute, load and compare.
+    numbered: FxHashMap<(Op, Vec<Value>), Vec<Value>>,
+    branched: FxHashSet<(Value, bool)>,
 }
 
 /// Stands for blocks that have no place yet: the test with this number, or the copy of a block.
@@ -68,35 +92,70 @@ const TEST: u32 = 1 << 30;
 const COPY: u32 = 1 << 31;
 
 impl<'a> Version<'a> {
-    fn of(old: &'a Region, program: &'a Program, cycle: CycleId) -> Option<Region> {
+    /// Of a loop without others inside.
+    fn of_inner(old: &Region, program: &Program, cycle: CycleId) -> Option<Region> {
         let body = Body::of(old, cycle)?;
         let opcode = |inst: &Inst| program.code.get(inst.pc.0 as usize).map(|ins| ins.op);
         let pairs = body.insts(old).any(|(_, inst)| opcode(inst).is_some_and(is_pair));
         if !body.keeps_pairs(old, opcode) || !pairs && !body.carries_floats(old) {
             return None;
         }
-        let outputs = body.outputs(old);
-        let ways = old.predecessors()[body.target.index()].len();
-        if !outputs.is_empty() && (ways != 1 || body.target <= body.header) {
+        let outputs = body.outputs_to_one_place(old)?;
+        let mut version = Version::begun(old, program, body.clone(), body, None);
+        let ranges = version.tests();
+        let gains = if pairs { !version.loaded.is_empty() } else { ranges };
+        gains.then(|| version.finish(&outputs))
+    }
+
+    /// Of a loop whose inner ones can be written out, if no check is left then.
+    fn of_outer(now: &Region, program: &Program, cycle: CycleId) -> Option<Region> {
+        let plain = Body::of(now, cycle)?;
+        let opcode = |inst: &Inst| program.code.get(inst.pc.0 as usize).map(|ins| ins.op);
+        if !plain.keeps_pairs(now, opcode) {
             return None;
         }
+        let outputs = plain.outputs_to_one_place(now)?;
+        let unroll::Unrolled { region, cycle, copies } = unroll::of(now, &plain)?;
+        let body = Body::of(&region, cycle)?;
+        let mut version = Version::begun(&region, program, body, plain, Some(copies));
+        version.region.cycles.truncate(now.cycles.len());
+        version.tests();
+        let checked = |(id, inst): (InstId, &Inst)| !matches!(inst.op, Op::Guard(_)) || version.tested.contains(&id);
+        let checked = version.body.insts(&region).all(checked);
+        checked.then(|| version.finish(&outputs))
+    }
+
+    fn begun(
+        old: &'a Region,
+        program: &'a Program,
+        body: Body,
+        plain: Body,
+        unrolled: Option<FxHashMap<Value, Value>>,
+    ) -> Version<'a> {
         let mut version = Version {
             old,
             program,
             body,
+            plain,
+            unrolled,
             dominators: Dominators::of(old),
             region: old.clone(),
             tests: Vec::new(),
             known: FxHashMap::default(),
             tested: FxHashSet::default(),
             loaded: FxHashSet::default(),
+            numbered: FxHashMap::default(),
+            branched: FxHashSet::default(),
         };
         version.begin();
-        let trips = version.trips();
-        version.test();
-        let ranges = trips.is_some_and(|trips| version.ranges(trips));
-        let gains = if pairs { !version.loaded.is_empty() } else { ranges };
-        gains.then(|| version.finish(&outputs))
+        version
+    }
+
+    /// Makes all tests; whether there are some of indices that go by steps.
+    fn tests(&mut self) -> bool {
+        let trips = self.trips();
+        self.test();
+        trips.is_some_and(|trips| self.ranges(trips))
     }
 
     fn value(&mut self, like: Value, def: Def) -> Value {
@@ -220,9 +279,12 @@ impl<'a> Version<'a> {
 
     /// Ends the last block of tests: to a further one if the condition is that.
     fn branch(&mut self, cond: Value, on: bool) {
+        if !self.branched.insert((cond, on)) {
+            return;
+        }
         let args: Vec<Value> = self.tests[0].params.iter().map(|param| param.value).collect();
         let next = BlockId(TEST + self.tests.len() as u32);
-        let (further, back) = (Edge { to: next, args: Vec::new() }, Edge { to: self.body.header, args });
+        let (further, back) = (Edge { to: next, args: Vec::new() }, Edge { to: self.plain.header, args });
         let (yes, no) = if on { (further, back) } else { (back, further) };
         let Some(last) = self.tests.last_mut() else { return };
         let fresh = Block { params: Vec::new(), insts: Vec::new(), ..last.clone() };
@@ -232,9 +294,21 @@ impl<'a> Version<'a> {
 
     /// An instruction at the end of the tests.
     fn emit(&mut self, like: &Inst, map: &FxHashMap<Value, Value>) -> Vec<Value> {
-        let (id, results) = self.inst(like, map);
+        let results = self.before(like, map);
         self.known.extend(like.results.iter().copied().zip(results.iter().copied()));
+        results
+    }
+
+    /// An instruction at the end of the tests, if there is none that gives the same; they store nothing.
+    fn before(&mut self, like: &Inst, map: &FxHashMap<Value, Value>) -> Vec<Value> {
+        let args = like.args.iter().map(|value| map.get(value).copied().unwrap_or(*value)).collect();
+        let key = (like.op, args);
+        if let Some(there) = self.numbered.get(&key) {
+            return there.clone();
+        }
+        let (id, results) = self.inst(like, map);
         self.append(id);
+        self.numbered.insert(key, results.clone());
         results
     }
 
@@ -270,8 +344,7 @@ impl<'a> Version<'a> {
             let computed = self.computed(arg, there)?;
             there.insert(arg, computed);
         }
-        let (id, results) = self.inst(inst, there);
-        self.append(id);
+        let results = self.before(inst, there);
         there.extend(inst.results.iter().copied().zip(results.iter().copied()));
         results.first().copied()
     }
@@ -307,7 +380,7 @@ impl<'a> Version<'a> {
             last.end = Terminator::Jump(Edge { to: BlockId(COPY + header.0), args });
         }
         let mut map = std::mem::take(&mut self.known);
-        let cycle = CycleId(old.cycles.len() as u32);
+        let cycle = CycleId(self.region.cycles.len() as u32);
         self.region
             .cycles
             .push(scaly_tracer::region::Cycle { header: BlockId(COPY + header.0), ..*old.cycle(self.body.cycle) });
@@ -340,7 +413,11 @@ impl<'a> Version<'a> {
             for (n, edge) in block.end.edges_mut().enumerate() {
                 edge.args.iter_mut().for_each(|arg| *arg = of(*arg));
                 if (*id, n) == exit {
-                    edge.args.extend(outputs.iter().map(|&value| of(value)));
+                    let there = |value: &Value| match &self.unrolled {
+                        Some(copies) => of(copies.get(value).copied().unwrap_or(*value)),
+                        None => of(*value),
+                    };
+                    edge.args.extend(outputs.iter().map(there));
                 } else {
                     edge.to = BlockId(COPY + edge.to.0);
                 }
@@ -352,7 +429,7 @@ impl<'a> Version<'a> {
 
     /// What the loop defines comes behind it from either version.
     fn meet(&mut self, outputs: &[Value]) {
-        let (old, target) = (self.old, self.body.target);
+        let (old, target) = (self.old, self.plain.target);
         let first = old.block(target).params.len() as u32;
         let mut met = FxHashMap::default();
         for (n, &output) in outputs.iter().enumerate() {
@@ -360,12 +437,12 @@ impl<'a> Version<'a> {
             self.region.blocks[target.index()].params.push(Param { value, slot: 0 });
             met.insert(output, value);
         }
-        if let Some(edge) = self.region.blocks[self.body.exit.0.index()].end.edges_mut().nth(self.body.exit.1) {
+        if let Some(edge) = self.region.blocks[self.plain.exit.0.index()].end.edges_mut().nth(self.plain.exit.1) {
             edge.args.extend(outputs);
         }
         let change = |value: &mut Value| *value = met.get(value).copied().unwrap_or(*value);
         for i in 0..old.blocks.len() {
-            if self.body.has(BlockId(i as u32)) {
+            if self.plain.has(BlockId(i as u32)) {
                 continue;
             }
             for id in self.region.blocks[i].insts.clone() {
@@ -385,13 +462,13 @@ impl<'a> Version<'a> {
 
     /// Tests and copy stand before the loop.
     fn place(self, copies: Vec<(BlockId, Block)>) -> Region {
-        let Version { mut region, tests, body, .. } = self;
+        let Version { mut region, tests, body, plain, unrolled, .. } = self;
         let mut places: FxHashMap<BlockId, BlockId> = FxHashMap::default();
         let mut blocks: Vec<Block> = Vec::new();
         let mut copies = Some((tests, copies));
         for (i, mut block) in std::mem::take(&mut region.blocks).into_iter().enumerate() {
             let id = BlockId(i as u32);
-            if id == body.header
+            if id == plain.header
                 && let Some((tests, copies)) = copies.take()
             {
                 for (n, test) in tests.into_iter().enumerate() {
@@ -402,6 +479,11 @@ impl<'a> Version<'a> {
                     places.insert(BlockId(COPY + id.0), BlockId(blocks.len() as u32));
                     blocks.push(copy);
                 }
+            }
+            if unrolled.is_some() && body.has(id) {
+                // It was there to be copied.
+                block.insts.iter().for_each(|inst| region.insts[inst.index()].block = Region::ENTRY);
+                continue;
             }
             if !body.has(id) {
                 // Who comes to the loop comes to the tests.
@@ -478,7 +560,7 @@ out: Return1 s3
         let program = parse(text).unwrap();
         let walker = Walker::new(&program, Parameters::default());
         let region = walker.keeping().walk(LoopId(0)).unwrap();
-        let region = super::of(&region, &program)?;
+        let region = super::of(&region, &program, false)?;
         assert_eq!(region.verify(), Ok(()));
         let mut loops: Vec<(BlockId, usize)> = (1..region.cycles.len() as u32)
             .map(|cycle| {
@@ -559,5 +641,37 @@ out: Return1 s3
         assert_eq!(of("Move s20, s3"), Some(vec![1, 2]));
         assert_eq!(of("Const s21, 2\nShl s20, s21, s12"), Some(vec![1, 2]));
         assert_eq!(of("Const s21, 1048577\nMul s20, s12, s21"), Some(vec![1, 2]));
+    }
+
+    /// `for y { for x in 3 { BODY } }`; y is in slot 6, x in slot 12. Loads and checks in the copy of the loop over y.
+    fn written_out(trips: &str, body: &str) -> Option<(usize, usize)> {
+        let text = nest(body).replace("ForPrepS s12..14, s2", trips);
+        let program = parse(&text).unwrap();
+        let walker = Walker::new(&program, Parameters::default());
+        let region = walker.keeping().walk(LoopId(0)).unwrap();
+        assert_eq!(super::of(&region, &program, false), None, "the loop that the region is of is left alone");
+        let region = super::of(&region, &program, true)?;
+        assert_eq!(region.verify(), Ok(()));
+        let copy = Some(CycleId(region.cycles.len() as u32 - 1));
+        let blocks = region.blocks.iter().filter(|block| block.cycle == copy);
+        let insts: Vec<Op> = blocks.flat_map(|block| &block.insts).map(|&id| region.inst(id).op).collect();
+        let count = |of: fn(&Op) -> bool| insts.iter().filter(|op| of(op)).count();
+        Some((count(|op| matches!(op, Op::LoadInt(..))), count(|op| matches!(op, Op::Guard(_)))))
+    }
+
+    #[test]
+    fn small_loops_are_written_out() {
+        let load = "Add s20, s6, s12\nLoadElemI64 s21, s0..2, s20, *8, +0\nAdd s3, s3, s21";
+        let three = "Const s22, 3\nForPrepS s12..14, s22";
+        assert_eq!(written_out(three, load), Some((3, 0)));
+        assert_eq!(written_out(&three.replace("3", "16"), load), Some((16, 0)));
+        // Ways that depend on the counter are decided, and what is computed twice is computed once.
+        assert_eq!(written_out(three, &format!("JEqImm s12, 1 -> @skip\n{load}\nskip: Nop")), Some((2, 0)));
+        // Too many iterations, or nobody knows how many.
+        assert_eq!(written_out(&three.replace("3", "17"), load), None);
+        assert_eq!(written_out("ForPrepS s12..14, s2", load), None);
+        // An index that nobody can test before, and a way out of the loop inside.
+        assert_eq!(written_out(three, &load.replace("Add s20", "And s20")), None);
+        assert_eq!(written_out(three, &format!("JEqImm s3, 7 -> @next\n{load}")), None);
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! An index is `first + k * step` in iteration k, modulo 2^64. With `k <= last`, steps and iterations so few that
 //! `last * step` does not wrap, and `first` and `first + last * step` below a length that is no negative number, all indexes
-//! between are below it, too.
+//! between are below it, too. Of indexes that differ by small constants only the least and the largest are tested.
 
 use rustc_hash::FxHashMap;
 use scaly_interp::machine::{Fault, IntCompare, IntOp};
-use scaly_tracer::region::{Def, Inst, InstId, Op, Region, Terminator, Type, Value};
+use scaly_tracer::region::{Def, Inst, InstId, Op, Terminator, Type, Value};
 
-use super::Version;
+use super::{Version, unroll};
 
 /// The largest step, and the most iterations: their product is far from wrapping.
 const STEP: i64 = 1 << 20;
@@ -18,11 +18,23 @@ const FAR: i64 = 1 << 62;
 /// Iterations behind the first of a loop that is too short for tests.
 const SHORT: i64 = 2;
 
-/// Of the first iteration, and what each one adds.
+/// `base + offset + k * step` in iteration k.
 #[derive(Clone, Copy)]
 struct Affine {
-    first: Value,
+    /// Of the first iteration; none: 0.
+    base: Option<Value>,
+    offset: i64,
     step: i64,
+}
+
+/// Checks that differ by constants: the indexes `base + offset + k * step` with offsets from `least` to `most` lie below a
+/// length.
+struct Group {
+    length: Value,
+    base: Option<Value>,
+    step: i64,
+    least: i64,
+    most: i64,
 }
 
 impl Version<'_> {
@@ -45,28 +57,29 @@ impl Version<'_> {
         };
         let mut affine = FxHashMap::default();
         let (x, y) = (self.affine(x, &mut affine)?, self.affine(y, &mut affine)?);
+        let (x, y) = ((self.first(x), x.step), (self.first(y), y.step));
         let guarded = self.old.block(exit).insts.iter().any(|&id| matches!(self.old.inst(id).op, Op::Guard(_)));
         // Tested before anything else is done, or behind it.
         let behind = i64::from(exit != self.body.header || guarded);
         let last = match op {
             // The trips that are left.
-            IntCompare::Ne if x.step == -1 && y.step == 0 && self.region.constant(y.first) == Some(0) => x.first,
+            IntCompare::Ne if x.1 == -1 && y.1 == 0 && self.region.constant(y.0) == Some(0) => x.0,
             IntCompare::LtS | IntCompare::LeS | IntCompare::LtU | IntCompare::LeU => {
-                let (from, to, step) = match (x.step, y.step) {
-                    (1..=STEP, 0) => (x, y, x.step),
+                let (from, to, step) = match (x.1, y.1) {
+                    (1..=STEP, 0) => (x.0, y.0, x.1),
                     (0, down) if (-STEP..0).contains(&down) && matches!(op, IntCompare::LtS | IntCompare::LeS) => {
-                        (y, x, -down)
+                        (y.0, x.0, -down)
                     }
                     _ => return None,
                 };
-                self.require(op, x.first, y.first);
-                let far = self.constant(if x.step == 0 { -FAR } else { FAR });
-                match (op, x.step) {
-                    (_, 0) => self.require(IntCompare::LtS, far, to.first),
-                    (IntCompare::LtS | IntCompare::LeS, _) => self.require(IntCompare::LtS, to.first, far),
-                    _ => self.require(IntCompare::LtU, to.first, far),
+                self.require(op, x.0, y.0);
+                let far = self.constant(if x.1 == 0 { -FAR } else { FAR });
+                match (op, x.1) {
+                    (_, 0) => self.require(IntCompare::LtS, far, to),
+                    (IntCompare::LtS | IntCompare::LeS, _) => self.require(IntCompare::LtS, to, far),
+                    _ => self.require(IntCompare::LtU, to, far),
                 }
-                let (high, low) = if x.step == 0 { (from.first, to.first) } else { (to.first, from.first) };
+                let (high, low) = if x.1 == 0 { (from, to) } else { (to, from) };
                 let mut last = self.int(IntOp::Sub, high, low);
                 if matches!(op, IntCompare::LtS | IntCompare::LtU) {
                     let one = self.constant(1);
@@ -89,42 +102,72 @@ impl Version<'_> {
 
     /// Tests the first and the last index of each check that changes by steps; whether there is one.
     pub fn ranges(&mut self, last: Value) -> bool {
-        let mut found = false;
+        let mut groups: Vec<Group> = Vec::new();
         let mut affine = FxHashMap::default();
         let checks: Vec<InstId> = self.body.insts(self.old).map(|(id, _)| id).collect();
         for id in checks {
             let inst = self.old.inst(id);
-            if inst.op == Op::Guard(Fault::IndexOutOfRange) && !self.tested.contains(&id) {
-                let within = self.within(inst.args[0], last, &mut affine);
-                if within.is_some() {
-                    self.tested.insert(id);
-                    found = true;
+            if inst.op == Op::Guard(Fault::IndexOutOfRange)
+                && !self.tested.contains(&id)
+                && let Some((index, length)) = self.index(inst.args[0], &mut affine)
+            {
+                self.tested.insert(id);
+                match groups.iter_mut().find(|group| group.takes(index, length)) {
+                    Some(group) => {
+                        group.least = group.least.min(index.offset);
+                        group.most = group.most.max(index.offset);
+                    }
+                    None => {
+                        let Affine { base, offset, step } = index;
+                        groups.push(Group { length, base, step, least: offset, most: offset });
+                    }
                 }
             }
         }
-        found
+        groups.iter().for_each(|group| self.within(group, last));
+        !groups.is_empty()
     }
 
-    fn within(&mut self, cond: Value, last: Value, affine: &mut FxHashMap<Value, Affine>) -> Option<()> {
+    /// The index that a check compares, and the length.
+    fn index(&mut self, cond: Value, affine: &mut FxHashMap<Value, Affine>) -> Option<(Affine, Value)> {
         let compare = self.old.def_inst(cond)?;
         let Op::Compare(IntCompare::LtU) = compare.op else { return None };
-        let Affine { first, step } = self.affine(compare.args[0], affine)?;
+        let index = self.affine(compare.args[0], affine)?;
         let length = self.known(compare.args[1])?;
-        if !(-STEP..=STEP).contains(&step) {
-            return None;
-        }
+        (-STEP..=STEP).contains(&index.step).then_some((index, length))
+    }
+
+    /// Tests the first and the last index of the least and the largest offset.
+    fn within(&mut self, group: &Group, last: Value) {
+        let &Group { length, base, step, least, most } = group;
         let zero = self.constant(0);
         self.require(IntCompare::LeS, zero, length);
-        self.require(IntCompare::LtU, first, length);
-        let size = self.constant(step.abs());
-        let way = self.int(IntOp::Mul, last, size);
-        if step < 0 {
-            self.require(IntCompare::LeU, way, first);
-        } else {
-            let end = self.int(IntOp::Add, first, way);
-            self.require(IntCompare::LtU, end, length);
+        let least = self.first(Affine { base, offset: least, step });
+        let most = self.first(Affine { base, offset: most, step });
+        self.require(IntCompare::LtU, least, length);
+        self.require(IntCompare::LtU, most, length);
+        if step != 0 {
+            let size = self.constant(step.abs());
+            let way = self.int(IntOp::Mul, last, size);
+            if step < 0 {
+                self.require(IntCompare::LeU, way, least);
+            } else {
+                let end = self.int(IntOp::Add, most, way);
+                self.require(IntCompare::LtU, end, length);
+            }
         }
-        Some(())
+    }
+
+    /// What it is in the first iteration.
+    fn first(&mut self, affine: Affine) -> Value {
+        match affine.base {
+            None => self.constant(affine.offset),
+            Some(base) if affine.offset == 0 => base,
+            Some(base) => {
+                let offset = self.constant(affine.offset);
+                self.int(IntOp::Add, base, offset)
+            }
+        }
     }
 
     /// A value that changes by the same in each iteration, or not at all.
@@ -135,34 +178,64 @@ impl Version<'_> {
         let affine = match self.old.values[value.index()].def {
             Def::Param(block, position) if block == self.body.header && !self.known.contains_key(&value) => {
                 let step = self.step(value, position as usize)?;
-                Affine { first: self.tests[0].params[position as usize].value, step }
+                Affine { base: Some(self.tests[0].params[position as usize].value), offset: 0, step }
             }
             Def::Result(inst, _) if self.body.has(self.old.inst(inst).block) => {
                 let inst = self.old.inst(inst);
-                let Op::Int(op @ (IntOp::Add | IntOp::Sub | IntOp::Mul | IntOp::Shl)) = inst.op else {
-                    return Some(Affine { first: self.known(value)?, step: 0 });
-                };
-                let (a, b) = (self.affine(inst.args[0], there)?, self.affine(inst.args[1], there)?);
-                let step = match op {
-                    IntOp::Add => a.step.checked_add(b.step)?,
-                    IntOp::Sub => a.step.checked_sub(b.step)?,
-                    _ if a.step == 0 && b.step == 0 => 0,
-                    IntOp::Shl => {
-                        let by = self.old.constant(inst.args[1]).filter(|by| (0..=20).contains(by))?;
-                        a.step.checked_mul(1 << by)?
+                match inst.op {
+                    Op::Int(op @ (IntOp::Add | IntOp::Sub | IntOp::Mul | IntOp::Shl)) => {
+                        let (a, b) = (self.affine(inst.args[0], there)?, self.affine(inst.args[1], there)?);
+                        self.combined(op, a, b)?
                     }
-                    _ => match (self.old.constant(inst.args[0]), self.old.constant(inst.args[1])) {
-                        (Some(by), _) => b.step.checked_mul(by)?,
-                        (_, Some(by)) => a.step.checked_mul(by)?,
-                        _ => return None,
-                    },
-                };
-                Affine { first: self.int(op, a.first, b.first), step }
+                    _ => Affine { base: Some(self.known(value)?), offset: 0, step: 0 },
+                }
             }
-            _ => Affine { first: self.known(value)?, step: 0 },
+            _ => match self.old.constant(value) {
+                Some(word) => Affine { base: None, offset: word, step: 0 },
+                None => Affine { base: Some(self.known(value)?), offset: 0, step: 0 },
+            },
         };
         there.insert(value, affine);
         Some(affine)
+    }
+
+    /// What an operation makes of two of them.
+    fn combined(&mut self, op: IntOp, a: Affine, b: Affine) -> Option<Affine> {
+        let constant = |x: Affine| if x.base.is_none() && x.step == 0 { Some(x.offset) } else { None };
+        match op {
+            IntOp::Add | IntOp::Sub => {
+                let (offset, step) = if op == IntOp::Add {
+                    (a.offset.wrapping_add(b.offset), a.step.checked_add(b.step)?)
+                } else {
+                    (a.offset.wrapping_sub(b.offset), a.step.checked_sub(b.step)?)
+                };
+                let base = match (a.base, b.base) {
+                    (base, None) => base,
+                    (None, base) if op == IntOp::Add => base,
+                    (a, Some(b)) => {
+                        let a = a.unwrap_or_else(|| self.constant(0));
+                        Some(self.int(op, a, b))
+                    }
+                };
+                Some(Affine { base, offset, step })
+            }
+            IntOp::Mul | IntOp::Shl => {
+                let (x, by) = match (constant(a), constant(b), op) {
+                    (_, Some(by), IntOp::Mul) => (a, by),
+                    (Some(by), None, IntOp::Mul) => (b, by),
+                    (_, Some(by), _) if (0..=20).contains(&by) => (a, 1 << by),
+                    _ if a.step == 0 && b.step == 0 => {
+                        let (a, b) = (self.first(a), self.first(b));
+                        return Some(Affine { base: Some(self.int(op, a, b)), offset: 0, step: 0 });
+                    }
+                    _ => return None,
+                };
+                let factor = self.constant(by);
+                let base = x.base.map(|base| self.int(IntOp::Mul, base, factor));
+                Some(Affine { base, offset: x.offset.wrapping_mul(by), step: x.step.checked_mul(by)? })
+            }
+            _ => None,
+        }
     }
 
     /// What each iteration adds to a parameter of the header.
@@ -190,23 +263,21 @@ impl Version<'_> {
         self.made(Op::Int(op), &[a, b])
     }
 
-    /// A constant stands in the entry.
     fn constant(&mut self, word: i64) -> Value {
-        let entry = self.region.block(Region::ENTRY).insts.iter().map(|&id| self.region.inst(id));
-        if let Some(there) = entry.into_iter().find(|inst| inst.op == Op::Const(word)) {
-            return there.results[0];
-        }
-        let id = self.push(Op::Const(word), &[]);
-        self.region.blocks[Region::ENTRY.index()].insts.push(id);
-        self.region.insts[id.index()].block = Region::ENTRY;
-        self.region.insts[id.index()].results[0]
+        unroll::constant(&mut self.region, word)
     }
 
     /// What an instruction at the end of the tests gives.
     fn made(&mut self, op: Op, args: &[Value]) -> Value {
+        let key = (op, args.to_vec());
+        if let Some(there) = self.numbered.get(&key) {
+            return there[0];
+        }
         let id = self.push(op, args);
         self.append(id);
-        self.region.insts[id.index()].results[0]
+        let result = self.region.insts[id.index()].results[0];
+        self.numbered.insert(key, vec![result]);
+        result
     }
 
     /// An instruction with one result, in a block that is placed later.
@@ -224,5 +295,13 @@ impl Version<'_> {
             kept: Vec::new(),
         });
         id
+    }
+}
+
+impl Group {
+    /// Whether a check differs from those of the group by a constant so small that nothing wraps.
+    fn takes(&self, index: Affine, length: Value) -> bool {
+        let near = |other: i64| (-STEP..=STEP).contains(&index.offset.wrapping_sub(other));
+        (self.length, self.base, self.step) == (length, index.base, index.step) && near(self.least) && near(self.most)
     }
 }
