@@ -27,12 +27,11 @@ struct Affine {
     step: i64,
 }
 
-/// Checks that differ by constants: the indexes `base + offset + k * step` with offsets from `least` to `most` lie below a
-/// length.
+/// Checks that differ by constants: the indexes `base + offset + d + k * step` with d from `least` to `most` lie below a
+/// length. The offset may lie anywhere, the constants near it.
 struct Group {
     length: Value,
-    base: Option<Value>,
-    step: i64,
+    first: Affine,
     least: i64,
     most: i64,
 }
@@ -112,15 +111,8 @@ impl Version<'_> {
                 && let Some((index, length)) = self.index(inst.args[0], &mut affine)
             {
                 self.tested.insert(id);
-                match groups.iter_mut().find(|group| group.takes(index, length)) {
-                    Some(group) => {
-                        group.least = group.least.min(index.offset);
-                        group.most = group.most.max(index.offset);
-                    }
-                    None => {
-                        let Affine { base, offset, step } = index;
-                        groups.push(Group { length, base, step, least: offset, most: offset });
-                    }
+                if !groups.iter_mut().any(|group| group.takes(index, length)) {
+                    groups.push(Group { length, first: index, least: 0, most: 0 });
                 }
             }
         }
@@ -139,11 +131,12 @@ impl Version<'_> {
 
     /// Tests the first and the last index of the least and the largest offset.
     fn within(&mut self, group: &Group, last: Value) {
-        let &Group { length, base, step, least, most } = group;
+        let &Group { length, first, least, most } = group;
+        let step = first.step;
         let zero = self.constant(0);
         self.require(IntCompare::LeS, zero, length);
-        let least = self.first(Affine { base, offset: least, step });
-        let most = self.first(Affine { base, offset: most, step });
+        let [least, most] = [least, most].map(|d| Affine { offset: first.offset.wrapping_add(d), ..first });
+        let (least, most) = (self.first(least), self.first(most));
         self.require(IntCompare::LtU, least, length);
         self.require(IntCompare::LtU, most, length);
         if step != 0 {
@@ -299,9 +292,16 @@ impl Version<'_> {
 }
 
 impl Group {
-    /// Whether a check differs from those of the group by a constant so small that nothing wraps.
-    fn takes(&self, index: Affine, length: Value) -> bool {
-        let near = |other: i64| (-STEP..=STEP).contains(&index.offset.wrapping_sub(other));
-        (self.length, self.base, self.step) == (length, index.base, index.step) && near(self.least) && near(self.most)
+    /// Takes a check in that differs from the others by a constant so small that nothing wraps between them.
+    fn takes(&mut self, index: Affine, length: Value) -> bool {
+        let first = self.first;
+        let distance = index.offset.wrapping_sub(first.offset);
+        let fits = (self.length, first.base, first.step) == (length, index.base, index.step)
+            && (-STEP..=STEP).contains(&distance);
+        if fits {
+            self.least = self.least.min(distance);
+            self.most = self.most.max(distance);
+        }
+        fits
     }
 }

@@ -14,8 +14,9 @@ use scaly_tracer::region::{
 
 use super::Body;
 
-/// Instructions and blocks that are written at most.
+/// Instructions and blocks that are written at most, and instructions that are followed for it.
 const LARGEST: usize = 600;
+const FOLLOWED: usize = 4 * LARGEST;
 /// Iterations of one loop.
 const LONGEST: usize = 16;
 
@@ -28,11 +29,12 @@ pub struct Unrolled {
     pub copies: FxHashMap<Value, Value>,
 }
 
-/// The loop with all loops inside written out; none if there are none, or some make too many iterations.
+/// The loop with all loops inside written out; none if there are none, some make too many iterations, or its way out stands
+/// in one of them: what is read behind the loop would be that of the iteration in which it is taken.
 pub fn of(old: &Region, body: &Body) -> Option<Unrolled> {
     let outer = body.cycle;
     let nested = old.cycles.iter().any(|cycle| cycle.parent == Some(outer));
-    if !nested {
+    if !nested || old.block(body.exit.0).cycle != Some(outer) {
         return None;
     }
     let cycle = CycleId(old.cycles.len() as u32);
@@ -47,6 +49,7 @@ pub fn of(old: &Region, body: &Body) -> Option<Unrolled> {
         numbered: FxHashMap::default(),
         current: Region::ENTRY,
         made: 0,
+        followed: 0,
     };
     let header = body.header;
     let second = writing.block(header, true);
@@ -76,6 +79,7 @@ struct Writing<'a> {
     /// The block that is being written.
     current: BlockId,
     made: usize,
+    followed: usize,
 }
 
 impl Writing<'_> {
@@ -179,6 +183,10 @@ impl Writing<'_> {
     /// Writes what is in a block.
     fn contents(&mut self, id: BlockId) -> Option<()> {
         let block = self.old.block(id);
+        self.followed += block.insts.len() + 1;
+        if self.followed > FOLLOWED {
+            return None;
+        }
         block.insts.iter().try_for_each(|&inst| self.inst(self.old.inst(inst)))?;
         let end = match &block.end {
             Terminator::Exit(..) => return None,
