@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use scaly_asm::observers::{self, Observers};
 use scaly_asm::{Watch, X64};
+use scaly_backends::Native;
 use scaly_backends::scale::parallel::HELPER_STACK;
 use scaly_backends::scale::{self, Scaling};
 use scaly_interp::dump::Printer;
 use scaly_interp::interpreter::{self, Finished, RunError, Screen, World};
 use scaly_interp::oracle::{self, Report};
-use scaly_interp::program::Program;
+use scaly_interp::program::{Pc, Program};
 use scaly_runtime::heap::Stretch;
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_runtime::os;
@@ -21,6 +22,7 @@ use scaly_runtime::pool::{Pool, PoolOptions};
 use scaly_tracer::log::{self, Follower, Log, Statistics};
 use scaly_tracer::manager::{Make, Tracing};
 use scaly_tracer::parameters::Parameters;
+use scaly_tracer::recorder::Place;
 
 use crate::check;
 use crate::check::ownership::Choice;
@@ -231,10 +233,10 @@ pub fn run_in(compiled: &Compiled, world: World, options: &RunOptions) -> Result
     };
     let watch = open_observers(compiled, options)?;
     let listings = options.trace_log.as_ref().is_some_and(|request| request.asm);
-    let backend = native_backend(program.clone(), listings, watch);
+    let backend = native_backend(program.clone(), listings, watch.clone());
     let tracing = Rc::new(Tracing::new(program.clone(), backend, parameters, log.clone()));
     let mut whole = None;
-    let finished = match scaling(options, parameters) {
+    let finished = match scaling(options, parameters, watch) {
         None => {
             let tier = tracing.clone();
             interpreter::run_with_tier(program, world, limits(options), |state| {
@@ -264,7 +266,7 @@ pub fn run_in(compiled: &Compiled, world: World, options: &RunOptions) -> Result
 }
 
 /// What goes beyond traces; none where nothing does.
-fn scaling(options: &RunOptions, parameters: Parameters) -> Option<scale::Options> {
+fn scaling(options: &RunOptions, parameters: Parameters, watch: Option<Rc<Watch>>) -> Option<scale::Options> {
     let choice = match parameters.llvm {
         0 => return None,
         1 => scale::Choice::Measured,
@@ -277,7 +279,13 @@ fn scaling(options: &RunOptions, parameters: Parameters) -> Option<scale::Option
         Pool::of_process(|| PoolOptions { threads, chunk, seed, stack: HELPER_STACK, ..PoolOptions::default() })
     };
     let (alone, limited) = (threads == Some(1), options.memory_limit.is_some());
-    Some(scale::Options { choice, pool: (!alone).then(|| Box::new(pool) as scale::MakePool), limited })
+    let observer = watch.map(|watch| {
+        Box::new(move |of: Place, first: Pc, code: &Native| {
+            let kind = if matches!(of, Place::Loop(_)) { "loop" } else { "function" };
+            watch.whole(kind, first, code.machine_code());
+        }) as scale::Observer
+    });
+    Some(scale::Options { choice, pool: (!alone).then(|| Box::new(pool) as scale::MakePool), limited, observer })
 }
 
 /// Makes the backend for this machine; none where there is no memory for code.

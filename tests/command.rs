@@ -489,3 +489,16 @@ fn the_log_tells_of_code_when_it_is_entered() {
     reader.join().unwrap();
     assert_eq!(said.ok().flatten().as_deref(), Some("[trace] switched loop -e:2: sequential from here on"));
 }
+
+#[test]
+fn profilers_see_loops_that_were_compiled_whole() {
+    let program = "var s = 0\nfor i in 3000\n    s += i * i % 7\nprint s";
+    let mut command = scaly();
+    command.args(["--jit", "llvm=2,hot=1", "--observe", "perf-map", "-e", program]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let map = PathBuf::from(format!("/tmp/perf-{}.map", child.id()));
+    assert!(child.wait_with_output().unwrap().status.success());
+    let lines = fs::read_to_string(&map).unwrap();
+    fs::remove_file(&map).unwrap();
+    assert!(lines.lines().any(|line| line.contains(" scaly whole loop ") && line.ends_with(" -e:3")), "{lines}");
+}

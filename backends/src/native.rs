@@ -198,6 +198,13 @@ impl Native {
         })
     }
 
+    /// That of all functions that were compiled together.
+    pub fn machine_code(&self) -> &[u8] {
+        let addresses = self.addresses();
+        // SAFETY: the code's sections lie there, which may be read, and as long as the code lives nobody changes them.
+        unsafe { std::slice::from_raw_parts(addresses.start as *const u8, addresses.len()) }
+    }
+
     /// Of its machine code; its entry comes first.
     pub fn addresses(&self) -> Range<usize> {
         self.code.address..self.code.address + self.code.costs.code_bytes

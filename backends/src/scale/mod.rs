@@ -49,6 +49,7 @@ use scaly_tracer::recorder::Place;
 
 use crate::compiler::Compiler;
 use crate::lower::Addresses;
+use crate::native::Native;
 use analysis::{Analysis, Why};
 use chain::{Chains, Running};
 use fork::Stacks;
@@ -76,7 +77,12 @@ pub struct Options {
     pub pool: Option<MakePool>,
     /// A limit was set on the program's data.
     pub limited: bool,
+    /// Is told of all code before it is entered.
+    pub observer: Option<Observer>,
 }
+
+/// Of a loop or a function, whose first instruction this is.
+pub type Observer = Box<dyn Fn(Place, Pc, &Native)>;
 
 pub struct Scaling<B: Backend + 'static> {
     traces: Samples<B>,

@@ -255,6 +255,9 @@ impl<B: Backend + 'static> Scaling<B> {
                 let (lines, bytes) = (costs.lines as u32, costs.code_bytes as u32);
                 let kind = Variant::Sequential;
                 self.log.event(|| Event::Variant { start: start(of), kind, lines, bytes, microseconds });
+                if let Some(observer) = &self.options.observer {
+                    observer(of, self.first(of), &native);
+                }
                 self.tracing().retire(of);
                 Stage::Ready(Rc::new(native))
             }
