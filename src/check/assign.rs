@@ -33,7 +33,9 @@ impl<'a> Checker<'a> {
             }
             place = self.element(base, &index.args, a.place.span);
         } else {
+            self.assigned = (a.op == AssignOp::Equals).then_some(a.place.span);
             place = Some(self.expr(&a.place, None));
+            self.assigned = None;
         }
         let Some(place) = place.and_then(|p| self.as_place(p, &a.place)) else {
             if !self.flexible(&a.value) && !matches!(a.value.kind, ast::ExprKind::Lambda(_)) {

@@ -152,6 +152,8 @@ pub(crate) struct Checker<'a> {
     beside: Vec<(Symbol, Span)>,
     /// Variables of which a routine has been told that it cannot name them.
     hidden: FxHashSet<(Option<RoutineId>, Symbol)>,
+    /// The place of the assignment that is being checked, where it may be meant as a declaration.
+    assigned: Option<Span>,
 }
 
 impl<'a> Checker<'a> {
@@ -198,6 +200,7 @@ impl<'a> Checker<'a> {
             prelude: None,
             beside: Vec::new(),
             hidden: FxHashSet::default(),
+            assigned: None,
         }
     }
 

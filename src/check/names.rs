@@ -484,6 +484,8 @@ impl<'a> Checker<'a> {
             diagnostic = diagnostic.help(habit);
         } else if let Some(other) = near {
             diagnostic = diagnostic.help(format!("did you mean `{other}`?"));
+        } else if self.assigned == Some(span) {
+            diagnostic = diagnostic.help(format!("a variable is declared by `var {name} = …`"));
         }
         self.report(diagnostic);
     }
