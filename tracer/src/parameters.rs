@@ -210,7 +210,7 @@ parameters! {
         "What it takes for each line that it is given for it, as reckoned before.",
         "9 ms and 56 a line, half of all modules within 12 %: bench/llvm_costs.py";
     entries: "runs" = 256, dev 256, 1 to 1_000_000_000,
-        "Runs of a loop that was compiled whole after which it is asked whether they are too short.",
+        "Runs of a loop that was compiled whole until it is asked whether they are too short; then twice as many.",
         "flat from 32 to 2048: bench/parameters.py";
     short_run: "nanoseconds" = 2000, dev 2000, 0 to 1_000_000_000,
         "What these must take on average for the loop not to go back to traces.",

@@ -51,11 +51,12 @@ impl<B: Backend + 'static> Scaling<B> {
             }
         }
         if let Some(most) = unknown.iter().map(|&id| self.remaining(chain, id)).max() {
-            // If the outermost does not pay, none does.
-            if most >= self.least(0, false) {
+            // If the outermost does not pay, none does; a recursive function around them may.
+            let pays = most >= self.least(0, false);
+            if pays {
                 self.analyze(state, unknown.into_iter().map(Place::Loop).collect(), most);
             }
-            return true;
+            return pays;
         }
         let scales = |id: &&LoopId| self.loops.borrow()[id.0 as usize].scales();
         let Some(&id) = candidates.iter().find(scales).or(candidates.first()) else { return false };

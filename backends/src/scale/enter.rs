@@ -7,6 +7,7 @@ use scaly_interp::program::LoopId;
 use scaly_interp::tier::{Goes, Position};
 use scaly_tracer::backend::Backend;
 use scaly_tracer::log::{Event, Variant};
+use scaly_tracer::parameters::Parameters;
 use scaly_tracer::recorder::Place;
 
 use super::analysis::Why;
@@ -81,8 +82,8 @@ impl<B: Backend + 'static> Scaling<B> {
         // Left in the middle, it has what is left in its frame.
         let done = matches!(entered, Some(Goes::On(to)) if to.base() == at.base() && Some(to.pc()) == end);
         runs.iterations += if done { trips } else { trips.saturating_sub(native.trips(at)) };
-        let (tried, least) = (u64::from(self.parameters.entries), u64::from(self.parameters.short_run));
-        let short = runs.entries == tried && runs.nanoseconds < tried * least && !forced;
+        let Parameters { entries: tried, short_run: least, .. } = self.parameters;
+        let short = slot.runs_are_short(tried.into(), least.into()) && !forced;
         if short {
             // Traces enter one another without leaving native code.
             slot.stage = Stage::Refused;

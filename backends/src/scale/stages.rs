@@ -55,6 +55,8 @@ pub struct LoopState {
     /// Why it stays on one core has been told.
     pub told: bool,
     pub runs: RegionRuns,
+    /// How many there were, and how long they had taken, when it was last asked whether they are too short.
+    pub asked: (u64, u64),
     /// Its counter was set so that the next pass comes here: the passes that it would have taken.
     pub due: Option<u32>,
 }
@@ -89,6 +91,7 @@ impl LoopState {
             switched: false,
             told: false,
             runs: RegionRuns::default(),
+            asked: (0, 0),
             due: None,
         }
     }
@@ -115,6 +118,17 @@ impl LoopState {
             }
         }
         around || last != Some(trips)
+    }
+
+    /// Whether its runs take less than so many nanoseconds in the mean: asked after so many, then after twice as many and so
+    /// on, of those since it was last asked. The first ones may have been disturbed.
+    pub fn runs_are_short(&mut self, tried: u64, least: u64) -> bool {
+        let RegionRuns { entries, nanoseconds, .. } = self.runs;
+        if !entries.is_multiple_of(tried) || !(entries / tried).is_power_of_two() {
+            return false;
+        }
+        let (before, until) = std::mem::replace(&mut self.asked, (entries, nanoseconds));
+        nanoseconds - until < (entries - before) * least
     }
 
     /// Microseconds that it will take yet, where what runs inside of it will take so many. As long as it is in the trip in
@@ -311,6 +325,21 @@ impl<B: Backend + 'static> Scaling<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_that_are_short_but_for_the_first_ones_are_short() {
+        let mut state = LoopState::new();
+        let mut after = |entries: u64, nanoseconds: u64| {
+            state.runs = RegionRuns { entries, nanoseconds, ..RegionRuns::default() };
+            state.runs_are_short(256, 2000)
+        };
+        // A neighbour took the core for some milliseconds.
+        assert!(!after(255, 76_500) && !after(256, 5_000_000));
+        assert!(!after(257, 5_000_300) && !after(511, 5_076_500));
+        assert!(after(512, 5_076_800));
+        // Asked of 1024 to 2047 runs, then.
+        assert!(!after(768, 5_100_000) && !after(1024, 50_000_000) && after(2048, 50_300_000));
+    }
 
     /// What is left after samples at these milliseconds, of which each says the trips left and whether a loop around came
     /// round.
