@@ -6,7 +6,7 @@ use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::{ExitKind, Op, Region, Terminator, Type, Whole};
 use scaly_tracer::walker::Walker;
 
-use super::{Context, Refusal, frame_slots, native_stack, versions};
+use super::{Context, Refusal, formed, frame_slots, native_stack};
 
 /// How a slot crosses a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -181,7 +181,7 @@ impl Callees {
             params: params(&region),
             results: results(&region, function.result_slots),
             frame_slots: frame_slots(&region, context.program)?,
-            region: versions::of(&region, context.program, false).unwrap_or(region),
+            region: formed(&region, context, false),
         });
         Ok(())
     }

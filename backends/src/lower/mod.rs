@@ -36,6 +36,7 @@ mod ops;
 mod regions;
 pub mod restart;
 mod routines;
+mod store_back;
 mod versions;
 
 use std::fmt::Write;
@@ -175,9 +176,8 @@ pub fn lower_divided(
     callees.native_per_slot = divided.then_some(native_stack::BYTES_PER_SLOT);
     let exact = if divided && callees.nest() { callees.exact(region, context) } else { None };
     // A function's region is one of the callees. A limit is for the loop itself only.
-    let versions =
-        if region.whole == Whole::Loop { versions::of(region, context.program, limit.is_none()) } else { None };
-    let region = versions.as_ref().unwrap_or(region);
+    let formed = if region.whole == Whole::Loop { Some(formed(region, context, limit.is_none())) } else { None };
+    let region = formed.as_ref().unwrap_or(region);
     let mut lowered = Lowered {
         name: name.into(),
         module: String::new(),
@@ -217,6 +217,13 @@ pub fn lower_divided(
     }
     finish(&mut lowered, last_calls);
     Ok(lowered)
+}
+
+/// What is lowered instead of a region, for LLVM to make more of it. `root`: of the loop that it is of, too.
+fn formed(region: &Region, context: Context<'_>, root: bool) -> Region {
+    let mut formed = versions::of(region, context.program, root).unwrap_or_else(|| region.clone());
+    store_back::apply(&mut formed);
+    formed
 }
 
 /// Lowers a function's region as code that gives up instead of leaving; none if what it does can be seen before it returns.

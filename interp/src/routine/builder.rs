@@ -76,6 +76,19 @@ pub(super) fn append(state: &mut State, s: Slots, bytes: &[u8]) -> Outcome {
     }
 }
 
+/// The same for the character in slot 3; one of a byte for which there is room is stored at once.
+#[inline]
+pub(super) fn append_char(state: &mut State, s: Slots) -> Outcome {
+    let (base, length, value) = (s.pointer(1), s.word(2) as usize, s.word(3));
+    // SAFETY: the builder's block, if it has one.
+    if (0..0x80).contains(&value) && (length as u64) < unsafe { memory::capacity(base) } {
+        // SAFETY: there is room for it.
+        unsafe { base.add(length).write(value as u8) };
+        return s.set_pair(base, length + 1);
+    }
+    append_with(state, s, |text| char(text, value))
+}
+
 pub(super) fn int(text: &mut Text, value: i64) {
     if value < 0 {
         text.push(b"-");

@@ -52,7 +52,7 @@ pub(crate) unsafe fn call(state: &mut State, routine: u32, first: *mut u64) -> O
         R::BoolToString => builder::to_string(state, s, |text| builder::bool(text, s.word(1))),
 
         R::BuilderText => builder::append(state, s, s.bytes(3)),
-        R::BuilderChar => builder::append_with(state, s, |text| builder::char(text, s.word(3))),
+        R::BuilderChar => builder::append_char(state, s),
         R::BuilderInt => builder::append_with(state, s, |text| builder::int(text, s.word(3))),
         R::BuilderUint => builder::append_with(state, s, |text| builder::uint(text, s.word(3) as u64)),
         R::BuilderFloat => builder::append_with(state, s, |text| builder::float(text, s.float(3))),

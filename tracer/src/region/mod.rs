@@ -35,6 +35,7 @@ use std::fmt;
 pub use dominators::Dominators;
 pub use op::{Effects, Op};
 pub use parse::ParseError;
+use rustc_hash::FxHashMap;
 use scaly_interp::machine::Fault;
 use scaly_interp::program::{FunctionId, LoopId, LoopKind, Pc};
 pub use verify::VerifyError;
@@ -361,6 +362,21 @@ impl Region {
             };
         }
         ending
+    }
+
+    /// Gives it other blocks. Edges and cycles still name old places, or such as stood for new blocks.
+    pub fn place(&mut self, mut blocks: Vec<Block>, places: &FxHashMap<BlockId, BlockId>) {
+        let place = |id: &mut BlockId| *id = places.get(id).copied().unwrap_or(*id);
+        blocks.iter_mut().flat_map(|block| block.end.edges_mut()).for_each(|edge| place(&mut edge.to));
+        self.cycles.iter_mut().for_each(|cycle| place(&mut cycle.header));
+        for (i, block) in blocks.iter().enumerate() {
+            let id = BlockId(i as u32);
+            for (n, param) in block.params.iter().enumerate() {
+                self.values[param.value.index()].def = Def::Param(id, n as u32);
+            }
+            block.insts.iter().for_each(|inst| self.insts[inst.index()].block = id);
+        }
+        self.blocks = blocks;
     }
 
     /// For each block, the blocks and edge positions that lead to it.

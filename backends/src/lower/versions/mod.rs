@@ -492,17 +492,7 @@ impl<'a> Version<'a> {
             places.insert(id, BlockId(blocks.len() as u32));
             blocks.push(block);
         }
-        let place = |id: &mut BlockId| *id = places.get(id).copied().unwrap_or(*id);
-        blocks.iter_mut().flat_map(|block| block.end.edges_mut()).for_each(|edge| place(&mut edge.to));
-        region.cycles.iter_mut().for_each(|cycle| place(&mut cycle.header));
-        for (i, block) in blocks.iter().enumerate() {
-            let id = BlockId(i as u32);
-            for (n, param) in block.params.iter().enumerate() {
-                region.values[param.value.index()].def = Def::Param(id, n as u32);
-            }
-            block.insts.iter().for_each(|inst| region.insts[inst.index()].block = id);
-        }
-        region.blocks = blocks;
+        region.place(blocks, &places);
         debug_assert_eq!(region.verify(), Ok(()));
         region
     }
