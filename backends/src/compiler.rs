@@ -41,8 +41,8 @@ macro_rules! quick {
 }
 /// The passes that are behind the vector code of a hot loop, in a third of the time of the third level. `instcombine` by
 /// itself would end the process where it does not come to rest at once. `correlated-propagation` makes divisions of what is
-/// small narrow ones, which come in vectors: the mean of nine bytes of a picture takes a fifth. The vectorizer knows no switches, which
-/// `simplifycfg` makes of two comparisons already.
+/// small narrow ones, which come in vectors: the mean of nine bytes of a picture takes a fifth. The vectorizer knows no
+/// switches, which `simplifycfg` makes of two comparisons already.
 const QUICK: &str = quick!("lower-switch,");
 /// The same, where a jump goes many ways: that loop is not vectorized anyway, and its switch becomes a table.
 const MANY_WAYS: &str = quick!("");

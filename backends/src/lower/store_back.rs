@@ -29,6 +29,7 @@ const NEW: u32 = 1 << 30;
 /// Instructions from an index down to counters that are looked through.
 const DEEP: u32 = 8;
 
+/// Makes such stores of a region unconditional.
 pub fn apply(region: &mut Region) {
     let preds = region.predecessors();
     // By the block behind which it stands.
