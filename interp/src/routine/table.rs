@@ -170,7 +170,7 @@ routines! {
     StringEqual(a: Bytes, b: Bytes) -> (equal: Word) [reads a] [reads b];
     /// -1, 0, 1 by bytes.
     StringCompare(a: Bytes, b: Bytes) -> (order: Word) [reads a] [reads b];
-    /// FNV-1a over the bytes, then `hash_word` of the library.
+    /// XXH3, 64 bits.
     StringHash(text: Bytes) -> (hash: Word) [reads text];
     /// A copy. Faults as `CheckSlice`, or with `byte 3 is inside a character`.
     StringSlice(region: Region, text: Bytes, start: Word, end: Word) -> (text: Bytes)
