@@ -9,7 +9,6 @@
 //! ```
 
 use dynasmrt::{DynasmApi, dynasm};
-use scaly_interp::tier;
 use scaly_tracer::backend::code;
 
 use crate::context as at;
@@ -100,7 +99,7 @@ fn on_stack(offset: i32) -> Rm {
     Rm::Memory(Address::of(RSP, offset))
 }
 
-/// All registers with values survive.
+/// Calls the routine whose entry is in rax on the slots at rdx. All registers with values survive.
 fn careful(ops: &mut Assembler) {
     let place = |i: usize| 8 * (i as i32 + i32::from(VECTORS));
     dynasm!(ops; .arch x64; sub rsp, LOST_BYTES);
@@ -112,9 +111,8 @@ fn careful(ops: &mut Assembler) {
     }
     dynasm!(ops
         ; .arch x64
-        ; mov esi, eax
+        ; mov rsi, rdx
         ; mov rdi, [r15 + at::STATE]
-        ; mov rax, QWORD tier::call_routine as *const () as i64
         ; call rax
     );
     for register in 0..VECTORS {

@@ -268,7 +268,9 @@ fn open(opening: &Mutex<bool>) -> Result<Library, Error> {
     if *ends {
         return Err(Error::Missing("the program ends".into()));
     }
-    Library::open(&host::symbols())
+    let symbols = host::symbols();
+    let symbols: Vec<_> = symbols.iter().map(|(name, address)| (&name[..], *address)).collect();
+    Library::open(&symbols)
 }
 
 /// Bytes of address space that following paths and compiling may take: LLVM ends the process where it gets none.

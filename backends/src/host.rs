@@ -4,11 +4,13 @@
 use std::io::Write;
 
 use scaly_interp::interpreter::State;
+use scaly_interp::routine::{self, Routine};
 use scaly_interp::tier;
 use scaly_tracer::backend::code;
 
+use crate::lower::CALL;
 use crate::lower::restart::{FORK, GIVE_UP, JOIN, RECURSE};
-use crate::lower::{CALL, ROUTINE};
+use crate::lower::routines::{self, COMPARE, HASH};
 use crate::restart;
 use crate::scale::fork;
 
@@ -20,15 +22,41 @@ pub const CALL_ABANDONED: u32 = 1;
 pub const CALL_REFUSED: u32 = 2;
 
 /// The names that lowered modules use, and their addresses.
-pub fn symbols() -> [(&'static str, usize); 6] {
-    [
-        (ROUTINE, tier::call_routine as *const () as usize),
+pub fn symbols() -> Vec<(String, usize)> {
+    let named = [
         (CALL, call as *const () as usize),
+        (HASH, hash as *const () as usize),
+        (COMPARE, compare as *const () as usize),
         (GIVE_UP, restart::give_up as *const () as usize),
         (RECURSE, fork::recurse as *const () as usize),
         (FORK, fork::fork as *const () as usize),
         (JOIN, fork::join as *const () as usize),
-    ]
+    ];
+    let named = named.map(|(name, address)| (name.to_string(), address));
+    let routines =
+        Routine::ALL.iter().map(|&routine| (routines::symbol(routine), routine.entry() as *const () as usize));
+    named.into_iter().chain(routines).collect()
+}
+
+/// # Safety
+/// So many bytes are there.
+unsafe extern "C" fn hash(text: *const u8, count: usize) -> u64 {
+    // SAFETY: by the caller's promise.
+    routine::hash_text(unsafe { bytes(text, count) })
+}
+
+/// # Safety
+/// So many bytes are there, of both.
+unsafe extern "C" fn compare(a: *const u8, count: usize, b: *const u8, other: usize) -> i64 {
+    // SAFETY: by the caller's promise.
+    unsafe { routine::compare_texts(bytes(a, count), bytes(b, other)) }
+}
+
+/// # Safety
+/// So many bytes are there; without any the address is whatever it is.
+unsafe fn bytes<'a>(first: *const u8, count: usize) -> &'a [u8] {
+    // SAFETY: by the caller's promise.
+    if count == 0 { &[] } else { unsafe { std::slice::from_raw_parts(first, count) } }
 }
 
 /// Ends the process without the destructors of LLVM's globals, which would run under the feet of a thread that loads LLVM

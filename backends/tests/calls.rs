@@ -8,6 +8,7 @@ use scaly_backends::lower::{Addresses, Context, Leave, Needs, lower};
 use scaly_backends::{Computed, Level, Native};
 use scaly_interp::dump::parse;
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
+use scaly_interp::routine::hash_text;
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::Region;
 use scaly_tracer::walker::{Root, Walker};
@@ -237,4 +238,48 @@ fn calls_are_direct() {
     assert!(lowered.module.contains("= call { i32, i64 } @r.function1(ptr %run, ptr %"), "{}", lowered.module);
     assert!(lowered.module.contains("define internal { i32, i64 } @r.function1("), "{}", lowered.module);
     assert!(!lowered.module.contains("call i32 @scaly_call"), "{}", lowered.module);
+}
+
+/// What only reads texts needs no state; texts without bytes lie anywhere.
+#[test]
+fn texts_are_compared_and_hashed_without_a_state() {
+    let program = parse(
+        "
+main f
+function f(params 4, results 1, frame 20)
+  MoveN s4..8, s0..4
+  Runtime s4, StringEqual
+  MoveN s8..12, s0..4
+  Runtime s8, StringCompare
+  MoveN s12..14, s0..2
+  Runtime s12, StringHash
+  MulImm s8, s8, 16
+  Add s4, s4, s8
+  Add s4, s4, s12
+  Return1 s4
+",
+    )
+    .unwrap();
+    let context = Context {
+        program: &program,
+        addresses: &Addresses::default(),
+        waits: &[false],
+        parameters: scaly_tracer::parameters::Parameters::default(),
+    };
+    let native = compiler(Level::Best).compile(&region(&program, Root::Function(FunctionId(0)), 0), context).unwrap();
+    assert_eq!(native.needs(), Needs::Nothing);
+    let texts: [&[u8]; 6] = [b"", b"a", b"ab", b"b", b"abcdefghijklmnopq", b"abcdefghijklmnopr"];
+    for a in texts {
+        for b in texts {
+            let mut stack = vec![0u64; 100];
+            let address = |text: &[u8]| if text.is_empty() { 3 } else { text.as_ptr() as u64 };
+            stack[2..6].copy_from_slice(&[address(a), a.len() as u64, address(b), b.len() as u64]);
+            let base = stack.as_mut_ptr();
+            // SAFETY: the frame has the function's parameters, all slots up to the limit are the stack's own.
+            let done = unsafe { native.compute(base.wrapping_add(100), NONE, base.wrapping_add(2), None, None, None) };
+            assert!(matches!(done, Some(Computed::Left { leave: Leave::Returned { .. }, .. })), "{done:?}");
+            let expected = i64::from(a == b) + 16 * (a.cmp(b) as i64);
+            assert_eq!(stack[2], hash_text(a).wrapping_add(expected as u64), "{a:?} {b:?}");
+        }
+    }
 }

@@ -13,7 +13,6 @@
 pub use crate::interpreter::Position;
 use crate::interpreter::{LAST_KNOWN, Left, NESTED, OUTSIDE, Outcome, State, continue_at, resume_stopped};
 use crate::program::{FunctionId, LoopId, LoopKind, Pc, Program};
-use crate::routine;
 
 /// Where a run goes on.
 #[derive(Clone, Copy, Debug)]
@@ -72,23 +71,9 @@ pub unsafe extern "C" fn finish_call(
     u8::from(tier.finish_call(state, NativeCall { function, frame, code, root, via }))
 }
 
-/// The outcome of a routine that did more than compute.
+/// What a routine's [entry](crate::routine::Routine::entry) gives if it has only computed. Anything else is kept in the
+/// state for [`stopped_in_routine`].
 pub const ROUTINE_DONE: u8 = Outcome::Done as u8;
-
-/// Runs a routine on the slots from `first` on. Anything but [`ROUTINE_DONE`] is kept in the state for
-/// [`stopped_in_routine`].
-///
-/// # Safety
-/// As for a `Runtime` instruction: the slots hold the arguments of the routine's row; the state is the one that runs.
-pub unsafe extern "C" fn call_routine(state: *mut State, routine: u32, first: *mut u64) -> u8 {
-    // SAFETY: by the caller's promise.
-    let outcome = unsafe { routine::call(&mut *state, routine, first) };
-    if outcome != Outcome::Done {
-        // SAFETY: as above.
-        unsafe { (*state).outcome = outcome };
-    }
-    outcome as u8
-}
 
 /// Stops a run whose native code came back because of a routine's outcome; `at` is the routine's instruction.
 pub fn stopped_in_routine(state: &mut State, at: Position) -> Goes {

@@ -29,8 +29,10 @@ pub enum Cold {
 
 impl Emitter<'_> {
     pub fn routine(&mut self, inst: &Inst, routine: Routine, slot: Slot) {
-        self.op(LEA, RDX, slot_operand(slot));
-        self.call_helper(tier::call_routine as *const (), routine as i64);
+        self.op(MOV, RDI, context(at::STATE));
+        self.op(LEA, RSI, slot_operand(slot));
+        self.constant(RAX, routine.entry() as *const () as i64);
+        self.op(GROUP5.narrow(), 2, Rm::Register(RAX));
         self.test_outcome();
         let exit = self.stub(inst);
         dynasm!(self.ops; .arch x64; jne =>exit);
@@ -50,14 +52,6 @@ impl Emitter<'_> {
             self.op(MOV32, work, Rm::Register(RAX));
             self.word_done(i, work);
         }
-    }
-
-    /// Calls a function of ours with the state and a number; eax has its answer.
-    fn call_helper(&mut self, helper: *const (), number: i64) {
-        self.op(MOV, RDI, context(at::STATE));
-        self.constant(RSI, number);
-        self.constant(RAX, helper as i64);
-        self.op(GROUP5.narrow(), 2, Rm::Register(RAX));
     }
 
     /// Adds slots to the base; flags stay.
@@ -92,14 +86,17 @@ impl Emitter<'_> {
         self.op(LEA, RDX, slot_operand(slot));
         self.op(MOV, 8, context(at::EXIT_ROOT));
         self.op(MOV32, 9, context(at::VIA));
-        self.call_helper(tier::finish_call as *const (), i64::from(function.0));
+        self.op(MOV, RDI, context(at::STATE));
+        self.constant(RSI, i64::from(function.0));
+        self.constant(RAX, tier::finish_call as *const () as i64);
+        self.op(GROUP5.narrow(), 2, Rm::Register(RAX));
         dynasm!(self.ops; .arch x64; test al, al; jnz =>back; mov eax, DWORD code::ABANDONED as i32; jmp =>abandon);
     }
 
     /// Calls a routine and keeps all registers.
     pub fn careful_routine(&mut self, routine: Routine, slot: Slot, from: DynamicLabel, back: DynamicLabel) {
         dynasm!(self.ops; .arch x64; =>from);
-        self.constant(RAX, routine as i64);
+        self.constant(RAX, routine.entry() as *const () as i64);
         self.op(LEA, RDX, slot_operand(slot));
         self.call_outside(self.target.careful_routine);
         self.test_outcome();

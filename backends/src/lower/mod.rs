@@ -13,7 +13,7 @@
 //! LLVM is told only what holds for any program: no wrap flags, no `inbounds`, no `noalias`, loads and stores of alignment
 //! 1, shift counts masked, division made total before it is done, conversions that saturate, no `mustprogress` and no
 //! `willreturn`, since an endless loop stays endless. Addresses are made from words where they are used; that two of them
-//! differ is for LLVM to find out.
+//! differ is for LLVM to find out. Only what compares and hashes texts is said to read nothing else ([`routines`]).
 //!
 //! # An f32 in a slot
 //!
@@ -35,7 +35,7 @@ pub mod native_stack;
 mod ops;
 mod regions;
 pub mod restart;
-mod routines;
+pub mod routines;
 mod store_back;
 mod versions;
 
@@ -49,6 +49,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use scaly_interp::interpreter::State;
 use scaly_interp::machine::IntCompare;
 use scaly_interp::program::{Pc, Program};
+use scaly_interp::routine::Routine;
 use scaly_tracer::independence::Condition;
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::{
@@ -57,8 +58,7 @@ use scaly_tracer::region::{
 
 use crate::run::LIMIT;
 
-/// The routines of ours that code calls: see `crate::host`.
-pub const ROUTINE: &str = "scaly_routine";
+/// What code calls of ours, beside routines: see `crate::host`.
 pub const CALL: &str = "scaly_call";
 
 /// Where a run's constants lie.
@@ -92,6 +92,8 @@ pub struct Lowered {
     pub name: String,
     pub module: String,
     pub interface: Interface,
+    /// What it calls.
+    pub routines: Vec<Routine>,
     /// Of the module: by which it can be reckoned what LLVM takes for it. Those of functions for the end of a stack count
     /// half, as less is done for them.
     pub lines: usize,
@@ -190,6 +192,7 @@ pub fn lower_divided(
             exact: exact.is_some() || !callees.nest(),
             restart: None,
         },
+        routines: Vec::new(),
         lines: 0,
         many_ways: false,
     };
@@ -257,6 +260,7 @@ pub fn lower_restart(
             exact: false,
             restart: Some(Restart { returns: region.blocks[0].pc, params, results, forks: single.is_some() }),
         },
+        routines: Vec::new(),
         lines: 0,
         many_ways: false,
     };
@@ -278,9 +282,12 @@ fn finish(lowered: &mut Lowered, last_calls: usize) {
     let module = &mut lowered.module;
     let (first, last) = module.split_at(last_calls.min(module.len()));
     lowered.lines = first.lines().count() + last.lines().count() / 2;
+    for &routine in &lowered.routines {
+        module.push_str(&routines::declaration(routine));
+    }
     let _ = write!(
         module,
-        "declare i8 @{ROUTINE}(ptr, i32, ptr) #0\ndeclare i32 @{CALL}(ptr, i32, ptr) #0\n\
+        "declare i32 @{CALL}(ptr, i32, ptr) #0\n\
          declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n\
          declare i64 @llvm.smin.i64(i64, i64)\ndeclare i64 @llvm.smax.i64(i64, i64)\n\
          declare i64 @llvm.umin.i64(i64, i64)\ndeclare i64 @llvm.umax.i64(i64, i64)\n\
@@ -431,6 +438,7 @@ struct Lowering<'a> {
     cold: String,
     leaves: Vec<Leave>,
     needs: Needs,
+    routines: Vec<Routine>,
     temporaries: u32,
     dominators: Dominators,
     /// Blocks in which the room for native frames has been tested.
@@ -471,6 +479,7 @@ impl<'a> Lowering<'a> {
             cold: String::new(),
             leaves: Vec::new(),
             needs: Needs::Nothing,
+            routines: Vec::new(),
             temporaries: 0,
             dominators: Dominators::of(region),
             tested: Vec::new(),
@@ -482,6 +491,7 @@ impl<'a> Lowering<'a> {
     /// Writes it to the end of a module.
     fn write(mut self, name: &str, to: &mut Lowered) -> Result<(), Refusal> {
         self.leaves = std::mem::take(&mut to.interface.leaves);
+        self.routines = std::mem::take(&mut to.routines);
         for block in 0..self.region.blocks.len() {
             self.block(BlockId(block as u32))?;
         }
@@ -499,6 +509,7 @@ impl<'a> Lowering<'a> {
         }
         self.finish(&mut to.module);
         to.interface.leaves = self.leaves;
+        to.routines = self.routines;
         Ok(())
     }
 
@@ -682,6 +693,7 @@ impl<'a> Lowering<'a> {
     fn pointer(&mut self, value: Value) -> String {
         if let Def::Result(inst, _) = self.region.values[value.index()].def
             && matches!(self.region.inst(inst).op, Op::Element { .. })
+            && self.pointers[value.index()]
         {
             return format!("%{value}.p");
         }

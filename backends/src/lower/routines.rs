@@ -8,8 +8,29 @@ use scaly_interp::tier;
 use scaly_runtime::memory::{BLOCK_HEADER, MAX_INLINED, Region, RegionStack, SizeClass};
 use scaly_tracer::region::{ChainId, Inst, Value};
 
-use super::{Leave, Lowering, Needs, ROUTINE, Refusal, line};
+use super::{Leave, Lowering, Needs, Refusal, line};
 use crate::run::{REGIONS, STATE};
+
+/// (bytes, count) -> hash, of a text.
+pub const HASH: &str = "scaly_hash";
+/// (bytes, count, bytes, count) -> order, of texts.
+pub const COMPARE: &str = "scaly_compare";
+
+/// The name of a routine's entry.
+pub fn symbol(routine: Routine) -> String {
+    format!("scaly_{}", routine.name())
+}
+
+/// As what a module declares that it calls this routine.
+pub fn declaration(routine: Routine) -> String {
+    let reads = "nounwind willreturn memory(argmem: read)";
+    match routine {
+        Routine::StringEqual => format!("declare i32 @bcmp(ptr, ptr, i64) {reads}\n"),
+        Routine::StringHash => format!("declare i64 @{HASH}(ptr, i64) {reads}\n"),
+        Routine::StringCompare => format!("declare i64 @{COMPARE}(ptr, i64, ptr, i64) {reads}\n"),
+        _ => format!("declare i8 @{}(ptr, ptr) #0\n", symbol(routine)),
+    }
+}
 
 /// A short way that has been written, up to where it meets the other.
 enum Short {
@@ -35,6 +56,9 @@ impl Lowering<'_> {
         let signature = routine.signature();
         if signature.effects.contains(&Effect::Blocks) {
             return self.leave_before(chain, inst, frame);
+        }
+        if self.of_texts(inst, routine) {
+            return Ok(());
         }
         self.needs(if signature.external() { Needs::Program(inst.pc) } else { Needs::Routines });
         let call = Call { chain, inst, routine, frame };
@@ -81,7 +105,8 @@ impl Lowering<'_> {
         let first = self.frame_address(frame);
         let state = self.of_run(STATE);
         let (outcome, done) = (self.temporary(), self.temporary());
-        line!(self, "{outcome} = call i8 @{ROUTINE}(ptr {state}, i32 {}, ptr {first})", routine as u32);
+        line!(self, "{outcome} = call i8 @{}(ptr {state}, ptr {first})", symbol(routine));
+        self.calls(routine);
         line!(self, "{done} = icmp eq i8 {outcome}, {}", tier::ROUTINE_DONE);
         let (then, cold) = self.fork();
         line!(self, "br i1 {done}, label %{then}, label %{cold}, !prof !0");
@@ -90,6 +115,49 @@ impl Lowering<'_> {
             lowering.ret(Leave::Routine { pc: inst.pc, base: lowering.base(chain) });
         });
         self.begin(then);
+    }
+
+    /// What only reads texts needs no frame and no state, and is done once where nothing is stored between.
+    fn of_texts(&mut self, inst: &Inst, routine: Routine) -> bool {
+        let bytes = |lowering: &mut Self, at: usize| {
+            let (pointer, count) = (inst.args[at], inst.args[at + 1]);
+            (lowering.pointer(pointer), lowering.operand(count))
+        };
+        let Some(&result) = inst.results.first() else { return false };
+        match routine {
+            Routine::StringHash => {
+                let (text, count) = bytes(self, 0);
+                line!(self, "%{result} = call i64 @{HASH}(ptr {text}, i64 {count})");
+            }
+            Routine::StringCompare => {
+                let ((a, count), (b, other)) = (bytes(self, 0), bytes(self, 2));
+                line!(self, "%{result} = call i64 @{COMPARE}(ptr {a}, i64 {count}, ptr {b}, i64 {other})");
+            }
+            Routine::StringEqual => {
+                let ((a, count), (b, other)) = (bytes(self, 0), bytes(self, 2));
+                let [long, order, equal] = [(); 3].map(|()| self.temporary());
+                let ((same, then), before) = (self.fork(), self.label.clone());
+                line!(self, "{long} = icmp eq i64 {count}, {other}");
+                line!(self, "br i1 {long}, label %{same}, label %{then}");
+                self.begin(same.clone());
+                line!(self, "{order} = call i32 @bcmp(ptr {a}, ptr {b}, i64 {count})");
+                line!(self, "{equal} = icmp eq i32 {order}, 0");
+                line!(self, "br label %{then}");
+                self.begin(then);
+                let found = self.temporary();
+                line!(self, "{found} = phi i1 [ false, %{before} ], [ {equal}, %{same} ]");
+                line!(self, "%{result} = zext i1 {found} to i64");
+            }
+            _ => return false,
+        }
+        self.calls(routine);
+        true
+    }
+
+    fn calls(&mut self, routine: Routine) {
+        if !self.routines.contains(&routine) {
+            self.routines.push(routine);
+        }
     }
 
     /// Writes the way that needs no call.

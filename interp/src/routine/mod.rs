@@ -15,8 +15,9 @@ mod slots;
 mod string;
 mod table;
 
+pub use run::Entry;
 pub(crate) use run::call;
-pub use string::hash as hash_text;
+pub use string::{compare as compare_texts, hash as hash_text};
 pub use table::Routine;
 
 /// What an argument or result is, and how many slots it takes.

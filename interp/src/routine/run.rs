@@ -10,9 +10,32 @@ use crate::interpreter::{Outcome, State};
 /// There is a routine of this number, and its arguments are in the slots as its row says. Regions are of this state.
 #[inline(never)]
 pub(crate) unsafe fn call(state: &mut State, routine: u32, first: *mut u64) -> Outcome {
-    use Routine as R;
     // SAFETY: the verifier has seen that the number is a routine's; the slots are the caller's promise.
     let (routine, s) = unsafe { (std::mem::transmute::<u16, Routine>(routine as u16), Slots::new(first)) };
+    run(state, routine, s)
+}
+
+/// A routine for native code: runs on the slots from `first` on, and gives [`ROUTINE_DONE`](crate::tier::ROUTINE_DONE) or an
+/// outcome that the state keeps.
+pub type Entry = unsafe extern "C" fn(state: *mut State, first: *mut u64) -> u8;
+
+/// The entry of a routine that is known: without a choice, and with no more of a frame than it needs itself.
+///
+/// # Safety
+/// The slots hold the arguments of the routine's row; the state is the one that runs.
+pub(super) unsafe extern "C" fn entry<const ROUTINE: u16>(state: *mut State, first: *mut u64) -> u8 {
+    // SAFETY: by the caller's promise.
+    let (state, s) = unsafe { (&mut *state, Slots::new(first)) };
+    let outcome = run(state, Routine::ALL[ROUTINE as usize], s);
+    if outcome != Outcome::Done {
+        state.outcome = outcome;
+    }
+    outcome as u8
+}
+
+#[inline(always)]
+fn run(state: &mut State, routine: Routine, s: Slots) -> Outcome {
+    use Routine as R;
     match routine {
         R::RegionEnter => block::region_enter(state, s),
         R::RegionReset => block::region_reset(s),
@@ -35,7 +58,7 @@ pub(crate) unsafe fn call(state: &mut State, routine: u32, first: *mut u64) -> O
 
         R::StringConcat => s.set_joined(state, s.region(0), [s.bytes(1), s.bytes(3)]),
         R::StringEqual => s.set(0, i64::from(s.bytes(0) == s.bytes(2))),
-        R::StringCompare => s.set(0, s.bytes(0).cmp(s.bytes(2)) as i64),
+        R::StringCompare => s.set(0, string::compare(s.bytes(0), s.bytes(2))),
         R::StringHash => s.set(0, string::hash(s.bytes(0)) as i64),
         R::StringSlice => string::slice(state, s),
         R::StringCharAt => string::char_at(state, s),

@@ -10,6 +10,12 @@ pub fn hash(bytes: &[u8]) -> u64 {
     xxhash_rust::xxh3::xxh3_64(bytes)
 }
 
+/// -1, 0, 1 by bytes.
+#[inline]
+pub fn compare(a: &[u8], b: &[u8]) -> i64 {
+    a.cmp(b) as i64
+}
+
 /// Whether a character starts at the byte, or the text ends there.
 fn is_boundary(bytes: &[u8], at: usize) -> bool {
     bytes.get(at).is_none_or(|byte| byte & 0xC0 != 0x80)

@@ -5,6 +5,7 @@
 //! `appends builder`, `allocates region`, `frees block`.
 
 use super::Kind::{Array, Bytes, Float, Pointer, Region, Single, Word};
+use super::run::{Entry, entry};
 use super::{Effect, Extent, Signature, Value, slot_of};
 
 macro_rules! effect {
@@ -97,6 +98,7 @@ macro_rules! routines {
 
         impl Routine {
             pub const ALL: &[Routine] = &[$(Routine::$name,)*];
+            const ENTRIES: &[Entry] = &[$(entry::<{ Routine::$name as u16 }>,)*];
             const SIGNATURES: &[Signature] = &[$({
                 const PARAMS: &[Value] = &[$(Value { name: stringify!($p), kind: $pk }),*];
                 const RESULTS: &[Value] = &[$(Value { name: stringify!($r), kind: $rk }),*];
@@ -110,6 +112,11 @@ macro_rules! routines {
 impl Routine {
     pub fn signature(self) -> &'static Signature {
         &Self::SIGNATURES[self as usize]
+    }
+
+    /// Where native code calls it.
+    pub fn entry(self) -> Entry {
+        Self::ENTRIES[self as usize]
     }
 
     /// The name as listings spell it.
