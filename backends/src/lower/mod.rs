@@ -37,6 +37,7 @@ mod regions;
 pub mod restart;
 pub mod routines;
 mod store_back;
+mod tail;
 mod versions;
 
 use std::fmt::Write;
@@ -55,6 +56,7 @@ use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::{
     BlockId, ChainId, Def, Dominators, Edge, ExitKind, Inst, Op, Region, Terminator, Type, Value, Whole,
 };
+use tail::Tails;
 
 use crate::run::LIMIT;
 
@@ -441,6 +443,7 @@ struct Lowering<'a> {
     routines: Vec<Routine>,
     temporaries: u32,
     dominators: Dominators,
+    tails: Tails,
     /// Blocks in which the room for native frames has been tested.
     tested: Vec<BlockId>,
     /// Of the current block, behind its phis.
@@ -482,6 +485,10 @@ impl<'a> Lowering<'a> {
             routines: Vec::new(),
             temporaries: 0,
             dominators: Dominators::of(region),
+            tails: match role {
+                Role::Callee(index) => Tails::of(region, callees, index),
+                Role::Root | Role::Forking => Tails::default(),
+            },
             tested: Vec::new(),
             body: String::new(),
             label: String::new(),
@@ -549,6 +556,11 @@ impl<'a> Lowering<'a> {
                 line!(self, "%limit.place = getelementptr i8, ptr %run, i64 {LIMIT}");
                 line!(self, "%limit = load i64, ptr %limit.place");
             }
+        }
+        if self.tail(id)? {
+            let body = std::mem::take(&mut self.body);
+            self.bodies.push(body);
+            return Ok(());
         }
         if self.role == Role::Forking && !self.ending[id.index()] {
             for step in restart::steps(self.region, block) {
@@ -712,6 +724,10 @@ impl<'a> Lowering<'a> {
             for (position, param) in params.iter().enumerate() {
                 let ty = type_name(region.ty(param.value));
                 let phi = |name: String, ty: &str, of: &dyn Fn(Value) -> String| {
+                    // All that led here goes back to the beginning instead.
+                    if self.preds[i].is_empty() {
+                        return format!("  {name} = freeze {ty} poison\n");
+                    }
                     let ways =
                         self.preds[i].iter().map(|(label, args)| format!("[ {}, %{label} ]", of(args[position])));
                     format!("  {name} = phi {ty} {}\n", ways.collect::<Vec<_>>().join(", "))
