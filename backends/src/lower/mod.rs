@@ -31,6 +31,7 @@ mod callees;
 mod calls;
 mod leave;
 mod limit;
+mod narrow;
 pub mod native_stack;
 mod ops;
 mod regions;
@@ -45,6 +46,7 @@ use std::fmt::Write;
 use callees::{Callees, Passed};
 pub use leave::{ABANDONED, Leave};
 use limit::Limit;
+use narrow::Narrow;
 use restart::{FORK, GIVE_UP, JOIN, RECURSE, Serial};
 use rustc_hash::{FxHashMap, FxHashSet};
 use scaly_interp::interpreter::State;
@@ -200,8 +202,7 @@ pub fn lower_divided(
     };
     match region.whole {
         Whole::Loop => {
-            let mut lowering = Lowering::new(region, context, &callees, Role::Root)?;
-            lowering.limit = limit;
+            let lowering = Lowering::new(region, context, &callees, Role::Root, limit)?;
             lowering.write(name, &mut lowered)?;
         }
         Whole::Function => calls::write_entry(&callees, &mut lowered),
@@ -212,7 +213,7 @@ pub fn lower_divided(
             last_calls = lowered.module.len();
         }
         for (index, callee) in callees.functions.iter().enumerate() {
-            let mut lowering = Lowering::new(&callee.region, context, callees, Role::Callee(index))?;
+            let mut lowering = Lowering::new(&callee.region, context, callees, Role::Callee(index), None)?;
             lowering.exact = exact.as_ref().filter(|_| !callees.exact);
             lowering.write(&callee.name, &mut lowered)?;
         }
@@ -269,10 +270,11 @@ pub fn lower_restart(
     let forking = format!("{name}.forking");
     restart::write_entry(&callees, single.map(|_| &forking[..]), &mut lowered);
     for (index, callee) in callees.functions.iter().enumerate() {
-        Lowering::new(&callee.region, context, &callees, Role::Callee(index))?.write(&callee.name, &mut lowered)?;
+        Lowering::new(&callee.region, context, &callees, Role::Callee(index), None)?
+            .write(&callee.name, &mut lowered)?;
     }
     if let Some(single) = single {
-        Lowering::new(single, context, &callees, Role::Forking)?.write(&forking, &mut lowered)?;
+        Lowering::new(single, context, &callees, Role::Forking, None)?.write(&forking, &mut lowered)?;
     }
     finish(&mut lowered, usize::MAX);
     Ok((Some(lowered), serial))
@@ -444,6 +446,7 @@ struct Lowering<'a> {
     temporaries: u32,
     dominators: Dominators,
     tails: Tails,
+    narrow: Narrow,
     /// Blocks in which the room for native frames has been tested.
     tested: Vec<BlockId>,
     /// Of the current block, behind its phis.
@@ -465,6 +468,7 @@ impl<'a> Lowering<'a> {
         context: Context<'a>,
         callees: &'a Callees,
         role: Role,
+        limit: Option<Limit>,
     ) -> Result<Lowering<'a>, Refusal> {
         Ok(Lowering {
             region,
@@ -476,7 +480,6 @@ impl<'a> Lowering<'a> {
             pointers: pointers(region),
             images: images(region),
             ending: region.ending(),
-            limit: None,
             preds: vec![Vec::new(); region.blocks.len()],
             bodies: Vec::new(),
             cold: String::new(),
@@ -489,6 +492,8 @@ impl<'a> Lowering<'a> {
                 Role::Callee(index) => Tails::of(region, callees, index),
                 Role::Root | Role::Forking => Tails::default(),
             },
+            narrow: Narrow::of(region, limit.as_ref().map(|limit| limit.compared)),
+            limit,
             tested: Vec::new(),
             body: String::new(),
             label: String::new(),
@@ -556,6 +561,9 @@ impl<'a> Lowering<'a> {
                 line!(self, "%limit.place = getelementptr i8, ptr %run, i64 {LIMIT}");
                 line!(self, "%limit = load i64, ptr %limit.place");
             }
+        }
+        for param in &block.params {
+            self.narrowed(param.value);
         }
         if self.tail(id)? {
             let body = std::mem::take(&mut self.body);

@@ -1,5 +1,6 @@
 //! What computes, loads and stores: the interpreter's machine in LLVM's words.
 
+use std::cmp::Ordering;
 use std::fmt::Write;
 
 use scaly_interp::interpreter::{NAN_F32, NAN_F64};
@@ -58,6 +59,11 @@ impl Lowering<'_> {
         match inst.op {
             // Stand where they are used.
             Op::Const(_) | Op::ConstF64(_) | Op::ConstF32(_) | Op::Text(_) | Op::Global(_) => {}
+            Op::Int(op) if self.narrow.computes(inst) => {
+                let b = self.low(arg(1));
+                self.int_narrow(result, op, &self.low(arg(0)), &b);
+            }
+            Op::IntUnary(op) if self.narrow.computes(inst) => self.unary_narrow(result, op, &self.low(arg(0))),
             Op::Int(op) => self.int(&r, op, &a, &b, self.region.constant(arg(1))),
             Op::IntUnary(op) => self.int_unary(&r, op, &a),
             Op::Compare(op) => {
@@ -75,6 +81,10 @@ impl Lowering<'_> {
                     let _ = writeln!(self.body, "  {end} = call i64 @{nearer}(i64 {operand}, i64 %limit)");
                     *operand = end;
                 }
+                if self.narrow.reads(inst) {
+                    line!(self, "{r} = icmp {op} i32 {}, {}", self.low(arg(0)), self.low(arg(1)));
+                    return;
+                }
                 line!(self, "{r} = icmp {op} i64 {a}, {b}");
             }
             Op::Float(op) => self.float(&r, "double", op, &a, &b),
@@ -88,6 +98,10 @@ impl Lowering<'_> {
             }
             Op::Not => {
                 line!(self, "{r} = xor i1 {a}, true");
+            }
+            Op::IntToFloat(true) | Op::IntToSingle(true) if self.narrow.reads(inst) => {
+                let to = type_name(self.region.ty(result));
+                line!(self, "{r} = sitofp i32 {} to {to}", self.low(arg(0)));
             }
             Op::IntToFloat(signed) => {
                 line!(self, "{r} = {} i64 {a} to double", if signed { "sitofp" } else { "uitofp" });
@@ -118,7 +132,14 @@ impl Lowering<'_> {
                 } else {
                     let loaded = self.temporary();
                     line!(self, "{loaded} = load i{bits}, ptr {place}, align 1");
-                    line!(self, "{r} = {} i{bits} {loaded} to i64", extension(signed));
+                    let (narrow, wide) = self.narrow.uses(result);
+                    if narrow {
+                        self.resize(&format!("{r}.n"), &loaded, bits, 32, signed);
+                    }
+                    if wide {
+                        self.resize(&r, &loaded, bits, 64, signed);
+                    }
+                    return;
                 }
             }
             Op::LoadPointer(offset) => {
@@ -142,11 +163,99 @@ impl Lowering<'_> {
             | Op::Call(_)
             | Op::CallAny(_) => {}
         }
+        if !self.narrow.computes(inst) {
+            self.narrowed(result);
+        }
+    }
+
+    /// A number of 32 bits as an operand.
+    fn low(&self, value: Value) -> String {
+        match self.region.constant(value) {
+            Some(constant) => constant.to_string(),
+            None => format!("%{value}.n"),
+        }
+    }
+
+    /// Makes 32 bits of a value of 64 where they are used.
+    pub fn narrowed(&mut self, value: Value) {
+        if self.narrow.uses(value).0 && self.region.constant(value).is_none() {
+            line!(self, "%{value}.n = trunc i64 %{value} to i32");
+        }
+    }
+
+    /// Makes 64 bits of a value of 32 where they are used.
+    fn widened(&mut self, value: Value) {
+        if self.narrow.uses(value).1 {
+            let extension = extension(!self.narrow.natural(value));
+            line!(self, "%{value} = {extension} i32 %{value}.n to i64");
+        }
+    }
+
+    /// A number of so many bits in others.
+    fn resize(&mut self, r: &str, a: &str, from: u32, to: u32, signed: bool) {
+        let _ = match from.cmp(&to) {
+            Ordering::Less => writeln!(self.body, "  {r} = {} i{from} {a} to i{to}", extension(signed)),
+            Ordering::Equal => writeln!(self.body, "  {r} = add i{from} {a}, 0"),
+            Ordering::Greater => writeln!(self.body, "  {r} = trunc i{from} {a} to i{to}"),
+        };
+    }
+
+    fn int_narrow(&mut self, result: Value, op: IntOp, a: &str, b: &str) {
+        let op = match op {
+            IntOp::Add => "add",
+            IntOp::Sub => "sub",
+            IntOp::Mul => "mul",
+            IntOp::And => "and",
+            IntOp::Or => "or",
+            IntOp::Xor => "xor",
+            IntOp::Shl => "shl",
+            IntOp::ShrS => "ashr",
+            IntOp::DivS => "sdiv",
+            IntOp::RemS => "srem",
+            IntOp::MinS => "smin",
+            _ => "smax",
+        };
+        if matches!(op, "smin" | "smax") {
+            line!(self, "%{result}.n = call i32 @llvm.{op}.i32(i32 {a}, i32 {b})");
+        } else {
+            line!(self, "%{result}.n = {op} i32 {a}, {b}");
+        }
+        self.widened(result);
+    }
+
+    fn unary_narrow(&mut self, result: Value, op: IntUnary, a: &str) {
+        let r = format!("%{result}.n");
+        match op {
+            IntUnary::Neg => {
+                line!(self, "{r} = sub i32 0, {a}");
+            }
+            IntUnary::Wrap(kind) => {
+                let (bits, signed) = kind_bits(kind);
+                if bits < 32 {
+                    let low = self.temporary();
+                    self.resize(&low, a, 32, bits, signed);
+                    self.resize(&r, &low, bits, 32, signed);
+                } else {
+                    // It fits as it is.
+                    self.resize(&r, a, 32, 32, signed);
+                }
+            }
+            _ => {
+                line!(self, "{r} = call i32 @llvm.abs.i32(i32 {a}, i1 false)");
+            }
+        }
+        self.widened(result);
     }
 
     fn store(&mut self, inst: &Inst, address: Value, value: Value) {
         let stored = self.operand(value);
         match inst.op {
+            Op::StoreInt(kind, offset) if self.narrow.reads(inst) => {
+                let (place, low) = (self.place(address, offset), self.temporary());
+                let (bits, signed) = memory_bits(kind);
+                self.resize(&low, &self.low(value), 32, bits, signed);
+                line!(self, "store i{bits} {low}, ptr {place}, align 1");
+            }
             Op::StoreInt(kind, offset) => {
                 let place = self.place(address, offset);
                 let (bits, _) = memory_bits(kind);

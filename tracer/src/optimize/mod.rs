@@ -21,7 +21,7 @@ mod peel;
 mod proofs;
 #[cfg(test)]
 mod random;
-mod range;
+pub mod range;
 mod rules;
 mod shrink;
 mod simplify;

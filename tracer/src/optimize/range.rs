@@ -35,7 +35,7 @@ impl Range {
         }
     }
 
-    const fn of_memory(kind: IntMemory) -> Range {
+    pub const fn of_memory(kind: IntMemory) -> Range {
         Range::of_kind(match kind {
             IntMemory::I8 => IntKind::I8,
             IntMemory::U8 => IntKind::U8,
@@ -61,6 +61,33 @@ impl Range {
     pub fn and(self, other: Range) -> Range {
         let both = Range::new(self.low.max(other.low), self.high.min(other.high));
         if both.low <= both.high { both } else { self }
+    }
+
+    /// What lies in either, and between them.
+    pub fn or(self, other: Range) -> Range {
+        Range::new(self.low.min(other.low), self.high.max(other.high))
+    }
+
+    /// Of the results of an operation for all operands in these ranges; `operand` gives those of its operands. All for what
+    /// is no word.
+    pub fn of_op(op: Op, operand: impl Fn(usize) -> Range) -> Range {
+        match op {
+            Op::Const(value) => Range::new(value, value),
+            Op::Int(op) => of_int(op, operand(0), operand(1)),
+            Op::IntUnary(IntUnary::Wrap(kind)) => {
+                let range = operand(0);
+                if range.fits(kind) { range } else { Range::of_kind(kind) }
+            }
+            Op::IntUnary(IntUnary::PopCount | IntUnary::LeadingZeros | IntUnary::TrailingZeros) => Range::new(0, 64),
+            Op::IntUnary(IntUnary::Neg) => Range::new(0, 0).corners(operand(0), i64::checked_sub),
+            Op::IntUnary(IntUnary::AbsS) => of_abs(operand(0)),
+            Op::CondWord => Range::new(0, 1),
+            Op::FloatToInt(kind) => Range::of_kind(kind),
+            Op::SingleBits => Range::of_kind(IntKind::U32),
+            Op::LoadInt(kind, _) => Range::of_memory(kind),
+            Op::Capacity => Range::new(0, i64::MAX),
+            _ => Range::ALL,
+        }
     }
 
     /// Of the results for all corners, if none wraps.
@@ -106,23 +133,14 @@ impl Builder {
         if depth == 0 || op.shape().is_none_or(|(_, result)| result != Some(Type::Word)) {
             return guarded;
         }
-        let computed = match op {
-            Op::Int(op) => of_int(op, inner(a), inner(b)),
-            Op::IntUnary(IntUnary::Wrap(kind)) => {
-                let range = inner(a);
-                if range.fits(kind) { range } else { Range::of_kind(kind) }
-            }
-            Op::IntUnary(IntUnary::PopCount | IntUnary::LeadingZeros | IntUnary::TrailingZeros) => Range::new(0, 64),
-            Op::IntUnary(IntUnary::Neg) => Range::new(0, 0).corners(inner(a), i64::checked_sub),
-            Op::CondWord => Range::new(0, 1),
-            Op::FloatToInt(kind) => Range::of_kind(kind),
-            Op::SingleBits => Range::of_kind(IntKind::U32),
-            Op::LoadInt(kind, _) => Range::of_memory(kind),
-            Op::Capacity => Range::new(0, i64::MAX),
-            _ => Range::ALL,
-        };
-        computed.and(guarded)
+        Range::of_op(op, |n| inner(if n == 0 { a } else { b })).and(guarded)
     }
+}
+
+fn of_abs(range: Range) -> Range {
+    let (Some(low), Some(high)) = (range.low.checked_abs(), range.high.checked_abs()) else { return Range::ALL };
+    let least = if range.low <= 0 && range.high >= 0 { 0 } else { low.min(high) };
+    Range::new(least, low.max(high))
 }
 
 /// Of the results for all operands in two ranges.
@@ -141,6 +159,10 @@ fn of_int(op: IntOp, a: Range, b: Range) -> Range {
         IntOp::Or | IntOp::Xor if natural(a) && natural(b) => {
             Range::new(0, u64::MAX.checked_shr((a.high | b.high).leading_zeros()).unwrap_or(0) as i64)
         }
+        IntOp::Shl => match b.constant().filter(|count| (0..63).contains(count)) {
+            Some(count) => a.corners(Range::new(1 << count, 1 << count), i64::checked_mul),
+            None => Range::ALL,
+        },
         IntOp::ShrS => match b.constant().filter(|count| (0..64).contains(count)) {
             Some(count) => Range::new(a.low >> count, a.high >> count),
             None => Range::ALL,
@@ -196,6 +218,17 @@ mod tests {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn absolute_values_lie_in_the_range_of_them() {
+        for range in ranges() {
+            let found = of_abs(range);
+            for x in VALUES.into_iter().filter(|&x| range.low <= x && x <= range.high) {
+                let z = x.wrapping_abs();
+                assert!(found.low <= z && z <= found.high, "{range:?}: {x} {found:?}");
             }
         }
     }
