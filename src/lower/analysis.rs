@@ -210,7 +210,7 @@ pub fn is_simple_place(e: &Expr) -> bool {
 /// The locals that are what a routine returns, or part of it: their storage is made in the region of the result.
 pub fn escaping(routine: &Routine, body: &Expr) -> Vec<bool> {
     let mut found = FxHashSet::default();
-    returned(body, &mut found);
+    body.given_back(&mut found);
     returns(body, &mut found);
     let mut flags = vec![false; routine.locals.len()];
     for local in found {
@@ -222,35 +222,9 @@ pub fn escaping(routine: &Routine, body: &Expr) -> Vec<bool> {
 
 fn returns(e: &Expr, found: &mut FxHashSet<LocalId>) {
     if let ExprKind::Return(Some(value)) = &e.kind {
-        returned(value, found);
+        value.given_back(found);
     }
     parts(e, &mut |part| returns(part, found));
-}
-
-fn returned(e: &Expr, found: &mut FxHashSet<LocalId>) {
-    match &e.kind {
-        ExprKind::Local(local) => {
-            found.insert(*local);
-        }
-        ExprKind::Move(place) => returned(place, found),
-        ExprKind::Struct(items) | ExprKind::Variant { payload: items, .. } | ExprKind::Elements(items) => {
-            items.iter().for_each(|item| returned(item, found));
-        }
-        ExprKind::Block(items) => items.iter().next_back().into_iter().for_each(|item| returned(item, found)),
-        ExprKind::If { then, otherwise, .. } => {
-            returned(then, found);
-            otherwise.iter().for_each(|e| returned(e, found));
-        }
-        ExprKind::Match { arms, otherwise, .. } => {
-            arms.iter().for_each(|arm| returned(&arm.body, found));
-            otherwise.iter().for_each(|e| returned(e, found));
-        }
-        ExprKind::Choose { arms, otherwise, .. } => {
-            arms.iter().for_each(|arm| returned(&arm.body, found));
-            otherwise.iter().for_each(|e| returned(e, found));
-        }
-        _ => {}
-    }
 }
 
 /// The name of a routine that has no body in the tree.

@@ -146,7 +146,7 @@ impl<'m, 'h> Body<'m, 'h> {
     pub fn bind(&mut self, routine: &hir::Routine, id: LocalId, slot: Slot, region: Region, owned: bool) {
         let local = &routine.locals[id.0 as usize];
         let slots = self.slots(local.ty);
-        if !matches!(local.kind, LocalKind::Temporary | LocalKind::Param) && self.inlined_names() {
+        if !matches!(local.kind, LocalKind::Temporary | LocalKind::Param | LocalKind::Taken) && self.inlined_names() {
             self.code.name(&local.name, slot, slots);
         }
         let mutable = matches!(local.kind, LocalKind::Var | LocalKind::Temporary);
@@ -346,6 +346,7 @@ pub(super) fn routine(m: &mut Lowering<'_>, id: RoutineId) -> (Heading, Code) {
         hir::Body::Code(code) => {
             let scope = body.open_scope();
             body.changed_copies(routine);
+            body.taken(routine);
             body.captures(routine);
             if body.returned.region.is_some() {
                 body.escapes = analysis::escaping(routine, code);
@@ -428,6 +429,20 @@ impl<'h> Body<'_, 'h> {
             let scope = self.current_scope();
             let variable = &mut self.locals[local.0 as usize];
             (variable.region, variable.mutable, variable.owned, variable.scope) = (region, true, true, scope);
+        }
+    }
+
+    /// What the routine takes is like locals of the result.
+    fn taken(&mut self, routine: &'h hir::Routine) {
+        let Some(region) = self.returned.region else { return };
+        for &local in &routine.params {
+            if routine.locals[local.0 as usize].kind != LocalKind::Taken {
+                continue;
+            }
+            let scope = self.current_scope();
+            let variable = &mut self.locals[local.0 as usize];
+            (variable.region, variable.owned, variable.escaping, variable.scope) = (region, true, true, scope);
+            self.note_escaping(local);
         }
     }
 

@@ -10,7 +10,7 @@ use super::body::Body;
 use super::frame::Slot;
 use super::places::Place;
 use super::regions::{Region, Want};
-use super::signature::Signature;
+use super::signature::{ParamPlace, Signature};
 use crate::check::hir::{Expr, RoutineId, Type};
 
 /// How an argument gets into the callee's frame.
@@ -38,13 +38,13 @@ impl<'h> Body<'_, 'h> {
             self.m.internal(e.span, format!("a call of `{}` with {} arguments", routine.name, arguments.len()));
             return Slot(0);
         }
-        let sources = self.sources(&signature, arguments);
+        let sources = self.sources(&signature, arguments, want);
         let base = self.call_frame(signature.slots());
         for (i, (place, argument)) in signature.params.iter().zip(arguments).enumerate() {
             let at = base.plus(place.slot);
             match sources[i] {
                 Argument::Direct => {
-                    let want = self.argument_want(place.result.is_some());
+                    let want = self.argument_want(place, want);
                     self.into(argument, at, want);
                 }
                 Argument::Ready(slot) => self.code.copy(at, slot, place.slots),
@@ -85,7 +85,7 @@ impl<'h> Body<'_, 'h> {
     }
 
     /// Evaluates what can't wait until the callee's frame stands.
-    fn sources(&mut self, signature: &Signature, arguments: &'h [Expr]) -> Vec<Argument> {
+    fn sources(&mut self, signature: &Signature, arguments: &'h [Expr], want: Want) -> Vec<Argument> {
         let in_place = |i: usize| signature.params[i].late && arguments[i].is_place();
         let mut fixed = Vec::with_capacity(arguments.len());
         for (i, argument) in arguments.iter().enumerate() {
@@ -108,7 +108,7 @@ impl<'h> Body<'_, 'h> {
                     Argument::Direct
                 }
                 None if in_order => {
-                    let want = self.argument_want(signature.params[i].result.is_some());
+                    let want = self.argument_want(&signature.params[i], want);
                     let slot = self.take(argument.ty);
                     self.into(argument, slot, want);
                     Argument::Ready(slot)
@@ -127,9 +127,14 @@ impl<'h> Body<'_, 'h> {
         sources
     }
 
-    /// An argument is a view of the caller's value; a temporary that the callee changes is its own.
-    fn argument_want(&self, in_place: bool) -> Want {
-        if in_place { Want::Own(self.here()) } else { Want::Borrow }
+    /// An argument is a view of the caller's value; a temporary that the callee changes is its own. What it takes lies
+    /// where the result is wanted.
+    fn argument_want(&self, param: &ParamPlace, result: Want) -> Want {
+        match (param.taken, param.result) {
+            (true, _) => Want::Own(self.target(result)),
+            (false, Some(_)) => Want::Own(self.here()),
+            (false, None) => Want::Borrow,
+        }
     }
 
     /// Calls a routine with arguments that lie in slots, none of them passed in place.

@@ -21,7 +21,7 @@ use super::code::Label;
 use super::frame::Slot;
 use super::regions::{Region, ScopeId, Want};
 use super::signature::Signature;
-use crate::check::hir::{self, Expr, ExprKind, IntKind, LocalId, RoutineId, RoutineKind, Type};
+use crate::check::hir::{self, Expr, ExprKind, IntKind, LocalId, LocalKind, RoutineId, RoutineKind, Type};
 use crate::source::Span;
 
 /// Nodes of the largest routine that is inlined.
@@ -58,7 +58,9 @@ impl super::Lowering<'_> {
         // Nor are those that call one another.
         self.inlining[id.0 as usize] = Some(Inlining::Never);
         let routine = self.hir.routine(id);
-        let fits = !matches!(routine.kind, RoutineKind::Lambda | RoutineKind::Main | RoutineKind::Deinit);
+        let taken = |local: &LocalId| routine.locals[local.0 as usize].kind == LocalKind::Taken;
+        let fits = !matches!(routine.kind, RoutineKind::Lambda | RoutineKind::Main | RoutineKind::Deinit)
+            && !routine.params.iter().any(taken);
         let verdict = match &routine.body {
             hir::Body::Code(body) if fits => {
                 let mut nodes = 0;

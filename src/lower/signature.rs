@@ -9,9 +9,10 @@
 //! - The result's region is there if values of its type own storage: the result is built in it.
 //! - A parameter that comes back (`ParamSummary::in_place`) and owns storage has a region, so has a slice whose owned
 //!   elements are replaced. Regions of parameters follow in the order of the parameters.
-//! - Arguments that are passed by value are only read: they are views of what the caller has.
+//! - Arguments that are passed by value are only read: they are views of what the caller has. Those that are taken are
+//!   owned, and lie in the region of the result.
 
-use crate::check::hir::{Program, Routine, RoutineKind, Type, TypeId};
+use crate::check::hir::{LocalKind, Program, Routine, RoutineKind, Type, TypeId};
 
 use super::layout::Layouts;
 
@@ -28,6 +29,8 @@ pub struct ParamPlace {
     pub late: bool,
     /// The slot of its region.
     pub region: Option<u32>,
+    /// It is the callee's own, in the region of the result.
+    pub taken: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -65,7 +68,11 @@ impl Signature {
             (ty, in_place, replaces, late)
         });
         let params: Vec<_> = params.collect();
-        Signature::new(layouts, lambda, params.into_iter(), routine.result)
+        let mut signature = Signature::new(layouts, lambda, params.into_iter(), routine.result);
+        for (place, local) in signature.params.iter_mut().zip(&routine.params) {
+            place.taken = routine.locals[local.0 as usize].kind == LocalKind::Taken;
+        }
+        signature
     }
 
     /// Of a call through a value.
@@ -86,7 +93,7 @@ impl Signature {
         let mut regions = Vec::new();
         for (i, (ty, in_place, region, late)) in params.enumerate() {
             let slots = layouts.get(ty).slots;
-            places.push(ParamPlace { ty, slot: next, slots, result: in_place.then_some(results), late, region: None });
+            places.push(ParamPlace { ty, slot: next, slots, result: in_place.then_some(results), late, region: None, taken: false });
             next = next.saturating_add(slots);
             if in_place {
                 results = results.saturating_add(slots);

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use super::{GlobalId, LocalId, LoopTag, RoutineId, TypeId};
 use crate::source::Span;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Expr {
     pub kind: ExprKind,
     pub ty: TypeId,
     pub span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ExprKind {
     /// No value.
     Void,
@@ -214,14 +214,14 @@ pub enum ExprKind {
     Nothing,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct MatchArm {
     pub values: Vec<Expr>,
     pub body: Expr,
     pub span: Span,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ChooseArm {
     pub variant: u32,
     /// One for each payload field that is named in the arm, `None` for `_`; or empty.
@@ -231,7 +231,7 @@ pub struct ChooseArm {
 }
 
 /// A part of what is shown.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ShowPart {
     Literal(Rc<str>),
     Value(Expr, ShowFormat),

@@ -10,6 +10,7 @@
 //! from the one for values (a place is a value as soon as it is read; [`Expr::is_place`] is enough).
 
 mod expr;
+mod returned;
 mod routine;
 mod types;
 

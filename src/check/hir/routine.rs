@@ -4,7 +4,7 @@ use super::{Expr, LocalId, TypeId, Types};
 use crate::source::Span;
 
 /// One instance of a function, procedure, operator, lambda, initializer, or the main program.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Routine {
     /// As messages and call traces spell it: `fib`, `V.+`, `Array[int].push`, `main`, `lambda`.
     pub name: String,
@@ -35,7 +35,7 @@ pub enum RoutineKind {
     Main,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Body {
     /// Its value is the result; a result type of `void` drops it.
     Code(Box<Expr>),
@@ -61,6 +61,8 @@ pub struct Local {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LocalKind {
     Param,
+    /// A parameter whose argument is given up to the routine, in the region of the result: see `ownership::taken`.
+    Taken,
     /// `let`
     Let,
     /// `var`, `mutable`

@@ -50,7 +50,7 @@ impl<'p> Access<'p> {
         };
         let declared = &self.routine.locals[local.0 as usize];
         let captured = self.routine.captures.iter().any(|c| c.inner == local);
-        if !captured && matches!(declared.kind, LocalKind::Param | LocalKind::Var | LocalKind::Temporary) {
+        if !captured && matches!(declared.kind, LocalKind::Param | LocalKind::Taken | LocalKind::Var | LocalKind::Temporary) {
             return;
         }
         let name = &declared.name;
@@ -97,7 +97,7 @@ impl<'p> Access<'p> {
                     .secondary(declared.span, "bound here")
                     .help(help)
             }
-            LocalKind::Param | LocalKind::Var | LocalKind::Temporary => return,
+            LocalKind::Param | LocalKind::Taken | LocalKind::Var | LocalKind::Temporary => return,
         };
         report.add(self.detail(diagnostic, writer, flags));
     }

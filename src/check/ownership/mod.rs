@@ -27,9 +27,12 @@
 //! **Copies.** Every other `Let`, `Assign`, construction, `Return` and value of a body makes a value of its own, deep, unless a
 //! `Move` stands around the place.
 //!
-//! **Moves.** The root of a `Move`d place is an owner (no parameter, no view). It is neither read nor viewed until it is
+//! **Moves.** The root of a `Move`d place is an owner (no view, no parameter but a taken one). It is neither read nor viewed until it is
 //! declared or assigned anew: its storage may be taken over. A `var` that is moved out of is left empty, so that an
 //! assignment finds nothing to free.
+//!
+//! **Taken parameters** are owners: their argument lies in the region of the result, and is nobody else's. What is not moved
+//! of it is freed where the routine ends.
 //!
 //! **Assignments.** The value is complete before the old storage is given back: it may come from there. The place's
 //! indexes are evaluated after the value.
@@ -52,6 +55,7 @@ mod promise;
 mod report;
 mod slices;
 mod summary;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod views;
@@ -84,7 +88,10 @@ pub enum Choice {
 
 /// As [`analyze`].
 pub fn analyze_with(program: &mut hir::Program, strict: bool, choice: Choice) -> Vec<Diagnostic> {
-    let summaries = Summaries::compute(program);
+    let mut summaries = Summaries::compute(program);
+    if taken::variants(program, &summaries) {
+        summaries = Summaries::compute(program);
+    }
     let mut found = Vec::new();
     slices::check(program, &mut found);
     let mut inside = Vec::new();

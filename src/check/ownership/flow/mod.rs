@@ -177,7 +177,9 @@ impl<'p> Flow<'p> {
         };
         for &param in routine.params.iter().chain(routine.captures.iter().map(|c| &c.inner)) {
             if flow.matters(flow.views.ty(param)) {
-                flow.hold(HolderKind::Param, Some(param), Places::new(), flow.local_span(param));
+                let taken = flow.views.routine.locals[param.0 as usize].kind == LocalKind::Taken;
+                let kind = if taken { HolderKind::Owner } else { HolderKind::Param };
+                flow.hold(kind, Some(param), Places::new(), flow.local_span(param));
             }
         }
         // What an initializer makes has no declaration.
