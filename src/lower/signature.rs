@@ -93,7 +93,15 @@ impl Signature {
         let mut regions = Vec::new();
         for (i, (ty, in_place, region, late)) in params.enumerate() {
             let slots = layouts.get(ty).slots;
-            places.push(ParamPlace { ty, slot: next, slots, result: in_place.then_some(results), late, region: None, taken: false });
+            places.push(ParamPlace {
+                ty,
+                slot: next,
+                slots,
+                result: in_place.then_some(results),
+                late,
+                region: None,
+                taken: false,
+            });
             next = next.saturating_add(slots);
             if in_place {
                 results = results.saturating_add(slots);

@@ -50,7 +50,9 @@ impl<'p> Access<'p> {
         };
         let declared = &self.routine.locals[local.0 as usize];
         let captured = self.routine.captures.iter().any(|c| c.inner == local);
-        if !captured && matches!(declared.kind, LocalKind::Param | LocalKind::Taken | LocalKind::Var | LocalKind::Temporary) {
+        if !captured
+            && matches!(declared.kind, LocalKind::Param | LocalKind::Taken | LocalKind::Var | LocalKind::Temporary)
+        {
             return;
         }
         let name = &declared.name;
