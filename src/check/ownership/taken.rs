@@ -84,9 +84,7 @@ fn given(program: &Program, summaries: &Summaries, id: RoutineId, holding: &[boo
     if !fits || !types.owns(result) || holding[result.0 as usize] || has_lambda(body) {
         return given;
     }
-    let mut returned = FxHashSet::default();
-    body.given_back(&mut returned);
-    returns(body, &mut returned);
+    let returned = parts_of_result(routine, body);
     for (i, &param) in routine.params.iter().enumerate() {
         let ty = routine.locals[param.0 as usize].ty;
         given[i] = returned.contains(&param)
@@ -97,11 +95,44 @@ fn given(program: &Program, summaries: &Summaries, id: RoutineId, holding: &[boo
     given
 }
 
-fn returns(e: &Expr, found: &mut FxHashSet<LocalId>) {
-    if let ExprKind::Return(Some(value)) = &e.kind {
-        value.given_back(found);
+/// The locals that may become part of what a routine gives back: at its end, or by way of others.
+fn parts_of_result(routine: &hir::Routine, body: &Expr) -> FxHashSet<LocalId> {
+    let mut found = FxHashSet::default();
+    body.given_back(&mut found);
+    // What an initializer makes.
+    if routine.kind == RoutineKind::Init {
+        let made = (0..routine.locals.len() as u32).map(LocalId);
+        found.extend(made.filter(|local| routine.locals[local.0 as usize].name == "this"));
     }
-    children(e, &mut |part| returns(part, found));
+    loop {
+        let before = found.len();
+        stored(body, &mut found);
+        if found.len() == before {
+            return found;
+        }
+    }
+}
+
+/// Adds what is returned, or stored in one of those found.
+fn stored(e: &Expr, found: &mut FxHashSet<LocalId>) {
+    match &e.kind {
+        ExprKind::Return(Some(value)) => value.given_back(found),
+        ExprKind::Let { local, value, .. } if found.contains(local) => value.given_back(found),
+        ExprKind::Assign { place, value } if root(place).is_some_and(|local| found.contains(&local)) => {
+            value.given_back(found);
+        }
+        _ => {}
+    }
+    children(e, &mut |part| stored(part, found));
+}
+
+/// The local that a place without indexes is, or lies in.
+fn root(place: &Expr) -> Option<LocalId> {
+    match &place.kind {
+        ExprKind::Local(local) => Some(*local),
+        ExprKind::Field { base, .. } | ExprKind::Payload { base, .. } => root(base),
+        _ => None,
+    }
 }
 
 fn has_lambda(e: &Expr) -> bool {
