@@ -104,9 +104,9 @@ parameters! {
     rest: "windows" = 15, dev 15, 0 to 1_000_000,
         "The longest time for which they are not counted where nothing was.",
         "with 0 counting takes 5 % of tight loops, with 1 3 %, with 15 0.2 %; flat to 63: bench/counters.py";
-    effort: "percent" = 50, dev 50, 1 to 100,
+    effort: "percent" = 33, dev 33, 1 to 100,
         "Most of it that recording and compiling may take; 100 where hot, hot_function or hot_exit is given.",
-        "flat from 20 to 100; with 100 short runs lose: bench/parameters.py, traces.py";
+        "with 50 50 ms take 0.99 times as long, some of 10 ms 1.3 times; flat to 20: parameters.py, traces.py";
     hot_backoff: "times" = 2, dev 2, 2 to 64,
         "What each aborted recording multiplies the threshold of its place by, about.",
         "flat from 2 to 16: bench/parameters.py";

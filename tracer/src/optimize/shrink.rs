@@ -4,20 +4,45 @@
 //! second only of slots that the trace writes nowhere, behind a write memory holds something else; and of values without
 //! a phi, which stand for what the slot held in the iteration before.
 
+use rustc_hash::FxHashSet;
+
 use super::{Liveness, frame};
 use crate::trace::{ExitKind, Op, Ref, Slot, Trace};
 
-/// Whether the value is what the slot held at the entry.
-fn unchanged(trace: &Trace, slot: Slot, value: Ref) -> bool {
-    if value.is_constant() {
-        return false;
+/// What changes from one iteration of a trace to the next, found once for all snapshots.
+struct Changing {
+    /// Slots that are written one by one.
+    slots: FxHashSet<Slot>,
+    /// All from here on may be written.
+    from: Slot,
+    /// Values that are another one in the next iteration.
+    carried: FxHashSet<Ref>,
+}
+
+impl Changing {
+    fn of(trace: &Trace) -> Changing {
+        let carried = trace.phis.iter().map(|phi| phi.left).collect();
+        let mut changing = Changing { slots: FxHashSet::default(), from: Slot::MAX, carried };
+        for written in trace.insts.iter().map(|inst| frame::writes(inst.op)) {
+            if written.end == Slot::MAX {
+                changing.from = changing.from.min(written.start);
+            } else {
+                changing.slots.extend(written);
+            }
+        }
+        changing
     }
-    let here = matches!(trace.inst(value).op, Op::Slot { slot: read, epoch: 0, .. } if read == slot);
-    here && !trace.phis.iter().any(|phi| phi.left == value)
-        && !trace.insts.iter().any(|inst| frame::writes(inst.op).contains(&slot))
+
+    /// Whether the value is what the slot held at the entry, and memory still holds.
+    fn leaves(&self, trace: &Trace, slot: Slot, value: Ref) -> bool {
+        !value.is_constant()
+            && matches!(trace.inst(value).op, Op::Slot { slot: read, epoch: 0, .. } if read == slot)
+            && !(self.carried.contains(&value) || slot >= self.from || self.slots.contains(&slot))
+    }
 }
 
 pub fn shrink(trace: &mut Trace, live: &dyn Liveness) {
+    let changing = Changing::of(trace);
     let mut snapshots = std::mem::take(&mut trace.snapshots);
     for snapshot in &mut snapshots {
         // Where a tree has left everything is in memory, and the exit that is handed on says where to go on.
@@ -25,7 +50,7 @@ pub fn shrink(trace: &mut Trace, live: &dyn Liveness) {
             continue;
         }
         let mut slots = std::mem::take(&mut snapshot.slots);
-        slots.retain(|&(slot, value)| frame::live(live, snapshot, slot) && !unchanged(trace, slot, value));
+        slots.retain(|&(slot, value)| frame::live(live, snapshot, slot) && !changing.leaves(trace, slot, value));
         snapshot.slots = slots;
     }
     trace.snapshots = snapshots;
