@@ -243,6 +243,9 @@ impl Refusal {
                 format!("different iterations may store to the same element of {variable}")
             }
             Reason::Neighbour { variable } => format!("an iteration reads elements of {variable} that others write"),
+            Reason::MayOverlap { variable, other, .. } if variable == other => {
+                format!("what one iteration writes in {variable} another may read")
+            }
             Reason::MayOverlap { variable, other, .. } => {
                 format!("{variable} and {other} may be the same memory")
             }
