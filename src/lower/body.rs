@@ -208,7 +208,8 @@ impl<'m, 'h> Body<'m, 'h> {
         }
         let mark = self.code.frame.mark();
         let own = self.returned.region.map_or(Want::Borrow, Want::Own);
-        let outer_moves = self.moved_out.len();
+        // What a value that is given up for this one has moved is still there to be freed.
+        let outer_moves = std::mem::take(&mut self.moved_out);
         let outer_returning = std::mem::replace(&mut self.returning, true);
         let in_place = std::mem::take(&mut self.returned.in_place);
         let slots = self.returned.slots;
@@ -242,13 +243,13 @@ impl<'m, 'h> Body<'m, 'h> {
         };
         self.leave_to(None, false);
         self.code.give_back(from, slots + changed);
-        self.moved_out.truncate(outer_moves);
+        self.moved_out = outer_moves;
         self.returned.in_place = in_place;
         self.code.frame.reset(mark);
     }
 
     fn give_back_inlined(&mut self, value: Option<&'h Expr>, inlined: super::inlining::Inlined) {
-        let outer_moves = self.moved_out.len();
+        let outer_moves = std::mem::take(&mut self.moved_out);
         let outer_returning = std::mem::replace(&mut self.returning, true);
         if self.returned.slots == 0 {
             if let Some(value) = value {
@@ -262,7 +263,7 @@ impl<'m, 'h> Body<'m, 'h> {
         if !self.code.is_dead() {
             self.leave_inlined(inlined);
         }
-        self.moved_out.truncate(outer_moves);
+        self.moved_out = outer_moves;
     }
 
     /// Whether variables are noted by name: those of inlined routines are not.

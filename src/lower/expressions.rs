@@ -105,6 +105,10 @@ impl<'h> Body<'_, 'h> {
         if let Some(slot) = self.invariant(e) {
             return self.code.copy(to, slot, 1);
         }
+        // What only some ways move is freed on the others: it is left empty where it is moved.
+        let ways = matches!(e.kind, ExprKind::If { .. } | ExprKind::Match { .. } | ExprKind::Choose { .. });
+        let returning = self.returning;
+        self.returning = returning && !ways;
         match &e.kind {
             ExprKind::Void | ExprKind::Nothing => {}
             ExprKind::Int(value) => self.code.constant(to, *value),
@@ -198,6 +202,7 @@ impl<'h> Body<'_, 'h> {
             | ExprKind::Modify { .. }
             | ExprKind::Drop(_) => self.effect(e),
         }
+        self.returning = returning;
     }
 
     fn block_into(&mut self, parts: &'h [Expr], to: Slot, want: Want) {
@@ -282,6 +287,7 @@ impl<'h> Body<'_, 'h> {
             ExprKind::WhileLet { tag, variable, value, body } => self.while_let(e, *tag, *variable, value, body),
             ExprKind::Break(tag) => self.leave_loop(*tag, false),
             ExprKind::Continue(tag) => self.leave_loop(*tag, true),
+            ExprKind::Return(Some(value)) if !self.code.is_dead() => self.tail(value),
             ExprKind::Return(value) => self.give_back(value.as_deref()),
             ExprKind::Let { local, value, view } => {
                 self.declare(*local, value, *view);

@@ -51,8 +51,11 @@ impl Variants {
     fn visit(&mut self, program: &Program, e: &mut Expr) {
         if let ExprKind::Call { routine, arguments } = &mut e.kind {
             let given = &self.given[routine.0 as usize];
-            let taken: Vec<bool> =
-                given.iter().zip(&*arguments).map(|(&given, argument)| given && temporary(program, argument)).collect();
+            // What has been made for the result would be left behind by an argument that leaves.
+            let stays = !arguments.iter().any(leaves);
+            let taken: Vec<bool> = (given.iter().zip(&*arguments))
+                .map(|(&given, argument)| given && stays && temporary(program, argument))
+                .collect();
             if taken.contains(&true) {
                 let next = RoutineId((program.routines.len() + self.made.len()) as u32);
                 let key = (*routine, taken);
@@ -133,6 +136,13 @@ fn root(place: &Expr) -> Option<LocalId> {
         ExprKind::Field { base, .. } | ExprKind::Payload { base, .. } => root(base),
         _ => None,
     }
+}
+
+/// Whether evaluating it may leave what is around it.
+fn leaves(e: &Expr) -> bool {
+    let mut found = matches!(e.kind, ExprKind::Return(_) | ExprKind::Break(_) | ExprKind::Continue(_));
+    children(e, &mut |part| found = found || leaves(part));
+    found
 }
 
 fn has_lambda(e: &Expr) -> bool {

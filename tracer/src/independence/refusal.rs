@@ -243,7 +243,7 @@ impl Refusal {
                 format!("different iterations may store to the same element of {variable}")
             }
             Reason::Neighbour { variable } => format!("an iteration reads elements of {variable} that others write"),
-            Reason::MayOverlap { variable, other, .. } if variable == other => {
+            Reason::MayOverlap { variable, other, sliced: false } if variable == other => {
                 format!("what one iteration writes in {variable} another may read")
             }
             Reason::MayOverlap { variable, other, .. } => {
