@@ -442,6 +442,34 @@ print out.sum()";
     }
 }
 
+/// What a routine takes and does not give back is freed, on each way; and so is what is left behind by an argument.
+#[test]
+fn what_is_given_up_and_not_used_is_freed() {
+    let program = "function numbers(n: int) returns Array[int] {
+    var all Array[int]()
+    for i in n: all.push(i)
+    all
+}
+function tail(a: Array[int], b: Array[int], c: bool) returns Array[int]: if c: a else b
+function ways(a: Array[int], b: Array[int], c: bool) returns Array[int] {
+    return if c: a else b
+}
+function inside(a: Array[int], b: Array[int], c: bool) returns Array[Array[int]]: [a, if c: [1] else b]
+var k Array[int]()
+var kk Array[Array[int]]()
+for i in 10000 {
+    set k: tail(numbers(100), numbers(100), i % 2 = 0)
+    set k: ways(numbers(100), numbers(100), i % 2 = 0)
+    set kk: inside(numbers(100), numbers(100), i % 2 = 0)
+    set k: tail(numbers(100), if i % 3 = 0 { continue } else numbers(3), true)
+}
+println(k.length() + kk.length())";
+    for options in [&["--jit", "off"][..], &["--jit", "llvm=2"]] {
+        let got = call(&[options, &["--memory-limit=4M", "-e", program]].concat(), "");
+        assert_eq!((got.status, got.output.as_str()), (Some(0), "102\n"), "{}", got.error);
+    }
+}
+
 #[test]
 fn colors_only_when_asked_for() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scaly"));
