@@ -287,8 +287,8 @@ impl<'h> Body<'_, 'h> {
             ExprKind::WhileLet { tag, variable, value, body } => self.while_let(e, *tag, *variable, value, body),
             ExprKind::Break(tag) => self.leave_loop(*tag, false),
             ExprKind::Continue(tag) => self.leave_loop(*tag, true),
-            ExprKind::Return(Some(value)) if !self.code.is_dead() => self.tail(value),
-            ExprKind::Return(value) => self.give_back(value.as_deref()),
+            ExprKind::Return(Some(value)) => self.tail(value),
+            ExprKind::Return(None) => self.give_back(None),
             ExprKind::Let { local, value, view } => {
                 self.declare(*local, value, *view);
                 declared = true;

@@ -29,10 +29,8 @@ pub enum Cold {
 
 impl Emitter<'_> {
     pub fn routine(&mut self, inst: &Inst, routine: Routine, slot: Slot) {
-        self.op(MOV, RDI, context(at::STATE));
         self.op(LEA, RSI, slot_operand(slot));
-        self.constant(RAX, routine.entry() as *const () as i64);
-        self.op(GROUP5.narrow(), 2, Rm::Register(RAX));
+        self.call_helper(routine.entry() as *const ());
         self.test_outcome();
         let exit = self.stub(inst);
         dynasm!(self.ops; .arch x64; jne =>exit);
@@ -52,6 +50,13 @@ impl Emitter<'_> {
             self.op(MOV32, work, Rm::Register(RAX));
             self.word_done(i, work);
         }
+    }
+
+    /// Calls a function of ours with the state, before what other registers hold; eax has its answer.
+    fn call_helper(&mut self, helper: *const ()) {
+        self.op(MOV, RDI, context(at::STATE));
+        self.constant(RAX, helper as i64);
+        self.op(GROUP5.narrow(), 2, Rm::Register(RAX));
     }
 
     /// Adds slots to the base; flags stay.
@@ -86,10 +91,8 @@ impl Emitter<'_> {
         self.op(LEA, RDX, slot_operand(slot));
         self.op(MOV, 8, context(at::EXIT_ROOT));
         self.op(MOV32, 9, context(at::VIA));
-        self.op(MOV, RDI, context(at::STATE));
         self.constant(RSI, i64::from(function.0));
-        self.constant(RAX, tier::finish_call as *const () as i64);
-        self.op(GROUP5.narrow(), 2, Rm::Register(RAX));
+        self.call_helper(tier::finish_call as *const ());
         dynasm!(self.ops; .arch x64; test al, al; jnz =>back; mov eax, DWORD code::ABANDONED as i32; jmp =>abandon);
     }
 

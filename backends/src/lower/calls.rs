@@ -43,29 +43,18 @@ impl Lowering<'_> {
         let callee = &self.callees.functions[index];
         let restart = self.callees.restart;
         let ty = if restart { restart::returned_type(callee) } else { returned_type(callee) };
-        let mut params = vec![("ptr", "%frame".to_string())];
+        let _ = write!(module, "define internal {ty} @{}(ptr %run, ptr %frame", callee.name);
         for ((_, passed), param) in callee.params.iter().zip(&callee.region.blocks[0].params) {
             let value = param.value;
-            match (passed, self.region.ty(value)) {
-                (Passed::InFrame, _) => {}
-                (_, Type::Single) => params.push(("i64", format!("%{value}.s"))),
-                _ => params.push((passed.type_name(), format!("%{value}"))),
-            }
-        }
-        let given = if self.tails.is_empty() { "" } else { ".in" };
-        let _ = write!(module, "define internal {ty} @{}(ptr %run", callee.name);
-        for (ty, name) in &params {
-            let _ = write!(module, ", {ty} {name}{given}");
+            let _ = match (passed, self.region.ty(value)) {
+                (Passed::InFrame, _) => Ok(()),
+                (_, Type::Single) => write!(module, ", i64 %{value}.s"),
+                _ => write!(module, ", {} %{value}", passed.type_name()),
+            };
         }
         if restart {
             module.push_str(") #0 {\nentry:\n");
-            if self.tails.is_empty() {
-                restart::write_room(callee.frame_slots, module);
-            } else {
-                restart::write_native_room("again", module);
-                self.write_again(&params, module);
-                restart::write_slots_room(callee.frame_slots, "block0", module);
-            }
+            restart::write_room(callee.frame_slots, module);
             return Ok(());
         }
         let attributes = if self.callees.exact { "#2" } else { "#0" };

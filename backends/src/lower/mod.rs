@@ -38,7 +38,6 @@ mod regions;
 pub mod restart;
 pub mod routines;
 mod store_back;
-mod tail;
 mod versions;
 
 use std::fmt::Write;
@@ -58,7 +57,6 @@ use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::{
     BlockId, ChainId, Def, Dominators, Edge, ExitKind, Inst, Op, Region, Terminator, Type, Value, Whole,
 };
-use tail::Tails;
 
 use crate::run::LIMIT;
 
@@ -445,7 +443,6 @@ struct Lowering<'a> {
     routines: Vec<Routine>,
     temporaries: u32,
     dominators: Dominators,
-    tails: Tails,
     narrow: Narrow,
     /// Blocks in which the room for native frames has been tested.
     tested: Vec<BlockId>,
@@ -488,10 +485,6 @@ impl<'a> Lowering<'a> {
             routines: Vec::new(),
             temporaries: 0,
             dominators: Dominators::of(region),
-            tails: match role {
-                Role::Callee(index) => Tails::of(region, callees, index),
-                Role::Root | Role::Forking => Tails::default(),
-            },
             narrow: Narrow::of(region, limit.as_ref().map(|limit| limit.compared)),
             limit,
             tested: Vec::new(),
@@ -564,11 +557,6 @@ impl<'a> Lowering<'a> {
         }
         for param in &block.params {
             self.narrowed(param.value);
-        }
-        if self.tail(id)? {
-            let body = std::mem::take(&mut self.body);
-            self.bodies.push(body);
-            return Ok(());
         }
         if self.role == Role::Forking && !self.ending[id.index()] {
             for step in restart::steps(self.region, block) {
@@ -732,10 +720,6 @@ impl<'a> Lowering<'a> {
             for (position, param) in params.iter().enumerate() {
                 let ty = type_name(region.ty(param.value));
                 let phi = |name: String, ty: &str, of: &dyn Fn(Value) -> String| {
-                    // All that led here goes back to the beginning instead.
-                    if self.preds[i].is_empty() {
-                        return format!("  {name} = freeze {ty} poison\n");
-                    }
                     let ways =
                         self.preds[i].iter().map(|(label, args)| format!("[ {}, %{label} ]", of(args[position])));
                     format!("  {name} = phi {ty} {}\n", ways.collect::<Vec<_>>().join(", "))

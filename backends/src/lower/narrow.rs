@@ -120,7 +120,6 @@ impl Narrow {
 fn ranges(region: &Region) -> Vec<Range> {
     let mut ranges = vec![Range::ALL; region.values.len()];
     let mut given: Vec<Vec<Option<Range>>> = region.blocks.iter().map(|block| vec![None; block.params.len()]).collect();
-    let mut done = vec![false; region.blocks.len()];
     let mut preds = vec![0; region.blocks.len()];
     for block in &region.blocks {
         block.end.edges().for_each(|edge| preds[edge.to.index()] += 1);
@@ -140,8 +139,7 @@ fn ranges(region: &Region) -> Vec<Range> {
                 ranges[result.index()] = Range::of_op(inst.op, |n| ranges[inst.args[n].index()]);
             }
         }
-        done[i] = true;
-        for edge in block.end.edges().filter(|edge| !done[edge.to.index()]) {
+        for edge in block.end.edges().filter(|edge| edge.to.index() > i) {
             seen[edge.to.index()] += 1;
             for (slot, &arg) in given[edge.to.index()].iter_mut().zip(&edge.args) {
                 let range = ranges[arg.index()];
@@ -150,4 +148,49 @@ fn ranges(region: &Region) -> Vec<Range> {
         }
     }
     ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use scaly_interp::dump::parse;
+    use scaly_interp::program::FunctionId;
+    use scaly_tracer::parameters::Parameters;
+    use scaly_tracer::walker::Walker;
+
+    use super::*;
+
+    /// Whether what a function makes of an element of this kind by one operation is computed in 32 bits.
+    fn is_narrow(load: &str, operation: &str) -> bool {
+        let text = format!(
+            "main f\nfunction f(params 3, results 1, frame 12)\n  {load} s3, s0..2, s2, *4, +0\n  {operation}\n  Return1 s3\n"
+        );
+        let parameters = Parameters::default();
+        let program = parse(&text).unwrap();
+        let region = Walker::new(&program, parameters).keeping().walk_function(FunctionId(0)).unwrap();
+        let narrow = Narrow::of(&region, None);
+        let mut computed = region.insts.iter().filter(|inst| matches!(inst.op, Op::Int(_) | Op::IntUnary(_)));
+        let only = computed.next().unwrap();
+        assert!(computed.next().is_none());
+        narrow.computes(only)
+    }
+
+    #[test]
+    fn what_fits_is_computed_in_32_bits() {
+        for load in ["LoadElemU8", "LoadElemI8", "LoadElemI16"] {
+            assert!(is_narrow(load, "Mul s3, s3, s3"), "{load}");
+        }
+        assert!(is_narrow("LoadElemU16", "MulImm s3, s3, 32768"));
+        assert!(is_narrow("LoadElemI32", "DivSImm s3, s3, 7"));
+    }
+
+    #[test]
+    fn what_may_not_fit_is_not() {
+        for load in ["LoadElemU16", "LoadElemI32", "LoadElemU32", "LoadElemI64"] {
+            assert!(!is_narrow(load, "Mul s3, s3, s3"), "{load}");
+        }
+        assert!(!is_narrow("LoadElemU16", "MulImm s3, s3, 32769"));
+        assert!(!is_narrow("LoadElemI32", "AddImm s3, s3, 1"));
+        assert!(!is_narrow("LoadElemU8", "Add s3, s3, s0"));
+        assert!(!is_narrow("LoadElemU32", "DivSImm s3, s3, 1"));
+    }
 }

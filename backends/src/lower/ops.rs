@@ -39,6 +39,29 @@ fn memory_bits(kind: IntMemory) -> (u32, bool) {
     }
 }
 
+/// The instruction of LLVM, or its intrinsic; of what is none the first of several.
+fn name(op: IntOp) -> &'static str {
+    match op {
+        IntOp::Add => "add",
+        IntOp::Sub => "sub",
+        IntOp::Mul | IntOp::MulHighU => "mul",
+        IntOp::And => "and",
+        IntOp::Or => "or",
+        IntOp::Xor => "xor",
+        IntOp::Shl => "shl",
+        IntOp::ShrS => "ashr",
+        IntOp::ShrU => "lshr",
+        IntOp::DivS => "sdiv",
+        IntOp::DivU => "udiv",
+        IntOp::RemS => "srem",
+        IntOp::RemU => "urem",
+        IntOp::MinS => "smin",
+        IntOp::MinU => "umin",
+        IntOp::MaxS => "smax",
+        IntOp::MaxU => "umax",
+    }
+}
+
 fn extension(signed: bool) -> &'static str {
     if signed { "sext" } else { "zext" }
 }
@@ -200,25 +223,14 @@ impl Lowering<'_> {
         };
     }
 
+    /// Shift counts and divisors are constants that do no harm.
     fn int_narrow(&mut self, result: Value, op: IntOp, a: &str, b: &str) {
-        let op = match op {
-            IntOp::Add => "add",
-            IntOp::Sub => "sub",
-            IntOp::Mul => "mul",
-            IntOp::And => "and",
-            IntOp::Or => "or",
-            IntOp::Xor => "xor",
-            IntOp::Shl => "shl",
-            IntOp::ShrS => "ashr",
-            IntOp::DivS => "sdiv",
-            IntOp::RemS => "srem",
-            IntOp::MinS => "smin",
-            _ => "smax",
-        };
-        if matches!(op, "smin" | "smax") {
-            line!(self, "%{result}.n = call i32 @llvm.{op}.i32(i32 {a}, i32 {b})");
-        } else {
-            line!(self, "%{result}.n = {op} i32 {a}, {b}");
+        let r = format!("%{result}.n");
+        match op {
+            IntOp::MinS | IntOp::MaxS => self.binary_intrinsic(&r, name(op), a, b, 32),
+            _ => {
+                line!(self, "{r} = {} i32 {a}, {b}", name(op));
+            }
         }
         self.widened(result);
     }
@@ -282,24 +294,15 @@ impl Lowering<'_> {
     /// Shift counts are taken modulo 64. Division has been checked for zero, but LLVM does not know, and what it may
     /// move before the check must not be undefined.
     fn int(&mut self, r: &str, op: IntOp, a: &str, b: &str, constant: Option<i64>) {
-        let simple = match op {
-            IntOp::Add => "add",
-            IntOp::Sub => "sub",
-            IntOp::Mul => "mul",
-            IntOp::And => "and",
-            IntOp::Or => "or",
-            IntOp::Xor => "xor",
-            IntOp::Shl => return self.shift(r, "shl", a, b),
-            IntOp::ShrS => return self.shift(r, "ashr", a, b),
-            IntOp::ShrU => return self.shift(r, "lshr", a, b),
-            IntOp::MinS => return self.binary_intrinsic(r, "smin", a, b),
-            IntOp::MaxS => return self.binary_intrinsic(r, "smax", a, b),
-            IntOp::MinU => return self.binary_intrinsic(r, "umin", a, b),
-            IntOp::MaxU => return self.binary_intrinsic(r, "umax", a, b),
-            IntOp::DivS => return self.divide_signed(r, "sdiv", a, b, constant),
-            IntOp::RemS => return self.divide_signed(r, "srem", a, b, constant),
-            IntOp::DivU => return self.divide_unsigned(r, "udiv", a, b, constant),
-            IntOp::RemU => return self.divide_unsigned(r, "urem", a, b, constant),
+        let simple = name(op);
+        match op {
+            IntOp::Add | IntOp::Sub | IntOp::Mul | IntOp::And | IntOp::Or | IntOp::Xor => {
+                line!(self, "{r} = {simple} i64 {a}, {b}");
+            }
+            IntOp::Shl | IntOp::ShrS | IntOp::ShrU => self.shift(r, simple, a, b),
+            IntOp::MinS | IntOp::MaxS | IntOp::MinU | IntOp::MaxU => self.binary_intrinsic(r, simple, a, b, 64),
+            IntOp::DivS | IntOp::RemS => self.divide_signed(r, simple, a, b, constant),
+            IntOp::DivU | IntOp::RemU => self.divide_unsigned(r, simple, a, b, constant),
             IntOp::MulHighU => {
                 let (wide_a, wide_b, product, high) =
                     (self.temporary(), self.temporary(), self.temporary(), self.temporary());
@@ -308,10 +311,8 @@ impl Lowering<'_> {
                 line!(self, "{product} = mul i128 {wide_a}, {wide_b}");
                 line!(self, "{high} = lshr i128 {product}, 64");
                 line!(self, "{r} = trunc i128 {high} to i64");
-                return;
             }
-        };
-        line!(self, "{r} = {simple} i64 {a}, {b}");
+        }
     }
 
     fn shift(&mut self, r: &str, op: &str, a: &str, b: &str) {
@@ -320,8 +321,8 @@ impl Lowering<'_> {
         line!(self, "{r} = {op} i64 {a}, {count}");
     }
 
-    fn binary_intrinsic(&mut self, r: &str, name: &str, a: &str, b: &str) {
-        line!(self, "{r} = call i64 @llvm.{name}.i64(i64 {a}, i64 {b})");
+    fn binary_intrinsic(&mut self, r: &str, name: &str, a: &str, b: &str, bits: u32) {
+        line!(self, "{r} = call i{bits} @llvm.{name}.i{bits}(i{bits} {a}, i{bits} {b})");
     }
 
     /// By 0 it gives 0, by -1 it wraps.

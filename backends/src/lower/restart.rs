@@ -230,7 +230,6 @@ impl Lowering<'_> {
             Some(results) => match (&results[..], values) {
                 ([passed], &[value]) => {
                     let word = self.pass(value, *passed);
-                    let word = self.with_sum(word);
                     line!(self, "ret {ty} {word}");
                 }
                 ([], _) => {
@@ -337,33 +336,20 @@ impl Lowering<'_> {
 /// Tests that the frames fit, and the native ones: once for all activations that are in place. Another thread may set the
 /// limit, so that a call which is not needed any more gives up.
 pub fn write_room(frame_slots: u32, module: &mut String) {
-    write_slots_room(frame_slots, "fits", module);
-    module.push_str("fits:\n");
-    write_native_room("block0", module);
-}
-
-/// Goes on at `to` where frames fit.
-pub fn write_slots_room(frame_slots: u32, to: &str, module: &mut String) {
     let _ = write!(
         module,
         "  %limit.place = getelementptr i8, ptr %run, i64 {SLOTS_LIMIT}\n  \
          %limit = load atomic ptr, ptr %limit.place monotonic, align 8\n  \
          %behind = getelementptr i8, ptr %frame, i64 {}\n  \
          %deep = icmp ugt ptr %behind, %limit\n  \
-         br i1 %deep, label %give_up, label %{to}, !prof !1\n",
-        frame_slots * 8
-    );
-}
-
-/// Goes on at `to` where native ones do.
-pub fn write_native_room(to: &str, module: &mut String) {
-    let _ = write!(
-        module,
-        "  %here = call ptr @llvm.stacksave.p0()\n  \
+         br i1 %deep, label %give_up, label %fits, !prof !1\n\
+         fits:\n  \
+         %here = call ptr @llvm.stacksave.p0()\n  \
          %native.place = getelementptr i8, ptr %run, i64 {NATIVE_LIMIT}\n  \
          %native = load ptr, ptr %native.place, align 8\n  \
          %low = icmp ult ptr %here, %native\n  \
-         br i1 %low, label %give_up, label %{to}, !prof !1\n"
+         br i1 %low, label %give_up, label %block0, !prof !1\n",
+        frame_slots * 8
     );
 }
 

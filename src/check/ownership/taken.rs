@@ -51,12 +51,10 @@ impl Variants {
     fn visit(&mut self, program: &Program, e: &mut Expr) {
         if let ExprKind::Call { routine, arguments } = &mut e.kind {
             let given = &self.given[routine.0 as usize];
+            let taken: Vec<bool> =
+                given.iter().zip(&*arguments).map(|(&given, argument)| given && temporary(program, argument)).collect();
             // What has been made for the result would be left behind by an argument that leaves.
-            let stays = !arguments.iter().any(leaves);
-            let taken: Vec<bool> = (given.iter().zip(&*arguments))
-                .map(|(&given, argument)| given && stays && temporary(program, argument))
-                .collect();
-            if taken.contains(&true) {
+            if taken.contains(&true) && !arguments.iter().any(leaves) {
                 let next = RoutineId((program.routines.len() + self.made.len()) as u32);
                 let key = (*routine, taken);
                 *routine = match self.known.get(&key) {
@@ -84,16 +82,21 @@ fn given(program: &Program, summaries: &Summaries, id: RoutineId, holding: &[boo
     );
     let Body::Code(body) = &routine.body else { return given };
     let result = routine.result;
-    if !fits || !types.owns(result) || holding[result.0 as usize] || has_lambda(body) {
+    if !fits || !types.owns(result) || holding[result.0 as usize] {
         return given;
     }
-    let returned = parts_of_result(routine, body);
     for (i, &param) in routine.params.iter().enumerate() {
         let ty = routine.locals[param.0 as usize].ty;
-        given[i] = returned.contains(&param)
-            && types.owns(ty)
+        given[i] = types.owns(ty)
             && !holding[ty.0 as usize]
             && !summaries.parameter(id, i).has(Flags::ANY_WRITE | Flags::VIEWED);
+    }
+    // Only then is the body looked at: nearly every routine is done with here.
+    if given.contains(&true) {
+        let (captured, returned) = (has_lambda(body), parts_of_result(routine, body));
+        for (given, param) in given.iter_mut().zip(&routine.params) {
+            *given &= !captured && returned.contains(param);
+        }
     }
     given
 }
