@@ -56,6 +56,7 @@ FURTHER = [
     Program("histogram", "2000000", "30000"),
     Program("levenshtein", "4000", "300"),
     Program("machine", "2000000", "20000"),
+    Program("noise", "400 5", "20 3"),
     Program("nqueens", "12", "8"),
     Program("particles", "10000 1000", "500 50"),
     Program("strings", "1000000", "50000"),

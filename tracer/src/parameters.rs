@@ -95,18 +95,18 @@ parameters! {
     hot_exit: "exits" = 10, dev 4, 1 to 1_000_000_000,
         "Times an exit is taken until a side trace is recorded from it.",
         "flat from 4 to 100: bench/parameters.py";
-    warmup: "microseconds" = 2000, dev 300, 0 to 1_000_000_000,
+    warmup: "microseconds" = 300, dev 300, 0 to 1_000_000_000,
         "Processor time until anything is recorded; 0 where hot, hot_function or hot_exit is given.",
-        "with 300 runs of 10 ms take 5 % less, runs of 2 ms 40 % more: traces.py --user";
+        "flat from 0 to 2000: bench/parameters.py";
     window: "microseconds" = 1000, dev 1000, 1 to 1_000_000,
         "Processor time for which back edges and calls are counted to see whether anything is hot.",
         "counting takes 1 % of 200 ms with 4000, 3 % with 20000; flat below 4000, a tick: bench/counters.py";
     rest: "windows" = 15, dev 15, 0 to 1_000_000,
         "The longest time for which they are not counted where nothing was.",
         "with 0 counting takes 5 % of tight loops, with 1 3 %, with 15 0.2 %; flat to 63: bench/counters.py";
-    effort: "percent" = 33, dev 33, 1 to 100,
-        "Most of it that recording and compiling may take; 100 where hot, hot_function or hot_exit is given.",
-        "with 50 50 ms take 0.99 times as long, some of 10 ms 1.3 times; flat to 20: parameters.py, traces.py";
+    effort: "percent" = 7, dev 7, 1 to 100,
+        "Most that traces may take of the time known; 100 where hot, hot_function or hot_exit is given.",
+        "50 ms take 0.98 times as long with 10, 1.05 with 5; the worst of 12 ms 1.34 times with 7, 1.22 with 5";
     hot_backoff: "times" = 2, dev 2, 2 to 64,
         "What each aborted recording multiplies the threshold of its place by, about.",
         "flat from 2 to 16: bench/parameters.py";
@@ -131,6 +131,9 @@ parameters! {
     inline_size: "instructions" = 600, dev 600, 0 to 1_000_000,
         "Largest callee, in bytecode, that is inlined in a trace.",
         "flat from 20 to 4000: bench/parameters.py";
+    side_branches: "branches" = 1, dev 1, 0 to 1_000_000,
+        "Branches of a callee up to which a side trace inlines it; others are called.",
+        "with 1000000 noise takes 4 times as long, a churned map 1.5 times: bench/parameters.py";
     specializations: "traces" = 4, dev 2, 0 to 100,
         "Traces of one loop that each fix values which do not change in it; 0: none.",
         "flat from 0 to 20: bench/parameters.py";

@@ -165,7 +165,7 @@ impl<B: Backend + 'static> Scaling<B> {
 
     /// Samples are taken from when traces are made.
     fn watch(&self, of: Place) {
-        if self.traces.tried() || self.options.choice == Choice::Forced || !self.tracing().may_record() {
+        if self.traces.tried() || self.options.choice == Choice::Forced || !self.tracing().has_recorded() {
             return;
         }
         self.passed.set(thread_time());

@@ -4,19 +4,15 @@
 //! hot. So a run with a tier is counted in windows:
 //!
 //! ```text
-//! window ── hook in the warm-up ──> not counting, until that is over ──> window
-//!        ── hook behind it ───────> counting, to the end
-//!        ── none ─────────────────> rest, longer each time ────────────> window
+//! window ── hook behind the warm-up ──> counting, to the end
+//!        ── none ─────────────────────> rest, longer each time ──> window
 //! ```
 //!
-//! Timers lead from one to the next: their signals exchange the handlers of the few opcodes that count
-//! ([`Handlers::count`]). The end of the warm-up is exact. Windows and rests are of processor time and end at the kernel's
-//! ticks, of 1 to 10 ms; a rest is so many times as long as the window before it was. Tried: such a timer for the
-//! warm-up too. Where ticks are 4 ms apart, compiling began half a millisecond later on average, and runs of 10 ms took
-//! 4 % more.
+//! A timer leads from one to the next: its signals exchange the handlers of the few opcodes that count
+//! ([`Handlers::count`]). Windows and rests are of processor time and end at the kernel's ticks, of 1 to 10 ms; a rest is so
+//! many times as long as the window before it was.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use scaly_runtime::os::thread_time;
@@ -39,16 +35,11 @@ pub struct Windows {
 /// The first rest, in windows.
 const FIRST_REST: u32 = 3;
 
-/// An exact timer takes as long as counting does in this time: 5 us, and 30 under a hypervisor that emulates timers. Most
-/// runs are over before it has passed.
-const TIMER: Duration = Duration::from_micros(400);
-
 /// What changes counting, if anything does.
 #[derive(Debug, Default)]
 pub(super) struct Counting {
     // Before what they ring.
     ticks: Option<Ticker>,
-    warm: Option<Ticker>,
     watch: Option<Box<Watch>>,
 }
 
@@ -58,39 +49,21 @@ struct Watch {
     handlers: *const Handlers,
     windows: Windows,
     began: Instant,
-    stage: AtomicU8,
+    rests: AtomicBool,
     /// Nanoseconds of processor time at its beginning.
     since: AtomicU64,
     /// Length of the next rest, in windows.
     rest: AtomicU32,
-    /// Rings when the warm-up is over.
-    over: Over,
-}
-
-/// Of its watch.
-#[derive(Debug)]
-struct Over(Cell<*const Watch>);
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-enum Stage {
-    Warmup,
-    Window,
-    Rest,
 }
 
 impl Watch {
     /// May be called in a signal.
-    fn enter(&self, stage: Stage) {
+    fn enter(&self, rests: bool) {
         let now = thread_time().as_nanos() as u64;
         self.since.store(now, Ordering::Relaxed);
-        self.stage.store(stage as u8, Ordering::Relaxed);
+        self.rests.store(rests, Ordering::Relaxed);
         // SAFETY: the state that the handlers are of ends its windows before it moves or goes.
-        unsafe { (*self.handlers).count(stage == Stage::Window) };
-    }
-
-    fn is_in(&self, stage: Stage) -> bool {
-        self.stage.load(Ordering::Relaxed) == stage as u8
+        unsafe { (*self.handlers).count(!rests) };
     }
 }
 
@@ -98,12 +71,8 @@ impl Watch {
 // SAFETY: reads clocks and stores to atomics.
 unsafe impl Bell for Watch {
     fn ring(&self) -> Option<Duration> {
-        const NEXT: Duration = Duration::from_nanos(1);
-        if self.is_in(Stage::Warmup) {
-            return Some(NEXT);
-        }
-        if self.is_in(Stage::Rest) {
-            self.enter(Stage::Window);
+        if self.rests.load(Ordering::Relaxed) {
+            self.enter(false);
             return Some(self.windows.window);
         }
         let since = Duration::from_nanos(self.since.load(Ordering::Relaxed));
@@ -117,17 +86,8 @@ unsafe impl Bell for Watch {
             return Some(self.windows.window);
         }
         self.rest.store((2 * length + 1).min(self.windows.rest), Ordering::Relaxed);
-        self.enter(Stage::Rest);
+        self.enter(true);
         Some(passed * length)
-    }
-}
-
-// SAFETY: stores to atomics, of the watch that it is in.
-unsafe impl Bell for Over {
-    fn ring(&self) -> Option<Duration> {
-        // SAFETY: as above, the watch lies in its box.
-        unsafe { (*self.0.get()).enter(Stage::Window) };
-        None
     }
 }
 
@@ -152,13 +112,11 @@ impl State {
             handlers: &raw const self.handlers,
             windows,
             began: Instant::now(),
-            stage: AtomicU8::new(Stage::Window as u8),
+            rests: AtomicBool::new(false),
             since: AtomicU64::default(),
             rest: AtomicU32::new(FIRST_REST.min(windows.rest)),
-            over: Over(Cell::new(std::ptr::null())),
         }));
-        watch.over.0.set(&raw const **watch);
-        watch.enter(Stage::Window);
+        watch.enter(false);
         // SAFETY: the watch lies in a box that is dropped after the ticker.
         self.counting.ticks = unsafe { Ticker::by(Clock::Processor, &raw const **watch, windows.window) };
         if self.counting.ticks.is_none() {
@@ -169,30 +127,16 @@ impl State {
     /// A counter has come to its end: whether the tier is to be asked.
     pub(super) fn found_hot(&mut self) -> bool {
         let Some(watch) = &self.counting.watch else { return true };
-        let passed = watch.began.elapsed();
-        let left = watch.windows.warmup.saturating_sub(passed);
-        if left.is_zero() {
+        let warm = watch.began.elapsed() >= watch.windows.warmup;
+        if warm {
             self.count_always();
-            return true;
         }
-        if passed < TIMER || left < TIMER {
-            return false;
-        }
-        // The one before, if there is any, has rung.
-        self.counting.warm = None;
-        watch.enter(Stage::Warmup);
-        // SAFETY: as above.
-        self.counting.warm = unsafe { Ticker::start(&raw const watch.over, left) };
-        if self.counting.warm.is_none() {
-            watch.enter(Stage::Window);
-        }
-        false
+        warm
     }
 
     /// Counting stays as it is.
     pub(super) fn end_windows(&mut self) {
         self.counting.ticks = None;
-        self.counting.warm = None;
         self.counting.watch = None;
     }
 }

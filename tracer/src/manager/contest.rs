@@ -10,15 +10,16 @@
 //! To enter and leave native code costs as much as the interpreter needs for some ten instructions, and a trace that has as
 //! many side traces as it may, one for each of hundreds of functions that a place calls, looks through all of them in vain.
 //! No count tells what a stretch was good for. So both are measured: by the iterations that a `for` around takes, which its
-//! frame counts whoever runs it, in the processor's time.
+//! frame counts whoever runs it, in the processor's time. While traces are added they are not what they will be, and
+//! making them takes time: the measurement begins anew.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
-use scaly_interp::program::{LoopId, Program};
-use scaly_interp::tier::{self, Position};
+use scaly_interp::program::LoopId;
 use scaly_runtime::os::thread_time;
 
+use super::standing::{Here, Progress, Standing};
 use crate::parameters::Parameters;
 
 /// What is to be done where native code would be entered.
@@ -54,62 +55,19 @@ const FIRST_REST: u32 = 5;
 const LONGEST_REST: Duration = Duration::from_secs(10);
 const GROWTH: u32 = 4;
 
-/// A `for` in a frame, and the trips that it has left.
-#[derive(Clone, Copy, PartialEq, Debug)]
-struct Standing {
-    frame: usize,
-    id: LoopId,
-    left: u64,
-}
-
-/// The `for`s that the program is in, the innermost first.
-fn standings(program: &Program, at: Position) -> Vec<Standing> {
-    let mut found = Vec::new();
-    for (at, pc) in tier::activations(at) {
-        let mut here: Vec<_> =
-            program.loops.iter().enumerate().filter(|(_, scope)| scope.code.contains(&pc.0)).collect();
-        here.sort_by_key(|(_, scope)| scope.code.len());
-        found.extend(here.into_iter().filter_map(|(id, _)| {
-            let id = LoopId(id as u32);
-            Some(Standing { frame: at.base() as usize, id, left: tier::trips_left(program, id, at)? })
-        }));
-    }
-    found
-}
-
-/// What came of the `for`s that the program was in.
-#[derive(Clone, Copy, PartialEq, Debug)]
-enum Progress {
-    /// None has come round.
-    Still,
-    /// The outermost that has, and its trips: those inside of it may have begun anew.
-    Took(LoopId, u64),
-    /// One of them has ended.
-    Ended,
-}
-
-fn progress(before: &[Standing], now: &[Standing]) -> Progress {
-    for old in before.iter().rev() {
-        match now.iter().find(|new| (new.frame, new.id) == (old.frame, old.id)) {
-            Some(new) if new.left == old.left => {}
-            Some(new) if new.left < old.left => return Progress::Took(old.id, old.left - new.left),
-            _ => return Progress::Ended,
-        }
-    }
-    Progress::Still
-}
-
 struct Measurement {
     /// Nothing can be measured from much later on.
     first: Duration,
     begun: Duration,
     before: Vec<Standing>,
+    /// Traces that had been made.
+    traces: u32,
 }
 
 impl Measurement {
-    fn begin(program: &Program, at: Position) -> Measurement {
+    fn begin(here: Here) -> Measurement {
         let now = thread_time();
-        Measurement { first: now, begun: now, before: standings(program, at) }
+        Measurement { first: now, begun: now, before: here.standings(), traces: here.traces }
     }
 
     /// Whether a loop is around another one.
@@ -118,8 +76,8 @@ impl Measurement {
         place(Some(id)) > place(other)
     }
 
-    fn anew(&mut self, now: Duration, before: Vec<Standing>) {
-        (self.begun, self.before) = (now, before);
+    fn anew(&mut self, now: Duration, before: Vec<Standing>, traces: u32) {
+        (self.begun, self.before, self.traces) = (now, before, traces);
     }
 }
 
@@ -187,13 +145,13 @@ impl Contest {
     }
 
     #[cold]
-    pub fn turn(&self, program: &Program, at: Position) -> Turn {
-        let turn = self.look(program, at);
+    pub fn turn(&self, here: Here) -> Turn {
+        let turn = self.look(here);
         self.native.set(matches!(turn, Turn::Native | Turn::ToNative));
         turn
     }
 
-    fn look(&self, program: &Program, at: Position) -> Turn {
+    fn look(&self, here: Here) -> Turn {
         let mode = &mut *self.mode.borrow_mut();
         match mode {
             Mode::Watching => {
@@ -207,12 +165,12 @@ impl Contest {
                 if self.short.get() < self.needed.get() {
                     return Turn::Native;
                 }
-                self.begin(mode, program, at, None);
+                self.begin(mode, here, None);
                 Turn::Native
             }
             Mode::Resting { until } if Instant::now() < *until => Turn::Interpreter,
             Mode::Resting { .. } => {
-                self.begin(mode, program, at, None);
+                self.begin(mode, here, None);
                 Turn::ToNative
             }
             Mode::Measuring { native, now } => {
@@ -223,20 +181,25 @@ impl Contest {
                 }
                 let late = time.saturating_sub(now.first) >= LONGEST;
                 let least = if late { 1 } else { TRIPS };
-                let standings = standings(program, at);
-                match progress(&now.before, &standings) {
+                let standings = here.standings();
+                let progress = if now.traces == here.traces {
+                    Progress::between(&now.before, &standings)
+                } else {
+                    Progress::Ended
+                };
+                match progress {
                     Progress::Took(id, trips) if self.about.get().is_none_or(|about| about == id) && trips >= least => {
-                        self.measured(mode, program, at, id, trips as f64 / took.as_secs_f64())
+                        self.measured(mode, here, id, trips as f64 / took.as_secs_f64())
                     }
                     // The loop that was measured comes to its end too soon: one around it tells.
                     Progress::Took(id, trips) if trips >= least && now.is_around(id, self.about.get()) => {
-                        self.begin(mode, program, at, Some(id));
+                        self.begin(mode, here, Some(id));
                         Turn::ToNative
                     }
                     // Nothing tells how far the program has come: traces go on, and nobody asks for a long time.
                     _ if late => self.native_wins(mode),
                     Progress::Ended => {
-                        now.anew(time, standings);
+                        now.anew(time, standings, here.traces);
                         stay
                     }
                     _ => stay,
@@ -246,20 +209,20 @@ impl Contest {
     }
 
     /// Measures both, about this loop if one is named.
-    fn begin(&self, mode: &mut Mode, program: &Program, at: Position, about: Option<LoopId>) {
+    fn begin(&self, mode: &mut Mode, here: Here, about: Option<LoopId>) {
         self.measured.set(0);
         self.about.set(about);
         self.quotients.set(1.0);
-        self.next(mode, program, at);
+        self.next(mode, here);
     }
 
-    fn next(&self, mode: &mut Mode, program: &Program, at: Position) {
+    fn next(&self, mode: &mut Mode, here: Here) {
         let native = self.measured.get().is_multiple_of(2);
-        *mode = Mode::Measuring { native, now: Measurement::begin(program, at) };
+        *mode = Mode::Measuring { native, now: Measurement::begin(here) };
     }
 
     /// One measurement is done: trips a second of this loop.
-    fn measured(&self, mode: &mut Mode, program: &Program, at: Position, id: LoopId, rate: f64) -> Turn {
+    fn measured(&self, mode: &mut Mode, here: Here, id: LoopId, rate: f64) -> Turn {
         self.about.set(Some(id));
         let native = self.measured.get().is_multiple_of(2);
         self.measured.set(self.measured.get() + 1);
@@ -269,7 +232,7 @@ impl Contest {
             self.quotients.set(self.quotients.get() * rate / self.rate.get());
         }
         if self.measured.get() < 2 * ROUNDS {
-            self.next(mode, program, at);
+            self.next(mode, here);
             return if native { Turn::ToInterpreter } else { Turn::ToNative };
         }
         let times = self.quotients.get().powf(1.0 / f64::from(ROUNDS));
@@ -289,33 +252,5 @@ impl Contest {
         self.needed.set(self.needed.get() * GROWTH);
         self.rest.set(Duration::from_micros(self.bouncing.into()) * FIRST_REST);
         Turn::ToNative
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn standing(frame: usize, id: u32, left: u64) -> Standing {
-        Standing { frame, id: LoopId(id), left }
-    }
-
-    #[test]
-    fn the_outermost_loop_that_came_round_tells() {
-        let before = [standing(9, 2, 5), standing(8, 1, 100), standing(8, 0, 1000)];
-        let progress = |now: &[Standing]| progress(&before, now);
-        // What is inside of it may run anew.
-        assert_eq!(
-            progress(&[standing(9, 2, 4), standing(8, 1, 95), standing(8, 0, 1000)]),
-            Progress::Took(LoopId(1), 5)
-        );
-        assert_eq!(
-            progress(&[standing(9, 2, 3), standing(8, 1, 100), standing(8, 0, 1000)]),
-            Progress::Took(LoopId(2), 2)
-        );
-        assert_eq!(progress(&before), Progress::Still);
-        assert_eq!(progress(&[standing(8, 1, 200), standing(8, 0, 1000)]), Progress::Ended);
-        // Its frame has gone.
-        assert_eq!(progress(&[standing(7, 0, 900)]), Progress::Ended);
     }
 }

@@ -13,10 +13,12 @@
 
 mod clock;
 mod contest;
+mod foresight;
 mod pace;
 mod paths;
 mod places;
 mod room;
+mod standing;
 mod trees;
 mod values;
 
@@ -34,6 +36,7 @@ use places::Places;
 use scaly_interp::interpreter::{State, Windows};
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::tier::{self, Goes, NativeCall, Position, Tier};
+use standing::Here;
 use trees::Trees;
 
 use crate::backend::{Backend, Job, Left, Refusal, code};
@@ -153,9 +156,18 @@ impl<B: Backend> Tracing<B> {
         self.places.borrow().get(Place::Loop(id)).tree.is_some()
     }
 
-    /// Whether something may be recorded now.
-    pub fn may_record(&self) -> bool {
-        self.pace.allows()
+    /// Whether something was recorded.
+    pub fn has_recorded(&self) -> bool {
+        self.pace.has_recorded()
+    }
+
+    fn allows(&self, at: Position) -> bool {
+        self.pace.allows(|| self.here(at).standings())
+    }
+
+    fn here(&self, at: Position) -> Here<'_> {
+        let traces = self.trees.borrow().next_id().0;
+        Here { program: &self.facts.program, at, depth: self.parameters.sample_depth, traces }
     }
 
     /// Puts what is counted here into statistics.
@@ -210,6 +222,11 @@ impl<B: Backend> Tracing<B> {
                 self.set_counter(state, place, self.parameters.hot);
                 return Goes::On(at);
             }
+            // What would make its stretches longer is not due yet.
+            if self.trees.borrow_mut().is_left_early(tree) && !self.allows(at) {
+                self.set_counter(state, place, self.parameters.hot.saturating_mul(WAITING));
+                return Goes::On(at);
+            }
             self.set_counter(state, place, 1);
             return self.enter(state, tree, at);
         }
@@ -219,12 +236,15 @@ impl<B: Backend> Tracing<B> {
         if dropped || self.places.borrow().recording || !state.native_room() {
             return Goes::On(at);
         }
-        if !self.pace.allows() {
+        if !self.allows(at) {
             self.set_counter(state, place, retry.saturating_mul(WAITING));
             return Goes::On(at);
         }
         self.settle();
-        if self.backend().is_none() {
+        self.pace.begin();
+        let refused = self.backend().is_none();
+        self.pace.pause();
+        if refused {
             self.set_counter(state, place, u32::MAX);
             return Goes::On(at);
         }
@@ -254,7 +274,7 @@ impl<B: Backend> Tracing<B> {
         if self.places.borrow().recording {
             return false;
         }
-        let turn = self.contest.turn(&self.facts.program, at);
+        let turn = self.contest.turn(self.here(at));
         if let Turn::Rest(id, time, times) = turn {
             let (start, milliseconds) = (Start::Loop(id), time.as_millis() as u32);
             self.log.event(|| Event::Rests { start, milliseconds, times });
@@ -282,8 +302,13 @@ impl<B: Backend> Tracing<B> {
             let (start, traces) = (start_of(trees.trace(tree).place), 1 + trees.trace(tree).sides);
             self.log.event(|| Event::TreeStable { tree, start, traces });
         }
-        let before = self.before(tree, at);
+        let grows = self.trees.borrow().trace(tree).quiet < self.parameters.stable;
+        let (before, outermost, stretch) = (self.before(tree, at), self.depth.get() == 0, self.pace.measure(grows));
         let left = self.run_native(state, tree, at);
+        if let Some(stretch) = stretch {
+            let long = self.pace.was_long(stretch, outermost);
+            self.trees.borrow_mut().count_stretch(tree, long, &left);
+        }
         if let Some(before) = before {
             self.count_iterations(tree, before, at, &left);
         }
@@ -339,7 +364,7 @@ impl<B: Backend> Tracing<B> {
         }
         match hot {
             Some((taken, passed)) if !self.places.borrow().recording && state.native_room() => {
-                if !follow && !self.pace.allows() {
+                if !follow && !self.allows(to) {
                     self.trees.borrow_mut().delay_exit(taken, self.parameters.hot_exit);
                     return Goes::On(to);
                 }
@@ -407,10 +432,12 @@ impl<B: Backend> Tracing<B> {
 
     fn record(&self, state: &mut State, at: Position, task: Task, start: Start) -> Goes {
         let parameters = &self.parameters;
+        let side = matches!(task.root, Root::Side(_));
         let bounds = Bounds {
             instructions: parameters.max_trace as usize,
             depth: parameters.inline_depth as usize,
             size: parameters.inline_size,
+            branches: if side { parameters.side_branches as usize } else { usize::MAX },
             unrolled: parameters.unroll,
             count: parameters.count != 0,
             forced: self.forced(),
@@ -606,6 +633,7 @@ impl<B: Backend> Tier for Tracing<B> {
 
     fn finish_call(&self, state: &mut State, call: NativeCall) -> bool {
         tier::mark_nested(call.frame);
+        self.pace.interprets();
         let before = self.clock.switch(Running::Interpreter);
         let goes = match call.code {
             code::INTERPRET if state.count_call(call.function) => self.hot_function(state, call.function, call.frame),

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 use scaly_interp::program::Pc;
 
+use crate::backend::Left;
 use crate::backend::code::FIRST_EXIT;
 use crate::optimize::Finished;
 use crate::recorder::{Place, Task};
@@ -11,6 +12,8 @@ use crate::trace::{ExitId, ExitKind, Op, Root, Slot, Snapshot, SnapshotId, Trace
 
 /// Most counters of a loop that are looked at.
 pub const COUNTERS: usize = 4;
+/// From this on a tree counts as left early: a third of its runs are.
+const EARLY: u32 = 16;
 /// Instructions of a loop's trace up to which its iterations are counted: in a longer one another way costs little.
 const SHORT: usize = 100;
 
@@ -27,6 +30,9 @@ pub struct TraceData {
     pub fixes: u32,
     /// Of a root: entries by the interpreter since the tree last grew, and its uses since room was last made.
     pub quiet: u32,
+    /// Grows with each run that was short and came to an exit of a way that it does not have, and shrinks half as much
+    /// with each other one.
+    pub early: u32,
     pub uses: u64,
     /// The trees that it calls.
     pub calls: Vec<TraceId>,
@@ -135,6 +141,7 @@ impl Trees {
             specializations: u32::from(!fixes),
             fixes: u32::from(fixes),
             quiet: 0,
+            early: 0,
             uses: 1,
             calls: called.collect(),
             dropped: false,
@@ -142,6 +149,7 @@ impl Trees {
             counters: counters.iter().copied().take(if trace.insts.len() <= SHORT { COUNTERS } else { 0 }).collect(),
         });
         self.traces[tree.index()].quiet = 0;
+        self.traces[tree.index()].early = 0;
         if tree != id {
             self.traces[tree.index()].sides += 1;
             self.traces[tree.index()].specializations += u32::from(task.specialization && !fixes);
@@ -199,6 +207,27 @@ impl Trees {
         data.uses += 1;
         data.quiet = data.quiet.saturating_add(1);
         data.quiet == stable
+    }
+
+    /// Counts a run of a tree.
+    pub fn count_stretch(&mut self, tree: TraceId, long: bool, left: &Left) {
+        let early = match *left {
+            Left::Exit { exit, .. } => self.exit(exit).snapshot.kind == ExitKind::Resume,
+            Left::Returned | Left::Abandoned => false,
+        };
+        let data = &mut self.traces[tree.index()];
+        data.early = if early && !long { (data.early + 2).min(EARLY) } else { data.early.saturating_sub(1) };
+    }
+
+    /// Whether a tree is left again and again soon after it was entered, by ways that it does not have. It is so again
+    /// after some more such runs.
+    pub fn is_left_early(&mut self, tree: TraceId) -> bool {
+        let early = &mut self.traces[tree.index()].early;
+        let is = *early >= EARLY;
+        if is {
+            *early = EARLY / 2;
+        }
+        is
     }
 
     /// Counts iterations that a tree has made until one of its exits was taken; none: it is not known how many.

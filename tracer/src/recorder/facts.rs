@@ -12,7 +12,7 @@ use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 
 use crate::effects::waits;
 use crate::optimize::Liveness;
-use crate::walker::{Code, SlotSet, Slots};
+use crate::walker::{Code, Flow, SlotSet, Slots};
 
 pub struct Facts {
     pub program: Arc<Program>,
@@ -33,6 +33,8 @@ struct FunctionFacts {
     headers: FxHashMap<u32, Vec<LoopId>>,
     /// For each loop, the slots that it writes.
     written: FxHashMap<LoopId, SlotSet>,
+    /// Instructions behind which it goes on in one of two ways.
+    branches: usize,
 }
 
 impl FunctionFacts {
@@ -67,7 +69,11 @@ impl FunctionFacts {
         for ids in headers.values_mut() {
             ids.sort_by_key(|l| std::cmp::Reverse(program.loops[l.0 as usize].code.end));
         }
-        FunctionFacts { code: f.code.clone(), live, stride, headers, written }
+        let branches = code.blocks.iter().filter(|block| {
+            let flow = Flow::of(program.code[block.end as usize - 1]);
+            flow.falls && flow.jumps.is_some()
+        });
+        FunctionFacts { branches: branches.count(), code: f.code.clone(), live, stride, headers, written }
     }
 }
 
@@ -150,6 +156,11 @@ impl Facts {
             at = self.program.loops[id.0 as usize].parent;
         }
         false
+    }
+
+    /// Branches of a function, without those of what it calls.
+    pub fn branches(&self, id: FunctionId) -> usize {
+        self.function(id).branches
     }
 
     /// Whether a call of a function may wait.

@@ -72,6 +72,8 @@ pub struct Bounds {
     pub depth: usize,
     /// Instructions of the bytecode of a callee.
     pub size: u32,
+    /// Branches of a callee.
+    pub branches: usize,
     /// Back edges of inner loops without a tree.
     pub unrolled: u32,
     /// Count back edges.
@@ -335,7 +337,10 @@ impl Recording {
         let frame_slots = callee.frame_slots;
         let base = self.frames.base() + Slot::from(frame);
         let recursive = self.frames.activations.iter().any(|a| a.function == function);
-        let real = recursive || self.frames.depth() >= self.bounds.depth || size > self.bounds.size;
+        let real = recursive
+            || self.frames.depth() >= self.bounds.depth
+            || size > self.bounds.size
+            || self.facts.branches(function) > self.bounds.branches;
         if !real || self.facts.may_wait(function) {
             if real && self.frames.depth() >= 4 * self.bounds.depth {
                 self.abort(Abort::RecursionWaits);
