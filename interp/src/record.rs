@@ -48,6 +48,9 @@ pub trait Recorder: Machine {
     /// Behind the instruction, before control goes where it leads.
     fn after(&mut self, state: &mut State, at: Position, ins: Instruction, next: Next) -> After;
 
+    /// Runs what a call lets run unrecorded, which may take long. False if it stopped the program.
+    fn through(&mut self, state: &mut State, run: impl FnOnce(&mut State) -> bool) -> bool;
+
     /// The program stopped under the recording: an error, an end, or something to wait for.
     fn stopped(&mut self);
 }
@@ -84,7 +87,7 @@ pub fn record<R: Recorder>(state: &mut State, from: Position, recorder: &mut R) 
             match follow(next, true, pc, base, code, state) {
                 Flow::Go(to, frame) if after == After::Through => {
                     let callee = position(to, frame, code);
-                    if !run_nested(state, callee, Goes::On(callee)) {
+                    if !recorder.through(state, |state| run_nested(state, callee, Goes::On(callee))) {
                         recorder.stopped();
                         return Goes::Stopped;
                     }
@@ -92,9 +95,12 @@ pub fn record<R: Recorder>(state: &mut State, from: Position, recorder: &mut R) 
                 }
                 Flow::FunctionHook(to, frame, id) if after == After::Through => {
                     let callee = position(to, frame, code);
-                    mark_nested(callee);
-                    let goes = state.hot_function(FunctionId(id), callee);
-                    if !run_nested(state, callee, goes) {
+                    let run = |state: &mut State| {
+                        mark_nested(callee);
+                        let goes = state.hot_function(FunctionId(id), callee);
+                        run_nested(state, callee, goes)
+                    };
+                    if !recorder.through(state, run) {
                         recorder.stopped();
                         return Goes::Stopped;
                     }

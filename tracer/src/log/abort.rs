@@ -76,6 +76,8 @@ aborts! {
         None;
     LeftLoop: "left-loop", Nobody, "the loop ended before it came round; the recording began in its last iteration",
         None;
+    TreeDropped: "tree-dropped", Nobody, "a tree that it belongs to or calls was dropped while it was recorded",
+        None;
     ProgramEnded: "program-ended", Nobody, "the program ended or failed while it was recorded",
         None;
     /// Neither inlined, as it is recursive or too deep, nor a native call.

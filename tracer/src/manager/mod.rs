@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Native code is entered again below itself: it calls functions that are not native yet, whose interpreter comes back
-//! here. So nothing is borrowed while a program runs, and there is one recording at a time.
+//! here. So nothing is borrowed while a program runs. There is one recording at a time, and others while it goes through a
+//! call.
 
 mod clock;
 mod contest;
@@ -44,7 +45,7 @@ use crate::log::{Abort, CodeMemory, Compiled, Dropped, Event, Log, SideEnd, Star
 use crate::optimize::{self, Builder};
 use crate::parameters::Parameters;
 use crate::recorder::{self, Bounds, Facts, Place, Ran, Recorded, Task};
-use crate::trace::{End, ExitId, ExitKind, Root, Trace, TraceId};
+use crate::trace::{End, ExitId, ExitKind, Op, Root, Trace, TraceId};
 
 /// Who is told where a program is from time to time: the tier above.
 pub trait Above {
@@ -71,6 +72,8 @@ pub struct Tracing<B> {
     trees: RefCell<Trees>,
     /// How often the interpreter entered native code, and how often that left by an exit.
     passes: Cell<(u64, u64)>,
+    /// What is recorded: one that goes on, those that go through a call below it.
+    recording: RefCell<Vec<Root>>,
     /// Runs of native code below one another.
     depth: Cell<u32>,
     /// Dropped traces whose code may still be on the native stack.
@@ -92,6 +95,7 @@ impl<B: Backend> Tracing<B> {
             backend: OnceCell::new(),
             parameters,
             passes: Cell::default(),
+            recording: RefCell::default(),
             depth: Cell::new(0),
             leftover: RefCell::default(),
             clock: Clock::new(log.now().cloned()),
@@ -233,7 +237,12 @@ impl<B: Backend> Tracing<B> {
         let retry = self.places.borrow().get(place).threshold;
         self.set_counter(state, place, retry);
         let dropped = std::mem::take(&mut self.places.borrow_mut().get_mut(place).dropped);
-        if dropped || self.places.borrow().recording || !state.native_room() {
+        let root = match place {
+            Place::Loop(id) => Root::Loop(id),
+            Place::Function(id) => Root::Function(id),
+        };
+        let recorded = self.places.borrow().recording || self.recording.borrow().contains(&root);
+        if dropped || recorded || !state.native_room() {
             return Goes::On(at);
         }
         if !self.allows(at) {
@@ -251,10 +260,6 @@ impl<B: Backend> Tracing<B> {
         let start = start_of(place);
         self.log.event(|| Event::Hot { start, count: retry });
         let tree = self.trees.borrow().next_id();
-        let root = match place {
-            Place::Loop(id) => Root::Loop(id),
-            Place::Function(id) => Root::Function(id),
-        };
         let goes = self.record(
             state,
             at,
@@ -408,7 +413,7 @@ impl<B: Backend> Tracing<B> {
             let mut trees = self.trees.borrow_mut();
             let trace = trees.exit(exit).trace;
             let tree = trees.trace(trace).tree;
-            if trees.trace(trace).dropped {
+            if trees.trace(trace).dropped || self.recording.borrow().contains(&Root::Side(exit)) {
                 return Goes::On(at);
             }
             let data = trees.exit(exit);
@@ -444,12 +449,16 @@ impl<B: Backend> Tracing<B> {
         };
         self.log.event(|| Event::Record { start, attempt: self.attempts(&task) + 1 });
         self.places.borrow_mut().recording = true;
+        self.recording.borrow_mut().push(task.root);
         let known = self.trees.borrow().next_id();
         self.pace.begin();
         let before = self.clock.switch(Running::Recording);
         let Recorded { result, pc, goes } = recorder::record(state, at, self.facts.clone(), task.clone(), bounds, self);
         self.clock.switch(before);
         self.places.borrow_mut().recording = false;
+        self.recording.borrow_mut().pop();
+        let result = result
+            .and_then(|builder| if self.is_left_over(&builder, &task) { Err(Abort::TreeDropped) } else { Ok(builder) });
         match result.and_then(|builder| self.compile(builder, &task, start)) {
             Ok(trace) => self.publish(state, &task, trace),
             Err(abort) => {
@@ -459,6 +468,20 @@ impl<B: Backend> Tracing<B> {
         }
         self.pace.end();
         goes
+    }
+
+    /// Whether a tree that a recording belongs to, or calls, was dropped while it went through a call.
+    fn is_left_over(&self, builder: &Builder, task: &Task) -> bool {
+        let trees = self.trees.borrow();
+        let own = match task.root {
+            Root::Side(exit) => Some(trees.exit_of(exit).trace),
+            Root::Loop(_) | Root::Function(_) => None,
+        };
+        let called = builder.trace.insts.iter().filter_map(|inst| match inst.op {
+            Op::CallTree { tree, .. } => Some(tree),
+            _ => None,
+        });
+        own.into_iter().chain(called).any(|trace| trees.trace(trace).dropped)
     }
 
     /// Whether values may be fixed in one more of a tree's traces. Those that come behind are for all others.
@@ -675,5 +698,17 @@ impl<B: Backend> recorder::Trees for Tracing<B> {
         // may never come: interpreted, the loop is entered behind its first iteration.
         self.places.borrow_mut().recording = false;
         Ran::Else(self.left(state, left, at, true))
+    }
+
+    fn apart(&self, run: &mut dyn FnMut() -> bool) -> bool {
+        self.places.borrow_mut().recording = false;
+        // The code of what is dropped meanwhile stays: the recording is about it.
+        self.depth.set(self.depth.get() + 1);
+        let before = self.clock.switch(Running::Interpreter);
+        let went = self.pace.apart(run);
+        self.clock.switch(before);
+        self.depth.set(self.depth.get() - 1);
+        self.places.borrow_mut().recording = true;
+        went
     }
 }

@@ -106,6 +106,10 @@ impl Trees {
         &mut self.exits[(id.0 - FIRST_EXIT) as usize]
     }
 
+    pub fn exit_of(&self, id: ExitId) -> &ExitData {
+        &self.exits[(id.0 - FIRST_EXIT) as usize]
+    }
+
     /// For each snapshot of the next trace, the exit that it returns.
     pub fn returns(&self, trace: &Trace, task: &Task) -> Vec<ExitId> {
         let (first, tree) = (self.next_exit(), self.tree_of(task));

@@ -52,6 +52,9 @@ pub trait Trees {
 
     /// Runs it.
     fn run(&self, state: &mut State, tree: TraceId, at: Position) -> Ran;
+
+    /// Runs what is not recorded: others may be meanwhile.
+    fn apart(&self, run: &mut dyn FnMut() -> bool) -> bool;
 }
 
 /// How a tree that the recorder ran came back.
@@ -509,6 +512,11 @@ impl record::Recorder for Recorder<'_> {
                 After::Follow
             }
         }
+    }
+
+    fn through(&mut self, state: &mut State, run: impl FnOnce(&mut State) -> bool) -> bool {
+        let mut run = Some(run);
+        self.trees.apart(&mut || run.take().is_some_and(|run| run(state)))
     }
 
     fn stopped(&mut self) {
