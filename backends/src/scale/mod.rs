@@ -248,6 +248,8 @@ impl<B: Backend + 'static> Above for Scaling<B> {
             }
         }
         let (mut news, mut around, mut again) = (false, false, u64::MAX);
+        // Trips do not take what is spent on traces.
+        let own = now.saturating_sub(self.tracing().spent());
         for &Running { id, at, below } in chain.iter().rev() {
             self.settle(Place::Loop(id));
             let mut loops = self.loops.borrow_mut();
@@ -263,7 +265,7 @@ impl<B: Backend + 'static> Above for Scaling<B> {
                 around |= match tier::trips_left(&self.program, id, at) {
                     // What its frame says is of when native code was entered.
                     Some(_) if below && self.tracing().has_tree(id) => false,
-                    Some(trips) => slot.sampled(now, trips, around, few_samples),
+                    Some(trips) => slot.sampled(own, trips, around, few_samples),
                     None => slot.passed >= last,
                 };
             }

@@ -165,6 +165,11 @@ impl<B: Backend> Tracing<B> {
         self.pace.has_recorded()
     }
 
+    /// Processor time that was spent on traces, where that is bounded.
+    pub fn spent(&self) -> Duration {
+        self.pace.spent()
+    }
+
     fn allows(&self, at: Position) -> bool {
         self.pace.allows(|| self.here(at).standings())
     }

@@ -121,6 +121,11 @@ impl Pace {
         self.start.get().is_none() || self.recorded.get() > 0
     }
 
+    /// What was spent so far.
+    pub fn spent(&self) -> Duration {
+        self.spent.get()
+    }
+
     /// Work for traces begins.
     pub fn begin(&self) {
         self.since.set(self.start.get().map(|_| thread_time()));
