@@ -44,6 +44,7 @@ SIZES = {
     "histogram": "800000",
     "levenshtein": "2000",
     "machine": "400000",
+    "noise": "100 5",
     "nqueens": "12",
     "particles": "4000 1000",
     "strings": "4000000",

@@ -37,6 +37,7 @@ SIZES = {
     "mandelbrot": "700 160",
     "matmul": "330",
     "nbody": "430000",
+    "noise": "250 5",
     "nqueens": "11",
     "particles": "2000 2500",
     "raytracer": "280 210",
