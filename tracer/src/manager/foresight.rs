@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::standing::Standing;
 
 /// Trips of a loop that tell how long one takes, or the time in which fewer do.
+// UNMEASURED, as the next one.
 const TRIPS: u64 = 16;
 const LONG_TRIPS: Duration = Duration::from_millis(1);
 /// A loop that was not seen for so long is over.

@@ -73,7 +73,7 @@ pub struct Tracing<B> {
     /// How often the interpreter entered native code, and how often that left by an exit.
     passes: Cell<(u64, u64)>,
     /// What is recorded: one that goes on, those that go through a call below it.
-    recording: RefCell<Vec<Root>>,
+    under_way: RefCell<Vec<Root>>,
     /// Runs of native code below one another.
     depth: Cell<u32>,
     /// Dropped traces whose code may still be on the native stack.
@@ -95,7 +95,7 @@ impl<B: Backend> Tracing<B> {
             backend: OnceCell::new(),
             parameters,
             passes: Cell::default(),
-            recording: RefCell::default(),
+            under_way: RefCell::default(),
             depth: Cell::new(0),
             leftover: RefCell::default(),
             clock: Clock::new(log.now().cloned()),
@@ -246,7 +246,7 @@ impl<B: Backend> Tracing<B> {
             Place::Loop(id) => Root::Loop(id),
             Place::Function(id) => Root::Function(id),
         };
-        let recorded = self.places.borrow().recording || self.recording.borrow().contains(&root);
+        let recorded = self.places.borrow().recording || self.under_way.borrow().contains(&root);
         if dropped || recorded || !state.native_room() {
             return Goes::On(at);
         }
@@ -418,7 +418,7 @@ impl<B: Backend> Tracing<B> {
             let mut trees = self.trees.borrow_mut();
             let trace = trees.exit(exit).trace;
             let tree = trees.trace(trace).tree;
-            if trees.trace(trace).dropped || self.recording.borrow().contains(&Root::Side(exit)) {
+            if trees.trace(trace).dropped || self.under_way.borrow().contains(&Root::Side(exit)) {
                 return Goes::On(at);
             }
             let data = trees.exit(exit);
@@ -454,16 +454,18 @@ impl<B: Backend> Tracing<B> {
         };
         self.log.event(|| Event::Record { start, attempt: self.attempts(&task) + 1 });
         self.places.borrow_mut().recording = true;
-        self.recording.borrow_mut().push(task.root);
+        self.under_way.borrow_mut().push(task.root);
         let known = self.trees.borrow().next_id();
         self.pace.begin();
         let before = self.clock.switch(Running::Recording);
         let Recorded { result, pc, goes } = recorder::record(state, at, self.facts.clone(), task.clone(), bounds, self);
         self.clock.switch(before);
         self.places.borrow_mut().recording = false;
-        self.recording.borrow_mut().pop();
-        let result = result
-            .and_then(|builder| if self.is_left_over(&builder, &task) { Err(Abort::TreeDropped) } else { Ok(builder) });
+        self.under_way.borrow_mut().pop();
+        let result =
+            result.and_then(
+                |builder| if self.has_lost_a_tree(&builder, &task) { Err(Abort::TreeDropped) } else { Ok(builder) },
+            );
         match result.and_then(|builder| self.compile(builder, &task, start)) {
             Ok(trace) => self.publish(state, &task, trace),
             Err(abort) => {
@@ -476,7 +478,7 @@ impl<B: Backend> Tracing<B> {
     }
 
     /// Whether a tree that a recording belongs to, or calls, was dropped while it went through a call.
-    fn is_left_over(&self, builder: &Builder, task: &Task) -> bool {
+    fn has_lost_a_tree(&self, builder: &Builder, task: &Task) -> bool {
         let trees = self.trees.borrow();
         let own = match task.root {
             Root::Side(exit) => Some(trees.exit_of(exit).trace),
