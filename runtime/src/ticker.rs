@@ -230,9 +230,14 @@ mod tests {
         let _ticker = unsafe { Ticker::by(Clock::Processor, &raw const counter, SOON) }.unwrap();
         thread::sleep(20 * SOON);
         assert_eq!(counter.0.load(Ordering::Relaxed), 0, "a thread that sleeps uses no processor time");
-        let end = crate::os::thread_time() + 150 * SOON;
-        while crate::os::thread_time() < end {}
-        assert_eq!(counter.0.load(Ordering::Relaxed), 3);
+        let all_of = |time: Duration| {
+            let end = crate::os::thread_time() + time;
+            while crate::os::thread_time() < end {}
+            counter.0.load(Ordering::Relaxed)
+        };
+        // The kernel's ticks may be late by much where the machine under it is busy.
+        let rung = (0..20).map(|_| all_of(100 * SOON)).find(|&rung| rung >= 3);
+        assert_eq!((rung, all_of(100 * SOON)), (Some(3), 3));
     }
 
     #[test]
