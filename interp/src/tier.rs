@@ -113,6 +113,29 @@ pub fn activations(at: Position) -> impl Iterator<Item = (Position, Pc)> {
     })
 }
 
+/// The loops of a program by function, the innermost first.
+#[derive(Debug)]
+pub struct Loops(Vec<Vec<LoopId>>);
+
+impl Loops {
+    pub fn of(program: &Program) -> Loops {
+        let mut by_function = vec![Vec::new(); program.functions.len()];
+        for (id, scope) in program.loops.iter().enumerate() {
+            by_function[scope.function.0 as usize].push(LoopId(id as u32));
+        }
+        for loops in &mut by_function {
+            loops.sort_by_key(|id| program.loops[id.0 as usize].code.len());
+        }
+        Loops(by_function)
+    }
+
+    /// Those that an instruction lies in, the innermost first.
+    pub fn around(&self, program: &Program, pc: Pc) -> impl Iterator<Item = LoopId> {
+        let all = program.function_at(pc).map_or(&[][..], |function| &self.0[function.0 as usize]);
+        all.iter().copied().filter(move |id| program.loops[id.0 as usize].code.contains(&pc.0))
+    }
+}
+
 /// The slot of the back edges that a loop has yet to take; none where they are not counted.
 pub fn trips_slot(program: &Program, id: LoopId) -> Option<u16> {
     match program.loops.get(id.0 as usize)?.kind {

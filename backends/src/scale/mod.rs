@@ -51,7 +51,7 @@ use crate::compiler::Compiler;
 use crate::lower::Addresses;
 use crate::native::Native;
 use analysis::{Analysis, Why};
-use chain::{Chains, Running};
+use chain::{Running, chain};
 use fork::Stacks;
 use functions::Functions;
 use parallel::Helpers;
@@ -97,7 +97,6 @@ pub struct Scaling<B: Backend + 'static> {
     analyses: RefCell<Vec<Receiver<Analysis>>>,
     helpers: Helpers,
     stacks: Stacks,
-    chains: OnceCell<Chains>,
     samples: Cell<u32>,
     /// Periods of processor time that have passed, and the program's processor time when the last one had.
     periods: Cell<u32>,
@@ -131,7 +130,6 @@ impl<B: Backend + 'static> Scaling<B> {
                 analyses: RefCell::default(),
                 helpers: Helpers::default(),
                 stacks: Stacks::default(),
-                chains: OnceCell::new(),
                 samples: Cell::new(0),
                 periods: Cell::new(0),
                 passed: Cell::default(),
@@ -240,7 +238,7 @@ impl<B: Backend + 'static> Above for Scaling<B> {
         }
         self.samples.set(last + u32::from(due));
         let Parameters { sample_depth: depth, few_samples, undecided, .. } = self.parameters;
-        let chain = self.chains.get_or_init(|| Chains::of(&self.program)).at(&self.program, at, depth);
+        let chain = chain(self.tracing().loops(), &self.program, at, depth);
         if let (true, Some(innermost)) = (due, chain.first()) {
             self.loops.borrow_mut()[innermost.id.0 as usize].innermost += u64::from(periods);
             if let Some(now) = self.log.now() {

@@ -56,11 +56,12 @@ impl Foresight {
     /// What a program takes in all that has taken so long: by the outermost loop that tells, or as long again where it is
     /// in none. Time that is spent on traces is apart, for the trips do not take it.
     pub fn all(&mut self, time: Duration, standings: Vec<Standing>) -> Duration {
-        let goes_on = |old: &Seen| standings.iter().all(|new| !new.is_anew(&old.standing));
+        let goes_on =
+            |old: &Seen| standings.iter().all(|new| !new.is_of(&old.standing) || new.left <= old.standing.left);
         self.seen.retain(|old| old.last + FORGOTTEN >= time && goes_on(old));
         let mut left = Duration::ZERO;
         for new in standings {
-            match self.seen.iter_mut().find(|old| new.is_same(&old.standing)) {
+            match self.seen.iter_mut().find(|old| new.is_of(&old.standing)) {
                 Some(old) => {
                     old.last = time;
                     left = left.max(old.takes(new.left, time, left, self.most));

@@ -36,7 +36,7 @@ use pace::Pace;
 use places::Places;
 use scaly_interp::interpreter::{State, Windows};
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
-use scaly_interp::tier::{self, Goes, NativeCall, Position, Tier};
+use scaly_interp::tier::{self, Goes, Loops, NativeCall, Position, Tier};
 use standing::Here;
 use trees::Trees;
 
@@ -63,6 +63,7 @@ const WAITING: u32 = 4;
 
 pub struct Tracing<B> {
     facts: Rc<Facts>,
+    loops: OnceCell<Loops>,
     make: Make<B>,
     /// None inside: there is no code memory, and nothing is recorded.
     backend: OnceCell<Option<B>>,
@@ -91,6 +92,7 @@ impl<B: Backend> Tracing<B> {
             places: RefCell::new(Places::new(&program, &parameters)),
             trees: RefCell::default(),
             facts: Rc::new(Facts::new(program)),
+            loops: OnceCell::new(),
             make,
             backend: OnceCell::new(),
             parameters,
@@ -165,6 +167,11 @@ impl<B: Backend> Tracing<B> {
         self.pace.has_recorded()
     }
 
+    /// The loops of the program.
+    pub fn loops(&self) -> &Loops {
+        self.loops.get_or_init(|| Loops::of(&self.facts.program))
+    }
+
     /// Processor time that was spent on traces, where that is bounded.
     pub fn spent(&self) -> Duration {
         self.pace.spent()
@@ -175,8 +182,9 @@ impl<B: Backend> Tracing<B> {
     }
 
     fn here(&self, at: Position) -> Here<'_> {
+        let (program, loops) = (&*self.facts.program, self.loops());
         let traces = self.trees.borrow().next_id().0;
-        Here { program: &self.facts.program, at, depth: self.parameters.sample_depth, traces }
+        Here { program, loops, at, depth: self.parameters.sample_depth, traces }
     }
 
     /// Puts what is counted here into statistics.
@@ -307,13 +315,14 @@ impl<B: Backend> Tracing<B> {
     }
 
     fn enter(&self, state: &mut State, tree: TraceId, at: Position) -> Goes {
-        if self.trees.borrow_mut().count_entry(tree, self.parameters.stable) {
+        let quiet = self.trees.borrow_mut().count_entry(tree);
+        if quiet == self.parameters.stable {
             let trees = self.trees.borrow();
             let (start, traces) = (start_of(trees.trace(tree).place), 1 + trees.trace(tree).sides);
             self.log.event(|| Event::TreeStable { tree, start, traces });
         }
-        let grows = self.trees.borrow().trace(tree).quiet < self.parameters.stable;
-        let (before, outermost, stretch) = (self.before(tree, at), self.depth.get() == 0, self.pace.measure(grows));
+        let (before, outermost, stretch) =
+            (self.before(tree, at), self.depth.get() == 0, self.pace.measure(quiet < self.parameters.stable));
         let left = self.run_native(state, tree, at);
         if let Some(stretch) = stretch {
             let long = self.pace.was_long(stretch, outermost);

@@ -159,11 +159,11 @@ impl Pace {
 
     /// What measures a run of native code, of some.
     pub fn measure(&self, grows: bool) -> Option<Stretch> {
+        self.start.get()?;
         let runs = self.runs.get().wrapping_add(1);
         self.runs.set(runs);
         let times = if grows { OFTEN } else { RARELY };
-        let timed = self.start.get().is_some() && runs.is_multiple_of(times);
-        timed.then(|| Stretch {
+        runs.is_multiple_of(times).then(|| Stretch {
             began: Instant::now(),
             spent: self.spent.get(),
             interpreted: self.interpreted.get(),

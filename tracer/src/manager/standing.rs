@@ -1,12 +1,13 @@
 //! How far the `for`s that a program is in have come: their frames count the trips, whoever runs them.
 
 use scaly_interp::program::{LoopId, Program};
-use scaly_interp::tier::{self, Position};
+use scaly_interp::tier::{self, Loops, Position};
 
 /// Where the program is when it is looked at.
 #[derive(Clone, Copy)]
 pub struct Here<'a> {
     pub program: &'a Program,
+    pub loops: &'a Loops,
     pub at: Position,
     /// Activations in which loops are looked for, the innermost included.
     pub depth: u32,
@@ -28,28 +29,19 @@ impl Standing {
         Standing { frame, id: LoopId(id), left }
     }
 
-    /// The same run of a loop, not before the other one.
-    pub fn is_same(&self, before: &Standing) -> bool {
-        (self.frame, self.id) == (before.frame, before.id) && self.left <= before.left
-    }
-
-    /// A new run of the same loop.
-    pub fn is_anew(&self, before: &Standing) -> bool {
-        (self.frame, self.id) == (before.frame, before.id) && self.left > before.left
+    /// Of the same loop in the same frame.
+    pub fn is_of(&self, before: &Standing) -> bool {
+        (self.frame, self.id) == (before.frame, before.id)
     }
 }
 
 impl Here<'_> {
     /// The `for`s that the program is in, the innermost first.
     pub fn standings(&self) -> Vec<Standing> {
-        let Here { program, at, depth, .. } = *self;
+        let Here { program, loops, at, depth, .. } = *self;
         let mut found = Vec::new();
         for (at, pc) in tier::activations(at).take(depth as usize) {
-            let mut here: Vec<_> =
-                program.loops.iter().enumerate().filter(|(_, scope)| scope.code.contains(&pc.0)).collect();
-            here.sort_by_key(|(_, scope)| scope.code.len());
-            found.extend(here.into_iter().filter_map(|(id, _)| {
-                let id = LoopId(id as u32);
+            found.extend(loops.around(program, pc).filter_map(|id| {
                 Some(Standing { frame: at.base() as usize, id, left: tier::trips_left(program, id, at)? })
             }));
         }
@@ -71,7 +63,7 @@ pub enum Progress {
 impl Progress {
     pub fn between(before: &[Standing], now: &[Standing]) -> Progress {
         for old in before.iter().rev() {
-            match now.iter().find(|new| (new.frame, new.id) == (old.frame, old.id)) {
+            match now.iter().find(|new| new.is_of(old)) {
                 Some(new) if new.left == old.left => {}
                 Some(new) if new.left < old.left => {
                     return Progress::Took(old.id, old.left - new.left);

@@ -12,11 +12,31 @@ use crate::trace::{ExitId, ExitKind, Op, Root, Slot, Snapshot, SnapshotId, Trace
 
 /// Most counters of a loop that are looked at.
 pub const COUNTERS: usize = 4;
-/// From this on a tree counts as left early: two thirds of its runs are. Without it a churned map takes 1.2 times as long in
-/// 12 ms; by one third programs that are native but for their last ways are interpreted.
-const EARLY: u32 = 8;
 /// Instructions of a loop's trace up to which its iterations are counted: in a longer one another way costs little.
 const SHORT: usize = 100;
+
+/// Grows with each run of a tree that is left early, and shrinks twice as much with each other one: it gets large where two
+/// thirds of them are. By one third programs that are native but for their last ways are interpreted.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Early(u32);
+
+impl Early {
+    /// Without it hash_map_churn of tests/lang takes 1.2 times as long.
+    const LARGE: u32 = 8;
+
+    fn count(&mut self, early: bool) {
+        self.0 = if early { (self.0 + 1).min(Early::LARGE) } else { self.0.saturating_sub(2) };
+    }
+
+    /// Whether it is large; then not again before some more runs.
+    fn take(&mut self) -> bool {
+        let large = self.0 == Early::LARGE;
+        if large {
+            self.0 /= 2;
+        }
+        large
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct TraceData {
@@ -31,9 +51,8 @@ pub struct TraceData {
     pub fixes: u32,
     /// Of a root: entries by the interpreter since the tree last grew, and its uses since room was last made.
     pub quiet: u32,
-    /// Grows with each run that was short and came to an exit of a way that it does not have, and shrinks twice as much
-    /// with each other one.
-    pub early: u32,
+    /// Of a root: its runs that were short and came to an exit of a way that it does not have.
+    pub early: Early,
     pub uses: u64,
     /// The trees that it calls.
     pub calls: Vec<TraceId>,
@@ -146,7 +165,7 @@ impl Trees {
             specializations: u32::from(!fixes),
             fixes: u32::from(fixes),
             quiet: 0,
-            early: 0,
+            early: Early::default(),
             uses: 1,
             calls: called.collect(),
             dropped: false,
@@ -154,7 +173,7 @@ impl Trees {
             counters: counters.iter().copied().take(if trace.insts.len() <= SHORT { COUNTERS } else { 0 }).collect(),
         });
         self.traces[tree.index()].quiet = 0;
-        self.traces[tree.index()].early = 0;
+        self.traces[tree.index()].early = Early::default();
         if tree != id {
             self.traces[tree.index()].sides += 1;
             self.traces[tree.index()].specializations += u32::from(task.specialization && !fixes);
@@ -206,12 +225,12 @@ impl Trees {
         data.threshold = data.threshold.saturating_mul(factor);
     }
 
-    /// Counts an entry of a tree by the interpreter; true when it has become stable.
-    pub fn count_entry(&mut self, tree: TraceId, stable: u32) -> bool {
+    /// Counts an entry of a tree by the interpreter, and says how many there were since it last grew.
+    pub fn count_entry(&mut self, tree: TraceId) -> u32 {
         let data = &mut self.traces[tree.index()];
         data.uses += 1;
         data.quiet = data.quiet.saturating_add(1);
-        data.quiet == stable
+        data.quiet
     }
 
     /// Counts a run of a tree.
@@ -220,19 +239,13 @@ impl Trees {
             Left::Exit { exit, .. } => self.exit(exit).snapshot.kind == ExitKind::Resume,
             Left::Returned | Left::Abandoned => false,
         };
-        let data = &mut self.traces[tree.index()];
-        data.early = if early && !long { (data.early + 1).min(EARLY) } else { data.early.saturating_sub(2) };
+        self.traces[tree.index()].early.count(early && !long);
     }
 
-    /// Whether a tree is left again and again soon after it was entered, by ways that it does not have. It is so again
-    /// after some more such runs.
+    /// Whether a tree is left again and again soon after it was entered, by ways that it does not have: see
+    /// [`Early::take`].
     pub fn is_left_early(&mut self, tree: TraceId) -> bool {
-        let early = &mut self.traces[tree.index()].early;
-        let is = *early >= EARLY;
-        if is {
-            *early = EARLY / 2;
-        }
-        is
+        self.traces[tree.index()].early.take()
     }
 
     /// Counts iterations that a tree has made until one of its exits was taken; none: it is not known how many.
@@ -315,4 +328,34 @@ fn made(trace: &Trace, counters: &[(u16, i64)]) -> Vec<Made> {
         counters.iter().position(written).map_or(Made::Unknown, Made::By)
     };
     trace.snapshots.iter().enumerate().map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a tree counts as left early at some time, of whose runs every so many is.
+    fn is_large(runs: impl Iterator<Item = bool>) -> bool {
+        let mut early = Early::default();
+        runs.into_iter().any(|run| {
+            early.count(run);
+            early.take()
+        })
+    }
+
+    #[test]
+    fn a_tree_is_left_early_if_two_thirds_of_its_runs_are() {
+        assert!(is_large((0..8).map(|_| true)) && !is_large((0..7).map(|_| true)));
+        assert!(is_large((0..100).map(|i| i % 4 > 0)));
+        assert!(!is_large((0..100).map(|i| i % 2 > 0)));
+    }
+
+    #[test]
+    fn it_is_asked_again_after_some_more_runs() {
+        let mut early = Early::default();
+        (0..20).for_each(|_| early.count(true));
+        assert!(early.take() && !early.take());
+        (0..4).for_each(|_| early.count(true));
+        assert!(early.take());
+    }
 }
