@@ -97,7 +97,7 @@ parameters! {
         "flat from 4 to 100: bench/parameters.py";
     warmup: "microseconds" = 300, dev 300, 0 to 1_000_000_000,
         "Processor time until anything is recorded; 0 where hot, hot_function or hot_exit is given.",
-        "flat from 0 to 2000: bench/parameters.py";
+        "flat from 0 to 1000, with 2000 50 ms take 1.05 times as long: bench/parameters.py";
     window: "microseconds" = 1000, dev 1000, 1 to 1_000_000,
         "Processor time for which back edges and calls are counted to see whether anything is hot.",
         "counting takes 1 % of 200 ms with 4000, 3 % with 20000; flat below 4000, a tick: bench/counters.py";
@@ -106,7 +106,7 @@ parameters! {
         "with 0 counting takes 5 % of tight loops, with 1 3 %, with 15 0.2 %; flat to 63: bench/counters.py";
     effort: "percent" = 7, dev 7, 1 to 100,
         "Most that traces may take of the time known; 100 where hot, hot_function or hot_exit is given.",
-        "50 ms take 0.98 times as long with 10, 1.05 with 5; the worst of 12 ms 1.34 times with 7, 1.22 with 5";
+        "50 ms take 0.98 times as long with 10, 1.05 with 5: bench/parameters.py; more makes short runs slower";
     hot_backoff: "times" = 2, dev 2, 2 to 64,
         "What each aborted recording multiplies the threshold of its place by, about.",
         "flat from 2 to 16: bench/parameters.py";
@@ -133,7 +133,7 @@ parameters! {
         "flat from 20 to 4000: bench/parameters.py";
     side_branches: "branches" = 1, dev 1, 0 to 1_000_000,
         "Branches of a callee up to which a side trace inlines it; others are called.",
-        "with 1000000 noise takes 4 times as long, a churned map 1.5 times: bench/parameters.py";
+        "with 6 or 1000000 noise takes 1.3 times as long: bench/parameters.py; 4 times in longer runs by traces";
     specializations: "traces" = 4, dev 2, 0 to 100,
         "Traces of one loop that each fix values which do not change in it; 0: none.",
         "flat from 0 to 20: bench/parameters.py";
