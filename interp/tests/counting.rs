@@ -107,12 +107,14 @@ fn nothing_is_counted_where_it_is_switched_off() {
 /// Back edges that take more than the time of a window, and some tenths of a second at most.
 const LONG: u32 = 100_000_000;
 
+/// Counting rests as it does where nothing is hot.
 #[test]
-fn what_is_hot_in_the_warm_up_ends_counting() {
+fn nobody_is_asked_in_the_warm_up() {
     let hour = Duration::from_secs(3600);
     let (finished, asked) = run([LONG, 1000, 1000], |state| state.count_in_windows(windows(hour)));
-    assert!(finished.loops[0] > 56 && finished.loops[0] < u64::from(LONG) / 4, "{:?}", finished.loops);
-    assert_eq!((finished.loops[1..].to_vec(), finished.calls), (vec![0; 2], vec![0; 2]));
+    let counted = finished.loops[0];
+    assert!(counted > 56, "there was no window");
+    assert!(counted < u64::from(LONG) / 4 * 3, "there was no rest: {counted} back edges of {LONG} were counted");
     assert!(asked.loops.borrow().is_empty() && asked.functions.borrow().is_empty());
 }
 
