@@ -84,6 +84,7 @@ pub fn stopped_in_routine(state: &mut State, at: Position) -> Goes {
 }
 
 /// The function at `at` has returned with its results in its slots: where its caller goes on.
+#[inline]
 pub fn returned(state: &mut State, at: Position) -> Goes {
     // SAFETY: each frame has its header before it.
     unsafe {
@@ -150,6 +151,7 @@ pub fn trips_left(program: &Program, id: LoopId, at: Position) -> Option<u64> {
 }
 
 /// What a slot of the frame at `at` holds.
+#[inline]
 pub fn word(at: Position, slot: u16) -> u64 {
     // SAFETY: a position is of a frame of its program, and slots that loops and traces name are in it.
     unsafe { at.base.add(usize::from(slot)).read() }
@@ -199,12 +201,14 @@ impl State {
     }
 
     /// Whether there is room on the native stack to enter native code.
+    #[inline]
     pub fn native_room(&self) -> bool {
         let here = 0u8;
         &raw const here as usize > self.native_limit()
     }
 
     /// The stack of regions; for native code, which enters and leaves them.
+    #[inline]
     pub fn regions(&self) -> *mut u8 {
         self.regions.address()
     }
@@ -220,16 +224,19 @@ impl State {
     }
 
     /// Back edges of a loop until the tier is asked again.
+    #[inline]
     pub fn set_loop_counter(&mut self, id: LoopId, count: u32) {
         self.restart_loop(id.0, count);
     }
 
     /// Those that are left.
+    #[inline]
     pub fn loop_counter(&self, id: LoopId) -> u32 {
         self.loops[id.0 as usize]
     }
 
     /// Calls of a function until the tier is asked again.
+    #[inline]
     pub fn set_function_counter(&mut self, id: FunctionId, count: u32) {
         self.restart_function(id.0, count);
     }

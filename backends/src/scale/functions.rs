@@ -39,6 +39,10 @@ pub struct FunctionState {
 }
 
 impl Functions {
+    pub fn get(&self, id: FunctionId) -> Option<&FunctionState> {
+        self.0.get(&id)
+    }
+
     pub fn get_mut(&mut self, id: FunctionId) -> &mut FunctionState {
         let new = || FunctionState {
             stage: Stage::Counting,
@@ -109,12 +113,12 @@ impl<B: Backend + 'static> Scaling<B> {
     }
 
     pub(super) fn has_function(&self, id: FunctionId) -> bool {
-        matches!(self.functions.borrow().0.get(&id), Some(FunctionState { stage: Stage::Ready(_), .. }))
+        matches!(self.functions.borrow().get(id), Some(FunctionState { stage: Stage::Ready(_), .. }))
     }
 
     /// Enters what was compiled, if it was; the frame stands at the function's first instruction.
     pub(super) fn enter_function(&self, state: &mut State, id: FunctionId, at: Position) -> Option<Goes> {
-        let counting = matches!(self.functions.borrow().0.get(&id)?.stage, Stage::Counting);
+        let counting = matches!(self.functions.borrow().get(id)?.stage, Stage::Counting);
         if counting && self.options.choice == Choice::Forced {
             self.force(state, Place::Function(id));
         }

@@ -286,18 +286,22 @@ impl<B: Backend + 'static> Above for Scaling<B> {
 
 impl<B: Backend + 'static> Tier for Scaling<B> {
     fn hot_loop(&self, state: &mut State, id: LoopId, at: Position) -> Goes {
-        let (stage, due) = {
+        let forced = self.options.choice == Choice::Forced;
+        let (due, counting, built) = {
             let mut loops = self.loops.borrow_mut();
             let slot = &mut loops[id.0 as usize];
             slot.passed = self.samples.get();
-            (std::mem::discriminant(&slot.stage), slot.due.take())
+            let built = matches!(slot.stage, Stage::Building(_) | Stage::Ready(_));
+            (slot.due.take(), matches!(slot.stage, Stage::Counting), built)
         };
-        if self.options.choice == Choice::Forced && stage == std::mem::discriminant(&Stage::Counting) {
+        if forced && counting {
             self.force(state, Place::Loop(id));
         }
-        self.settle(Place::Loop(id));
-        if let Some(goes) = self.enter(state, id, at) {
-            return goes;
+        if built || forced {
+            self.settle(Place::Loop(id));
+            if let Some(goes) = self.enter(state, id, at) {
+                return goes;
+            }
         }
         self.watch(Place::Loop(id));
         if self.tracing().take_poll() {

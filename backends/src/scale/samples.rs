@@ -68,6 +68,7 @@ impl<B: Backend> Samples<B> {
     }
 
     /// Whether there is, or can be, no other ticker.
+    #[inline]
     pub fn tried(&self) -> bool {
         self.tried.get()
     }

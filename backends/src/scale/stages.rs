@@ -74,6 +74,12 @@ fn left(from: (Duration, u64), to: (Duration, u64)) -> Option<u64> {
     took.saturating_mul(to.1).checked_div(from.1 - to.1)
 }
 
+impl Stage {
+    fn is_building(&self) -> bool {
+        matches!(self, Stage::Building(_))
+    }
+}
+
 impl LoopState {
     pub fn new() -> LoopState {
         LoopState {
@@ -245,7 +251,19 @@ impl<B: Backend + 'static> Scaling<B> {
     }
 
     /// What has been built becomes what is entered.
+    #[inline]
     pub(super) fn settle(&self, of: Place) {
+        let building = match of {
+            Place::Loop(id) => self.loops.borrow()[id.0 as usize].stage.is_building(),
+            Place::Function(id) => self.functions.borrow().get(id).is_some_and(|function| function.stage.is_building()),
+        };
+        if building {
+            self.poll(of);
+        }
+    }
+
+    #[cold]
+    fn poll(&self, of: Place) {
         let stage = match self.take_stage(of) {
             Stage::Building(mut building) => match building.poll() {
                 Some(built) => self.built(of, built),

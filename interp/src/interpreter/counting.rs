@@ -125,6 +125,7 @@ impl State {
     }
 
     /// A counter has come to its end: whether the tier is to be asked.
+    #[inline]
     pub(super) fn found_hot(&mut self) -> bool {
         let Some(watch) = &self.counting.watch else { return true };
         let warm = watch.began.elapsed() >= watch.windows.warmup;

@@ -231,6 +231,7 @@ impl State {
         self.program.code.as_ptr()
     }
 
+    #[inline]
     pub(crate) fn restart_loop(&mut self, id: u32, count: u32) {
         let i = id as usize;
         self.counted.0[i] += u64::from(self.started.0[i] - self.loops[i]);
@@ -238,6 +239,7 @@ impl State {
         self.started.0[i] = count;
     }
 
+    #[inline]
     pub(crate) fn restart_function(&mut self, id: u32, count: u32) {
         let i = id as usize;
         self.counted.1[i] += u64::from(self.started.1[i] - self.entries[i].counter);

@@ -56,8 +56,16 @@ impl Clock {
     }
 
     /// From now on another runs. Returns who ran until now, to be restored.
+    #[inline]
     pub fn switch(&self, to: Running) -> Running {
-        let Some((from, since)) = self.now.get() else { return to };
+        match self.now.get() {
+            Some((from, since)) => self.count(from, since, to),
+            None => to,
+        }
+    }
+
+    #[cold]
+    fn count(&self, from: Running, since: Instant, to: Running) -> Running {
         let now = Instant::now();
         let mut spent = self.spent.get();
         spent[from as usize] += now - since;

@@ -33,18 +33,21 @@ struct Seen {
 
 impl Seen {
     /// What it takes yet as far as is known, with so many trips left, of which what runs inside takes so much. All trips
-    /// are taken to be like those that were seen, or the first one if that has not ended, but not to last more than
-    /// `foresight` times as long: in a sieve each is shorter than the one before.
-    fn takes(&self, left: u64, now: Duration, inside: Duration, foresight: u32) -> Duration {
+    /// are taken to be like those that were seen, or the first one if that has not ended; one of which nothing inside tells
+    /// takes as long again. But it is not taken to last more than `most` times as long: in a sieve each trip is shorter than
+    /// the one before.
+    fn takes(&self, left: u64, now: Duration, inside: Duration, most: u32) -> Duration {
         let (trips, took) = (self.standing.left - left, now.saturating_sub(self.since));
-        let (trip, rest) = match trips {
-            0 if inside.is_zero() => return Duration::ZERO,
-            0 => ((took + inside).as_secs_f64(), inside),
-            ..TRIPS if took < LONG_TRIPS => return Duration::ZERO,
-            _ => (took.as_secs_f64() / trips as f64, Duration::ZERO),
+        if took < LONG_TRIPS && (trips < TRIPS && trips > 0 || trips == 0 && inside.is_zero()) {
+            return Duration::ZERO;
+        }
+        let rest = match trips {
+            0 if inside.is_zero() => took,
+            0 => inside,
+            _ => Duration::ZERO,
         };
-        let most = (took * foresight).as_secs_f64();
-        rest + Duration::from_secs_f64((trip * left as f64).min(most))
+        let trip = (took + rest).as_secs_f64() / trips.max(1) as f64;
+        rest + Duration::from_secs_f64((trip * left as f64).min((took * most).as_secs_f64()))
     }
 }
 
@@ -100,6 +103,15 @@ mod tests {
         foresight.all(MS, vec![standing(1, 100), standing(0, 9)]);
         // Half of the inner one is left, a millisecond, so a trip takes 2 and 9 follow.
         assert_eq!(foresight.all(2 * MS, vec![standing(1, 50), standing(0, 9)]), (2 + 1 + 18) * MS);
+    }
+
+    #[test]
+    fn a_trip_of_which_nothing_tells_takes_as_long_again() {
+        let mut foresight = Foresight::new(1000);
+        foresight.all(MS, vec![standing(0, 3)]);
+        assert_eq!(foresight.all(MS * 3 / 2, vec![standing(0, 3)]), MS * 3 / 2, "it may be short");
+        let all = (2..=5).map(|n| foresight.all(n * MS, vec![standing(0, 3)])).last();
+        assert_eq!(all, Some((5 + 4 + 3 * 8) * MS));
     }
 
     #[test]

@@ -192,9 +192,9 @@ impl<B: Backend> Tracing<B> {
         (statistics.entries, statistics.exits) = self.passes.get();
         statistics.spent = self.clock.spent();
         let loops = (0..self.facts.program.loops.len() as u32).map(|i| Place::Loop(LoopId(i)));
-        let places = self.places.borrow();
+        let (places, trees) = (self.places.borrow(), self.trees.borrow());
         (statistics.entered, statistics.recorded) =
-            loops.map(|place| places.get(place)).map(|data| (data.entries, data.recorded)).unzip();
+            loops.map(|place| (trees.runs(place), places.get(place).recorded)).unzip();
         if let Some(Some(backend)) = self.backend.get() {
             statistics.code_bytes = backend.used() as u64;
             let loops = 0..self.facts.program.loops.len() as u32;
@@ -315,14 +315,13 @@ impl<B: Backend> Tracing<B> {
     }
 
     fn enter(&self, state: &mut State, tree: TraceId, at: Position) -> Goes {
-        let quiet = self.trees.borrow_mut().count_entry(tree);
+        let (quiet, before) = self.trees.borrow_mut().count_entry(tree, at);
         if quiet == self.parameters.stable {
             let trees = self.trees.borrow();
             let (start, traces) = (start_of(trees.trace(tree).place), 1 + trees.trace(tree).sides);
             self.log.event(|| Event::TreeStable { tree, start, traces });
         }
-        let (before, outermost, stretch) =
-            (self.before(tree, at), self.depth.get() == 0, self.pace.measure(quiet < self.parameters.stable));
+        let (outermost, stretch) = (self.depth.get() == 0, self.pace.measure(quiet < self.parameters.stable));
         let left = self.run_native(state, tree, at);
         if let Some(stretch) = stretch {
             let long = self.pace.was_long(stretch, outermost);
@@ -341,8 +340,6 @@ impl<B: Backend> Tracing<B> {
         let left = backend.enter(tree, state, at);
         self.clock.switch(before);
         self.depth.set(self.depth.get() - 1);
-        let place = self.trees.borrow().trace(tree).place;
-        self.places.borrow_mut().get_mut(place).entries += 1;
         let (entries, exits) = self.passes.get();
         self.passes.set((entries + 1, exits + u64::from(matches!(left, Left::Exit { .. }))));
         left
@@ -357,17 +354,17 @@ impl<B: Backend> Tracing<B> {
             Left::Exit { exit, root, via } => (exit, root, via),
         };
         let polled = self.take_poll();
-        let (kind, to, hot) = {
+        let (kind, to, hoisted, hot) = {
             let mut trees = self.trees.borrow_mut();
-            let data = trees.exit(exit);
-            let (kind, to) = (data.snapshot.kind, root.at(data.snapshot.pc, data.snapshot.base()));
+            let data = trees.exit_of(exit);
+            let (kind, to, hoisted) = (data.snapshot.kind, root.at(data.snapshot.pc, data.base), data.hoisted);
             // What a caller did not expect is the caller's to follow if the callee's loop has ended, else the callee's.
             let taken = match (kind, via) {
                 (ExitKind::Leave, Some(via)) => Some((via, Some(exit))),
                 (ExitKind::Leave, None) | (ExitKind::Outcome, _) => None,
                 _ => Some((exit, None)),
             };
-            (kind, to, taken.filter(|&(taken, _)| !polled && (trees.count_exit(taken) || follow)))
+            (kind, to, hoisted, taken.filter(|&(taken, _)| !polled && (trees.count_exit(taken) || follow)))
         };
         if kind == ExitKind::Outcome {
             return tier::stopped_in_routine(state, to);
@@ -378,7 +375,7 @@ impl<B: Backend> Tracing<B> {
             }
             return Goes::On(to);
         }
-        if self.trees.borrow_mut().exit(exit).hoisted && via.is_none() && self.failed_before_loop(state, exit) {
+        if hoisted && via.is_none() && self.failed_before_loop(state, exit) {
             return Goes::On(to);
         }
         match hot {
@@ -702,6 +699,7 @@ impl<B: Backend> recorder::Trees for Tracing<B> {
         if !state.native_room() {
             return Ran::Else(Goes::On(at));
         }
+        self.trees.borrow_mut().count_run(tree);
         let left = self.pace.apart(|| self.run_native(state, tree, at));
         if let Left::Exit { exit, root, via: None } = left {
             let mut trees = self.trees.borrow_mut();

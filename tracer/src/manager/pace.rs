@@ -158,17 +158,19 @@ impl Pace {
     }
 
     /// What measures a run of native code, of some.
+    #[inline]
     pub fn measure(&self, grows: bool) -> Option<Stretch> {
-        self.start.get()?;
         let runs = self.runs.get().wrapping_add(1);
         self.runs.set(runs);
-        let times = if grows { OFTEN } else { RARELY };
-        runs.is_multiple_of(times).then(|| Stretch {
-            began: Instant::now(),
-            spent: self.spent.get(),
-            interpreted: self.interpreted.get(),
-            times,
-        })
+        // Divisions by constants.
+        let due = if grows { runs.is_multiple_of(OFTEN) } else { runs.is_multiple_of(RARELY) };
+        if due { self.begin_stretch(if grows { OFTEN } else { RARELY }) } else { None }
+    }
+
+    #[inline(never)]
+    fn begin_stretch(&self, times: u32) -> Option<Stretch> {
+        self.start.get()?;
+        Some(Stretch { began: Instant::now(), spent: self.spent.get(), interpreted: self.interpreted.get(), times })
     }
 
     /// Native code has called the interpreter.

@@ -23,18 +23,18 @@ const FEW: u32 = 2;
 /// What the counters of a loop are when its tree is entered.
 pub struct Before([u64; COUNTERS]);
 
-impl<B: Backend> Tracing<B> {
-    /// For [`Tracing::count_iterations`]; none where they are not counted.
-    pub(super) fn before(&self, tree: TraceId, at: Position) -> Option<Before> {
-        let trees = self.trees.borrow();
-        let counters = &trees.trace(tree).counters;
+impl Before {
+    /// None where there are no counters.
+    pub fn of(counters: &[(u16, i64)], at: Position) -> Option<Before> {
         let mut before = Before([0; COUNTERS]);
         for (to, &(slot, _)) in before.0.iter_mut().zip(counters) {
             *to = tier::word(at, slot);
         }
         (!counters.is_empty()).then_some(before)
     }
+}
 
+impl<B: Backend> Tracing<B> {
     /// Counts the iterations that a tree has made on the frame at `at`.
     pub(super) fn count_iterations(&self, tree: TraceId, Before(before): Before, at: Position, left: &Left) {
         let &Left::Exit { exit, root, via } = left else { return };

@@ -21,8 +21,7 @@ pub struct PlaceData {
     pub dropped: bool,
     /// Times it was recorded anew because most iterations went another way.
     pub anew: u32,
-    /// Times its tree was entered from the interpreter, and back edges of the loop that were recorded: for statistics.
-    pub entries: u64,
+    /// Back edges of the loop that were recorded: for statistics.
     pub recorded: u64,
 }
 
@@ -45,7 +44,6 @@ impl Places {
             hoist: parameters.hoist != 0,
             dropped: false,
             anew: 0,
-            entries: 0,
             recorded: 0,
         };
         Places {
@@ -56,6 +54,7 @@ impl Places {
         }
     }
 
+    #[inline]
     pub fn get(&self, place: Place) -> &PlaceData {
         match place {
             Place::Loop(id) => &self.loops[id.0 as usize],

@@ -2,7 +2,9 @@
 
 use rustc_hash::FxHashMap;
 use scaly_interp::program::Pc;
+use scaly_interp::tier::Position;
 
+use super::paths::Before;
 use crate::backend::Left;
 use crate::backend::code::FIRST_EXIT;
 use crate::optimize::Finished;
@@ -49,6 +51,8 @@ pub struct TraceData {
     /// Of a root: the loops of its tree, itself too, for any values; and those for one value of each that they fix.
     pub specializations: u32,
     pub fixes: u32,
+    /// Of a root: runs from the interpreter or a recording.
+    pub runs: u64,
     /// Of a root: entries by the interpreter since the tree last grew, and its uses since room was last made.
     pub quiet: u32,
     /// Of a root: its runs that were short and came to an exit of a way that it does not have.
@@ -75,6 +79,8 @@ pub struct Iterations {
 pub struct ExitData {
     pub trace: TraceId,
     pub snapshot: Snapshot,
+    /// Of the snapshot's innermost frame.
+    pub base: Slot,
     /// Of the snapshot's values.
     pub types: Vec<Type>,
     /// Times it was taken since the threshold was set.
@@ -118,14 +124,17 @@ impl Trees {
         ExitId(FIRST_EXIT + self.exits.len() as u32)
     }
 
+    #[inline]
     pub fn trace(&self, id: TraceId) -> &TraceData {
         &self.traces[id.index()]
     }
 
+    #[inline]
     pub fn exit(&mut self, id: ExitId) -> &mut ExitData {
         &mut self.exits[(id.0 - FIRST_EXIT) as usize]
     }
 
+    #[inline]
     pub fn exit_of(&self, id: ExitId) -> &ExitData {
         &self.exits[(id.0 - FIRST_EXIT) as usize]
     }
@@ -164,6 +173,7 @@ impl Trees {
             sides: 0,
             specializations: u32::from(!fixes),
             fixes: u32::from(fixes),
+            runs: 0,
             quiet: 0,
             early: Early::default(),
             uses: 1,
@@ -192,6 +202,7 @@ impl Trees {
             hoisted: hoisted.iter().any(|id| id.index() == i),
             made: made[i],
             since: None,
+            base: snapshot.base(),
             snapshot: snapshot.clone(),
             types: snapshot.slots.iter().map(|&(_, r)| trace.ty(r).unwrap_or(Type::Word)).collect(),
             count: 0,
@@ -206,6 +217,7 @@ impl Trees {
     }
 
     /// Counts an exit; true if it is hot now.
+    #[inline]
     pub fn count_exit(&mut self, id: ExitId) -> bool {
         let data = self.exit(id);
         data.count += 1;
@@ -225,12 +237,25 @@ impl Trees {
         data.threshold = data.threshold.saturating_mul(factor);
     }
 
-    /// Counts an entry of a tree by the interpreter, and says how many there were since it last grew.
-    pub fn count_entry(&mut self, tree: TraceId) -> u32 {
+    /// Counts an entry of a tree by the interpreter, and says how many there were since it last grew; and what is needed to
+    /// count the iterations that it makes, if those are counted.
+    #[inline]
+    pub fn count_entry(&mut self, tree: TraceId, at: Position) -> (u32, Option<Before>) {
         let data = &mut self.traces[tree.index()];
+        data.runs += 1;
         data.uses += 1;
         data.quiet = data.quiet.saturating_add(1);
-        data.quiet
+        (data.quiet, Before::of(&data.counters, at))
+    }
+
+    /// Counts a run of a tree in a recording.
+    pub fn count_run(&mut self, tree: TraceId) {
+        self.traces[tree.index()].runs += 1;
+    }
+
+    /// Runs of all trees that a place has had.
+    pub fn runs(&self, place: Place) -> u64 {
+        self.traces.iter().filter(|data| data.place == place).map(|data| data.runs).sum()
     }
 
     /// Counts a run of a tree.
@@ -244,6 +269,7 @@ impl Trees {
 
     /// Whether a tree is left again and again soon after it was entered, by ways that it does not have: see
     /// [`Early::take`].
+    #[inline]
     pub fn is_left_early(&mut self, tree: TraceId) -> bool {
         self.traces[tree.index()].early.take()
     }
