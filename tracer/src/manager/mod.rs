@@ -33,6 +33,7 @@ use clock::Clock;
 pub use clock::{Running, Spent};
 use contest::{Contest, QUESTION, Turn};
 use pace::Pace;
+use paths::Before;
 use places::Places;
 use scaly_interp::interpreter::{State, Windows};
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
@@ -315,7 +316,8 @@ impl<B: Backend> Tracing<B> {
     }
 
     fn enter(&self, state: &mut State, tree: TraceId, at: Position) -> Goes {
-        let (quiet, before) = self.trees.borrow_mut().count_entry(tree, at);
+        let mut before = Before::default();
+        let quiet = self.trees.borrow_mut().count_entry(tree, at, &mut before);
         if quiet == self.parameters.stable {
             let trees = self.trees.borrow();
             let (start, traces) = (start_of(trees.trace(tree).place), 1 + trees.trace(tree).sides);
@@ -327,9 +329,7 @@ impl<B: Backend> Tracing<B> {
             let long = self.pace.was_long(stretch, outermost);
             self.trees.borrow_mut().count_stretch(tree, long, &left);
         }
-        if let Some(before) = before {
-            self.count_iterations(tree, before, at, &left);
-        }
+        self.count_iterations(tree, &before, at, &left);
         self.left(state, left, at, false)
     }
 

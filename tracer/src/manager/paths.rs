@@ -21,23 +21,30 @@ const ENOUGH: u32 = 4;
 const FEW: u32 = 2;
 
 /// What the counters of a loop are when its tree is entered.
-pub struct Before([u64; COUNTERS]);
+#[derive(Default)]
+pub struct Before {
+    values: [u64; COUNTERS],
+    counted: bool,
+}
 
 impl Before {
-    /// None where there are no counters.
-    pub fn of(counters: &[(u16, i64)], at: Position) -> Option<Before> {
-        let mut before = Before([0; COUNTERS]);
-        for (to, &(slot, _)) in before.0.iter_mut().zip(counters) {
+    #[inline]
+    pub fn read(&mut self, counters: &[(u16, i64)], at: Position) {
+        self.counted = !counters.is_empty();
+        for (to, &(slot, _)) in self.values.iter_mut().zip(counters) {
             *to = tier::word(at, slot);
         }
-        (!counters.is_empty()).then_some(before)
     }
 }
 
 impl<B: Backend> Tracing<B> {
-    /// Counts the iterations that a tree has made on the frame at `at`.
-    pub(super) fn count_iterations(&self, tree: TraceId, Before(before): Before, at: Position, left: &Left) {
+    /// Counts the iterations that a tree has made on the frame at `at`, where they are counted.
+    #[inline]
+    pub(super) fn count_iterations(&self, tree: TraceId, before: &Before, at: Position, left: &Left) {
         let &Left::Exit { exit, root, via } = left else { return };
+        if !before.counted {
+            return;
+        }
         let mut trees = self.trees.borrow_mut();
         let data = trees.exit(exit);
         let (trace, made) = (data.trace, data.made);
@@ -47,7 +54,7 @@ impl<B: Backend> Tracing<B> {
             Made::None => Some(0),
             Made::By(counter) => {
                 let (slot, by) = trees.trace(tree).counters[counter];
-                let advance = tier::word(at, slot).wrapping_sub(before[counter]) as i64;
+                let advance = tier::word(at, slot).wrapping_sub(before.values[counter]) as i64;
                 Some(advance.wrapping_div(by).unsigned_abs())
             }
             Made::Unknown => None,

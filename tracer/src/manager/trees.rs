@@ -237,15 +237,16 @@ impl Trees {
         data.threshold = data.threshold.saturating_mul(factor);
     }
 
-    /// Counts an entry of a tree by the interpreter, and says how many there were since it last grew; and what is needed to
-    /// count the iterations that it makes, if those are counted.
+    /// Counts an entry of a tree by the interpreter, and says how many there were since it last grew; `before` is for the
+    /// iterations that it makes.
     #[inline]
-    pub fn count_entry(&mut self, tree: TraceId, at: Position) -> (u32, Option<Before>) {
+    pub fn count_entry(&mut self, tree: TraceId, at: Position, before: &mut Before) -> u32 {
         let data = &mut self.traces[tree.index()];
         data.runs += 1;
         data.uses += 1;
         data.quiet = data.quiet.saturating_add(1);
-        (data.quiet, Before::of(&data.counters, at))
+        before.read(&data.counters, at);
+        data.quiet
     }
 
     /// Counts a run of a tree in a recording.
