@@ -22,12 +22,23 @@ pub struct Foresight {
     seen: Vec<Seen>,
 }
 
+/// What is known of a program.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Known {
+    /// What it takes in all: by the outermost loop that tells, or as long again where it is in none.
+    pub all: Duration,
+    /// What its plain loops take yet, by trips.
+    pub plain: Duration,
+}
+
 /// A loop that the program was seen in.
 #[derive(Debug)]
 struct Seen {
     /// At first, and when that was.
     standing: Standing,
     since: Duration,
+    /// Trips left at the last look, and when that was.
+    left: u64,
     last: Duration,
 }
 
@@ -56,23 +67,25 @@ impl Foresight {
         Foresight { most, seen: Vec::new() }
     }
 
-    /// What a program takes in all that has taken so long: by the outermost loop that tells, or as long again where it is
-    /// in none. Time that is spent on traces is apart, for the trips do not take it.
-    pub fn all(&mut self, time: Duration, standings: Vec<Standing>) -> Duration {
-        let goes_on =
-            |old: &Seen| standings.iter().all(|new| !new.is_of(&old.standing) || new.left <= old.standing.left);
+    /// What is known of a program that has taken so long. Time that is spent on traces is apart, for the trips do not take
+    /// it.
+    pub fn look(&mut self, time: Duration, standings: Vec<Standing>) -> Known {
+        let goes_on = |old: &Seen| standings.iter().all(|new| !new.is_of(&old.standing) || new.left <= old.left);
         self.seen.retain(|old| old.last + FORGOTTEN >= time && goes_on(old));
-        let mut left = Duration::ZERO;
+        let (mut left, mut plain) = (Duration::ZERO, Duration::ZERO);
         for new in standings {
             match self.seen.iter_mut().find(|old| new.is_of(&old.standing)) {
                 Some(old) => {
-                    old.last = time;
+                    (old.left, old.last) = (new.left, time);
                     left = left.max(old.takes(new.left, time, left, self.most));
+                    if new.plain && old.standing.left - new.left >= TRIPS {
+                        plain = left;
+                    }
                 }
-                None => self.seen.push(Seen { standing: new, since: time, last: time }),
+                None => self.seen.push(Seen { standing: new, since: time, left: new.left, last: time }),
             }
         }
-        if self.seen.is_empty() { time * 2 } else { time + left }
+        Known { all: if self.seen.is_empty() { time * 2 } else { time + left }, plain }
     }
 }
 
@@ -89,43 +102,67 @@ mod tests {
     #[test]
     fn trips_that_were_seen_tell_of_those_that_are_left() {
         let mut foresight = Foresight::new(1000);
-        assert_eq!(foresight.all(MS, vec![standing(0, 1000)]), MS);
-        assert_eq!(foresight.all(MS * 11 / 10, vec![standing(0, 990)]), MS * 11 / 10, "too few");
-        assert_eq!(foresight.all(2 * MS, vec![standing(0, 900)]), 11 * MS);
+        assert_eq!(foresight.look(MS, vec![standing(0, 1000)]).all, MS);
+        assert_eq!(foresight.look(MS * 11 / 10, vec![standing(0, 990)]).all, MS * 11 / 10, "too few");
+        assert_eq!(foresight.look(2 * MS, vec![standing(0, 900)]).all, 11 * MS);
         // Seen from code that native code has called, it is not over; after a while it is.
-        assert_eq!(foresight.all(5 * MS / 2, Vec::new()), 5 * MS / 2);
-        assert_eq!(foresight.all(4 * MS, Vec::new()), 8 * MS);
+        assert_eq!(foresight.look(5 * MS / 2, Vec::new()).all, 5 * MS / 2);
+        assert_eq!(foresight.look(4 * MS, Vec::new()).all, 8 * MS);
     }
 
     #[test]
     fn an_outer_loop_takes_as_many_of_its_first_trip() {
         let mut foresight = Foresight::new(1000);
-        foresight.all(MS, vec![standing(1, 100), standing(0, 9)]);
+        foresight.look(MS, vec![standing(1, 100), standing(0, 9)]);
         // Half of the inner one is left, a millisecond, so a trip takes 2 and 9 follow.
-        assert_eq!(foresight.all(2 * MS, vec![standing(1, 50), standing(0, 9)]), (2 + 1 + 18) * MS);
+        assert_eq!(foresight.look(2 * MS, vec![standing(1, 50), standing(0, 9)]).all, (2 + 1 + 18) * MS);
     }
 
     #[test]
     fn a_trip_of_which_nothing_tells_takes_as_long_again() {
         let mut foresight = Foresight::new(1000);
-        foresight.all(MS, vec![standing(0, 3)]);
-        assert_eq!(foresight.all(MS * 3 / 2, vec![standing(0, 3)]), MS * 3 / 2, "it may be short");
-        let all = (2..=5).map(|n| foresight.all(n * MS, vec![standing(0, 3)])).last();
+        foresight.look(MS, vec![standing(0, 3)]);
+        assert_eq!(foresight.look(MS * 3 / 2, vec![standing(0, 3)]).all, MS * 3 / 2, "it may be short");
+        let all = (2..=5).map(|n| foresight.look(n * MS, vec![standing(0, 3)]).all).last();
         assert_eq!(all, Some((5 + 4 + 3 * 8) * MS));
     }
 
     #[test]
     fn no_loop_is_taken_to_last_too_long() {
         let mut foresight = Foresight::new(16);
-        foresight.all(MS, vec![standing(0, 1_000_000)]);
-        assert_eq!(foresight.all(2 * MS, vec![standing(0, 999_900)]), 18 * MS);
+        foresight.look(MS, vec![standing(0, 1_000_000)]);
+        assert_eq!(foresight.look(2 * MS, vec![standing(0, 999_900)]).all, 18 * MS);
     }
 
     #[test]
     fn a_loop_that_begins_anew_is_another_one() {
         let mut foresight = Foresight::new(1000);
-        foresight.all(MS, vec![standing(0, 100)]);
-        assert_eq!(foresight.all(2 * MS, vec![standing(0, 200)]), 2 * MS);
-        assert_eq!(foresight.all(3 * MS, vec![standing(0, 100)]), 4 * MS);
+        foresight.look(MS, vec![standing(0, 100)]);
+        assert_eq!(foresight.look(2 * MS, vec![standing(0, 200)]).all, 2 * MS);
+        assert_eq!(foresight.look(3 * MS, vec![standing(0, 100)]).all, 4 * MS);
+    }
+
+    #[test]
+    fn a_loop_with_more_left_than_at_the_last_look_is_another_one() {
+        let mut foresight = Foresight::new(1000);
+        foresight.look(MS, vec![standing(0, 1000)]);
+        foresight.look(2 * MS, vec![standing(0, 100)]);
+        assert_eq!(foresight.look(3 * MS, vec![standing(0, 500)]).all, 3 * MS);
+    }
+
+    #[test]
+    fn what_plain_loops_take_is_known_by_trips() {
+        let plain = |id, left| {
+            let mut plain = standing(id, left);
+            plain.plain = true;
+            plain
+        };
+        let mut foresight = Foresight::new(1000);
+        let mut look = |n: u32, of: [(u32, u64); 2]| {
+            foresight.look(n * MS, vec![plain(of[0].0, of[0].1), standing(of[1].0, of[1].1)]).plain
+        };
+        look(1, [(1, 1000), (0, 9)]);
+        assert_eq!(look(2, [(1, 990), (0, 9)]), Duration::ZERO, "too few, though they took long");
+        assert_eq!(look(3, [(1, 900), (0, 9)]), 18 * MS, "not what is around it");
     }
 }

@@ -6,28 +6,32 @@
 //!
 //! - what has passed, and what the loops that it is in have left ([`Foresight`]): a loop that is known to take a tenth of a
 //!   second is recorded within a millisecond;
+//! - of what loops without calls have left a quarter: few traces are all that they need, and gain several times as much.
+//!   Without it programs of 50 ms take 1.04 times as long, one of several loops of 10 ms 1.6 times;
 //! - of long stretches of native code half, for they have proven themselves. Without it programs of 50 ms take 1.03 times
 //!   as long, word count 1.3 times.
 //!
 //! What is hot waits until it is due, and the hottest asks most often. It is the processor's time that counts, so that
 //! neighbours on a busy machine change nothing.
 //!
-//! The first trace costs most: half a millisecond, for the compiler's code is not in memory yet. Rejected: a share that
-//! grows with the time. Trees wait for their side traces then, and a tree that is left and entered again and again is
-//! slower than the interpreter. Rejected as well: a third of all the time from the second millisecond on. Runs of 10 ms
-//! that go many ways took up to 1.7 times as long.
+//! Rejected: a share that grows with the time. Trees wait for their side traces then, and a tree that is left and entered
+//! again and again is slower than the interpreter. Rejected as well: a third of all the time from the second millisecond
+//! on. Runs of 10 ms that go many ways took up to 1.7 times as long.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use scaly_runtime::os::thread_time;
 
-use super::foresight::Foresight;
+use super::foresight::{Foresight, Known};
 use super::standing::Standing;
 use crate::parameters::Parameters;
 
-/// What the first trace and another one cost, as reckoned before: recorded and compiled, by `--stats`.
-const FIRST: Duration = Duration::from_micros(400);
+/// What the first trace and another one cost, as reckoned before: recorded and compiled, by `--stats`. The first one comes
+/// with the code memory and timers, and with code of the compiler that is not in memory yet: some 700 us in all. With 400
+/// programs of 6 to 14 ms take up to 1.3 times as long as interpreted and those of bench/parameters.py 1.03 times, with
+/// 700 1.2 times and the same, with 1500 these take 1.04 times.
+const FIRST: Duration = Duration::from_micros(1000);
 const NEXT: Duration = Duration::from_micros(100);
 /// From one look at the loops to the next; it takes a microsecond or two.
 const LOOK: Duration = Duration::from_micros(100);
@@ -105,16 +109,16 @@ impl Pace {
             self.answer.set(Some((false, now + (self.warmup - run))));
             return false;
         }
-        let all = self.foresight.borrow_mut().all(run.saturating_sub(self.spent.get()), standings());
+        let known = self.foresight.borrow_mut().look(run.saturating_sub(self.spent.get()), standings());
         let due = self.spent.get() + if self.recorded.get() == 0 { FIRST } else { NEXT };
-        let allowed = self.budget(all.max(run)) >= due;
+        let allowed = self.budget(known, run) >= due;
         self.answer.set(Some((allowed, now + LOOK)));
         allowed
     }
 
-    /// What may be spent in all, of a run that takes so long.
-    fn budget(&self, all: Duration) -> Duration {
-        all * self.effort / 100 + self.native.get() / 2
+    /// What may be spent in all, in a run that has taken so long.
+    fn budget(&self, known: Known, run: Duration) -> Duration {
+        known.all.max(run) * self.effort / 100 + known.plain / 4 + self.native.get() / 2
     }
 
     /// Whether something was.

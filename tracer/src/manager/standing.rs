@@ -1,5 +1,6 @@
 //! How far the `for`s that a program is in have come: their frames count the trips, whoever runs them.
 
+use scaly_interp::bytecode::Opcode;
 use scaly_interp::program::{LoopId, Program};
 use scaly_interp::tier::{self, Loops, Position};
 
@@ -21,12 +22,14 @@ pub struct Standing {
     frame: usize,
     pub id: LoopId,
     pub left: u64,
+    /// It calls no function, and the program is in it itself, in no call.
+    pub plain: bool,
 }
 
 impl Standing {
     #[cfg(test)]
     pub fn of(frame: usize, id: u32, left: u64) -> Standing {
-        Standing { frame, id: LoopId(id), left }
+        Standing { frame, id: LoopId(id), left, plain: false }
     }
 
     /// Of the same loop in the same frame.
@@ -40,13 +43,21 @@ impl Here<'_> {
     pub fn standings(&self) -> Vec<Standing> {
         let Here { program, loops, at, depth, .. } = *self;
         let mut found = Vec::new();
-        for (at, pc) in tier::activations(at).take(depth as usize) {
+        for (i, (at, pc)) in tier::activations(at).take(depth as usize).enumerate() {
             found.extend(loops.around(program, pc).filter_map(|id| {
-                Some(Standing { frame: at.base() as usize, id, left: tier::trips_left(program, id, at)? })
+                let (frame, left) = (at.base() as usize, tier::trips_left(program, id, at)?);
+                Some(Standing { frame, id, left, plain: i == 0 && !calls(program, id) })
             }));
         }
         found
     }
+}
+
+/// Whether there are calls of functions in a loop.
+fn calls(program: &Program, id: LoopId) -> bool {
+    let code = program.loops[id.0 as usize].code.clone();
+    let code = &program.code[code.start as usize..code.end as usize];
+    code.iter().any(|inst| matches!(inst.op, Opcode::Call | Opcode::CallIndirect))
 }
 
 /// What came of the `for`s that the program was in.
