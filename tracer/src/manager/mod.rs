@@ -263,6 +263,11 @@ impl<B: Backend> Tracing<B> {
             self.set_counter(state, place, retry.saturating_mul(WAITING));
             return Goes::On(at);
         }
+        if self.is_in_its_last_iteration(place, at) {
+            let soon = self.places.borrow_mut().soon(retry);
+            self.set_counter(state, place, soon);
+            return Goes::On(at);
+        }
         self.settle();
         self.pace.begin();
         let refused = self.backend().is_none();
@@ -286,6 +291,11 @@ impl<B: Backend> Tracing<B> {
             (Goes::On(to), Some(tree)) if to == at => self.enter(state, tree, to),
             _ => goes,
         }
+    }
+
+    /// Whether a place is a loop that does not come round any more, as far as its frame tells: what is recorded must.
+    fn is_in_its_last_iteration(&self, place: Place, at: Position) -> bool {
+        matches!(place, Place::Loop(id) if tier::trips_left(&self.facts.program, id, at) == Some(0))
     }
 
     /// Whether native code is left alone for now, since the interpreter is faster or may be.
@@ -427,6 +437,12 @@ impl<B: Backend> Tracing<B> {
             if trees.trace(trace).dropped || self.under_way.borrow().contains(&Root::Side(exit)) {
                 return Goes::On(at);
             }
+            let place = trees.trace(tree).place;
+            let specialization = trees.exit(exit).entry && trees.may_specialize(tree, self.parameters.specializations);
+            if specialization && self.is_in_its_last_iteration(place, at) {
+                trees.delay_exit(exit, self.places.borrow_mut().soon(self.parameters.hot_exit));
+                return Goes::On(at);
+            }
             let data = trees.exit(exit);
             let (count, snapshot, types) = (data.count, data.snapshot.clone(), data.types.clone());
             let start = Start::Side { exit, of: trace, at: at.pc() };
@@ -437,8 +453,6 @@ impl<B: Backend> Tracing<B> {
                 self.log.event(|| Event::Abort { start, reason: Abort::TooManySideTraces, at: at_pc, retry });
                 return Goes::On(at);
             }
-            let place = trees.trace(tree).place;
-            let specialization = trees.exit(exit).entry && trees.may_specialize(tree, self.parameters.specializations);
             let (root, parent) = (Root::Side(exit), Some((snapshot, types)));
             let fix = self.may_fix(trees.trace(tree).fixes);
             (Task { root, place, tree, parent, passed, specialization, fix }, start)

@@ -6,6 +6,9 @@ use crate::parameters::Parameters;
 use crate::recorder::Place;
 use crate::trace::TraceId;
 
+/// Passes after which a loop is asked again that cannot be recorded in its last iteration.
+const FEW: u32 = 8;
+
 /// What is known of a loop or function.
 #[derive(Clone, Copy, Debug)]
 pub struct PlaceData {
@@ -79,14 +82,23 @@ impl Places {
 
     /// The threshold after one more abort: a multiple, a little randomized; each `attempts` aborts a long rest.
     pub fn later(&mut self, threshold: u32, aborts: u32, parameters: &Parameters) -> u32 {
-        // Marsaglia's xorshift.
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
         let longest = 1 << 30;
         let rest = (aborts + 1).is_multiple_of(parameters.attempts);
         let factor = if rest { parameters.blacklist } else { parameters.hot_backoff };
         let next = threshold.saturating_mul(factor).min(longest);
-        next + (self.random % u64::from(next / 8 + 2)) as u32
+        next + self.below(next / 8 + 2)
+    }
+
+    /// A few more passes, to be asked in another iteration.
+    pub fn soon(&mut self, threshold: u32) -> u32 {
+        1 + self.below(threshold.min(FEW))
+    }
+
+    fn below(&mut self, limit: u32) -> u32 {
+        // Marsaglia's xorshift.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random % u64::from(limit)) as u32
     }
 }
