@@ -63,6 +63,7 @@ WHOLE = {
     "sampled": [1, 2, 6, 12],
     "few_samples": [1, 4, 8],
     "bouncing": [0, 5000, 80000],
+    "short_entry": [0, 30, 100, 250, 1000],
     "foresight": [4, 64, 1000000],
     "turning": [1, 2, 6, 24],
     "sample_depth": [1, 4, 64],

@@ -210,7 +210,8 @@ mod tests {
     #[test]
     fn parameters_stand_above_presets_wherever_they_stand() {
         let dev = Parameters::preset(Preset::Dev);
-        let expected = Some(Parameters { hot: 3, hoist: 0, warmup: 0, effort: 100, bouncing: 0, ..dev });
+        let expected =
+            Some(Parameters { hot: 3, hoist: 0, warmup: 0, effort: 100, bouncing: 0, short_entry: 0, ..dev });
         for words in [
             &[("--preset", Some("dev")), ("--jit", Some("hot=3,hoist=0"))][..],
             &[("--jit", Some("hot=3")), ("--preset", Some("dev")), ("--jit", Some("hoist=0"))],

@@ -155,6 +155,9 @@ parameters! {
     bouncing: "microseconds" = 20_000, dev 20_000, 0 to 1_000_000_000,
         "Time with short stretches of native code until it is measured against the interpreter; 0: never.",
         "with 0 one program takes 2.2 times as long, with 5000 0.9, with 80000 1.3: bench/parameters.py";
+    short_entry: "instructions" = 60, dev 60, 0 to 1_000_000,
+        "Instructions left in a loop up to which its trace is not entered; 0 where hot or the like is given.",
+        "with 0 one test takes 1.3 times as long; flat from 30 to 100, with 250 1.04: bench/parameters.py";
     stable: "iterations" = 1000, dev 1000, 1 to 1_000_000_000,
         "Iterations of a tree without a new trace until it counts as stable.",
         "flat from 100 to 10000: bench/parameters.py";
@@ -334,7 +337,7 @@ const THRESHOLDS: [&str; 3] = ["hot", "hot_function", "hot_exit"];
 impl Parameters {
     /// The defaults, with what gets hot recorded at once.
     pub fn eager() -> Parameters {
-        Parameters { warmup: 0, effort: 100, bouncing: 0, ..Parameters::default() }
+        Parameters { warmup: 0, effort: 100, bouncing: 0, short_entry: 0, ..Parameters::default() }
     }
 
     /// Sets the parameters that others determine, unless they are given themselves.
@@ -350,6 +353,9 @@ impl Parameters {
         }
         if !given.contains(&"bouncing") {
             self.bouncing = 0;
+        }
+        if !given.contains(&"short_entry") {
+            self.short_entry = 0;
         }
     }
 
@@ -412,7 +418,7 @@ mod tests {
         parameters.follow(&["stable"]);
         assert_eq!(parameters, Parameters::default());
         parameters.follow(&["effort", "hot_exit"]);
-        assert_eq!(parameters, Parameters { warmup: 0, bouncing: 0, ..Parameters::default() });
+        assert_eq!(parameters, Parameters { warmup: 0, bouncing: 0, short_entry: 0, ..Parameters::default() });
         parameters.follow(&["hot"]);
         assert_eq!((parameters.warmup, parameters.effort, parameters.bouncing), (0, 100, 0));
     }

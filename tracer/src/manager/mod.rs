@@ -245,6 +245,10 @@ impl<B: Backend> Tracing<B> {
                 self.set_counter(state, place, self.parameters.hot.saturating_mul(WAITING));
                 return Goes::On(at);
             }
+            if let Some(rest) = self.rests(tree, place, at) {
+                self.set_counter(state, place, rest);
+                return Goes::On(at);
+            }
             self.set_counter(state, place, 1);
             return self.enter(state, tree, at);
         }
@@ -291,6 +295,14 @@ impl<B: Backend> Tracing<B> {
             (Goes::On(to), Some(tree)) if to == at => self.enter(state, tree, to),
             _ => goes,
         }
+    }
+
+    /// For how many back edges a tree is left alone, for too little is left of its loop.
+    #[inline]
+    fn rests(&self, tree: TraceId, place: Place, at: Position) -> Option<u32> {
+        let Place::Loop(id) = place else { return None };
+        let left = tier::trips_left(&self.facts.program, id, at)?;
+        self.trees.borrow_mut().rests(tree, left, self.parameters.short_entry)
     }
 
     /// Whether a place is a loop that does not come round any more, as far as its frame tells: what is recorded must.

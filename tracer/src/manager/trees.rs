@@ -40,6 +40,39 @@ impl Early {
     }
 }
 
+/// Whether to enter the tree of a loop takes longer than to interpret what is left of it, as far as its frame tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Rests {
+    /// Instructions of an iteration.
+    length: u64,
+    /// Entries one behind another that were not worth it.
+    short: u32,
+}
+
+impl Rests {
+    /// To ask takes a third of the time to enter.
+    const FIRST: u32 = 16;
+    const LONGEST: u32 = 4096;
+
+    fn of(trace: &Trace) -> Rests {
+        let calls = trace.insts.iter().any(|inst| matches!(inst.op, Op::CallTree { .. } | Op::CallFunction { .. }));
+        let length = trace.insts.len() - trace.loop_start().unwrap_or(0);
+        Rests { length: if calls { u64::MAX } else { length as u64 }, short: 0 }
+    }
+
+    /// For how many back edges it is left alone, each time twice as many, where no more than so many instructions are left;
+    /// none where it is to be entered.
+    fn rest(&mut self, left: u64, instructions: u32) -> Option<u32> {
+        if left.saturating_add(1).saturating_mul(self.length) > u64::from(instructions) {
+            self.short = 0;
+            return None;
+        }
+        let rest = Rests::FIRST << self.short;
+        self.short += u32::from(rest < Rests::LONGEST);
+        Some(rest)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct TraceData {
     /// What its tree grows from.
@@ -57,6 +90,8 @@ pub struct TraceData {
     pub quiet: u32,
     /// Of a root: its runs that were short and came to an exit of a way that it does not have.
     pub early: Early,
+    /// Of the root of a loop.
+    pub rests: Rests,
     pub uses: u64,
     /// The trees that it calls.
     pub calls: Vec<TraceId>,
@@ -176,6 +211,7 @@ impl Trees {
             runs: 0,
             quiet: 0,
             early: Early::default(),
+            rests: Rests::of(trace),
             uses: 1,
             calls: called.collect(),
             dropped: false,
@@ -273,6 +309,12 @@ impl Trees {
     #[inline]
     pub fn is_left_early(&mut self, tree: TraceId) -> bool {
         self.traces[tree.index()].early.take()
+    }
+
+    /// For how many back edges the tree of a loop is to rest that has so many trips left: see [`Rests::rest`].
+    #[inline]
+    pub fn rests(&mut self, tree: TraceId, left: u64, short: u32) -> Option<u32> {
+        self.traces[tree.index()].rests.rest(left, short)
     }
 
     /// Counts iterations that a tree has made until one of its exits was taken; none: it is not known how many.
@@ -375,6 +417,16 @@ mod tests {
         assert!(is_large((0..8).map(|_| true)) && !is_large((0..7).map(|_| true)));
         assert!(is_large((0..100).map(|i| i % 4 > 0)));
         assert!(!is_large((0..100).map(|i| i % 2 > 0)));
+    }
+
+    #[test]
+    fn what_is_short_rests_longer_and_longer() {
+        let mut rests = Rests { length: 20, short: 0 };
+        assert_eq!(rests.rest(2, 60), Some(16), "three iterations");
+        assert_eq!((rests.rest(0, 60), rests.rest(2, 60), rests.rest(3, 60)), (Some(32), Some(64), None));
+        assert_eq!(rests.rest(2, 60), Some(16), "anew");
+        assert_eq!((0..100).filter_map(|_| rests.rest(1, 60)).last(), Some(Rests::LONGEST));
+        assert_eq!(rests.rest(0, 0), None);
     }
 
     #[test]
