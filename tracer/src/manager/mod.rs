@@ -267,8 +267,9 @@ impl<B: Backend> Tracing<B> {
             self.set_counter(state, place, retry.saturating_mul(WAITING));
             return Goes::On(at);
         }
-        if self.is_in_its_last_iteration(place, at) {
-            let soon = self.places.borrow_mut().soon(retry);
+        if self.is_in_its_last_iteration(place, at)
+            && let Some(soon) = self.places.borrow_mut().soon(place)
+        {
             self.set_counter(state, place, soon);
             return Goes::On(at);
         }
@@ -451,8 +452,11 @@ impl<B: Backend> Tracing<B> {
             }
             let place = trees.trace(tree).place;
             let specialization = trees.exit(exit).entry && trees.may_specialize(tree, self.parameters.specializations);
-            if specialization && self.is_in_its_last_iteration(place, at) {
-                trees.delay_exit(exit, self.places.borrow_mut().soon(self.parameters.hot_exit));
+            if specialization
+                && self.is_in_its_last_iteration(place, at)
+                && let Some(soon) = self.places.borrow_mut().soon(place)
+            {
+                trees.delay_exit(exit, soon);
                 return Goes::On(at);
             }
             let data = trees.exit(exit);

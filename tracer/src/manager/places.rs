@@ -20,6 +20,8 @@ pub struct PlaceData {
     pub aborts: u32,
     /// Checks of indices may be moved before the loop: they have not failed there.
     pub hoist: bool,
+    /// Times that it was hot in its last iteration since it was recorded.
+    pub late: u32,
     /// Its tree was dropped: it counts anew before it is recorded again.
     pub dropped: bool,
     /// Times it was recorded anew because most iterations went another way.
@@ -45,6 +47,7 @@ impl Places {
             threshold,
             aborts: 0,
             hoist: parameters.hoist != 0,
+            late: 0,
             dropped: false,
             anew: 0,
             recorded: 0,
@@ -89,9 +92,16 @@ impl Places {
         next + self.below(next / 8 + 2)
     }
 
-    /// A few more passes, to be asked in another iteration.
-    pub fn soon(&mut self, threshold: u32) -> u32 {
-        1 + self.below(threshold.min(FEW))
+    /// A few more passes, to be asked in another iteration; none where that was tried too often.
+    pub fn soon(&mut self, place: Place) -> Option<u32> {
+        let data = self.get_mut(place);
+        data.late += 1;
+        if data.late > data.threshold / FEW {
+            data.late = 0;
+            return None;
+        }
+        let limit = data.threshold.min(FEW);
+        Some(1 + self.below(limit))
     }
 
     fn below(&mut self, limit: u32) -> u32 {
