@@ -192,10 +192,10 @@ impl<B: Backend> Tracing<B> {
     pub fn count_into(&self, statistics: &mut Statistics) {
         (statistics.entries, statistics.exits) = self.passes.get();
         statistics.spent = self.clock.spent();
-        let loops = (0..self.facts.program.loops.len() as u32).map(|i| Place::Loop(LoopId(i)));
+        let loops = self.facts.program.loops.len();
         let (places, trees) = (self.places.borrow(), self.trees.borrow());
-        (statistics.entered, statistics.recorded) =
-            loops.map(|place| (trees.runs(place), places.get(place).recorded)).unzip();
+        statistics.entered = trees.runs(loops);
+        statistics.recorded = (0..loops as u32).map(|i| places.get(Place::Loop(LoopId(i))).recorded).collect();
         if let Some(Some(backend)) = self.backend.get() {
             statistics.code_bytes = backend.used() as u64;
             let loops = 0..self.facts.program.loops.len() as u32;

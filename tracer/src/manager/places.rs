@@ -6,7 +6,7 @@ use crate::parameters::Parameters;
 use crate::recorder::Place;
 use crate::trace::TraceId;
 
-/// Passes after which a loop is asked again that cannot be recorded in its last iteration.
+/// A loop that is hot in its last iteration is asked again within so many passes, and as often as its threshold holds them.
 const FEW: u32 = 8;
 
 /// What is known of a loop or function.

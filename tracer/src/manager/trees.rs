@@ -43,14 +43,14 @@ impl Early {
 /// Whether to enter the tree of a loop takes longer than to interpret what is left of it, as far as its frame tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rests {
-    /// Instructions of an iteration.
+    /// Instructions of an iteration, of the longest trace that was made for it; more than any limit where it calls.
     length: u64,
     /// Entries one behind another that were not worth it.
     short: u32,
 }
 
 impl Rests {
-    /// To ask takes a third of the time to enter.
+    /// Back edges.
     const FIRST: u32 = 16;
     const LONGEST: u32 = 4096;
 
@@ -58,6 +58,10 @@ impl Rests {
         let calls = trace.insts.iter().any(|inst| matches!(inst.op, Op::CallTree { .. } | Op::CallFunction { .. }));
         let length = trace.insts.len() - trace.loop_start().unwrap_or(0);
         Rests { length: if calls { u64::MAX } else { length as u64 }, short: 0 }
+    }
+
+    fn grow(&mut self, side: &Trace) {
+        *self = Rests { length: self.length.max(Rests::of(side).length), short: 0 };
     }
 
     /// For how many back edges it is left alone, each time twice as many, where no more than so many instructions are left;
@@ -222,6 +226,7 @@ impl Trees {
         self.traces[tree.index()].early = Early::default();
         if tree != id {
             self.traces[tree.index()].sides += 1;
+            self.traces[tree.index()].rests.grow(trace);
             self.traces[tree.index()].specializations += u32::from(task.specialization && !fixes);
             self.traces[tree.index()].fixes += u32::from(task.specialization && fixes);
         }
@@ -290,9 +295,15 @@ impl Trees {
         self.traces[tree.index()].runs += 1;
     }
 
-    /// Runs of all trees that a place has had.
-    pub fn runs(&self, place: Place) -> u64 {
-        self.traces.iter().filter(|data| data.place == place).map(|data| data.runs).sum()
+    /// Runs of all trees that a loop has had, by loop.
+    pub fn runs(&self, loops: usize) -> Vec<u64> {
+        let mut runs = vec![0; loops];
+        for data in &self.traces {
+            if let Place::Loop(id) = data.place {
+                runs[id.0 as usize] += data.runs;
+            }
+        }
+        runs
     }
 
     /// Counts a run of a tree.
