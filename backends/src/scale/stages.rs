@@ -61,7 +61,8 @@ pub struct LoopState {
     pub due: Option<u32>,
 }
 
-/// A run of a loop: the program's processor time, without what was spent on traces, and the trips left, at the first sample in it and at the last one.
+/// A run of a loop: the program's processor time, without what was spent on traces, and the trips left, at the first sample
+/// in it and at the last one.
 pub struct Run {
     first: (Duration, u64),
     last: (Duration, u64),
@@ -102,9 +103,9 @@ impl LoopState {
         }
     }
 
-    /// A sample found it with so many trips left, when the program had had so much processor time for itself; whether it has come
-    /// round since the last one. Where a loop around it has, this is another run of it. `few` samples of a run are too few
-    /// to tell how long it will take.
+    /// A sample found it with so many trips left, when the program had had so much processor time for itself; whether it has
+    /// come round since the last one. Where a loop around it has, this is another run of it. `few` samples of a run are too
+    /// few to tell how long it will take.
     pub fn sampled(&mut self, now: Duration, trips: u64, around: bool, few: u32) -> bool {
         self.trips = self.trips.max(trips);
         let here = (now, trips);

@@ -250,6 +250,14 @@ mod tests {
     }
 
     #[test]
+    fn loops_without_calls_may_cost_a_quarter_of_what_they_take() {
+        let ms = Duration::from_millis;
+        let known = Known { all: ms(100), plain: ms(8) };
+        assert_eq!(pace(0, 10).budget(known, ms(1)), ms(10 + 2));
+        assert_eq!(pace(0, 10).budget(known, ms(200)), ms(20 + 2), "it has taken longer than was known");
+    }
+
+    #[test]
     fn long_stretches_of_native_code_earn_more() {
         let pace = pace(0, 1);
         let run = |pass: fn()| {

@@ -20,7 +20,7 @@ pub struct PlaceData {
     pub aborts: u32,
     /// Checks of indices may be moved before the loop: they have not failed there.
     pub hoist: bool,
-    /// Times that it was hot in its last iteration since it was recorded.
+    /// Times that it was hot in its last iteration and not recorded for that.
     pub late: u32,
     /// Its tree was dropped: it counts anew before it is recorded again.
     pub dropped: bool,
