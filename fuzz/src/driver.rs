@@ -1,14 +1,7 @@
-//! Runs seeds in a process of their own, and makes what fails there small.
-//!
-//! A program under test can take this process down, or never end: so seeds run in a child that says which one it is at.
-//! The parent starts the next child behind a seed that crashed or hung.
+//! What is tested with a seed, in a child that says which one it is at.
 
-use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::time::{Duration, Instant};
 
 use crate::check::{self, Expected, Failure, Verdict};
 use crate::choice::Choices;
@@ -16,8 +9,7 @@ use crate::evaluate::Limits;
 use crate::generate::{Sample, Style, sample};
 use crate::print::print;
 use crate::traces::{self, Stage, Tally};
-use crate::tree::Program;
-use crate::{evaluate, garbage, generate, loops, reduce};
+use crate::{evaluate, garbage, generate, loops};
 
 /// What is tested with each seed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,33 +47,13 @@ impl Mode {
     }
 
     /// Whether the compiled code is tested, against the interpreter.
-    fn native(self) -> bool {
+    pub fn native(self) -> bool {
         matches!(self, Mode::Traces | Mode::Whole)
     }
 }
 
-/// Longer than any sample takes on a busy machine.
-const LIMIT: Duration = Duration::from_secs(10);
-
-/// How often a failing sample is tried in a smaller form.
-const TRIES: usize = 3000;
-
 /// Seeds between two reports of what was counted.
 const BATCH: u64 = 64;
-
-/// What to run.
-#[derive(Clone, Debug)]
-pub struct Campaign {
-    pub mode: Mode,
-    pub seeds: std::ops::Range<u64>,
-    pub time: Option<Duration>,
-    /// Where small failing programs are written.
-    pub keep: PathBuf,
-    /// How many of each kind of failure are made small.
-    pub each: u64,
-    /// Programs that almost-programs are made of, beside generated ones.
-    pub corpus: Vec<PathBuf>,
-}
 
 fn style(mode: Mode, seed: u64) -> Style {
     Style {
@@ -92,7 +64,7 @@ fn style(mode: Mode, seed: u64) -> Style {
 }
 
 /// What the model may do for a program.
-fn limits(mode: Mode) -> Limits {
+pub fn limits(mode: Mode) -> Limits {
     match mode {
         // Only to know that it ends soon: the interpreter says how.
         Mode::Traces | Mode::Whole => Limits { steps: 20_000, depth: 700, exhausts: true },
@@ -106,7 +78,7 @@ pub fn generated(mode: Mode, seed: u64) -> Option<Sample> {
 }
 
 /// The text that a seed tests in text mode.
-fn disturbed(seed: u64, corpus: &[PathBuf]) -> String {
+pub fn disturbed(seed: u64, corpus: &[PathBuf]) -> String {
     let mut choices = Choices::seeded(seed ^ 0x5EED_0000_0000);
     let text = if !corpus.is_empty() && choices.chance(60) {
         std::fs::read_to_string(choices.pick(corpus)).unwrap_or_default()
@@ -116,7 +88,7 @@ fn disturbed(seed: u64, corpus: &[PathBuf]) -> String {
     garbage::mutate(&text, &mut choices)
 }
 
-fn expected(sample: &evaluate::Outcome) -> Expected {
+pub fn expected(sample: &evaluate::Outcome) -> Expected {
     Expected { output: sample.output.clone(), fault: sample.fault }
 }
 
@@ -180,207 +152,4 @@ pub fn one(mode: Mode, file: &Path) -> io::Result<()> {
         Verdict::Fail(failure) => println!("fail {}\n{}", failure.kind, failure.detail),
     }
     Ok(())
-}
-
-/// This program with little memory.
-fn limited(arguments: &[&str]) -> io::Result<Command> {
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -v 6000000; exec \"$0\" \"$@\""]);
-    command.arg(std::env::current_exe()?).args(arguments).stdin(Stdio::null()).stderr(Stdio::null());
-    Ok(command)
-}
-
-/// What a campaign came to.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Report {
-    /// The kinds of failures, how often each came, and the first seed.
-    pub failures: BTreeMap<String, (u64, u64)>,
-    /// Whether native code ran where it was to be tested.
-    pub idle: bool,
-}
-
-impl Report {
-    pub fn passed(&self) -> bool {
-        self.failures.is_empty() && !self.idle
-    }
-}
-
-/// Runs a campaign.
-pub fn run(campaign: &Campaign) -> io::Result<Report> {
-    let start = Instant::now();
-    // What making programs small takes is no time of the test.
-    let mut reducing = Duration::ZERO;
-    let mut failures = BTreeMap::new();
-    let mut tally = Tally::default();
-    let mut seed = campaign.seeds.start;
-    let mut tested = 0;
-    while seed < campaign.seeds.end && campaign.time.is_none_or(|t| start.elapsed() < t) {
-        let (first, end) = (seed.to_string(), campaign.seeds.end.to_string());
-        let mut command = limited(&["--child", campaign.mode.name(), &first, &end])?;
-        let mut process = command.args(&campaign.corpus).stdout(Stdio::piped()).spawn()?;
-        let (send, lines) = mpsc::channel();
-        let output = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        std::thread::spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if send.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        let (mut at, mut interpreting) = (seed, false);
-        loop {
-            if campaign.time.is_some_and(|t| start.elapsed() >= t) {
-                seed = campaign.seeds.end;
-                break;
-            }
-            match lines.recv_timeout(LIMIT) {
-                Ok(line) => match line.split_once(' ') {
-                    Some(("seed", number)) => {
-                        (at, interpreting) = (number.parse().unwrap_or(at), false);
-                        tested += 1;
-                    }
-                    Some(("stage", name)) => interpreting = name == Stage::Interpreting.name(),
-                    Some(("tally", counts)) => tally.read(counts),
-                    Some(("fail", kind)) => reducing += failed(campaign, &mut failures, at, kind)?,
-                    _ => {
-                        seed = campaign.seeds.end;
-                        break;
-                    }
-                },
-                Err(mpsc::RecvTimeoutError::Timeout) if interpreting => {
-                    tally.add("endless", 1);
-                    seed = at + 1;
-                    break;
-                }
-                Err(error) => {
-                    let kind = if error == mpsc::RecvTimeoutError::Timeout { "hangs" } else { "crashes" };
-                    reducing += failed(campaign, &mut failures, at, kind)?;
-                    seed = at + 1;
-                    break;
-                }
-            }
-        }
-        let _ = process.kill();
-        process.wait()?;
-    }
-    println!("{} seeds, {:.0} s", tested, start.elapsed().as_secs_f64());
-    if campaign.mode.native() {
-        println!("{}", tally.report((start.elapsed() - reducing).as_secs_f64()));
-    }
-    Ok(Report { failures, idle: !tally.enters() })
-}
-
-/// Notes a failure, and writes a small program for it; gives the time that took.
-fn failed(
-    campaign: &Campaign,
-    failures: &mut BTreeMap<String, (u64, u64)>,
-    seed: u64,
-    kind: &str,
-) -> io::Result<Duration> {
-    let start = Instant::now();
-    let entry = failures.entry(kind.to_string()).or_insert((0, seed));
-    entry.0 += 1;
-    if entry.0 <= campaign.each {
-        println!("seed {seed}: {kind}");
-        let path = minimize(campaign, seed, kind)?;
-        println!("  {}", path.display());
-    }
-    Ok(start.elapsed())
-}
-
-/// Writes the smallest form of a seed's failure that is found.
-fn minimize(campaign: &Campaign, seed: u64, kind: &str) -> io::Result<PathBuf> {
-    std::fs::create_dir_all(&campaign.keep)?;
-    let trial = std::env::temp_dir().join(format!("scaly-fuzz-{}.scaly", std::process::id()));
-    let path = campaign.keep.join(format!("{}_{seed}.scaly", campaign.mode.name()));
-    let mode = campaign.mode;
-    // A hang takes long to be seen.
-    let tries = if kind == "hangs" { 100 } else { TRIES };
-    let (text, wanted) = if mode == Mode::Text {
-        let text = reduce::reduce_text(&disturbed(seed, &campaign.corpus), tries, &mut |text| {
-            verdict(mode, &trial, text, &Wanted::Nothing).is_ok_and(|(found, _)| found == kind)
-        });
-        (text, Wanted::Nothing)
-    } else {
-        let Some(sample) = generated(mode, seed) else { return Ok(path) };
-        let small = reduce::reduce(&sample.tree, tries, &mut |tree| {
-            let Some((text, wanted)) = described(mode, seed, tree) else { return false };
-            verdict(mode, &trial, &text, &wanted).is_ok_and(|(found, _)| found == kind)
-        });
-        described(mode, seed, &small).unwrap_or_else(|| (print(&small), Wanted::Nothing))
-    };
-    let (_, detail) = verdict(mode, &trial, &text, &wanted)?;
-    for line in text.lines().take(40) {
-        println!("    {line}");
-    }
-    for line in detail.lines().take(20) {
-        println!("  > {line}");
-    }
-    let mut header = format!("; Found by the fuzzer with seed {seed}: {}.\n", kind.replace(':', ","));
-    match &wanted {
-        Wanted::Nothing => {}
-        Wanted::Outcome(expected) => header += &output_lines(&expected.output),
-        Wanted::Agreement(seed) => header += &traces::header(&text, *seed, mode == Mode::Whole),
-    }
-    std::fs::write(&path, header + "\n" + &text)?;
-    Ok(path)
-}
-
-/// What a text is tested against.
-enum Wanted {
-    Nothing,
-    Outcome(Expected),
-    /// Of all ways to run it that come of this seed.
-    Agreement(u64),
-}
-
-impl Wanted {
-    /// As it stands in the file beside the program.
-    fn text(&self) -> String {
-        match self {
-            Wanted::Nothing => String::new(),
-            Wanted::Outcome(expected) => {
-                let fault = expected.fault.map_or("-".to_string(), |f| format!("{f:?}"));
-                format!("{fault}\n{}", expected.output)
-            }
-            Wanted::Agreement(seed) => seed.to_string(),
-        }
-    }
-}
-
-fn described(mode: Mode, seed: u64, tree: &Program) -> Option<(String, Wanted)> {
-    let outcome = evaluate::evaluate(tree, limits(mode)).ok()?;
-    let wanted = if mode.native() { Wanted::Agreement(seed) } else { Wanted::Outcome(expected(&outcome)) };
-    Some((print(tree), wanted))
-}
-
-/// Output in the header comment of a language test.
-pub fn output_lines(output: &str) -> String {
-    let lines: String = output.lines().map(|line| format!("; | {line}\n")).collect();
-    if lines.is_empty() { lines } else { format!("; output:\n{lines}") }
-}
-
-/// What a child says of a text: the kind of its failure, empty if it passes, and details.
-fn verdict(mode: Mode, file: &Path, text: &str, wanted: &Wanted) -> io::Result<(String, String)> {
-    std::fs::write(file, text)?;
-    std::fs::write(file.with_extension("expected"), wanted.text())?;
-    let file = file.display().to_string();
-    let mut process = limited(&["--one", mode.name(), &file])?.stdout(Stdio::piped()).spawn()?;
-    let output = process.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-    let (send, done) = mpsc::channel();
-    std::thread::spawn(move || {
-        let text = io::read_to_string(output).unwrap_or_default();
-        let _ = send.send(text);
-    });
-    let text = done.recv_timeout(LIMIT);
-    let _ = process.kill();
-    process.wait()?;
-    Ok(match text {
-        Err(_) => ("hangs".to_string(), String::new()),
-        Ok(text) => match text.split_once('\n') {
-            Some((line, detail)) if line.starts_with("fail ") => (line[5..].to_string(), detail.to_string()),
-            Some(("pass", _)) => (String::new(), String::new()),
-            _ => ("crashes".to_string(), text),
-        },
-    })
 }

@@ -1,6 +1,7 @@
 //! Program generator and oracles: typed random programs, their meaning by a model, and what must hold of them.
 #![deny(unsafe_code)]
 
+pub mod campaign;
 pub mod check;
 pub mod choice;
 pub mod driver;
@@ -12,6 +13,7 @@ pub mod mutation;
 pub mod print;
 pub mod program;
 pub mod reduce;
+pub mod small;
 pub mod traces;
 pub mod tree;
 pub mod typing;

@@ -3,15 +3,16 @@
 //!     cargo run --release -p scaly-fuzz -- --mode run --count 10000
 //!
 //! `--mode parse|text|run|loops|traces|whole`, `--seed N` (the first one), `--count N`, `--seconds N`, `--keep FOLDER` for the
-//! small programs that fail, `--each N` (1) of them for each kind of failure, `--show MODE N` prints the program of a seed
-//! and what it must print. Exit status 1 if something failed.
+//! small programs that fail, `--each N` (1) of them for each kind of failure, `--jobs N` (as many as there are cores)
+//! processes at once, `--show MODE N` prints the program of a seed and what it must print. Exit status 1 if something failed.
 #![deny(unsafe_code)]
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use scaly_fuzz::driver::{self, Campaign, Mode};
+use scaly_fuzz::campaign::{self, Campaign};
+use scaly_fuzz::driver::{self, Mode};
 use scaly_fuzz::print::print;
 
 type Failure = Box<dyn std::error::Error>;
@@ -67,6 +68,7 @@ fn act() -> Result<bool, Failure> {
         time: None,
         keep: PathBuf::from("tests/lang/bugs"),
         each: 1,
+        jobs: std::thread::available_parallelism()?.get(),
         corpus: Vec::new(),
     };
     let (mut first, mut count) = (0, None);
@@ -79,6 +81,7 @@ fn act() -> Result<bool, Failure> {
             Long("count") => count = Some(parser.value()?.parse::<u64>()?),
             Long("seconds") => campaign.time = Some(Duration::from_secs(parser.value()?.parse()?)),
             Long("each") => campaign.each = parser.value()?.parse()?,
+            Long("jobs") => campaign.jobs = parser.value()?.parse_with(at_least_one)?,
             Long("keep") => campaign.keep = parser.value()?.into(),
             other => return Err(other.unexpected().into()),
         }
@@ -89,7 +92,7 @@ fn act() -> Result<bool, Failure> {
         campaign.corpus = programs("tests/lang".as_ref());
         campaign.corpus.extend(programs("examples".as_ref()));
     }
-    let report = driver::run(&campaign)?;
+    let report = campaign::run(&campaign)?;
     for (kind, (count, seed)) in &report.failures {
         println!("{count:>8} times from seed {seed}: {kind}");
     }
@@ -97,6 +100,13 @@ fn act() -> Result<bool, Failure> {
         println!("native code was hardly entered");
     }
     Ok(report.passed())
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("{text} is no number of jobs: write 1 or more")),
+        Ok(jobs) => Ok(jobs),
+    }
 }
 
 fn programs(folder: &std::path::Path) -> Vec<PathBuf> {

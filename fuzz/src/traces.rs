@@ -11,8 +11,8 @@ use scaly_tracer::parameters::Parameters;
 
 use crate::check::{Verdict, difference, shape};
 use crate::choice::Choices;
-use crate::driver::output_lines;
 use crate::program::{self, Caught};
+use crate::small::output_lines;
 use crate::tree::INPUT;
 
 /// Microseconds that this thread has run.
