@@ -11,6 +11,7 @@ use scaly_tracer::backend::code;
 use crate::lower::CALL;
 use crate::lower::restart::{FORK, GIVE_UP, JOIN, RECURSE};
 use crate::lower::routines::{self, COMPARE, HASH};
+use crate::lower::run_ahead::{RECURSE_AHEAD, SEEN_AHEAD};
 use crate::restart;
 use crate::scale::fork;
 
@@ -31,6 +32,8 @@ pub fn symbols() -> Vec<(String, usize)> {
         (RECURSE, fork::recurse as *const () as usize),
         (FORK, fork::fork as *const () as usize),
         (JOIN, fork::join as *const () as usize),
+        (RECURSE_AHEAD, fork::recurse_ahead as *const () as usize),
+        (SEEN_AHEAD, fork::seen_ahead as *const () as usize),
     ];
     let named = named.map(|(name, address)| (name.to_string(), address));
     let routines =

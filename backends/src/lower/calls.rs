@@ -300,7 +300,7 @@ impl Lowering<'_> {
     /// Returns the status of a callee that left.
     fn hand_on(&mut self, status: &str) {
         match self.role {
-            Role::Root | Role::Forking => {
+            Role::Root | Role::Forking | Role::Ahead => {
                 let number = self.temporary();
                 line!(self, "{number} = sub i32 {status}, {LEFT_BELOW}");
                 line!(self, "ret i32 {number}");

@@ -137,7 +137,7 @@ impl Lowering<'_> {
             Role::Root => {
                 line!(self, "ret i32 {number}");
             }
-            Role::Callee(_) | Role::Forking => self.ret_status(number + super::LEFT_BELOW),
+            Role::Callee(_) | Role::Forking | Role::Ahead => self.ret_status(number + super::LEFT_BELOW),
         }
     }
 

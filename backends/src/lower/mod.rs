@@ -37,6 +37,7 @@ mod ops;
 mod regions;
 pub mod restart;
 pub mod routines;
+pub mod run_ahead;
 mod store_back;
 mod versions;
 
@@ -47,6 +48,7 @@ pub use leave::{ABANDONED, Leave};
 use limit::Limit;
 use narrow::Narrow;
 use restart::{FORK, GIVE_UP, JOIN, RECURSE, Serial};
+use run_ahead::{RECURSE_AHEAD, RunAhead, SEEN_AHEAD};
 use rustc_hash::{FxHashMap, FxHashSet};
 use scaly_interp::interpreter::State;
 use scaly_interp::machine::IntCompare;
@@ -272,7 +274,14 @@ pub fn lower_restart(
             .write(&callee.name, &mut lowered)?;
     }
     if let Some(single) = single {
-        Lowering::new(single, context, &callees, Role::Forking, None)?.write(&forking, &mut lowered)?;
+        let ahead = restart::runs_ahead(single);
+        for (role, name) in [(Role::Forking, forking.clone()), (Role::Ahead, run_ahead::function_ahead(&forking))] {
+            if role == Role::Forking || ahead.is_some() {
+                let mut lowering = Lowering::new(single, context, &callees, role, None)?;
+                lowering.ahead = ahead.as_ref();
+                lowering.write(&name, &mut lowered)?;
+            }
+        }
     }
     finish(&mut lowered, usize::MAX);
     Ok((Some(lowered), serial))
@@ -291,10 +300,12 @@ fn finish(lowered: &mut Lowered, last_calls: usize) {
         module,
         "declare i32 @{CALL}(ptr, i32, ptr) #0\n\
          declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)\n\
+         declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)\n\
          declare i64 @llvm.smin.i64(i64, i64)\ndeclare i64 @llvm.smax.i64(i64, i64)\n\
          declare i64 @llvm.umin.i64(i64, i64)\ndeclare i64 @llvm.umax.i64(i64, i64)\n\
          declare void @{GIVE_UP}(ptr) #1\ndeclare i32 @{RECURSE}(ptr, ptr, i32) #0\n\
          declare ptr @{FORK}(ptr, ptr, i32, ptr) #0\ndeclare i32 @{JOIN}(ptr, ptr, i32, ptr) #0\n\
+         declare i32 @{RECURSE_AHEAD}(ptr, ptr, i32, ptr) #0\ndeclare i1 @{SEEN_AHEAD}(ptr, ptr, i32) #0\n\
          attributes #0 = {{ nounwind }}\nattributes #1 = {{ cold noreturn nounwind }}\n\
          attributes #2 = {{ nounwind noinline optnone }}\n!0 = !{{!\"branch_weights\", i32 1048575, i32 1}}\n\
          !1 = !{{!\"branch_weights\", i32 1, i32 1048575}}\n"
@@ -413,6 +424,8 @@ enum Role {
     Callee(usize),
     /// A function whose calls of itself other threads may take: returns a status.
     Forking,
+    /// The same, run ahead of them.
+    Ahead,
 }
 
 /// The status of a function that left: this plus the number of the way. 0 says that it returned.
@@ -434,6 +447,8 @@ struct Lowering<'a> {
     /// By block: what calls routines there is left to the interpreter, for the program ends anyway.
     ending: Vec<bool>,
     limit: Option<Limit>,
+    /// Of a function that runs ahead of its calls.
+    ahead: Option<&'a RunAhead>,
     /// By block: the labels that lead to it, and what they bring.
     preds: Vec<Vec<(String, Vec<Value>)>>,
     bodies: Vec<String>,
@@ -487,6 +502,7 @@ impl<'a> Lowering<'a> {
             dominators: Dominators::of(region),
             narrow: Narrow::of(region, limit.as_ref().map(|limit| limit.compared)),
             limit,
+            ahead: None,
             tested: Vec::new(),
             body: String::new(),
             label: String::new(),
@@ -498,7 +514,12 @@ impl<'a> Lowering<'a> {
         self.leaves = std::mem::take(&mut to.interface.leaves);
         self.routines = std::mem::take(&mut to.routines);
         for block in 0..self.region.blocks.len() {
-            self.block(BlockId(block as u32))?;
+            let id = BlockId(block as u32);
+            if self.is_come_to(id) {
+                self.block(id)?;
+            } else {
+                self.bodies.push(String::new());
+            }
         }
         to.interface.needs = to.interface.needs.and(self.needs);
         to.many_ways |= goes_many_ways(self.region);
@@ -511,6 +532,7 @@ impl<'a> Lowering<'a> {
                 let slots = frame_slots(self.region, self.context.program)?;
                 self.write_forking_head(name, slots, &mut to.module);
             }
+            Role::Ahead => self.write_ahead_head(name, &mut to.module),
         }
         self.finish(&mut to.module);
         to.interface.leaves = self.leaves;
@@ -521,7 +543,7 @@ impl<'a> Lowering<'a> {
     /// How a parameter of the region comes.
     fn passed(&self, param: usize) -> Passed {
         match self.role {
-            Role::Root | Role::Forking => Passed::InFrame,
+            Role::Root | Role::Forking | Role::Ahead => Passed::InFrame,
             Role::Callee(index) => self.callees.functions[index].params[param].1,
         }
     }
@@ -556,15 +578,26 @@ impl<'a> Lowering<'a> {
             }
         }
         for param in &block.params {
-            self.narrowed(param.value);
-        }
-        if self.role == Role::Forking && !self.ending[id.index()] {
-            for step in restart::steps(self.region, block) {
-                self.step(block.chain, step)?;
+            if self.is_done(param.value) {
+                self.narrowed(param.value);
             }
-        } else {
-            for &inst in &block.insts {
-                self.inst(block.chain, self.region.inst(inst))?;
+        }
+        match (self.role, self.ahead) {
+            (Role::Ahead, Some(ahead)) => {
+                self.block_ahead(ahead, id, block)?;
+                let body = std::mem::take(&mut self.body);
+                self.bodies.push(body);
+                return Ok(());
+            }
+            (Role::Forking, _) if !self.ending[id.index()] => {
+                for step in self.steps(block) {
+                    self.step(block.chain, step)?;
+                }
+            }
+            _ => {
+                for &inst in &block.insts {
+                    self.inst(block.chain, self.region.inst(inst))?;
+                }
             }
         }
         match &block.end {
@@ -715,9 +748,12 @@ impl<'a> Lowering<'a> {
         let region = self.region;
         for (i, body) in self.bodies.iter().enumerate() {
             let id = BlockId(i as u32);
+            if !self.is_come_to(id) {
+                continue;
+            }
             let _ = writeln!(module, "{id}:");
             let params = if id == Region::ENTRY { &[][..] } else { &region.block(id).params };
-            for (position, param) in params.iter().enumerate() {
+            for (position, param) in params.iter().enumerate().filter(|(_, param)| self.is_done(param.value)) {
                 let ty = type_name(region.ty(param.value));
                 let phi = |name: String, ty: &str, of: &dyn Fn(Value) -> String| {
                     let ways =

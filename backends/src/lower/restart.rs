@@ -21,10 +21,11 @@
 use std::fmt::Write;
 
 use rustc_hash::FxHashSet;
-use scaly_interp::program::{FunctionId, Pc};
+use scaly_interp::program::Pc;
 use scaly_tracer::region::{Block, ChainId, Effects, Inst, InstId, Op, Region, Value};
 
 use super::callees::{Callee, Callees, Passed};
+use super::run_ahead::RunAhead;
 use super::{Lowered, Lowering, Refusal, Role, line};
 use crate::run::{NATIVE_LIMIT, SLOTS_LIMIT};
 
@@ -52,14 +53,14 @@ pub enum Step {
     Join(InstId),
 }
 
-/// The function that a region is of.
-fn function(region: &Region) -> FunctionId {
-    region.chains[0].function
+/// A call of the function that a region is of.
+pub fn own_call(region: &Region) -> Op {
+    Op::Call(region.chains[0].function)
 }
 
 /// The order in which a block of a function's region is done where its calls of itself fork.
-pub fn steps(region: &Region, block: &Block) -> Vec<Step> {
-    let own = Op::Call(function(region));
+fn steps(region: &Region, block: &Block) -> Vec<Step> {
+    let own = own_call(region);
     let mut steps = Vec::with_capacity(block.insts.len());
     let mut at = 0;
     while let Some(&first) = block.insts.get(at) {
@@ -84,7 +85,7 @@ pub fn steps(region: &Region, block: &Block) -> Vec<Step> {
 }
 
 /// Whether any block does.
-pub fn forks(region: &Region) -> bool {
+fn forks(region: &Region) -> bool {
     let forks = |block: &Block| steps(region, block).iter().any(|step| matches!(step, Step::Fork(_)));
     region.blocks.iter().any(forks)
 }
@@ -156,13 +157,21 @@ fn seen(callees: &Callees, op: Op) -> Option<&'static str> {
     }
 }
 
+/// What is seen of the calls of a function's region without calls in place, if looking at each block is not enough.
+pub fn runs_ahead(region: &Region) -> Option<RunAhead> {
+    let ahead = RunAhead::of(region);
+    (ahead.sees_several(region, true) || !forks(region) && ahead.sees_several(region, false)).then_some(ahead)
+}
+
 /// Why no calls of a function are taken by others, whose region without calls in place this is.
 pub fn serial(region: &Region, passed: usize) -> Option<Serial> {
-    let own = Op::Call(function(region));
+    let own = own_call(region);
     let at = region.insts.iter().rfind(|inst| inst.op == own).map_or(region.blocks[0].pc, |inst| inst.pc);
     let text = match () {
         () if passed > MOST_PASSED => "it has too many parameters or results",
-        () if !forks(region) => "no two of its calls of itself go without each other's results",
+        () if !forks(region) && runs_ahead(region).is_none() => {
+            "no two of its calls of itself go without each other's results"
+        }
         () => return None,
     };
     Some(Serial { text, at })
@@ -194,7 +203,7 @@ impl Lowering<'_> {
         match self.role {
             Role::Root => false,
             Role::Callee(_) => self.callees.restart,
-            Role::Forking => true,
+            Role::Forking | Role::Ahead => true,
         }
     }
 
@@ -206,6 +215,7 @@ impl Lowering<'_> {
     pub fn write_end(&self, module: &mut String) {
         let _ = match self.role {
             Role::Forking => write!(module, "give_up:\n  ret i32 {}\n", GAVE_UP as i32),
+            Role::Ahead => writeln!(module, "stopped:\n  ret i32 {RETURNED}"),
             _ => write!(module, "give_up:\n  call void @{GIVE_UP}(ptr %run) #1\n  unreachable\n"),
         };
     }
@@ -277,20 +287,33 @@ impl Lowering<'_> {
              %arguments = alloca [{MOST_PASSED} x i64], align 8\n  \
              %deeper = add i32 %depth, 1\n"
         );
+        if self.ahead.is_some() {
+            self.write_activation(name, module);
+        }
         write_room(frame_slots, module);
+    }
+
+    /// The order in which a block is done.
+    pub fn steps(&self, block: &Block) -> Vec<Step> {
+        match self.ahead {
+            Some(_) => block.insts.iter().map(|&id| Step::Do(id)).collect(),
+            None => steps(self.region, block),
+        }
     }
 
     pub fn step(&mut self, chain: ChainId, step: Step) -> Result<(), Refusal> {
         let (Step::Do(id) | Step::Fork(id) | Step::Join(id)) = step;
         let inst = self.region.inst(id);
         match step {
-            Step::Do(_) if self.role != Role::Forking || inst.op != Op::Call(function(self.region)) => {
-                self.inst(chain, inst)
-            }
+            Step::Do(_) if self.role != Role::Forking || inst.op != own_call(self.region) => self.inst(chain, inst),
             Step::Do(_) => {
                 let frame = self.arguments_in_frame(chain, inst)?;
                 let place = self.frame_address(frame);
-                self.called_in_frame(&format!("@{RECURSE}(ptr %run, ptr {place}, i32 %deeper)"), frame, inst);
+                let call = match self.ahead {
+                    Some(ahead) => self.call_ahead(ahead, &place, inst),
+                    None => format!("@{RECURSE}(ptr %run, ptr {place}, i32 %deeper)"),
+                };
+                self.called_in_frame(&call, frame, inst);
                 Ok(())
             }
             Step::Fork(_) => {
@@ -388,6 +411,7 @@ pub fn write_entry(callees: &Callees, forking: Option<&str>, to: &mut Lowered) {
 #[cfg(test)]
 mod tests {
     use scaly_interp::dump::parse;
+    use scaly_interp::program::FunctionId;
     use scaly_tracer::parameters::Parameters;
     use scaly_tracer::walker::Walker;
 

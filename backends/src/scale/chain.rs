@@ -10,6 +10,8 @@ pub struct Running {
     pub at: Position,
     /// It runs below native code that has not left: if it is in a trace its slots are not in its frame.
     pub below: bool,
+    /// Several activations of its function are in it: it calls its own function.
+    pub recurs: bool,
 }
 
 /// The function with the most activations of so many, the innermost ones, if it has several.
@@ -33,8 +35,9 @@ pub fn chain(loops: &Loops, program: &Program, at: Position, depth: u32) -> Vec<
     let mut below = false;
     for (at, pc) in tier::activations(at).take(depth as usize) {
         for id in loops.around(program, pc) {
-            if found.iter().all(|other| other.id != id) {
-                found.push(Running { id, at, below });
+            match found.iter_mut().find(|other| other.id == id) {
+                Some(other) => other.recurs = true,
+                None => found.push(Running { id, at, below, recurs: false }),
             }
         }
         below |= tier::is_nested(at);

@@ -39,7 +39,9 @@ impl<B: Backend + 'static> Scaling<B> {
             let loops = self.loops.borrow();
             for &Running { id, .. } in chain.iter().rev() {
                 let slot = &loops[id.0 as usize];
+                let function = self.program.loops[id.0 as usize].function;
                 match slot.stage {
+                    Stage::Counting | Stage::Walked(_) if slot.recurs && self.may_begin_again(function) => {}
                     // It is on its way, and what it contains with it.
                     Stage::Building(_) | Stage::Ready(_) | Stage::Analyzing => return true,
                     Stage::Refused => alone |= turning(slot),

@@ -112,6 +112,16 @@ impl<B: Backend + 'static> Scaling<B> {
         (samples < self.parameters.undecided, least.saturating_sub(so_far))
     }
 
+    /// Whether a function can be begun again, for all that is known: then all its activations together are compiled better
+    /// than a loop in which it calls itself.
+    pub(super) fn may_begin_again(&self, id: FunctionId) -> bool {
+        match self.functions.borrow().get(id).map(|function| &function.stage) {
+            None | Some(Stage::Counting | Stage::Analyzing | Stage::Building(_) | Stage::Ready(_)) => true,
+            Some(Stage::Walked(prepared)) => prepared.lowered.interface.restart.is_some(),
+            Some(Stage::Refused) => false,
+        }
+    }
+
     pub(super) fn has_function(&self, id: FunctionId) -> bool {
         matches!(self.functions.borrow().get(id), Some(FunctionState { stage: Stage::Ready(_), .. }))
     }

@@ -49,6 +49,8 @@ pub struct LoopState {
     remaining: u64,
     /// The sample at the time of its last pass.
     pub passed: u32,
+    /// Its function was seen to run below it: it calls itself in the loop.
+    pub recurs: bool,
     /// An independent loop inside of it that was chosen instead.
     pub inside: Option<LoopId>,
     pub switched: bool,
@@ -94,6 +96,7 @@ impl LoopState {
             run: None,
             remaining: 0,
             passed: 0,
+            recurs: false,
             inside: None,
             switched: false,
             told: false,

@@ -13,6 +13,7 @@
 //! only loads; nobody stores meanwhile, since whoever runs the program waits for it. If any part gives up, all do.
 #![allow(unsafe_code)]
 
+mod ahead;
 mod session;
 mod task;
 
@@ -34,6 +35,7 @@ use crate::lower::restart::{ALONE, RETURNED};
 use crate::native::Native;
 use crate::restart;
 use crate::run::Run;
+pub use ahead::{Activation, recurse_ahead, seen_ahead};
 pub use session::Stacks;
 use session::{Place, Session};
 pub use task::Task;

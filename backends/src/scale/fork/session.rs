@@ -11,6 +11,7 @@ use crossbeam_deque::{Steal, Stealer, Worker as Deque};
 use scaly_runtime::pool::{Chunk, Plan, Pool, Status};
 use scaly_runtime::vm_stack::VmStack;
 
+use super::ahead::Ahead;
 use super::task::Task;
 use super::{Entry, Recursion, Worker, recurse};
 use crate::interrupt::{AGAIN, Inside};
@@ -85,6 +86,7 @@ pub struct Place<'a> {
     tasks: RefCell<Tasks>,
     free: RefCell<Vec<*mut Task>>,
     random: Cell<u32>,
+    ahead: Ahead,
 }
 
 impl<'a> Session<'a> {
@@ -178,8 +180,8 @@ impl<'a> Session<'a> {
     /// Who runs calls in a place of the session; none if somebody does.
     fn worker<'s>(&'s self, run: *mut Run, number: usize) -> Option<Worker<'s>> {
         let deque = self.deques.lock().unwrap_or_else(PoisonError::into_inner).get_mut(number)?.take()?;
-        let (tasks, free) = Default::default();
-        let place = Place { session: self, run, deque, tasks, free, random: Cell::new(number as u32 + 1) };
+        let (tasks, free, ahead) = Default::default();
+        let place = Place { session: self, run, deque, tasks, free, random: Cell::new(number as u32 + 1), ahead };
         let Session { recursion, entry, .. } = *self;
         Some(Worker::new(recursion, entry, Some(place)))
     }
@@ -273,6 +275,15 @@ fn room(limit: *mut u64, frame: *mut u64) -> usize {
 }
 
 impl Place<'_> {
+    pub fn ahead(&self) -> &Ahead {
+        &self.ahead
+    }
+
+    /// Slots of a call's arguments.
+    pub fn params(&self) -> usize {
+        self.session.recursion.of.params.into()
+    }
+
     /// Offers a call, whose frames may take so many slots.
     pub fn offer(&self, arguments: &[u64], depth: u32, room: usize) -> *const Task {
         let task = self.free.borrow_mut().pop().unwrap_or_else(|| {
