@@ -15,6 +15,21 @@ struct Draft {
     result: Type,
 }
 
+/// A routine that calls itself.
+struct Own<'a> {
+    number: usize,
+    depth: Var,
+    params: &'a [Param],
+    result: &'a Type,
+}
+
+impl Own<'_> {
+    /// Whether its results can be added.
+    fn counts(&self) -> bool {
+        matches!(self.result, Type::Int(_) | Type::F64 | Type::F32)
+    }
+}
+
 impl Generator {
     pub(super) fn hot_routines(&mut self) {
         for _ in 0..self.choices.below(3) {
@@ -162,39 +177,106 @@ impl Generator {
         let condition = both(Binary::Le, Expr::Var(depth), self.int(bottom));
         let base = self.arg(&result, 3);
         body.push(Statement::If(condition, vec![Statement::Return(Some(base))], Vec::new()));
-        let mut results = Vec::new();
-        for _ in 0..2 + self.choices.below(2) {
-            if self.choices.chance(40) {
-                let ty = self.scalar_type();
-                let statement = self.declare_with(ty, false);
-                body.push(statement);
-            }
-            let by = self.choices.within(1, 3);
-            let mut args = vec![both(Binary::Sub, Expr::Var(depth), self.int(by))];
-            for param in &params[1..] {
-                args.push(if param.passing == Passing::View { Expr::Var(param.var) } else { self.arg(&param.ty, 3) });
-            }
-            let mut kept = self.declare(result.clone(), false);
-            kept.reserved = true;
-            let value = Some(Expr::Call(number, args));
-            let ty = result.clone();
-            body.push(Statement::Let { var: kept.var, ty, mutable: false, annotated: false, value });
-            results.push(Expr::Var(kept.var));
-            self.scope.push(kept);
-        }
-        let number_like = matches!(result, Type::Int(_) | Type::F64 | Type::F32);
-        let last = results.pop().unwrap_or_else(|| self.literal(&result));
-        let value = if number_like {
-            let op = *self.choices.pick(&[Binary::Add, Binary::Sub]);
-            results.into_iter().fold(last, |value, other| both(op, value, other))
-        } else {
-            last
-        };
+        let own = Own { number, depth, params: &params, result: &result };
+        let value =
+            if self.choices.chance(50) { self.own_calls(&own, &mut body) } else { self.own_loop(&own, &mut body) };
         body.push(Statement::Return(Some(value)));
         self.result = None;
         self.scope = outer;
         self.loops = loops;
         self.program.routines[number].body = body;
+    }
+
+    /// Several calls of itself, one after the other; what comes of them.
+    fn own_calls(&mut self, own: &Own<'_>, body: &mut Block) -> Expr {
+        let mut results = Vec::new();
+        for _ in 0..2 + self.choices.below(2) {
+            self.perhaps_a_variable(body);
+            results.push(Expr::Var(self.own_call(own, 1, body)));
+        }
+        let last = results.pop().unwrap_or_else(|| self.literal(own.result));
+        if own.counts() {
+            let op = *self.choices.pick(&[Binary::Add, Binary::Sub]);
+            results.into_iter().fold(last, |value, other| both(op, value, other))
+        } else {
+            last
+        }
+    }
+
+    /// Calls of itself in a loop, perhaps not in each iteration; what comes of them.
+    fn own_loop(&mut self, own: &Own<'_>, body: &mut Block) -> Expr {
+        let mut total = self.declare(own.result.clone(), true);
+        total.reserved = true;
+        let (total_var, ty) = (total.var, own.result.clone());
+        let value = Some(self.arg(&ty, 2));
+        body.push(Statement::Let { var: total_var, ty, mutable: true, annotated: true, value });
+        self.scope.push(total);
+        let scope = self.scope.len();
+        let mut counter = self.declare(INT, false);
+        counter.reserved = true;
+        let var = counter.var;
+        self.scope.push(counter);
+        let mut inside = Vec::new();
+        self.perhaps_a_variable(&mut inside);
+        if self.choices.chance(40) {
+            let condition = self.arg(&Type::Bool, 3);
+            let way = match self.choices.below(3) {
+                0 => Statement::Break(None),
+                1 => Statement::Return(Some(self.arg(own.result, 2))),
+                _ => Statement::Continue(None),
+            };
+            inside.push(Statement::If(condition, vec![way], Vec::new()));
+        }
+        let place = Place { root: total_var, steps: Vec::new() };
+        for _ in 0..1 + self.choices.below(2) {
+            let result = Expr::Var(self.own_call(own, 2, &mut inside));
+            let assign = |value| Statement::Assign { place: place.clone(), value, spelling: Spelling::Equals };
+            inside.push(match self.choices.below(3) {
+                0 if own.counts() => {
+                    let condition = both(Binary::Lt, Expr::Var(total_var), result.clone());
+                    Statement::If(condition, vec![assign(result)], Vec::new())
+                }
+                1 | 2 if own.counts() => Statement::Update { place: place.clone(), op: Binary::Add, value: result },
+                _ => assign(result),
+            });
+        }
+        self.scope.truncate(scope);
+        let high = self.choices.within(0, 4);
+        let high = self.int(high);
+        body.push(Statement::Range {
+            var,
+            kind: IntKind::I64,
+            low: None,
+            high,
+            closed: false,
+            body: inside,
+            label: None,
+        });
+        Expr::Var(total_var)
+    }
+
+    fn perhaps_a_variable(&mut self, body: &mut Block) {
+        if self.choices.chance(40) {
+            let ty = self.scalar_type();
+            let statement = self.declare_with(ty, false);
+            body.push(statement);
+        }
+    }
+
+    /// A call of itself, at least so much less deep; the variable that has its result.
+    fn own_call(&mut self, own: &Own<'_>, least: i64, body: &mut Block) -> Var {
+        let by = self.choices.within(least, 3);
+        let mut args = vec![both(Binary::Sub, Expr::Var(own.depth), self.int(by))];
+        for param in &own.params[1..] {
+            args.push(if param.passing == Passing::View { Expr::Var(param.var) } else { self.arg(&param.ty, 3) });
+        }
+        let mut kept = self.declare(own.result.clone(), false);
+        kept.reserved = true;
+        let (var, ty) = (kept.var, own.result.clone());
+        let value = Some(Expr::Call(own.number, args));
+        body.push(Statement::Let { var, ty, mutable: false, annotated: false, value });
+        self.scope.push(kept);
+        var
     }
 
     /// A routine that is mostly a loop over what it is given.
