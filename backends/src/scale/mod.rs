@@ -268,9 +268,10 @@ impl<B: Backend + 'static> Above for Scaling<B> {
                     None => slot.passed >= last,
                 };
             }
-            // Its next pass comes here.
-            if slot.due.is_none() {
-                slot.due = Some(state.loop_counter(id));
+            // Its next pass comes here, unless it does by itself; whoever is asked then may set the counter anew.
+            let counter = state.loop_counter(id);
+            if counter > 1 {
+                slot.due = Some(counter);
                 state.set_loop_counter(id, 1);
             }
         }
