@@ -35,6 +35,8 @@ impl<B: Backend + 'static> Scaling<B> {
         let (mut unknown, mut candidates) = (Vec::new(), Vec::new());
         // Where the loops around it stay in traces, it is entered from the interpreter each time: only a long one pays.
         let mut alone = false;
+        // Something inside of it is compiled, for one core.
+        let mut inside = false;
         {
             let loops = self.loops.borrow();
             for &Running { id, .. } in chain.iter().rev() {
@@ -42,8 +44,14 @@ impl<B: Backend + 'static> Scaling<B> {
                 let function = self.program.loops[id.0 as usize].function;
                 match slot.stage {
                     Stage::Counting | Stage::Walked(_) if slot.recurs && self.may_begin_again(function) => {}
-                    // It is on its way, and what it contains with it.
-                    Stage::Building(_) | Stage::Ready(_) | Stage::Analyzing => return true,
+                    // It is on its way, and what it contains with it; what is around may go on all cores yet.
+                    Stage::Building(_) | Stage::Ready(_) | Stage::Analyzing => {
+                        if slot.scales() || unknown.is_empty() && candidates.is_empty() {
+                            return true;
+                        }
+                        inside = true;
+                        break;
+                    }
                     Stage::Refused => alone |= turning(slot),
                     _ if alone && slot.trips < u64::from(long_inside) => {}
                     _ if !turning(slot) || slot.inside.is_some_and(|id| loops[id.0 as usize].scales()) => {}
@@ -58,10 +66,11 @@ impl<B: Backend + 'static> Scaling<B> {
             if pays {
                 self.analyze(state, unknown.into_iter().map(Place::Loop).collect(), most);
             }
-            return pays;
+            return pays || inside;
         }
         let scales = |id: &&LoopId| self.loops.borrow()[id.0 as usize].scales();
-        let Some(&id) = candidates.iter().find(scales).or(candidates.first()) else { return false };
+        let first = candidates.first().filter(|_| !inside);
+        let Some(&id) = candidates.iter().find(scales).or(first) else { return inside };
         let parallel = scales(&&id);
         let remaining = self.remaining(chain, id);
         self.build_if(Place::Loop(id), |lines| remaining >= self.least(lines, parallel));

@@ -237,7 +237,7 @@ impl<B: Backend + 'static> Above for Scaling<B> {
             return self.traces.taken();
         }
         self.samples.set(last + u32::from(due));
-        let Parameters { sample_depth: depth, few_samples, undecided, .. } = self.parameters;
+        let Parameters { sample_depth: depth, few_samples, undecided, divided, .. } = self.parameters;
         let chain = chain(self.tracing().loops(), &self.program, at, depth);
         if let (true, Some(innermost)) = (due, chain.first()) {
             self.loops.borrow_mut()[innermost.id.0 as usize].innermost += u64::from(periods);
@@ -245,7 +245,7 @@ impl<B: Backend + 'static> Above for Scaling<B> {
                 now.sampled(innermost.id);
             }
         }
-        let (mut news, mut around, mut again) = (false, false, u64::MAX);
+        let (mut news, mut around, mut short, mut again) = (false, false, false, u64::MAX);
         // Trips do not take what is spent on traces.
         let own = now.saturating_sub(self.tracing().spent());
         for &Running { id, at, below, recurs } in chain.iter().rev() {
@@ -267,6 +267,8 @@ impl<B: Backend + 'static> Above for Scaling<B> {
                     Some(trips) => slot.sampled(own, trips, around, few_samples),
                     None => slot.passed >= last,
                 };
+                slot.short = short;
+                short |= slot.trip.is_some_and(|nanoseconds| nanoseconds < divided.into());
             }
             // Its next pass comes here, unless it does by itself; whoever is asked then may set the counter anew.
             let counter = state.loop_counter(id);
