@@ -39,6 +39,7 @@ PROGRAMS = [
     Program("histogram", "70000000", "200000"),
     Program("sieve", "20000000 36", "1000000 2"),
     Program("fib", "46", "30"),
+    Program("queens", "15", "8"),
 ]
 
 

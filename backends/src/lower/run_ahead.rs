@@ -13,7 +13,7 @@
 //!
 //! At whatever it cannot know, and where the function itself might go on for ever or come to an error before it gets
 //! there: at a branch or check on a result, a check that fails, a call of another function, the function's end, and
-//! after so many back edges. So it sees the calls that the function makes first, if each of them returns; if one does not,
+//! after so many back edges without a call. So it sees the calls that the function makes first, if each of them returns; if one does not,
 //! nothing has happened that anybody sees. It steps over a branch on a result whose ways only compute and meet again, as
 //! in `if r > best: best = r`; what they bring then is unknown.
 
@@ -30,7 +30,7 @@ use crate::scale::fork::Activation;
 pub const RECURSE_AHEAD: &str = "scaly_recurse_ahead";
 pub const SEEN_AHEAD: &str = "scaly_seen_ahead";
 
-/// Back edges after which it stops: some microseconds, less than a call that is worth forking takes.
+/// Back edges without a call after which it stops: some microseconds, less than a call that is worth forking takes.
 const BACK_EDGES: u32 = 4096;
 
 /// What of a function's region can be known before its calls of itself return.
@@ -271,6 +271,7 @@ impl Lowering<'_> {
                     let (then, _) = self.fork();
                     line!(self, "br i1 {more}, label %{then}, label %stopped");
                     self.begin(then);
+                    line!(self, "store i32 {BACK_EDGES}, ptr %back_edges");
                 }
                 Foreseen::Stops => {
                     line!(self, "br label %stopped");

@@ -14,9 +14,10 @@ use crate::lower::restart::{GAVE_UP, MOST_PASSED, RETURNED};
 use crate::restart;
 use crate::run::Run;
 
-/// Calls that are offered at once, at the least; as many as were made before, if those are more: so what is seen twice is no
-/// more than what is seen once.
-const MOST: u64 = 64;
+/// Calls that are offered at once: as many as were made before, so that little is seen several times, but no fewer and no
+/// more than this.
+const FEWEST: u64 = 64;
+const MOST: u64 = 16_384;
 
 /// An activation of a function that runs ahead of its calls; it lies in the activation's native frame.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ pub unsafe extern "C" fn recurse_ahead(run: *mut Run, frame: *mut u64, depth: u3
 unsafe fn look(run: *mut Run, depth: u32, place: &Place<'_>, at: &mut Activation) -> u32 {
     let ahead = place.ahead();
     ahead.known.set(at.made);
-    ahead.wanted.set(at.made.max(MOST));
+    ahead.wanted.set(at.made.clamp(FEWEST, MOST));
     // SAFETY: the code is that of the function, and these are its arguments. It may be ended in the middle, so it is
     // entered as such code is.
     let status = unsafe { restart::enter(at.code, run, at.arguments.as_mut_ptr(), depth) };
