@@ -13,7 +13,7 @@ use scaly_tracer::recorder::Place;
 
 use super::analysis::{self, Analysis, Prepared, Why};
 use super::parallel::Parallel;
-use super::{Choice, Scaling, start};
+use super::{Choice, Scaling, start, work};
 use crate::compiler::{Building, has_room};
 use crate::library::Error;
 use crate::lower::Needs;
@@ -226,6 +226,10 @@ impl<B: Backend + 'static> Scaling<B> {
         }
         if let Place::Loop(id) = of {
             match parallel {
+                Some(Ok(_)) if self.is_tiny(id) => {
+                    let why = Why::new("its runs are too short for several cores", self.header(id));
+                    self.refuse(of, Variant::Parallel, &why);
+                }
                 Some(Ok(parallel)) => self.loops.borrow_mut()[id.0 as usize].parallel = Some(Rc::new(parallel)),
                 Some(Err(why)) => self.refuse(of, Variant::Parallel, &why),
                 None => {}
@@ -234,6 +238,13 @@ impl<B: Backend + 'static> Scaling<B> {
         }
         let stage = self.walked(of, prepared);
         self.set_stage(of, stage);
+    }
+
+    /// Whether no run of a loop takes as long as one that is divided.
+    fn is_tiny(&self, id: LoopId) -> bool {
+        // A nanosecond an instruction is slow.
+        let most = work::most(&self.program, id).filter(|_| self.options.choice != Choice::Forced);
+        most.is_some_and(|most| most < self.parameters.divided.into())
     }
 
     pub(super) fn walked(&self, of: Place, prepared: Result<Box<Prepared>, Why>) -> Stage {
