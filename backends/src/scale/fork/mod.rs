@@ -55,6 +55,8 @@ pub struct Recursion {
     nanoseconds: AtomicU64,
     /// Nanoseconds of a call at the cut, as last looked at.
     mean: AtomicU64,
+    /// Of calls above the cut by their depth, as long as one thread made them: the mean of the last one and those before.
+    above: [AtomicU64; DEEPEST as usize],
     entries: AtomicU32,
     said: AtomicBool,
     parameters: Parameters,
@@ -88,6 +90,7 @@ impl Recursion {
             calls: AtomicU32::new(0).into(),
             nanoseconds: AtomicU64::new(0),
             mean: AtomicU64::new(0),
+            above: [const { AtomicU64::new(0) }; DEEPEST as usize],
             entries: AtomicU32::new(0),
             said: AtomicBool::new(false),
             parameters,
@@ -163,8 +166,20 @@ impl Recursion {
         }
     }
 
-    /// Nanoseconds that a call at a depth may take, at the least.
+    /// A call above the cut took so long.
+    fn took_above(&self, depth: u32, nanoseconds: u64) {
+        if let Some(mean) = self.above.get(depth as usize) {
+            let before = mean.load(Ordering::Relaxed);
+            mean.store(if before == 0 { nanoseconds } else { before.midpoint(nanoseconds) }, Ordering::Relaxed);
+        }
+    }
+
+    /// Nanoseconds that a call at a depth may take: as long as others there, if there were some.
     fn expected(&self, depth: u32) -> f64 {
+        let known = self.above.get(depth as usize).map_or(0, |mean| mean.load(Ordering::Relaxed));
+        if known > 0 {
+            return known as f64;
+        }
         let deeper = self.cut().saturating_sub(depth).min(DEEPEST);
         // Two calls each, of which one is deep.
         self.mean.load(Ordering::Relaxed) as f64 * 1.5f64.powi(deeper as i32)
@@ -241,8 +256,15 @@ pub unsafe extern "C" fn recurse(run: *mut Run, frame: *mut u64, depth: u32) -> 
         return match worker.asks(depth) {
             // SAFETY: as above.
             Some(pool) => unsafe { Session::run(worker, pool, run, frame, depth) },
-            // SAFETY: the code is that of the function, whose frame this is.
-            None => unsafe { restart::enter(recursion.code, run, frame, depth) },
+            None => {
+                let begun = worker.place.is_none().then(Instant::now);
+                // SAFETY: the code is that of the function, whose frame this is.
+                let status = unsafe { restart::enter(recursion.code, run, frame, depth) };
+                if let Some(begun) = begun {
+                    recursion.took_above(depth, begun.elapsed().as_nanos() as u64);
+                }
+                status
+            }
         };
     }
     let begun = Instant::now();
