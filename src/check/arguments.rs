@@ -42,6 +42,9 @@ impl<'a> Checker<'a> {
             self.check_loosely(&mut args);
             return self.failed(span);
         };
+        if matches!(candidate.target, Target::Struct(_)) && self.too_many_parts(result, span) {
+            return self.failed(span);
+        }
         // An argument may be given in another order than that of the parameters; it is evaluated in its own.
         let mut values: Vec<Option<Expr>> = Vec::with_capacity(params.len());
         values.resize_with(params.len(), || None);

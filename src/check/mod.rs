@@ -131,6 +131,8 @@ pub(crate) struct Checker<'a> {
     finishing: bool,
     alias_depth: u32,
     constant_depth: u32,
+    /// Of structs, once it is known.
+    beginnings: FxHashMap<TypeId, zero::Beginning>,
     payload_structs: FxHashMap<(hir::UnionId, u32), TypeId>,
     /// Types whose values are compared somewhere.
     compared: FxHashSet<TypeId>,
@@ -187,6 +189,7 @@ impl<'a> Checker<'a> {
             finishing: false,
             alias_depth: 0,
             constant_depth: 0,
+            beginnings: FxHashMap::default(),
             payload_structs: FxHashMap::default(),
             compared: FxHashSet::default(),
             instances: FxHashMap::default(),
