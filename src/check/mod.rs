@@ -29,6 +29,7 @@ mod infer;
 mod init;
 mod instances;
 mod iteration;
+mod keys;
 mod known;
 mod lambdas;
 mod library;
@@ -136,6 +137,10 @@ pub(crate) struct Checker<'a> {
     payload_structs: FxHashMap<(hir::UnionId, u32), TypeId>,
     /// Types whose values are compared somewhere.
     compared: FxHashSet<TypeId>,
+    /// Types that are keys somewhere, and whether they can be.
+    keys: FxHashMap<TypeId, bool>,
+    /// Keys among the fields of types that are not finished.
+    unchecked_keys: Vec<(TypeId, Span)>,
 
     instances: FxHashMap<(declarations::RoutineDeclId, Rc<[TypeId]>), instances::Instance>,
     /// Routines of the compiler for one type: `copy`, `hash`.
@@ -192,6 +197,8 @@ impl<'a> Checker<'a> {
             beginnings: FxHashMap::default(),
             payload_structs: FxHashMap::default(),
             compared: FxHashSet::default(),
+            keys: FxHashMap::default(),
+            unchecked_keys: Vec::new(),
             instances: FxHashMap::default(),
             intrinsics: FxHashMap::default(),
             queue: Vec::new(),

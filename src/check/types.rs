@@ -163,6 +163,9 @@ impl<'a> Checker<'a> {
             self.report(Diagnostic::error(span, "`void` cannot be a type argument").label("there are no values of it"));
             return Types::ERROR;
         }
+        if self.unfit_key(decl, args, span) {
+            return Types::ERROR;
+        }
         self.instantiate(decl, self.arguments_of(args), span)
     }
 
@@ -324,6 +327,7 @@ impl<'a> Checker<'a> {
         self.finishing = false;
         self.box_payloads(&done);
         self.reject_endless(&done);
+        self.check_keys();
     }
 
     fn fields(&mut self, fields: &'a [ast::Field]) -> Vec<hir::Field> {
