@@ -157,6 +157,11 @@ pub(crate) struct Checker<'a> {
     prelude: Option<Vec<hir::Expr>>,
     /// Parameters or fields beside the one whose default is being checked.
     beside: Vec<(Symbol, Span)>,
+    /// Defaults that are being checked, each needed by the one before, and how many were since the first.
+    defaults: Vec<Span>,
+    default_count: u32,
+    /// One without end has been reported.
+    default_failed: bool,
     /// Variables of which a routine has been told that it cannot name them.
     hidden: FxHashSet<(Option<RoutineId>, Symbol)>,
     /// The place of the assignment that is being checked, where it may be meant as a declaration.
@@ -209,6 +214,9 @@ impl<'a> Checker<'a> {
             aliases: Vec::new(),
             prelude: None,
             beside: Vec::new(),
+            defaults: Vec::new(),
+            default_count: 0,
+            default_failed: false,
             hidden: FxHashSet::default(),
             assigned: None,
         }
