@@ -211,7 +211,6 @@ impl<'a> Checker<'a> {
         } else {
             return false;
         };
-        // What needs this one mostly is as bad.
         if !std::mem::replace(&mut self.default_failed, true) {
             self.report(diagnostic);
         }

@@ -160,7 +160,7 @@ pub(crate) struct Checker<'a> {
     /// Defaults that are being checked, each needed by the one before, and how many were since the first.
     defaults: Vec<Span>,
     default_count: u32,
-    /// One without end has been reported.
+    /// One that needs too much has been reported: what needs it mostly is as bad.
     default_failed: bool,
     /// Variables of which a routine has been told that it cannot name them.
     hidden: FxHashSet<(Option<RoutineId>, Symbol)>,

@@ -91,7 +91,8 @@ impl<'a> Checker<'a> {
     /// Reports a struct that cannot be made part by part.
     pub fn too_many_parts(&mut self, ty: TypeId, span: Span) -> bool {
         let many = self.out.types.slots(ty) > MOST_SLOTS.into();
-        if many {
+        let again = many && !self.defaults.is_empty() && std::mem::replace(&mut self.default_failed, true);
+        if many && !again {
             let message = format!("a value of `{}` needs more than {MOST_SLOTS} slots", self.type_name(ty));
             let diagnostic = Diagnostic::error(span, message).label("more than fits in a frame");
             self.report(diagnostic.help("put large values into an Array"));
