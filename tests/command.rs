@@ -117,6 +117,10 @@ fn programs_that_cannot_be_read_are_one_line_and_status_1() {
         ":2: not valid UTF-8: byte 0xE9 at offset 18",
     );
     refused(&["-"], 1, "<stdin> is empty");
+    let program = scratch.file("program.scaly", "1");
+    refused(&["run", &program], 1, "cannot read run: No such file or directory");
+    assert!(call(&["run", &program], "").error.ends_with(&format!("  help: write `scaly {program}`\n")));
+    assert!(!call(&["run", "no/such/file.scaly"], "").error.contains("help"));
 }
 
 #[test]

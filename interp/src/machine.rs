@@ -165,10 +165,12 @@ pub enum Fault {
     Message,
     /// A file or stream could not be read or written; the routine that faults gives the text.
     InputOutput,
+    /// `x.value` of an optional that is null.
+    Null,
 }
 
 impl Fault {
-    pub const ALL: [Fault; 11] = [
+    pub const ALL: [Fault; 12] = [
         Fault::IndexOutOfRange,
         Fault::DivisionByZero,
         Fault::StackExhausted,
@@ -180,6 +182,7 @@ impl Fault {
         Fault::AssertionFailed,
         Fault::Message,
         Fault::InputOutput,
+        Fault::Null,
     ];
 
     pub fn from_number(number: u32) -> Option<Fault> {

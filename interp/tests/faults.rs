@@ -50,6 +50,7 @@ fn messages_have_the_numbers() {
             Fault::IndexOutOfRange,
             "slice 3..9 is out of range for length 5",
         ),
+        ("Fault Null", Fault::Null, "the value is null"),
         ("Fault WrongVariant", Fault::WrongVariant, "the value is of another variant"),
     ] {
         let error = error(&format!("{array}{body}\nReturn1 s0"));

@@ -5,14 +5,22 @@ use std::rc::Rc;
 use super::Checker;
 use super::calls::{Argument, Candidate, Target};
 use super::convert::Why;
-use super::declarations::Param;
-use super::hir::{Expr, ExprKind, LocalKind, Type, TypeId, Types};
+use super::declarations::{Declarations, Param, RoutineDeclId, TypeDeclId};
+use super::hir::{Expr, ExprKind, LocalKind, RoutineKind, Type, TypeId, Types};
 use super::overloads::{Slot, is_constant};
 use super::projection::is_plain;
+use super::scope::Frame;
 use super::types::Context;
+use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::syntax::Symbol;
-use crate::syntax::ast;
+use crate::syntax::ast::{self, DefineKind, Payload};
+
+/// Defaults are written out where they are needed, and those that they need in them.
+const MAX_DEFAULTS: u32 = 10_000;
+
+/// Defaults that need one another in a chain longer than this would exhaust the checker's stack.
+const MAX_DEFAULT_DEPTH: usize = 150;
 
 impl<'a> Checker<'a> {
     pub fn apply_candidate(
@@ -42,6 +50,9 @@ impl<'a> Checker<'a> {
             self.check_loosely(&mut args);
             return self.failed(span);
         };
+        if matches!(candidate.target, Target::Struct(_)) && self.too_many_parts(result, span) {
+            return self.failed(span);
+        }
         // An argument may be given in another order than that of the parameters; it is evaluated in its own.
         let mut values: Vec<Option<Expr>> = Vec::with_capacity(params.len());
         values.resize_with(params.len(), || None);
@@ -169,11 +180,84 @@ impl<'a> Checker<'a> {
         ctx: Context,
         beside: Vec<(Symbol, Span)>,
     ) -> Expr {
+        if self.reports_endless(e.span) {
+            return self.failed(e.span);
+        }
+        self.defaults.push(e.span);
         let base = self.scopes.hide();
         let outer = std::mem::replace(&mut self.beside, beside);
         let value = self.within(ctx, |c| c.expr_as(e, ty, None));
         self.beside = outer;
         self.scopes.show(base);
+        self.defaults.pop();
         value
+    }
+
+    /// Reports a default that needs itself, or too many others.
+    fn reports_endless(&mut self, span: Span) -> bool {
+        if self.defaults.is_empty() {
+            self.default_count = 0;
+        }
+        self.default_count += 1;
+        let diagnostic = if self.defaults.contains(&span) {
+            Diagnostic::error(span, "this default needs itself").label("without end")
+        } else if self.defaults.len() >= MAX_DEFAULT_DEPTH {
+            Diagnostic::error(span, "defaults of defaults nest too deeply").label("needed by too many others")
+        } else if self.default_count > MAX_DEFAULTS {
+            let outermost = self.defaults.first().copied().unwrap_or(span);
+            Diagnostic::error(outermost, format!("this default needs more than {MAX_DEFAULTS} others"))
+                .label("each written out in its place")
+                .help("compute it in a routine, and call that here")
+        } else {
+            return false;
+        };
+        if !std::mem::replace(&mut self.default_failed, true) {
+            self.report(diagnostic);
+        }
+        true
+    }
+
+    /// Checks the defaults of the program, needed or not, but those whose type is one that type parameters tell.
+    pub fn check_defaults(&mut self) {
+        for id in (0..self.decls.routines.len() as u32).map(RoutineDeclId) {
+            let decl = self.decls.routine(id);
+            if decl.library || decl.routine.params.iter().all(|p| p.default.is_none()) {
+                continue;
+            }
+            let owner = decl.owner.map_or(0, |o| self.decls.ty(o).define.generics.len());
+            let args = vec![Types::ERROR; owner + decl.routine.generics.len()];
+            let params = self.decls.params(id, self.known.this);
+            self.check_defaults_of(&params, self.routine_context(id, &args));
+        }
+        for id in (0..self.decls.types.len() as u32).map(TypeDeclId) {
+            let decl = self.decls.ty(id);
+            let lists: Vec<&'a [ast::Field]> = match &decl.define.kind {
+                _ if decl.library => continue,
+                DefineKind::Struct { fields, .. } => vec![fields],
+                DefineKind::Union { variants, .. } => variants
+                    .iter()
+                    .filter_map(|v| if let Payload::Fields(f) = &v.payload { Some(&**f) } else { None })
+                    .collect(),
+                _ => continue,
+            };
+            let args = vec![Types::ERROR; decl.define.generics.len()];
+            for fields in lists {
+                self.check_defaults_of(&Declarations::field_params(fields), self.type_context(id, &args));
+            }
+        }
+    }
+
+    fn check_defaults_of(&mut self, params: &[Param<'a>], ctx: Context) {
+        for param in params {
+            let (Some(ty), Some(default)) = (param.ty, param.default) else { continue };
+            let ty = self.within(ctx.clone(), |c| c.resolve(ty));
+            if ty == Types::ERROR {
+                continue;
+            }
+            let names = params.iter().map(|p| (p.name, p.span)).collect();
+            self.frames.push(Frame::new(self.out.main, RoutineKind::Function, None));
+            self.default_elsewhere(default, ty, ctx.clone(), names);
+            self.frames.pop();
+        }
     }
 }

@@ -279,54 +279,6 @@ impl<'a> Checker<'a> {
         self.intrinsics.insert(key, routine);
         routine
     }
-
-    /// `hash(x)`.
-    fn hash(&mut self, args: &'a [ast::Arg], span: Span) -> Expr {
-        let [arg] = args else {
-            self.report(Diagnostic::error(span, "`hash` takes one argument").label("expected `hash(x)`"));
-            return self.failed(span);
-        };
-        let value = self.value(&arg.value, None);
-        if value.ty == Types::ERROR {
-            return value;
-        }
-        if let Some(part) = self.unhashable(value.ty) {
-            let (ty, part_name) = (self.type_name(value.ty), self.type_name(part));
-            let message = if part == value.ty {
-                format!("a `{ty}` cannot be a key: it cannot be hashed")
-            } else {
-                format!("a `{ty}` cannot be a key: the `{part_name}` in it cannot be hashed")
-            };
-            self.report(
-                Diagnostic::error(value.span, message)
-                    .label("keys are integers, bool, char, String, and structs and unions of these"),
-            );
-            return self.failed(span);
-        }
-        let routine = self.intrinsic("hash", [value.ty], Types::U64, span);
-        Expr::new(ExprKind::Call { routine, arguments: vec![value] }, Types::U64, span)
-    }
-
-    /// The part of a type that has no hash.
-    fn unhashable(&self, ty: TypeId) -> Option<TypeId> {
-        let mut seen = Vec::new();
-        let mut open = vec![ty];
-        while let Some(ty) = open.pop() {
-            if seen.contains(&ty) {
-                continue;
-            }
-            seen.push(ty);
-            match self.out.types.get(ty) {
-                Type::Bool | Type::Char | Type::Int(_) | Type::String | Type::Error => {}
-                Type::Struct(s) => open.extend(self.out.types.structure(*s).fields.iter().map(|f| f.ty)),
-                Type::Union(u) => {
-                    open.extend(self.out.types.union(*u).variants.iter().flat_map(|v| &v.payload).map(|f| f.ty));
-                }
-                _ => return Some(ty),
-            }
-        }
-        None
-    }
 }
 
 /// The arguments of a call.

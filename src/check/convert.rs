@@ -2,7 +2,7 @@
 
 use super::Checker;
 use super::construct::is_row;
-use super::hir::{Expr, ExprKind, Type, TypeId, Types};
+use super::hir::{BinaryOp, Expr, ExprKind, Type, TypeId, Types};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::syntax::ast;
@@ -132,7 +132,13 @@ impl<'a> Checker<'a> {
         } else if ty == Types::BOOL && self.is_number(e.ty) {
             if let Some(text) = text {
                 let zero = if self.is_float(e.ty) { "0.0" } else { "0" };
-                diagnostic = diagnostic.help(format!("compare it: `{text} <> {zero}`"));
+                diagnostic = diagnostic.help(match &e.kind {
+                    // As an order is told in other languages.
+                    ExprKind::Binary { op: BinaryOp::Sub, left, right } => {
+                        format!("an order is told by `{} < {}`", self.source(left.span), self.source(right.span))
+                    }
+                    _ => format!("compare it: `{text} <> {zero}`"),
+                });
             }
         } else if e.ty == Types::STRING && self.is_number(ty) {
             if let Some(text) = text {

@@ -1,6 +1,9 @@
 //! Equality by content, and `is`: which variant a union is.
 
+use std::rc::Rc;
+
 use super::Checker;
+use super::declarations::RoutineDeclId;
 use super::hir::{Expr, ExprKind, Type, TypeId, Types};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
@@ -51,24 +54,33 @@ impl<'a> Checker<'a> {
 
     /// Makes sure that the parts of a type with an `operator =` are compared by it.
     fn note_equals(&mut self, ty: TypeId, span: Span) {
-        let Some(symbol) = self.interner.find(BinaryOp::Equal.text()) else { return };
         if !self.compared.insert(ty) {
             return;
         }
         for part in self.out.types.parts(ty) {
-            if !self.is_composite(part) || self.out.equals.contains_key(&part) {
+            if self.out.equals.contains_key(&part) {
                 continue;
             }
-            let Some((routines, owner, _)) = self.find_methods(part, symbol) else { continue };
-            let fits = |c: &mut Self, id| {
-                let signature = c.signature(id, &owner);
-                *signature.params == [part] && signature.result == Types::BOOL
-            };
-            if let Some(id) = routines.into_iter().find(|&id| fits(self, id)) {
+            if let Some((id, owner)) = self.own_equality(part) {
                 let routine = self.instance(id, &owner, span);
                 self.out.equals.insert(part, routine);
             }
         }
+    }
+
+    /// The `operator =` of a struct or union by which its values are compared, and its type arguments.
+    pub fn own_equality(&mut self, ty: TypeId) -> Option<(RoutineDeclId, Rc<[TypeId]>)> {
+        let symbol = self.interner.find(BinaryOp::Equal.text())?;
+        if !self.is_composite(ty) {
+            return None;
+        }
+        let (routines, owner, _) = self.find_methods(ty, symbol)?;
+        let fits = |c: &mut Self, id| {
+            let signature = c.signature(id, &owner);
+            *signature.params == [ty] && signature.result == Types::BOOL
+        };
+        let id = routines.into_iter().find(|&id| fits(self, id))?;
+        Some((id, owner))
     }
 
     /// `e is V`, `e is null`.

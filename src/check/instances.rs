@@ -449,8 +449,8 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// Checks the names in generic routines of the file that nobody calls, with unknown types. What that makes is thrown
-    /// away.
+    /// Checks the names in generic routines of the file that nobody calls, with unknown types, and defaults. What that
+    /// makes is thrown away.
     pub fn check_uncalled(&mut self) {
         let called: FxHashSet<RoutineDeclId> =
             self.instances.iter().filter(|(_, i)| i.routine.is_some()).map(|((id, _), _)| *id).collect();
@@ -470,6 +470,8 @@ impl<'a> Checker<'a> {
             self.routine_body(id, &args, routine);
             self.queue.clear();
         }
+        self.check_defaults();
+        self.queue.clear();
         self.out.routines.truncate(routines);
         self.out.globals.truncate(globals);
         self.failure.set(failure);

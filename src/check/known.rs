@@ -37,6 +37,8 @@ known! {
     float_remainder "float_remainder",
     format "format",
     hash "hash",
+    hash_map "HashMap",
+    hash_set "HashSet",
     index "[]",
     index_set "[]=",
     main "main",

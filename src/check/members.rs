@@ -492,7 +492,17 @@ impl<'a> Checker<'a> {
         args: &'a [ast::Expr],
         span: Span,
     ) -> Option<Expr> {
-        let given: Vec<Argument<'a>> = args.iter().map(Argument::of).collect();
+        let given: Vec<Argument<'a>> = match (args, routines.as_slice()) {
+            ([arg], &[routine]) if self.takes_an_index(routine) => {
+                let index = self.index(arg)?;
+                vec![Argument::done(if matches!(index.ty, Types::I64 | Types::ERROR | Types::NEVER) {
+                    index
+                } else {
+                    Expr::new(ExprKind::Convert(Box::new(index)), Types::I64, arg.span)
+                })]
+            }
+            _ => args.iter().map(Argument::of).collect(),
+        };
         if let [routine] = routines.as_slice()
             && let Some(body) = self.projection_body(*routine)
         {
@@ -507,6 +517,18 @@ impl<'a> Checker<'a> {
             span,
         };
         Some(self.call_overloads(overloads, given, span, None))
+    }
+
+    /// Whether it is an operator of the library whose parameter is written as `int`: a key is of any type, an index of
+    /// any integer type.
+    fn takes_an_index(&mut self, id: RoutineDeclId) -> bool {
+        let params = self.decls.params(id, self.known.this);
+        let int = |ty: &ast::Type| {
+            let ast::TypeKind::Named { path, args } = &ty.kind else { return false };
+            matches!(path.as_slice(), [name] if self.known.primitives.get(&name.symbol) == Some(&Types::I64))
+                && args.is_empty()
+        };
+        self.decls.routine(id).library && matches!(&*params, [param] if param.ty.is_some_and(int))
     }
 
     /// `copy`, `to_string`.

@@ -29,6 +29,7 @@ mod infer;
 mod init;
 mod instances;
 mod iteration;
+mod keys;
 mod known;
 mod lambdas;
 mod library;
@@ -131,9 +132,15 @@ pub(crate) struct Checker<'a> {
     finishing: bool,
     alias_depth: u32,
     constant_depth: u32,
+    /// Of structs, once it is known.
+    beginnings: FxHashMap<TypeId, zero::Beginning>,
     payload_structs: FxHashMap<(hir::UnionId, u32), TypeId>,
     /// Types whose values are compared somewhere.
     compared: FxHashSet<TypeId>,
+    /// Types that are keys somewhere, and whether they can be.
+    keys: FxHashMap<TypeId, bool>,
+    /// Keys among the fields of types that are not finished.
+    unchecked_keys: Vec<(TypeId, Span)>,
 
     instances: FxHashMap<(declarations::RoutineDeclId, Rc<[TypeId]>), instances::Instance>,
     /// Routines of the compiler for one type: `copy`, `hash`.
@@ -150,6 +157,11 @@ pub(crate) struct Checker<'a> {
     prelude: Option<Vec<hir::Expr>>,
     /// Parameters or fields beside the one whose default is being checked.
     beside: Vec<(Symbol, Span)>,
+    /// Defaults that are being checked, each needed by the one before, and how many were since the first.
+    defaults: Vec<Span>,
+    default_count: u32,
+    /// One that needs too much has been reported: what needs it mostly is as bad.
+    default_failed: bool,
     /// Variables of which a routine has been told that it cannot name them.
     hidden: FxHashSet<(Option<RoutineId>, Symbol)>,
     /// The place of the assignment that is being checked, where it may be meant as a declaration.
@@ -187,8 +199,11 @@ impl<'a> Checker<'a> {
             finishing: false,
             alias_depth: 0,
             constant_depth: 0,
+            beginnings: FxHashMap::default(),
             payload_structs: FxHashMap::default(),
             compared: FxHashSet::default(),
+            keys: FxHashMap::default(),
+            unchecked_keys: Vec::new(),
             instances: FxHashMap::default(),
             intrinsics: FxHashMap::default(),
             queue: Vec::new(),
@@ -199,6 +214,9 @@ impl<'a> Checker<'a> {
             aliases: Vec::new(),
             prelude: None,
             beside: Vec::new(),
+            defaults: Vec::new(),
+            default_count: 0,
+            default_failed: false,
             hidden: FxHashSet::default(),
             assigned: None,
         }

@@ -482,6 +482,8 @@ impl<'a> Checker<'a> {
         let mut diagnostic = Diagnostic::error(span, format!("unknown name `{name}`")).label("not declared");
         if let Some(habit) = habit {
             diagnostic = diagnostic.help(habit);
+        } else if self.source(span).starts_with('\'') {
+            diagnostic = diagnostic.help(format!("text stands in double quotes: `\"{name}\"`"));
         } else if let Some(other) = near {
             diagnostic = diagnostic.help(format!("did you mean `{other}`?"));
         } else if self.assigned == Some(span) {

@@ -39,7 +39,10 @@ pub struct OptionShape {
 }
 
 /// Nested generic instances beyond this are taken for an endless expansion.
-const MAX_TYPE_DEPTH: usize = 60;
+const MAX_TYPE_DEPTH: u32 = 60;
+
+/// Names of types double with each alias that names another one twice; messages and call traces have them in full.
+const MAX_TYPE_NAMES: u32 = 1000;
 
 impl<'a> Checker<'a> {
     pub fn type_name(&self, ty: TypeId) -> String {
@@ -79,6 +82,9 @@ impl<'a> Checker<'a> {
             TypeKind::Function { params, returns } => {
                 let params: Box<[TypeId]> = params.iter().map(|p| self.resolve(p)).collect();
                 let result = returns.as_ref().map_or(Types::VOID, |r| self.resolve(r));
+                if self.too_large(&[&params, &[result][..]].concat(), ty.span) {
+                    return Types::ERROR;
+                }
                 self.function_type(params, result)
             }
             TypeKind::Named { path, args } => self.resolve_named(path, args, ty.span),
@@ -157,6 +163,9 @@ impl<'a> Checker<'a> {
             self.report(Diagnostic::error(span, "`void` cannot be a type argument").label("there are no values of it"));
             return Types::ERROR;
         }
+        if self.unfit_key(decl, args, span) {
+            return Types::ERROR;
+        }
         self.instantiate(decl, self.arguments_of(args), span)
     }
 
@@ -171,6 +180,9 @@ impl<'a> Checker<'a> {
             return ty;
         }
         let (decl, args) = key;
+        if self.too_large(&args, span) {
+            return Types::ERROR;
+        }
         let declared = self.decls.ty(decl);
         let define = declared.define;
         let at = declared.span;
@@ -183,18 +195,12 @@ impl<'a> Checker<'a> {
                 return Types::ERROR;
             }
             DefineKind::Struct { .. } => {
-                if self.too_deep(&args, span) {
-                    return Types::ERROR;
-                }
                 let def =
                     hir::Struct { name: name.to_string(), arguments: args.to_vec(), fields: Vec::new(), span: at };
                 self.struct_decls.push(Some(decl));
                 self.out.types.add_struct(def).1
             }
             DefineKind::Union { .. } => {
-                if self.too_deep(&args, span) {
-                    return Types::ERROR;
-                }
                 let def =
                     hir::Union { name: name.to_string(), arguments: args.to_vec(), variants: Vec::new(), span: at };
                 self.union_decls.push(decl);
@@ -213,7 +219,7 @@ impl<'a> Checker<'a> {
                     _ => self.known.primitives.get(&symbol).copied().unwrap_or(Types::ERROR),
                 }
             }
-            DefineKind::Alias { target } => return self.alias_target(decl, target, &args, span),
+            DefineKind::Alias { target } => self.alias_target(decl, target, &args, span),
             DefineKind::Constant { .. } | DefineKind::Error => return Types::ERROR,
         };
         self.type_instances.insert((decl, args.clone()), ty);
@@ -245,27 +251,21 @@ impl<'a> Checker<'a> {
         ty
     }
 
-    fn too_deep(&mut self, args: &[TypeId], span: Span) -> bool {
-        let deep = args.iter().any(|&a| self.depth_of(a) > MAX_TYPE_DEPTH);
-        if deep {
-            self.report(
-                Diagnostic::error(span, "this generic type needs ever larger instances of itself")
-                    .label("grows without end"),
-            );
-        }
-        deep
-    }
-
-    fn depth_of(&self, ty: TypeId) -> usize {
-        let types = &self.out.types;
-        let inner = |args: &[TypeId]| args.iter().map(|&a| self.depth_of(a)).max().unwrap_or(0) + 1;
-        match types.get(ty) {
-            Type::Struct(s) => inner(&types.structure(*s).arguments),
-            Type::Union(u) => inner(&types.union(*u).arguments),
-            Type::Array(t) | Type::Vector(t) | Type::Slice(t) => self.depth_of(*t) + 1,
-            Type::Function { params, result } => inner(params).max(self.depth_of(*result) + 1),
-            _ => 0,
-        }
+    /// Reports a type that is too large with these arguments.
+    fn too_large(&mut self, args: &[TypeId], span: Span) -> bool {
+        let written = self.out.types.written_with(args);
+        let diagnostic = if written.depth > MAX_TYPE_DEPTH {
+            Diagnostic::error(span, "this generic type needs ever larger instances of itself")
+                .label("grows without end")
+        } else if written.names > MAX_TYPE_NAMES {
+            Diagnostic::error(span, format!("written out, this type has more than {MAX_TYPE_NAMES} names"))
+                .label("larger with each of its arguments")
+                .help("define a struct with such a field in place of an alias")
+        } else {
+            return false;
+        };
+        self.report(diagnostic);
+        true
     }
 
     /// Where the members of a type instance are looked up.
@@ -327,6 +327,7 @@ impl<'a> Checker<'a> {
         self.finishing = false;
         self.box_payloads(&done);
         self.reject_endless(&done);
+        self.check_keys();
     }
 
     fn fields(&mut self, fields: &'a [ast::Field]) -> Vec<hir::Field> {

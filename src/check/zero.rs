@@ -4,10 +4,19 @@
 //! where it is not all zero bits, the value is built field by field.
 
 use super::Checker;
-use super::hir::{Expr, ExprKind, Type, TypeId, Types};
+use super::hir::{Expr, ExprKind, StructId, Type, TypeId, Types};
 use crate::diagnostic::Diagnostic;
+use crate::lower::MOST_SLOTS;
 use crate::source::Span;
 use crate::syntax::ast::DefineKind;
+
+/// What a variable of a struct begins with.
+#[derive(Clone, Copy, Debug)]
+pub enum Beginning {
+    None,
+    Zero,
+    Parts,
+}
 
 impl<'a> Checker<'a> {
     /// Whether zero bits are the value that a variable of the type begins with.
@@ -33,31 +42,62 @@ impl<'a> Checker<'a> {
                 let (_, shape) = self.option(ty)?;
                 if shape.none == 0 { zero } else { Some(self.none(ty, span)) }
             }
-            Type::Struct(id) => {
-                let id = *id;
-                let decl = self.struct_decls[id.0 as usize]?;
-                if !self.decls.ty(decl).inits.is_empty() {
-                    return None;
+            Type::Struct(id) => match self.beginnings.get(&ty) {
+                Some(Beginning::None) => None,
+                Some(Beginning::Zero) => zero,
+                Some(Beginning::Parts) | None => {
+                    let id = *id;
+                    let value = self.default_of_struct(id, ty, span);
+                    let beginning = match &value {
+                        None => Beginning::None,
+                        Some(value) if matches!(value.kind, ExprKind::Zero) => Beginning::Zero,
+                        Some(_) => Beginning::Parts,
+                    };
+                    self.beginnings.insert(ty, beginning);
+                    value
                 }
-                let DefineKind::Struct { fields, .. } = &self.decls.ty(decl).define.kind else { return None };
-                let types: Vec<TypeId> = self.out.types.structure(id).fields.iter().map(|f| f.ty).collect();
-                let args = self.out.types.structure(id).arguments.clone();
-                let ctx = self.type_context(decl, &args);
-                let beside = || fields.iter().map(|f| (f.name.symbol, f.name.span)).collect();
-                let mut values = Vec::new();
-                for (field, ty) in fields.iter().zip(types) {
-                    values.push(match &field.default {
-                        Some(default) => self.default_elsewhere(default, ty, ctx.clone(), beside()),
-                        None => self.default_of(ty, span)?,
-                    });
-                }
-                if values.iter().all(is_zero) {
-                    return zero;
-                }
-                Some(Expr::new(ExprKind::Struct(values), ty, span))
-            }
+            },
             Type::Void | Type::Never | Type::Slice(_) | Type::Function { .. } => None,
         }
+    }
+
+    fn default_of_struct(&mut self, id: StructId, ty: TypeId, span: Span) -> Option<Expr> {
+        let decl = self.struct_decls[id.0 as usize]?;
+        if !self.decls.ty(decl).inits.is_empty() {
+            return None;
+        }
+        let DefineKind::Struct { fields, .. } = &self.decls.ty(decl).define.kind else { return None };
+        let types: Vec<TypeId> = self.out.types.structure(id).fields.iter().map(|f| f.ty).collect();
+        let args = self.out.types.structure(id).arguments.clone();
+        let ctx = self.type_context(decl, &args);
+        let beside = || fields.iter().map(|f| (f.name.symbol, f.name.span)).collect();
+        let mut values = Vec::new();
+        for (field, part) in fields.iter().zip(types) {
+            let value = match &field.default {
+                Some(default) => self.default_elsewhere(default, part, ctx.clone(), beside()),
+                None => self.default_of(part, span)?,
+            };
+            if value.ty == Types::ERROR || !is_zero(&value) && self.too_many_parts(ty, span) {
+                return Some(self.failed(span));
+            }
+            values.push(value);
+        }
+        if values.iter().all(is_zero) {
+            return Some(Expr::new(ExprKind::Zero, ty, span));
+        }
+        Some(Expr::new(ExprKind::Struct(values), ty, span))
+    }
+
+    /// Reports a struct that cannot be made part by part.
+    pub fn too_many_parts(&mut self, ty: TypeId, span: Span) -> bool {
+        let many = self.out.types.slots(ty) > MOST_SLOTS.into();
+        let again = many && !self.defaults.is_empty() && std::mem::replace(&mut self.default_failed, true);
+        if many && !again {
+            let message = format!("a value of `{}` needs more than {MOST_SLOTS} slots", self.type_name(ty));
+            let diagnostic = Diagnostic::error(span, message).label("more than fits in a frame");
+            self.report(diagnostic.help("put large values into an Array"));
+        }
+        many
     }
 
     /// Reports a variable of a type without a zero.

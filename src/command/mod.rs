@@ -10,6 +10,7 @@ mod native;
 mod report;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::check::ownership::Choice;
@@ -56,6 +57,12 @@ fn act(arguments: Arguments) -> ExitCode {
         Ok(file) => file,
         Err(error) => {
             report::line(&error.to_string());
+            if let (input::Source::File(path), Some(next)) = (&source, program_arguments.first())
+                && !path.exists()
+                && Path::new(next).is_file()
+            {
+                report::plain(&format!("  help: write `scaly {next}`"));
+            }
             return ExitCode::FAILURE;
         }
     };

@@ -7,6 +7,7 @@
 
 use std::rc::Rc;
 
+use super::frame::MOST_SLOTS;
 use crate::check::hir::{Field, IntKind, Type, TypeId, Types};
 
 /// How a run lies in memory.
@@ -200,7 +201,12 @@ impl<'h> Layouts<'h> {
             let layout = self.get(field.ty);
             let offset = end.checked_next_multiple_of(layout.align).unwrap_or(u32::MAX);
             places.push(FieldPlace { ty: field.ty, slot, offset, boxed: false });
-            for run in &layout.runs {
+            // Nothing moves a value that fits in no frame.
+            let fits = slot.saturating_add(layout.slots) <= MOST_SLOTS;
+            if !fits {
+                runs.clear();
+            }
+            for run in layout.runs.iter().filter(|_| fits) {
                 let run =
                     Run { slot: slot.saturating_add(run.slot), offset: offset.saturating_add(run.offset), ..*run };
                 match runs.last_mut().and_then(|last| joined(*last, run).map(|j| (last, j))) {

@@ -40,13 +40,14 @@ mod signature;
 
 use std::rc::Rc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use scaly_interp::program::{Function, FunctionId, Param, Program};
 
 use crate::check::hir::{self, RoutineId, TypeId};
 use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use code::Code;
+pub(crate) use frame::MOST_SLOTS;
 use layout::{Layout, Layouts};
 use signature::Signature;
 
@@ -103,8 +104,8 @@ struct Lowering<'h> {
     globals: Vec<u32>,
     /// Empty, of the function before: most would grow four times.
     spare: Code,
-    /// Types whose size has been reported.
-    large: FxHashSet<TypeId>,
+    /// A type too large for memory has been reported.
+    large: bool,
     /// By routine: what is known of it as a candidate for inlining.
     inlining: Vec<Option<inlining::Inlining>>,
 }
@@ -142,7 +143,7 @@ impl<'h> Lowering<'h> {
             texts: FxHashMap::default(),
             globals,
             spare: Code::default(),
-            large: FxHashSet::default(),
+            large: false,
             inlining: vec![None; hir.routines.len()],
         }
     }
@@ -172,7 +173,8 @@ impl<'h> Lowering<'h> {
     }
 
     fn report_large(&mut self, ty: TypeId) {
-        if !self.large.insert(ty) {
+        // Types that hold it are larger still.
+        if std::mem::replace(&mut self.large, true) {
             return;
         }
         let types = &self.hir.types;
@@ -234,7 +236,8 @@ impl<'h> Lowering<'h> {
     fn add(&mut self, id: FunctionId, heading: Heading, code: Code) {
         let finished = code.finish(&mut self.out, id);
         self.spare = finished.emptied;
-        if finished.frame.overflowed() {
+        // What is made for a type has no place that a program could change: one that uses it mostly has.
+        if finished.frame.overflowed() && (!heading.library || self.errors.is_empty()) {
             let most = frame::MOST_SLOTS;
             let message = format!("`{}` needs more than {most} slots for its variables", heading.name);
             let place = finished.overflow.unwrap_or(heading.span);

@@ -67,7 +67,7 @@ impl<'h> Body<'_, 'h> {
                 let place = if *checked {
                     let place = self.addressed(place);
                     let layout = self.layout(base.ty);
-                    self.check_variant(place, &layout, |i| i == *variant as usize);
+                    self.check_variant(place, base.ty, &layout, |i| i == *variant as usize);
                     place
                 } else {
                     place
@@ -85,7 +85,7 @@ impl<'h> Body<'_, 'h> {
                 let place = self.place(base);
                 let place = self.addressed(place);
                 let layout = self.layout(base.ty);
-                self.check_variant(place, &layout, |i| !layout.variants[i].is_empty());
+                self.check_variant(place, base.ty, &layout, |i| !layout.variants[i].is_empty());
                 match layout.variants.iter().find_map(|v| v.first()) {
                     Some(field) => self.payload_place(place, field),
                     None => place,
@@ -118,7 +118,7 @@ impl<'h> Body<'_, 'h> {
     }
 
     /// Ends with an error unless the union's variant is one of those.
-    fn check_variant(&mut self, union: Place, layout: &Layout, allowed: impl Fn(usize) -> bool) {
+    fn check_variant(&mut self, union: Place, ty: TypeId, layout: &Layout, allowed: impl Fn(usize) -> bool) {
         if (0..layout.variants.len()).all(&allowed) {
             return;
         }
@@ -127,7 +127,8 @@ impl<'h> Body<'_, 'h> {
         for i in (0..layout.variants.len()).filter(|&i| allowed(i)) {
             self.code.branch(Opcode::JEqImm, tag, Slot(0), fine, i as u32);
         }
-        self.code.fault(Fault::WrongVariant);
+        let optional = self.types().option_payload(ty).is_some();
+        self.code.fault(if optional { Fault::Null } else { Fault::WrongVariant });
         self.code.place(fine);
     }
 

@@ -168,7 +168,7 @@ impl<'h> Body<'_, 'h> {
             self.code.copy(base.plus(3), start, 1);
             self.code.constant(base.plus(4), i64::from(format.width));
             let align = match format.align {
-                Align::Natural if format.zero && number => 3,
+                _ if format.zero && number => 3,
                 Align::Natural if number => 1,
                 Align::Natural | Align::Left => 0,
                 Align::Right => 1,

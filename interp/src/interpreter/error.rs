@@ -113,6 +113,7 @@ unsafe fn message(fault: Fault, ins: Instruction, base: *mut u64) -> String {
         Fault::OutOfMemory => "out of memory".to_string(),
         Fault::NegativeLength => "negative length".to_string(),
         Fault::WrongVariant => "the value is of another variant".to_string(),
+        Fault::Null => "the value is null".to_string(),
         Fault::KeyAbsent => "the key is absent".to_string(),
         Fault::StringCut => "a string is cut inside a character".to_string(),
         Fault::AssertionFailed => "assertion failed".to_string(),

@@ -1,5 +1,7 @@
 //! Types, interned: equal types have equal ids.
 
+use std::cell::RefCell;
+
 use rustc_hash::FxHashMap;
 
 use super::{StructId, TypeId, UnionId};
@@ -76,10 +78,29 @@ pub struct Field {
     pub span: Span,
 }
 
+/// How large a type is, written out.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    /// How many names.
+    pub names: u32,
+    /// How many brackets around the innermost one.
+    pub depth: u32,
+}
+
+/// What values of a type are made of.
+#[derive(Clone, Copy, Debug)]
+struct Content {
+    owns: bool,
+    slots: u64,
+}
+
 /// All types of a program.
 #[derive(Debug)]
 pub struct Types {
     types: Vec<Type>,
+    written: Vec<Written>,
+    /// Of structs and unions, as far as it has been asked for.
+    contents: RefCell<FxHashMap<TypeId, Content>>,
     ids: FxHashMap<Type, TypeId>,
     structs: Vec<Struct>,
     unions: Vec<Union>,
@@ -91,6 +112,8 @@ impl Default for Types {
     fn default() -> Self {
         let mut types = Types {
             types: Vec::new(),
+            written: Vec::new(),
+            contents: RefCell::default(),
             ids: FxHashMap::default(),
             structs: Vec::new(),
             unions: Vec::new(),
@@ -146,9 +169,25 @@ impl Types {
             return id;
         }
         let id = TypeId(self.types.len() as u32);
+        let written = match &ty {
+            Type::Array(t) | Type::Vector(t) | Type::Slice(t) => self.written_with(&[*t]),
+            Type::Struct(s) => self.written_with(&self.structure(*s).arguments),
+            Type::Union(u) => self.written_with(&self.union(*u).arguments),
+            Type::Function { params, result } => self.written_with(&[params, &[*result][..]].concat()),
+            _ => self.written_with(&[]),
+        };
+        self.written.push(written);
         self.types.push(ty.clone());
         self.ids.insert(ty, id);
         id
+    }
+
+    /// How large a type with these arguments is, written out.
+    pub fn written_with(&self, arguments: &[TypeId]) -> Written {
+        arguments.iter().map(|a| self.written[a.0 as usize]).fold(Written { names: 1, depth: 0 }, |all, part| Written {
+            names: all.names.saturating_add(part.names),
+            depth: all.depth.max(part.depth + 1),
+        })
     }
 
     pub fn get(&self, id: TypeId) -> &Type {
@@ -210,6 +249,7 @@ impl Types {
     }
 
     pub fn struct_mut(&mut self, id: StructId) -> &mut Struct {
+        self.contents.get_mut().clear();
         &mut self.structs[id.0 as usize]
     }
 
@@ -218,6 +258,7 @@ impl Types {
     }
 
     pub fn union_mut(&mut self, id: UnionId) -> &mut Union {
+        self.contents.get_mut().clear();
         &mut self.unions[id.0 as usize]
     }
 
@@ -243,22 +284,46 @@ impl Types {
 
     /// Whether values of the type own storage in a region: what must be copied deeply, and given back when overwritten.
     pub fn owns(&self, id: TypeId) -> bool {
-        match self.get(id) {
-            Type::String | Type::Array(_) | Type::Vector(_) | Type::Function { .. } => true,
-            Type::Struct(s) => self.structure(*s).fields.iter().any(|f| f.boxed || self.owns(f.ty)),
-            Type::Union(u) => {
-                self.union(*u).variants.iter().flat_map(|v| &v.payload).any(|f| f.boxed || self.owns(f.ty))
-            }
-            Type::Void
-            | Type::Never
-            | Type::Error
-            | Type::Bool
-            | Type::Char
-            | Type::Int(_)
-            | Type::F32
-            | Type::F64
-            | Type::Slice(_) => false,
+        self.content(id).owns
+    }
+
+    /// How many slots a value takes.
+    pub fn slots(&self, id: TypeId) -> u64 {
+        self.content(id).slots
+    }
+
+    fn content(&self, id: TypeId) -> Content {
+        let sum = |fields: &[Field]| {
+            let start = Content { owns: false, slots: 0 };
+            fields.iter().fold(start, |sum, field| {
+                let part = if field.boxed { Content { owns: true, slots: 1 } } else { self.content(field.ty) };
+                Content { owns: sum.owns | part.owns, slots: sum.slots.saturating_add(part.slots) }
+            })
+        };
+        if let Some(&known) = self.contents.borrow().get(&id) {
+            return known;
         }
+        let content = match self.get(id) {
+            Type::String | Type::Array(_) | Type::Vector(_) | Type::Function { .. } => {
+                return Content { owns: true, slots: 2 };
+            }
+            Type::Slice(_) => return Content { owns: false, slots: 2 },
+            Type::Void | Type::Never => return Content { owns: false, slots: 0 },
+            Type::Error | Type::Bool | Type::Char | Type::Int(_) | Type::F32 | Type::F64 => {
+                return Content { owns: false, slots: 1 };
+            }
+            Type::Struct(s) => sum(&self.structure(*s).fields),
+            Type::Union(u) => {
+                let start = Content { owns: false, slots: 0 };
+                let most = self.union(*u).variants.iter().map(|v| sum(&v.payload)).fold(start, |most, part| Content {
+                    owns: most.owns | part.owns,
+                    slots: most.slots.max(part.slots),
+                });
+                Content { slots: most.slots.saturating_add(1), ..most }
+            }
+        };
+        self.contents.borrow_mut().insert(id, content);
+        content
     }
 
     /// The type as the user writes it.
