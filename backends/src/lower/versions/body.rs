@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 use scaly_interp::bytecode::Opcode;
-use scaly_tracer::region::{BlockId, CycleId, Effects, Inst, InstId, Region, Terminator, Type, Value};
+use scaly_tracer::region::{BlockId, CycleId, Effects, Inst, InstId, Region, Type, Value};
 
 /// The blocks of a loop from which it goes round again, and its ways out.
 #[derive(Clone)]
@@ -76,11 +76,6 @@ impl Body {
             let edges = self.latches.iter().flat_map(|&latch| region.block(latch).end.edges());
             edges.filter(|edge| edge.to == self.header).any(|edge| edge.args[n] != param.value)
         })
-    }
-
-    /// Whether iterations go different ways.
-    pub fn decides(&self, region: &Region) -> bool {
-        self.blocks.iter().any(|&id| id != self.exit.0 && matches!(region.block(id).end, Terminator::Branch(..)))
     }
 
     /// What it defines and others read.
