@@ -13,9 +13,9 @@
 //!
 //! At whatever it cannot know, and where the function itself might go on for ever or come to an error before it gets
 //! there: at a branch or check on a result, a check that fails, a call of another function, the function's end, and
-//! after so many back edges without a call. So it sees the calls that the function makes first, if each of them returns; if one does not,
-//! nothing has happened that anybody sees. It steps over a branch on a result whose ways only compute and meet again, as
-//! in `if r > best: best = r`; what they bring then is unknown.
+//! after so many back edges without a call. So it sees the calls that the function makes first, if each of them
+//! returns; if one does not, nothing has happened that anybody sees. It steps over a branch on a result whose ways
+//! only compute and meet again, as in `if r > best: best = r`; what they bring then is unknown.
 
 use std::fmt::Write;
 use std::mem::offset_of;
