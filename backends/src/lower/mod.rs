@@ -248,7 +248,8 @@ pub fn lower_restart(
     }
     callees.restart = true;
     let (params, results) = (function.param_slots, function.result_slots);
-    let serial = restart::serial(single, params.max(results).into());
+    let ahead = restart::runs_ahead(single);
+    let serial = restart::serial(single, ahead.as_ref(), params.max(results).into());
     let single = if serial.is_none() { Some(single) } else { None };
     let slots = frame_slots(region, context.program)?;
     let mut lowered = Lowered {
@@ -274,7 +275,6 @@ pub fn lower_restart(
             .write(&callee.name, &mut lowered)?;
     }
     if let Some(single) = single {
-        let ahead = restart::runs_ahead(single);
         for (role, name) in [(Role::Forking, forking.clone()), (Role::Ahead, run_ahead::function_ahead(&forking))] {
             if role == Role::Forking || ahead.is_some() {
                 let mut lowering = Lowering::new(single, context, &callees, role, None)?;

@@ -164,14 +164,12 @@ pub fn runs_ahead(region: &Region) -> Option<RunAhead> {
 }
 
 /// Why no calls of a function are taken by others, whose region without calls in place this is.
-pub fn serial(region: &Region, passed: usize) -> Option<Serial> {
+pub fn serial(region: &Region, ahead: Option<&RunAhead>, passed: usize) -> Option<Serial> {
     let own = own_call(region);
     let at = region.insts.iter().rfind(|inst| inst.op == own).map_or(region.blocks[0].pc, |inst| inst.pc);
     let text = match () {
         () if passed > MOST_PASSED => "it has too many parameters or results",
-        () if !forks(region) && runs_ahead(region).is_none() => {
-            "no two of its calls of itself go without each other's results"
-        }
+        () if !forks(region) && ahead.is_none() => "no two of its calls of itself go without each other's results",
         () => return None,
     };
     Some(Serial { text, at })

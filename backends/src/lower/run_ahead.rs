@@ -39,6 +39,8 @@ pub struct RunAhead {
     unknown: Vec<bool>,
     /// By block: whether it is come to.
     reached: Vec<bool>,
+    /// By block: whether the program ends behind it.
+    ending: Vec<bool>,
 }
 
 /// A branch whose ways only compute until they meet.
@@ -52,8 +54,7 @@ struct Hammock {
 const MOST_BLOCKS: usize = 32;
 
 impl Hammock {
-    fn of(region: &Region, from: BlockId) -> Option<Hammock> {
-        let ending = region.ending();
+    fn of(region: &Region, ending: &[bool], from: BlockId) -> Option<Hammock> {
         let computes = |id: BlockId| {
             let mut insts = region.block(id).insts.iter().map(|&inst| region.inst(inst).op.effects());
             !ending[id.index()] && insts.all(|effects| matches!(effects, Effects::Pure | Effects::Load))
@@ -101,8 +102,11 @@ pub enum Foreseen {
 impl RunAhead {
     /// For a function's region without calls of itself in place.
     pub fn of(region: &Region) -> RunAhead {
-        let mut ahead =
-            RunAhead { unknown: vec![false; region.values.len()], reached: vec![false; region.blocks.len()] };
+        let mut ahead = RunAhead {
+            unknown: vec![false; region.values.len()],
+            reached: vec![false; region.blocks.len()],
+            ending: region.ending(),
+        };
         while ahead.spread(region) {}
         ahead.reached[Region::ENTRY.index()] = true;
         // Blocks come behind those that lead to them, but for back edges.
@@ -170,7 +174,7 @@ impl RunAhead {
     /// A branch on a result that is stepped over.
     fn steps_over(&self, region: &Region, id: BlockId) -> Option<Hammock> {
         match &region.block(id).end {
-            Terminator::Branch(cond, ..) if !self.knows(&[*cond]) => Hammock::of(region, id),
+            Terminator::Branch(cond, ..) if !self.knows(&[*cond]) => Hammock::of(region, &self.ending, id),
             _ => None,
         }
     }
@@ -179,7 +183,7 @@ impl RunAhead {
     fn ways(&self, region: &Region, id: BlockId) -> Vec<BlockId> {
         let block = region.block(id);
         let stops = |inst: &Inst| self.foresees(region, inst) == Foreseen::Stops;
-        if region.ending()[id.index()] || block.insts.iter().any(|&id| stops(region.inst(id))) {
+        if self.ending[id.index()] || block.insts.iter().any(|&id| stops(region.inst(id))) {
             return Vec::new();
         }
         match &block.end {
@@ -197,7 +201,7 @@ impl RunAhead {
             insts.take_while(|&seen| seen != Foreseen::Stops).filter(|&seen| seen == Foreseen::Told).count()
         };
         let blocks = (0..region.blocks.len()).map(|i| BlockId(i as u32));
-        let telling = blocks.filter(|&id| self.reached[id.index()] && !region.ending()[id.index()] && told(id) > 0);
+        let telling = blocks.filter(|&id| self.reached[id.index()] && !self.ending[id.index()] && told(id) > 0);
         telling.into_iter().any(|id| {
             let behind = self.behind(region, id);
             if in_loops {

@@ -1,7 +1,7 @@
 //! Which of the loops that the program is in is compiled, and when.
 
 use scaly_interp::interpreter::State;
-use scaly_interp::program::LoopId;
+use scaly_interp::program::{FunctionId, LoopId};
 use scaly_tracer::backend::Backend;
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::recorder::Place;
@@ -27,8 +27,8 @@ impl<B: Backend + 'static> Scaling<B> {
     }
 
     /// Chooses what to compile of the loops that the program is in, the innermost first; whether there is anything that
-    /// repays.
-    pub(super) fn choose(&self, state: &State, chain: &[Running]) -> bool {
+    /// repays. `recursive`: the function that the program is in several times.
+    pub(super) fn choose(&self, state: &State, chain: &[Running], recursive: Option<FunctionId>) -> bool {
         let now = self.samples.get();
         let Parameters { sampled, turning, long_inside, .. } = self.parameters;
         let turning = |slot: &LoopState| slot.samples >= sampled && slot.passed.saturating_add(turning) >= now;
@@ -42,8 +42,9 @@ impl<B: Backend + 'static> Scaling<B> {
             for &Running { id, .. } in chain.iter().rev() {
                 let slot = &loops[id.0 as usize];
                 let function = self.program.loops[id.0 as usize].function;
+                let better = || self.may_begin_again(function, recursive == Some(function));
                 match slot.stage {
-                    Stage::Counting | Stage::Walked(_) if slot.recurs && self.may_begin_again(function) => {}
+                    Stage::Counting | Stage::Walked(_) if slot.recurs && better() => {}
                     // It is on its way, and what it contains with it; what is around may go on all cores yet.
                     Stage::Building(_) | Stage::Ready(_) | Stage::Analyzing => {
                         if slot.scales() || unknown.is_empty() && candidates.is_empty() {

@@ -18,7 +18,7 @@ use scaly_tracer::recorder::Place;
 use super::analysis::{Prepared, Why};
 use super::fork::{Entry, Recursion};
 use super::stages::Stage;
-use super::{Choice, Scaling, chain, start};
+use super::{Choice, Scaling, start};
 use crate::interrupt;
 use crate::lower::Lowered;
 use crate::native::Left;
@@ -75,11 +75,10 @@ fn forks(lowered: &Lowered) -> bool {
 }
 
 impl<B: Backend + 'static> Scaling<B> {
-    /// A sample that no loop is chosen by, after so many periods; whether there is anything to decide soon, or after how
-    /// many microseconds.
-    pub(super) fn sampled_function(&self, state: &mut State, at: Position, periods: u32) -> (bool, u64) {
+    /// A sample that no loop is chosen by, in this recursive function, after so many periods; whether there is anything to
+    /// decide soon, or after how many microseconds.
+    pub(super) fn sampled_function(&self, state: &mut State, id: FunctionId, periods: u32) -> (bool, u64) {
         const NOTHING: (bool, u64) = (false, u64::MAX);
-        let Some(id) = chain::recursive(&self.program, at, self.parameters.sample_depth) else { return NOTHING };
         let of = Place::Function(id);
         self.settle(of);
         let (samples, so_far, walked) = {
@@ -112,11 +111,12 @@ impl<B: Backend + 'static> Scaling<B> {
         (samples < self.parameters.undecided, least.saturating_sub(so_far))
     }
 
-    /// Whether a function can be begun again, for all that is known: then all its activations together are compiled better
-    /// than a loop in which it calls itself.
-    pub(super) fn may_begin_again(&self, id: FunctionId) -> bool {
+    /// Whether a function can be begun again, for all that is known; `sampled`: it is the one that is recursive here. Then
+    /// all its activations together are compiled better than a loop in which it calls itself.
+    pub(super) fn may_begin_again(&self, id: FunctionId, sampled: bool) -> bool {
         match self.functions.borrow().get(id).map(|function| &function.stage) {
-            None | Some(Stage::Counting | Stage::Analyzing | Stage::Building(_) | Stage::Ready(_)) => true,
+            None | Some(Stage::Counting) => sampled,
+            Some(Stage::Analyzing | Stage::Building(_) | Stage::Ready(_)) => true,
             Some(Stage::Walked(prepared)) => prepared.lowered.interface.restart.is_some(),
             Some(Stage::Refused) => false,
         }

@@ -52,7 +52,7 @@ use crate::compiler::Compiler;
 use crate::lower::Addresses;
 use crate::native::Native;
 use analysis::{Analysis, Why};
-use chain::{Running, chain};
+use chain::{Running, chain, recursive};
 use fork::Stacks;
 use functions::Functions;
 use parallel::Helpers;
@@ -238,7 +238,7 @@ impl<B: Backend + 'static> Above for Scaling<B> {
             return self.traces.taken();
         }
         self.samples.set(last + u32::from(due));
-        let Parameters { sample_depth: depth, few_samples, undecided, divided, .. } = self.parameters;
+        let Parameters { sample_depth: depth, few_samples, undecided, .. } = self.parameters;
         let chain = chain(self.tracing().loops(), &self.program, at, depth);
         if let (true, Some(innermost)) = (due, chain.first()) {
             self.loops.borrow_mut()[innermost.id.0 as usize].innermost += u64::from(periods);
@@ -246,7 +246,7 @@ impl<B: Backend + 'static> Above for Scaling<B> {
                 now.sampled(innermost.id);
             }
         }
-        let (mut news, mut around, mut short, mut again) = (false, false, false, u64::MAX);
+        let (mut news, mut around, mut again) = (false, false, u64::MAX);
         // Trips do not take what is spent on traces.
         let own = now.saturating_sub(self.tracing().spent());
         for &Running { id, at, below, recurs } in chain.iter().rev() {
@@ -268,8 +268,6 @@ impl<B: Backend + 'static> Above for Scaling<B> {
                     Some(trips) => slot.sampled(own, trips, around, few_samples),
                     None => slot.passed >= last,
                 };
-                slot.short = short;
-                short |= slot.trip.is_some_and(|nanoseconds| nanoseconds < divided.into());
             }
             // Its next pass comes here, unless it does by itself; whoever is asked then may set the counter anew.
             let counter = state.loop_counter(id);
@@ -278,8 +276,11 @@ impl<B: Backend + 'static> Above for Scaling<B> {
                 state.set_loop_counter(id, 1);
             }
         }
-        if !self.choose(state, &chain) {
-            let (soon, later) = self.sampled_function(state, at, periods);
+        let several = recursive(&self.program, at, depth);
+        if !self.choose(state, &chain, several)
+            && let Some(id) = several
+        {
+            let (soon, later) = self.sampled_function(state, id, periods);
             (news, again) = (news || soon, later);
         }
         if due {

@@ -47,10 +47,6 @@ pub struct LoopState {
     pub run: Option<Run>,
     /// Microseconds that it will take yet, by the trips that are left, and by how long those took that were made.
     remaining: u64,
-    /// Nanoseconds of one of its trips, as last seen: no more than that.
-    pub trip: Option<u64>,
-    /// A trip of what is around it takes no longer than a run must take to be divided.
-    pub short: bool,
     /// The sample at the time of its last pass.
     pub passed: u32,
     /// Its function was seen to run below it: it calls itself in the loop.
@@ -99,8 +95,6 @@ impl LoopState {
             trips: 0,
             run: None,
             remaining: 0,
-            trip: None,
-            short: false,
             passed: 0,
             recurs: false,
             inside: None,
@@ -119,7 +113,6 @@ impl LoopState {
         self.trips = self.trips.max(trips);
         let here = (now, trips);
         let last = self.run.as_ref().map(|run| run.last.1);
-        self.trip = self.run.as_ref().and_then(|run| self.trip_since(run, here, around)).or(self.trip);
         match &mut self.run {
             Some(run) if trips <= run.last.1 && !around => {
                 let (whole, lately) = (left(run.first, here), left(run.last, here));
@@ -135,14 +128,6 @@ impl LoopState {
             }
         }
         around || last != Some(trips)
-    }
-
-    /// Nanoseconds of a trip, by what has passed since the last sample. Where the loop around has come round, so has this one
-    /// more than once, or nearly.
-    fn trip_since(&self, run: &Run, (now, trips): (Duration, u64), around: bool) -> Option<u64> {
-        let passed = now.saturating_sub(run.last.0).as_nanos() as u64;
-        let made = if around { self.trips / 2 } else { run.last.1.saturating_sub(trips) };
-        passed.checked_div(made)
     }
 
     /// Whether its runs take less than so many nanoseconds in the mean: asked after so many, then after twice as many and so
@@ -172,8 +157,7 @@ impl LoopState {
 
     /// Whether it is, or will be, run on all cores.
     pub fn scales(&self) -> bool {
-        !self.short
-            && self.parallel.as_ref().is_some_and(|parallel| !parallel.too_short())
+        self.parallel.as_ref().is_some_and(|parallel| !parallel.too_short())
             && matches!(self.stage, Stage::Walked(_) | Stage::Building(_) | Stage::Ready(_))
     }
 }
@@ -448,20 +432,6 @@ mod tests {
         // Another trip has begun: the trips tell by themselves.
         state.sampled(Duration::from_millis(10), 9, false, 2);
         assert_eq!(state.remaining(5_000, 2, 100), 4_000 * 9);
-    }
-
-    #[test]
-    fn a_trip_takes_no_more_than_what_passed_for_several() {
-        let mut state = LoopState::new();
-        let mut trip = |now, trips, around| {
-            state.sampled(Duration::from_millis(now), trips, around, 2);
-            state.trip
-        };
-        assert_eq!(trip(2, 100, false), None);
-        assert_eq!(trip(4, 60, false), Some(50_000));
-        assert_eq!(trip(6, 60, false), Some(50_000), "it has not come round");
-        // At least half of a hundred.
-        assert_eq!(trip(10, 80, true), Some(80_000));
     }
 
     #[test]
