@@ -14,4 +14,5 @@ pub mod routine;
 pub mod source;
 pub mod step;
 pub mod tier;
+pub mod trips;
 pub mod verify;

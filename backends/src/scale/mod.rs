@@ -29,7 +29,6 @@ mod gain;
 pub mod parallel;
 mod samples;
 mod stages;
-mod work;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};

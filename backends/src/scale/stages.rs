@@ -7,13 +7,14 @@ use std::time::Duration;
 use scaly_interp::bytecode::Opcode;
 use scaly_interp::interpreter::State;
 use scaly_interp::program::{LoopId, Pc};
+use scaly_interp::trips;
 use scaly_tracer::backend::Backend;
 use scaly_tracer::log::{Event, RegionRuns, Variant};
 use scaly_tracer::recorder::Place;
 
 use super::analysis::{self, Analysis, Prepared, Why};
 use super::parallel::Parallel;
-use super::{Choice, Scaling, start, work};
+use super::{Choice, Scaling, start};
 use crate::compiler::{Building, has_room};
 use crate::library::Error;
 use crate::lower::Needs;
@@ -227,7 +228,7 @@ impl<B: Backend + 'static> Scaling<B> {
     /// Whether no run of a loop takes as long as one that is divided.
     fn is_tiny(&self, id: LoopId) -> bool {
         // A nanosecond an instruction is slow.
-        let most = work::most(&self.program, id).filter(|_| self.options.choice != Choice::Forced);
+        let most = trips::instructions(&self.program, id).filter(|_| self.options.choice != Choice::Forced);
         most.is_some_and(|most| most < self.parameters.divided.into())
     }
 

@@ -485,6 +485,8 @@ impl<B: Backend> Tracing<B> {
             size: parameters.inline_size,
             branches: if side { parameters.side_branches as usize } else { usize::MAX },
             unrolled: parameters.unroll,
+            // What became too long so is recorded with calls of the trees.
+            unrolled_size: if self.attempts(&task) == 0 { parameters.unroll_size.into() } else { 0 },
             count: parameters.count != 0,
             forced: self.forced(),
         };

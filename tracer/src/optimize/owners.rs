@@ -4,7 +4,8 @@
 //! array's base in a field, an element, a global. So
 //!
 //! - it is not the block that the cell lies in, nor the one that this one belongs to, and so on;
-//! - it is not the block of an array that belongs to another cell.
+//! - it is not the block of an array that belongs to another cell;
+//! - it is not the block of an array whose elements are larger or smaller: their types are others.
 //!
 //! Without this a store to an element might change where the array is, and `grid[i][j] = …` would load and check its row
 //! for each j.
@@ -40,6 +41,8 @@ pub struct Owners {
     cells: FxHashMap<Ref, Cell>,
     /// Words that an index has been found to be below.
     limits: FxHashSet<Ref>,
+    /// By address of a block of elements: from one to the next.
+    strides: FxHashMap<Ref, u32>,
 }
 
 /// The address that another is an element or a field of.
@@ -47,17 +50,19 @@ pub fn block(trace: &Trace, address: Ref) -> Ref {
     whole(trace, address).0
 }
 
-/// The same, and whether an index leads from there.
-fn whole(trace: &Trace, mut address: Ref) -> (Ref, bool) {
-    let mut indexed = false;
+/// The same, and the stride of the index that leads from there, if one does.
+fn whole(trace: &Trace, mut address: Ref) -> (Ref, Option<u32>) {
+    let mut stride = None;
     while !address.is_constant() {
         match *trace.inst(address) {
-            trace::Inst { op: trace::Op::Common(Op::Element { .. }), a, .. } => (address, indexed) = (a, true),
+            trace::Inst { op: trace::Op::Common(Op::Element { stride: s, .. }), a, .. } => {
+                (address, stride) = (a, Some(s));
+            }
             trace::Inst { op: trace::Op::Common(Op::Int(IntOp::Add)), a, b, .. } if b.is_constant() => address = a,
             _ => break,
         }
     }
-    (address, indexed)
+    (address, stride)
 }
 
 impl Owners {
@@ -75,7 +80,8 @@ impl Owners {
         if a == b || depth == 0 {
             return false;
         }
-        if self.lies_below(a, b) || self.lies_below(b, a) {
+        let other_type = matches!((self.strides.get(&a), self.strides.get(&b)), (Some(a), Some(b)) if a != b);
+        if other_type || self.lies_below(a, b) || self.lies_below(b, a) {
             return true;
         }
         let (Some(x), Some(y)) = (self.cells.get(&a), self.cells.get(&b)) else { return false };
@@ -102,8 +108,12 @@ impl Owners {
 impl Builder {
     /// An address is accessed: if it is an array's, it is from now on known whose.
     pub(super) fn learn_owner(&mut self, address: Ref) {
-        let (base, indexed) = whole(&self.trace, address);
-        if !indexed || base.is_constant() || self.owners.cells.contains_key(&base) {
+        let (base, Some(stride)) = whole(&self.trace, address) else { return };
+        if base.is_constant() {
+            return;
+        }
+        self.owners.strides.insert(base, stride);
+        if self.owners.cells.contains_key(&base) {
             return;
         }
         let trace::Inst { op: trace::Op::Common(op @ Op::LoadInt(IntMemory::I64, _)), a, .. } = *self.trace.inst(base)
@@ -248,6 +258,51 @@ mod tests {
         // The array that is stored to is that of element 0.
         assert_eq!(loads_behind(&other("add v1, k0"), CHECK, loads), 1);
         assert_eq!(loads_behind(&other("add k0, k0"), CHECK, loads), 0);
+    }
+
+    /// How many loads of where a row of `now` is are left in `next[i] = now[k][i] for all i`, with elements of this size
+    /// in `next`.
+    fn loads_of_a_row(stride: u32) -> usize {
+        let text = format!(
+            "
+            loop0 root
+            k0: i64 = 0
+            k1: i64 = 1
+            v0: i64 = slot 12 @1
+            v1: i64 = slot 3 @1
+            v2: i64 = element v1, v0 * 16 + 0 @1
+            v3: i64 = load.i64 v2 + 0 @1
+            v4: i64 = load.i64 v2 + 8 @1
+            v5: i64 = slot 15 @1
+            v6: bool = lt_u v5, v4 @1
+            guard v6 true -> snap0 @1
+            v8: i64 = element v3, v5 * 8 + 0 @1
+            v9: f64 = load.f64 v8 + 0 @1
+            v10: i64 = slot 5 @1
+            v11: i64 = element v10, v5 * {stride} + 0 @1
+            store.f64 v11 + 0, v9 @1
+            v13: i64 = slot 16 @1
+            v14: bool = ne v13, k0 @1
+            guard v14 true -> snap0 @1
+            v16: i64 = sub v13, k1 @1
+            v17: i64 = add v5, k1 @1
+            carried 15 = v17, 16 = v16
+            end loop snap1
+            snap0 resume @1 ()
+            snap1 resume @1 (15 = v17, 16 = v16)
+        "
+        );
+        let found = finished(&text, &AllLive, true).trace.to_string();
+        let behind = &found[found.find("\nloop @").unwrap()..];
+        behind.matches("load.i64").count()
+    }
+
+    #[test]
+    fn elements_of_another_size_are_of_another_array() {
+        assert_eq!(loads_of_a_row(8), 0);
+        assert_eq!(loads_of_a_row(24), 0);
+        // Rows may move from this array to another of their kind.
+        assert_eq!(loads_of_a_row(16), 2);
     }
 
     /// `grid[i][j] = …` for all j: the row is loaded and checked once.

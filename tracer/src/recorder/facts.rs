@@ -8,7 +8,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use scaly_interp::bytecode::{Instruction, Opcode};
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
+use scaly_interp::trips;
 
 use crate::effects::waits;
 use crate::optimize::Liveness;
@@ -33,6 +35,8 @@ struct FunctionFacts {
     headers: FxHashMap<u32, Vec<LoopId>>,
     /// For each loop, the slots that it writes.
     written: FxHashMap<LoopId, SlotSet>,
+    /// For each loop that goes the same way each time, with the same number of trips, the instructions of a run.
+    straight: FxHashMap<LoopId, u64>,
     /// Instructions behind which it goes on in one of two ways.
     branches: usize,
 }
@@ -69,12 +73,30 @@ impl FunctionFacts {
         for ids in headers.values_mut() {
             ids.sort_by_key(|l| std::cmp::Reverse(program.loops[l.0 as usize].code.end));
         }
+        let straight = loops.iter().filter_map(|&id| Some((id, straight(program, id)?))).collect();
         let branches = code.blocks.iter().filter(|block| {
             let flow = Flow::of(program.code[block.end as usize - 1]);
             flow.falls && flow.jumps.is_some()
         });
-        FunctionFacts { branches: branches.count(), code: f.code.clone(), live, stride, headers, written }
+        FunctionFacts { branches: branches.count(), code: f.code.clone(), live, stride, headers, written, straight }
     }
+}
+
+/// Whether an instruction is one of a counted loop's.
+fn counts(op: Opcode) -> bool {
+    use Opcode::{ForLoop, ForPrepInclS, ForPrepInclU, ForPrepS, ForPrepU};
+    matches!(op, ForLoop | ForPrepS | ForPrepU | ForPrepInclS | ForPrepInclU)
+}
+
+/// The instructions of a run of a loop in which nothing branches but the loops in it, all with constant trips.
+fn straight(program: &Program, id: LoopId) -> Option<u64> {
+    let code = program.loops[id.0 as usize].code.clone();
+    let branches = |ins: &Instruction| {
+        let flow = Flow::of(*ins);
+        !flow.falls || flow.jumps.is_some() && !counts(ins.op)
+    };
+    let code = &program.code[code.start as usize..code.end as usize];
+    if code.iter().any(branches) { None } else { trips::instructions(program, id) }
 }
 
 /// From what is live behind an instruction to what is live at it.
@@ -140,6 +162,12 @@ impl Facts {
     pub fn written(&self, id: LoopId) -> SlotSet {
         let function = self.program.loops[id.0 as usize].function;
         self.function(function).written.get(&id).cloned().unwrap_or_else(|| SlotSet::new(0))
+    }
+
+    /// The instructions of a run of a loop that goes the same way each time, with the same number of trips.
+    pub fn straight(&self, id: LoopId) -> Option<u64> {
+        let function = self.program.loops[id.0 as usize].function;
+        self.function(function).straight.get(&id).copied()
     }
 
     pub fn contains(&self, id: LoopId, pc: Pc) -> bool {

@@ -79,6 +79,9 @@ pub struct Bounds {
     pub branches: usize,
     /// Back edges of inner loops without a tree.
     pub unrolled: u32,
+    /// Instructions of the bytecode of inner loops that make always as many trips, all of them: up to so many are
+    /// followed, tree or not.
+    pub unrolled_size: u64,
     /// Count back edges.
     pub count: bool,
     /// Exits without a reason stand before guards, drawn by this seed; 0: none do.
@@ -318,6 +321,11 @@ impl Recording {
         })
     }
 
+    /// Whether all iterations of an inner loop are followed.
+    fn is_unrolled(&self, id: LoopId) -> bool {
+        self.facts.straight(id).is_some_and(|size| size <= self.bounds.unrolled_size)
+    }
+
     /// Results of something that was called are in the slots.
     fn results(&mut self, first: Slot, count: u32) {
         let epoch = self.next_epoch();
@@ -474,7 +482,8 @@ impl record::Recorder for Recorder<'_> {
         if on.result.is_some() {
             return Before::End;
         }
-        let inner = on.inner_loop(at.pc()).and_then(|id| Some((id, self.trees.tree_of(id)?)));
+        let inner = on.inner_loop(at.pc()).filter(|&id| !on.is_unrolled(id));
+        let inner = inner.and_then(|id| Some((id, self.trees.tree_of(id)?)));
         match inner {
             Some((id, tree)) => self.call_tree(state, id, tree, at),
             None => Before::Run,
@@ -492,7 +501,7 @@ impl record::Recorder for Recorder<'_> {
                 }
                 if on.frames.depth() == 0 && on.root_loop() == Some(LoopId(id)) {
                     on.closing = true;
-                } else {
+                } else if !on.is_unrolled(LoopId(id)) {
                     on.unrolled += 1;
                     if on.unrolled > on.bounds.unrolled {
                         on.abort(Abort::InnerLoopWithoutTree);

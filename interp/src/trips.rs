@@ -1,20 +1,20 @@
-//! What a run of a loop computes, where its bytecode tells: a nest of a few iterations each, always as many.
+//! How much a run of a loop computes, where its bytecode tells: a nest of some iterations each, always as many.
 //!
-//! Compiling it for all cores, which no run of it will use, would take a thousand times as long as a run.
+//! What a small one does belongs into the code of the loop around it, and no run of it takes long enough to be divided.
 
-use scaly_interp::bytecode::{Instruction, Opcode};
-use scaly_interp::program::{LoopId, LoopKind, Program};
+use crate::bytecode::{Instruction, Opcode};
+use crate::program::{LoopId, LoopKind, Program};
 
 /// Instructions between a constant and the loop that it is an end of.
 const NEAR: usize = 8;
 
 /// Instructions that a run of a loop makes at the most; none if that is not known, or it calls something.
-pub fn most(program: &Program, id: LoopId) -> Option<u64> {
+pub fn instructions(program: &Program, id: LoopId) -> Option<u64> {
     let scope = &program.loops[id.0 as usize];
-    let inner = |(_, other): &(usize, &scaly_interp::program::Loop)| other.parent == Some(id);
+    let inner = |(_, other): &(usize, &crate::program::Loop)| other.parent == Some(id);
     let mut trip = scope.code.len() as u64;
     for (other, _) in program.loops.iter().enumerate().filter(inner) {
-        trip = trip.saturating_add(most(program, LoopId(other as u32))?);
+        trip = trip.saturating_add(instructions(program, LoopId(other as u32))?);
     }
     let code = &program.code[scope.code.start as usize..scope.code.end as usize];
     let calls = |ins: &Instruction| matches!(ins.op, Opcode::Call | Opcode::CallIndirect | Opcode::Runtime);
@@ -41,7 +41,7 @@ fn trips(program: &Program, id: LoopId) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use scaly_interp::dump::parse;
+    use crate::dump::parse;
 
     use super::*;
 
@@ -53,7 +53,7 @@ mod tests {
              ForPrepInclS s4..6, s6 -> @next\nloop counted s4..6 @again..@next in loop0\nagain: {body}\n  \
              ForLoop s4..6, loop1 -> @again\nnext: ForLoop s1..3, loop0 -> @top\nout: Return1 s0\n"
         );
-        most(&parse(&text).unwrap(), LoopId(0))
+        instructions(&parse(&text).unwrap(), LoopId(0))
     }
 
     #[test]
