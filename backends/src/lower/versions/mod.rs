@@ -625,8 +625,13 @@ out: Return1 s3
         assert_eq!(of("Move s20, s12"), Some(vec![0, 2]));
         assert_eq!(of("Sub s20, s2, s12"), Some(vec![0, 2]));
         assert_eq!(of("Const s21, 3\nMul s20, s12, s21\nAdd s20, s20, s6"), Some(vec![0, 2]));
+        // Rows of a width that is the same in all iterations, up, down, and askew.
+        assert_eq!(of("Mul s20, s12, s2\nAdd s20, s20, s6"), Some(vec![0, 2]));
+        assert_eq!(of("Sub s21, s2, s12\nMul s20, s21, s6"), Some(vec![0, 2]));
+        assert_eq!(of("Mul s20, s12, s2\nSub s20, s20, s12"), Some(vec![0, 2]));
         // As far as it goes, or what it is, is not known before.
         assert_eq!(of("Mul s20, s12, s12"), Some(vec![1, 2]));
+        assert_eq!(of("Mul s20, s12, s3"), Some(vec![1, 2]));
         assert_eq!(of("And s20, s12, s2"), Some(vec![1, 2]));
         assert_eq!(of("Move s20, s3"), Some(vec![1, 2]));
         assert_eq!(of("Const s21, 2\nShl s20, s21, s12"), Some(vec![1, 2]));

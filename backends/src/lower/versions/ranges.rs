@@ -2,7 +2,8 @@
 //!
 //! An index is `first + k * step` in iteration k, modulo 2^64. With `k <= last`, steps and iterations so few that
 //! `last * step` does not wrap, and `first` and `first + last * step` below a length that is no negative number, all indexes
-//! between are below it, too. Of indexes that differ by small constants only the least and the largest are tested.
+//! between are below it, too. Of indexes that differ by small constants only the least and the largest are tested. A step
+//! that is the same in all iterations but no constant, a row's width, is tested to be no larger than others.
 
 use rustc_hash::FxHashMap;
 use scaly_interp::machine::{Fault, IntCompare, IntOp};
@@ -24,7 +25,30 @@ struct Affine {
     /// Of the first iteration; none: 0.
     base: Option<Value>,
     offset: i64,
-    step: i64,
+    step: Step,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    By(i64),
+    /// So far up, or down, if this is from 0 to [`STEP`], which is tested before the loop.
+    Width {
+        width: Value,
+        down: bool,
+    },
+}
+
+impl Step {
+    /// What does not change.
+    const NONE: Step = Step::By(0);
+
+    /// The number that it is known to be.
+    fn known(self) -> Option<i64> {
+        match self {
+            Step::By(step) => Some(step),
+            Step::Width { .. } => None,
+        }
+    }
 }
 
 /// Checks that differ by constants: the indexes `base + offset + d + k * step` with d from `least` to `most` lie below a
@@ -56,7 +80,7 @@ impl Version<'_> {
         };
         let mut affine = FxHashMap::default();
         let (x, y) = (self.affine(x, &mut affine)?, self.affine(y, &mut affine)?);
-        let (x, y) = ((self.first(x), x.step), (self.first(y), y.step));
+        let (x, y) = ((self.first(x), x.step.known()?), (self.first(y), y.step.known()?));
         let guarded = self.old.block(exit).insts.iter().any(|&id| matches!(self.old.inst(id).op, Op::Guard(_)));
         // Tested before anything else is done, or behind it.
         let behind = i64::from(exit != self.body.header || guarded);
@@ -126,7 +150,7 @@ impl Version<'_> {
         let Op::Compare(IntCompare::LtU) = compare.op else { return None };
         let index = self.affine(compare.args[0], affine)?;
         let length = self.known(compare.args[1])?;
-        (-STEP..=STEP).contains(&index.step).then_some((index, length))
+        index.step.known().is_none_or(|step| (-STEP..=STEP).contains(&step)).then_some((index, length))
     }
 
     /// Tests the first and the last index of the least and the largest offset.
@@ -139,15 +163,21 @@ impl Version<'_> {
         let (least, most) = (self.first(least), self.first(most));
         self.require(IntCompare::LtU, least, length);
         self.require(IntCompare::LtU, most, length);
-        if step != 0 {
-            let size = self.constant(step.abs());
-            let way = self.int(IntOp::Mul, last, size);
-            if step < 0 {
-                self.require(IntCompare::LeU, way, least);
-            } else {
-                let end = self.int(IntOp::Add, most, way);
-                self.require(IntCompare::LtU, end, length);
+        let (size, down) = match step {
+            Step::By(0) => return,
+            Step::By(step) => (self.constant(step.abs()), step < 0),
+            Step::Width { width, down } => {
+                let largest = self.constant(STEP);
+                self.require(IntCompare::LeU, width, largest);
+                (width, down)
             }
+        };
+        let way = self.int(IntOp::Mul, last, size);
+        if down {
+            self.require(IntCompare::LeU, way, least);
+        } else {
+            let end = self.int(IntOp::Add, most, way);
+            self.require(IntCompare::LtU, end, length);
         }
     }
 
@@ -180,12 +210,12 @@ impl Version<'_> {
                         let (a, b) = (self.affine(inst.args[0], there)?, self.affine(inst.args[1], there)?);
                         self.combined(op, a, b)?
                     }
-                    _ => Affine { base: Some(self.known(value)?), offset: 0, step: 0 },
+                    _ => Affine { base: Some(self.known(value)?), offset: 0, step: Step::NONE },
                 }
             }
             _ => match self.old.constant(value) {
-                Some(word) => Affine { base: None, offset: word, step: 0 },
-                None => Affine { base: Some(self.known(value)?), offset: 0, step: 0 },
+                Some(word) => Affine { base: None, offset: word, step: Step::NONE },
+                None => Affine { base: Some(self.known(value)?), offset: 0, step: Step::NONE },
             },
         };
         there.insert(value, affine);
@@ -194,13 +224,14 @@ impl Version<'_> {
 
     /// What an operation makes of two of them.
     fn combined(&mut self, op: IntOp, a: Affine, b: Affine) -> Option<Affine> {
-        let constant = |x: Affine| if x.base.is_none() && x.step == 0 { Some(x.offset) } else { None };
+        let constant = |x: Affine| if x.base.is_none() && x.step == Step::NONE { Some(x.offset) } else { None };
         match op {
             IntOp::Add | IntOp::Sub => {
                 let (offset, step) = if op == IntOp::Add {
-                    (a.offset.wrapping_add(b.offset), a.step.checked_add(b.step)?)
+                    (a.offset.wrapping_add(b.offset), self.sum(a.step, b.step)?)
                 } else {
-                    (a.offset.wrapping_sub(b.offset), a.step.checked_sub(b.step)?)
+                    let back = self.times(b.step, -1)?;
+                    (a.offset.wrapping_sub(b.offset), self.sum(a.step, back)?)
                 };
                 let base = match (a.base, b.base) {
                     (base, None) => base,
@@ -217,29 +248,76 @@ impl Version<'_> {
                     (_, Some(by), IntOp::Mul) => (a, by),
                     (Some(by), None, IntOp::Mul) => (b, by),
                     (_, Some(by), _) if (0..=20).contains(&by) => (a, 1 << by),
-                    _ if a.step == 0 && b.step == 0 => {
+                    _ if a.step == Step::NONE && b.step == Step::NONE => {
                         let (a, b) = (self.first(a), self.first(b));
-                        return Some(Affine { base: Some(self.int(op, a, b)), offset: 0, step: 0 });
+                        return Some(Affine { base: Some(self.int(op, a, b)), offset: 0, step: Step::NONE });
                     }
+                    _ if op == IntOp::Mul => return self.by_widths(a, b),
                     _ => return None,
                 };
                 let factor = self.constant(by);
                 let base = x.base.map(|base| self.int(IntOp::Mul, base, factor));
-                Some(Affine { base, offset: x.offset.wrapping_mul(by), step: x.step.checked_mul(by)? })
+                Some(Affine { base, offset: x.offset.wrapping_mul(by), step: self.times(x.step, by)? })
             }
             _ => None,
         }
     }
 
+    /// A row times its width.
+    fn by_widths(&mut self, a: Affine, b: Affine) -> Option<Affine> {
+        let (row, width) = match (a.step, b.step) {
+            (Step::By(rows), Step::NONE) => (rows, self.first(b)),
+            (Step::NONE, Step::By(rows)) => (rows, self.first(a)),
+            _ => return None,
+        };
+        let (a, b) = (self.first(a), self.first(b));
+        let step = self.times(Step::Width { width, down: false }, row)?;
+        Some(Affine { base: Some(self.int(IntOp::Mul, a, b)), offset: 0, step })
+    }
+
+    /// One step and another.
+    fn sum(&mut self, a: Step, b: Step) -> Option<Step> {
+        Some(match (a, b) {
+            (Step::By(a), Step::By(b)) => Step::By(a.checked_add(b)?),
+            (step, Step::NONE) | (Step::NONE, step) => step,
+            (Step::Width { width, down }, Step::By(by)) | (Step::By(by), Step::Width { width, down }) => {
+                let by = if down { by.checked_neg()? } else { by };
+                let by = self.constant(by);
+                Step::Width { width: self.int(IntOp::Add, width, by), down }
+            }
+            (Step::Width { width, down }, Step::Width { width: other, down: back }) => {
+                let op = if down == back { IntOp::Add } else { IntOp::Sub };
+                Step::Width { width: self.int(op, width, other), down }
+            }
+        })
+    }
+
+    /// So many steps, down if that is negative.
+    fn times(&mut self, step: Step, by: i64) -> Option<Step> {
+        Some(match step {
+            Step::By(step) => Step::By(step.checked_mul(by)?),
+            Step::Width { width, down } => {
+                let many = self.constant(by.checked_abs()?);
+                Step::Width { width: self.int(IntOp::Mul, width, many), down: down != (by < 0) }
+            }
+        })
+    }
+
     /// What each iteration adds to a parameter of the header.
-    fn step(&self, param: Value, position: usize) -> Option<i64> {
-        let mut steps = self.back(position).map(|value| {
+    fn step(&mut self, param: Value, position: usize) -> Option<Step> {
+        let next: Vec<Value> = self.back(position).collect();
+        let mut steps = next.into_iter().map(|value| {
             let inst = self.old.def_inst(value)?;
-            match inst.op {
-                Op::Int(IntOp::Add) if inst.args[0] == param => self.old.constant(inst.args[1]),
-                Op::Int(IntOp::Add) if inst.args[1] == param => self.old.constant(inst.args[0]),
-                Op::Int(IntOp::Sub) if inst.args[0] == param => self.old.constant(inst.args[1])?.checked_neg(),
-                _ => None,
+            let (by, down) = match inst.op {
+                Op::Int(IntOp::Add) if inst.args[0] == param => (inst.args[1], false),
+                Op::Int(IntOp::Add) if inst.args[1] == param => (inst.args[0], false),
+                Op::Int(IntOp::Sub) if inst.args[0] == param => (inst.args[1], true),
+                _ => return None,
+            };
+            match self.old.constant(by) {
+                Some(by) if down => Some(Step::By(by.checked_neg()?)),
+                Some(by) => Some(Step::By(by)),
+                None => Some(Step::Width { width: self.known(by)?, down }),
             }
         });
         let step = steps.next()??;
