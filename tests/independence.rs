@@ -59,7 +59,9 @@ impl Tally {
             World { output: Output::new(nothing.as_raw_fd()), input: Input::new(nothing.as_raw_fd()), arguments };
         let report =
             oracle::run(program.clone(), world, Options::default(), |id, frame| match &judged[id.0 as usize] {
-                (Some(region), Verdict::Independent(found)) => holds(region, &found.checks, |slot| frame.slot(slot)),
+                (Some(region), Verdict::Independent(found)) => {
+                    holds(region, &found.checks, |slot| frame.slot(slot), |_| u64::MAX)
+                }
                 _ => true,
             });
         let report = match report {

@@ -55,7 +55,9 @@ fn judged_image(image: &Arc<Program>, expected: &Expected) -> Verdict {
         stack_slots: Some(1 << 20),
     };
     let watcher = |id: LoopId, frame: &oracle::Frame| match &verdicts[id.0 as usize] {
-        (Some(region), Judgement::Independent(found)) => holds(region, &found.checks, |slot| frame.slot(slot)),
+        (Some(region), Judgement::Independent(found)) => {
+            holds(region, &found.checks, |slot| frame.slot(slot), |_| u64::MAX)
+        }
         _ => true,
     };
     let report = match oracle::run(image.clone(), caught.world(&[]), options, watcher) {

@@ -180,6 +180,15 @@ impl Code {
         }
     }
 
+    /// Where an array, its block and length in a pair of slots, has room for one element more. The handle is that of its
+    /// region.
+    pub fn branch_with_room(&mut self, array: Slot, handle: Slot, stride: u32, label: Label) {
+        if !self.dead {
+            self.labels[label.0 as usize].reached = true;
+            self.emit(Instruction::with(Opcode::JRoom, array.0, array.plus(1).0, handle.0, label.0, stride));
+        }
+    }
+
     /// A place for one instruction that may become necessary.
     pub fn hole(&mut self) -> Option<Hole> {
         if self.dead {

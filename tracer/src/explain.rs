@@ -2,6 +2,8 @@
 //!
 //! This module has the words and their places; showing source lines is the command's business.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::source::Span;
@@ -99,6 +101,29 @@ impl<'a> Judge<'a> {
                 return (Err(open), Verdict::Serial(vec![refusal]));
             }
         };
+        let none = BTreeSet::new();
+        let verdict = self.decide(id, &region, &none);
+        let Verdict::Serial(refusals) = &verdict else { return (Ok(region), verdict) };
+        let grows = refusals.iter().filter_map(|refusal| match &refusal.reason {
+            Reason::Grows { by, .. } => Some(by),
+            _ => None,
+        });
+        let rooms: BTreeSet<Pc> = grows.flatten().copied().collect();
+        // In the loop's own frame it is known in which region an array lies.
+        if !rooms.is_empty()
+            && rooms.iter().all(|pc| l.code.contains(&pc.0))
+            && let Ok(roomy) = self.walker.walk_with_room(id, &rooms)
+            && let found @ Verdict::Independent(_) = self.decide(id, &roomy, &rooms)
+        {
+            return (Ok(roomy), found);
+        }
+        (Ok(region), verdict)
+    }
+
+    /// The verdict on a loop's region, in which these instructions are taken to find room.
+    fn decide(&mut self, id: LoopId, region: &Region, rooms: &BTreeSet<Pc>) -> Verdict {
+        let program = self.program;
+        let l = &program.loops[id.0 as usize];
         debug_assert_eq!(region.verify(), Ok(()), "{region}");
         let code = self.walker.code(l.function);
         self.follow(l.function);
@@ -110,16 +135,16 @@ impl<'a> Judge<'a> {
         let context = Context {
             program,
             id,
-            region: &region,
+            region,
             summaries: &self.summaries,
             flow,
             origins: &origins,
             live: &live,
             linear: &linear,
+            rooms,
             parameters: self.parameters,
         };
-        let verdict = decide(&context);
-        (Ok(region), verdict)
+        decide(&context)
     }
 
     pub fn report(&mut self, id: LoopId) -> LoopReport {
@@ -309,6 +334,7 @@ pub fn check_in_words(program: &Program, id: LoopId, region: &Region, check: &En
                 words(&b.to)
             )
         }
+        EntryCheck::Room { base, .. } => format!("there is memory for what is appended to {}", quoted(*base)),
         EntryCheck::Apart(a, b) => {
             format!("the memory of {} and {} does not overlap", quoted(a.base), quoted(b.base))
         }

@@ -356,7 +356,9 @@ fn run(seed: u64, tally: &mut Tally) {
     }
     let report = oracle::run(program.clone(), World::standard(Vec::new()), Options::default(), |id, frame| {
         match &verdicts[id.0 as usize] {
-            (Some(region), Verdict::Independent(found)) => holds(region, &found.checks, |slot| frame.slot(slot)),
+            (Some(region), Verdict::Independent(found)) => {
+                holds(region, &found.checks, |slot| frame.slot(slot), |_| u64::MAX)
+            }
             _ => true,
         }
     });

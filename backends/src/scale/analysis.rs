@@ -1,5 +1,6 @@
 //! Following the paths of a loop or function, judging a loop's iterations, and lowering, beside the program.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
@@ -99,11 +100,16 @@ pub fn of(
     let waits = effects::waits(program);
     let mut walker = Walker::new(program, parameters).keeping();
     let mut judge = parallel.then(|| Judge::new(program, parameters));
+    let none = BTreeSet::new();
     for &of in all {
         let (mut parallel, mut serial) = (None, None);
-        let prepared = followed(&mut walker, &waits, of).and_then(|region| {
+        let prepared = followed(&mut walker, &waits, of, &none).and_then(|mut region| {
             if let (Place::Loop(id), Some(judge)) = (of, &mut judge) {
-                parallel = Some(Parallel::of(program, judge, id, parameters));
+                let found = Parallel::of(program, judge, id, parameters);
+                if let Some(rooms) = found.as_ref().ok().map(Parallel::rooms).filter(|rooms| !rooms.is_empty()) {
+                    region = followed(&mut walker, &waits, of, rooms)?;
+                }
+                parallel = Some(found);
             }
             let context = Context { program, addresses, waits: &waits, parameters };
             if let Place::Function(id) = of {
@@ -118,9 +124,9 @@ pub fn of(
     }
 }
 
-fn followed(walker: &mut Walker<'_>, waits: &[bool], of: Place) -> Result<Region, Why> {
+fn followed(walker: &mut Walker<'_>, waits: &[bool], of: Place, rooms: &BTreeSet<Pc>) -> Result<Region, Why> {
     let walked = match of {
-        Place::Loop(id) => walker.walk(id),
+        Place::Loop(id) => walker.walk_with_room(id, rooms),
         Place::Function(id) => walker.walk_function(id),
     };
     let region = walked.map_err(|open| Why::new(open.text(), open.pc))?;

@@ -46,6 +46,9 @@ impl<B: Backend + 'static> Scaling<B> {
         if let Some(now) = self.log.now() {
             now.enters(id, 1);
         }
+        if let Some(parallel) = parallel.as_ref().filter(|_| !self.options.limited) {
+            parallel.make_room(at);
+        }
         let divided = match (&parallel, &self.options.pool) {
             (Some(parallel), Some(pool)) => {
                 let cores = Cores { pool: pool(), helpers: &self.helpers, limited: self.options.limited };

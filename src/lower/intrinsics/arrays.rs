@@ -171,10 +171,10 @@ impl<'h> Body<'_, 'h> {
 
     fn grow_by_one(&mut self, pair: Slot, stride: u32, region: Region) {
         let room = self.code.label();
-        self.code.branch(Opcode::JRoom, pair, pair.plus(1), room, stride);
+        let handle = self.handle(region);
+        self.code.branch_with_room(pair, handle, stride, room);
         let mark = self.code.frame.mark();
         let base = self.code.frame.take(5);
-        let handle = self.handle(region);
         self.code.copy(base, handle, 1);
         self.code.copy(base.plus(1), pair, 2);
         self.code.constant(base.plus(3), i64::from(stride));

@@ -64,13 +64,22 @@ struct Collector<'a, 'b> {
     summaries: &'b Summaries,
     /// For each index, the lengths that a guard compares it with, and where.
     lengths: FxHashMap<Value, Vec<(Value, BlockId)>>,
+    rooms: &'b BTreeSet<Pc>,
     found: Accesses,
 }
 
-pub fn collect<'a>(forms: &mut Forms<'a>, owners: &mut Owners, names: &Names<'a>, summaries: &Summaries) -> Accesses {
+/// All but what is read of the room behind arrays where there is enough: nobody changes that.
+pub fn collect<'a>(
+    forms: &mut Forms<'a>,
+    owners: &mut Owners,
+    names: &Names<'a>,
+    summaries: &Summaries,
+    rooms: &BTreeSet<Pc>,
+) -> Accesses {
     let region = forms.region;
     let lengths = lengths(region);
-    let mut collector = Collector { region, forms, owners, names, summaries, lengths, found: Accesses::default() };
+    let mut collector =
+        Collector { region, forms, owners, names, summaries, lengths, rooms, found: Accesses::default() };
     for block in &region.blocks {
         for &id in &block.insts {
             collector.inst(id, region.inst(id));
@@ -95,6 +104,7 @@ fn lengths(region: &Region) -> FxHashMap<Value, Vec<(Value, BlockId)>> {
 impl Collector<'_, '_> {
     fn inst(&mut self, id: InstId, inst: &Inst) {
         match inst.op {
+            Op::Capacity if self.rooms.contains(&inst.pc) => {}
             Op::Capacity => {
                 let header = Extent { offset: Some(Poly::constant(-16)), width: Some(Poly::constant(8)), stride: 0 };
                 self.each(id, inst, inst.args[0], false, |_| header.clone());

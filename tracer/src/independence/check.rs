@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::forms::{Forms, Kind};
+use super::forms::{Form, Forms, Kind};
 use super::poly::{Atom, Poly};
 use crate::region::{CycleId, Region, Value};
 
@@ -28,6 +28,8 @@ pub enum EntryCheck {
     Fits(Poly, Poly, Kind),
     /// The two ranges of bytes do not overlap.
     Apart(Bytes, Bytes),
+    /// The block at an address has room for so many bytes. Who enters the loop may make it first.
+    Room { base: Value, bytes: Poly },
 }
 
 /// Checks gathered by a proof, and whether it failed for good.
@@ -72,6 +74,18 @@ impl Proof {
         let (a, b) = if a <= b { (a, b) } else { (b, a) };
         self.checks.insert(EntryCheck::Apart(a, b));
         true
+    }
+
+    /// Requires room for what is appended to an array, the last of it ending `bytes` behind its base; none if that cannot be
+    /// tested.
+    pub fn room(&mut self, forms: &Forms<'_>, base: Value, bytes: &Form) -> Option<()> {
+        for assumed in &bytes.assumes {
+            self.assume(forms, &assumed.poly, assumed.kind)?;
+        }
+        let (low, high) = self.extremes(forms, &bytes.poly)?;
+        self.fits(low, high.clone(), Kind(3)).then_some(())?;
+        self.checks.insert(EntryCheck::Room { base, bytes: high });
+        Some(())
     }
 
     /// Smallest and largest value of a polynomial over the whole loop, in terms of what does not change in it.

@@ -10,13 +10,32 @@ use super::poly::{Atom, Poly};
 use crate::region::{Def, Op, Region, Value};
 
 /// Whether all checks hold. `slot` gives what is in a slot of the loop's frame when the loop is entered, a counted loop's
-/// counter and remaining trips included.
-pub fn holds<'c>(region: &Region, checks: impl IntoIterator<Item = &'c EntryCheck>, slot: impl Fn(u16) -> u64) -> bool {
-    checks.into_iter().all(|check| one(region, check, &slot).unwrap_or(false))
+/// counter and remaining trips included; `capacity` for how many bytes the block at an address has room.
+pub fn holds<'c>(
+    region: &Region,
+    checks: impl IntoIterator<Item = &'c EntryCheck>,
+    slot: impl Fn(u16) -> u64,
+    capacity: impl Fn(u64) -> u64,
+) -> bool {
+    checks.into_iter().all(|check| one(region, check, &slot, &capacity).unwrap_or(false))
+}
+
+/// Of a check that asks for room: the slot that the block's address is in, and for how many bytes; none if these are not
+/// known.
+pub fn wanted(region: &Region, check: &EntryCheck, slot: impl Fn(u16) -> u64) -> Option<(u16, u64)> {
+    let EntryCheck::Room { base, bytes } = check else { return None };
+    let Def::Param(Region::ENTRY, position) = region.values[base.index()].def else { return None };
+    let bytes = u64::try_from(number(region, bytes, &slot)?).ok()?;
+    Some((region.block(Region::ENTRY).params[position as usize].slot, bytes))
 }
 
 /// None where it cannot be computed, which fails the check.
-fn one(region: &Region, check: &EntryCheck, slot: &impl Fn(u16) -> u64) -> Option<bool> {
+fn one(
+    region: &Region,
+    check: &EntryCheck,
+    slot: &impl Fn(u16) -> u64,
+    capacity: &impl Fn(u64) -> u64,
+) -> Option<bool> {
     let number = |poly: &Poly| number(region, poly, slot);
     let range = |bytes: &Bytes| -> Option<(i128, i128)> {
         let base = i128::from(word(region, bytes.base, slot, 0)?);
@@ -32,6 +51,7 @@ fn one(region: &Region, check: &EntryCheck, slot: &impl Fn(u16) -> u64) -> Optio
             let ((from_a, to_a), (from_b, to_b)) = (range(a)?, range(b)?);
             to_a <= from_b || to_b <= from_a
         }
+        EntryCheck::Room { base, bytes } => number(bytes)? <= i128::from(capacity(word(region, *base, slot, 0)?)),
     })
 }
 

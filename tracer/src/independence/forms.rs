@@ -342,13 +342,38 @@ impl<'a> Forms<'a> {
         let (start, back) = self.around(cycle, position as usize);
         let (&[start], Some((&first, rest))) = (&start[..], back.split_first()) else { return None };
         let mut growth = Growth::default();
-        growth.by = self.distance(first, param, &mut growth, 0)?;
+        growth.by = self.round(first, param, cycle, &mut growth)?;
         for &other in rest {
-            if self.distance(other, param, &mut growth, 0)? != growth.by {
+            if self.round(other, param, cycle, &mut growth)? != growth.by {
                 return None;
             }
         }
         Some((start, growth))
+    }
+
+    /// value - param, where the value comes round as this parameter of a cycle's header.
+    fn round(&mut self, value: Value, param: Value, cycle: CycleId, growth: &mut Growth) -> Option<Poly> {
+        let by = self.distance(value, param, growth, 0)?;
+        let left = self.left_cycles(self.region.def_block(value), self.region.cycle(cycle).header);
+        self.behind(by, &left)
+    }
+
+    /// What a distance is behind cycles, from the innermost on: only their last iterations lead out.
+    fn behind(&self, mut by: Poly, left: &[CycleId]) -> Option<Poly> {
+        for &cycle in left {
+            let (each, rest) = by.split(Atom::Iter(cycle))?;
+            if each.is_zero() {
+                continue;
+            }
+            // So this is how often it went round.
+            let trip = self.trips[cycle.index()].as_ref().ok()?;
+            let counted = matches!(self.region.cycle(cycle).kind, LoopKind::Counted { .. });
+            if !counted || !self.leaves_only_by(cycle, trip.test) {
+                return None;
+            }
+            by = rest.add(&each.mul(&trip.last)?)?;
+        }
+        Some(by)
     }
 
     /// value - param, if it is the same polynomial on every path between them.
@@ -435,21 +460,7 @@ impl<'a> Forms<'a> {
         let mut far = Vec::new();
         for arg in &args {
             let by = self.distance(arg.value, param, growth, depth + 1)?;
-            let left = self.left_cycles(arg.from, block);
-            let mut by = by;
-            for cycle in left {
-                let (each, rest) = by.split(Atom::Iter(cycle))?;
-                if each.is_zero() {
-                    continue;
-                }
-                // Only the last iteration leads out, so this is how often it went round.
-                let trip = self.trips[cycle.index()].clone().ok()?;
-                let counted = matches!(self.region.cycle(cycle).kind, LoopKind::Counted { .. });
-                if !counted || !self.leaves_only_by(cycle, trip.test) {
-                    return None;
-                }
-                by = rest.add(&each.mul(&trip.last)?)?;
-            }
+            let by = self.behind(by, &self.left_cycles(self.region.def_block(arg.value), block))?;
             far.push((arg.from, by));
         }
         let (first, rest) = far.split_first()?;

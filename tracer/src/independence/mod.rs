@@ -27,8 +27,8 @@ use std::collections::BTreeSet;
 
 use check::Proof;
 pub use check::{Bytes, EntryCheck};
-pub use evaluate::{holds, number};
-pub use forms::{Forms, Kind, Trip, Uncounted, Variance};
+pub use evaluate::{holds, number, wanted};
+pub use forms::{Form, Forms, Kind, Trip, Uncounted, Variance};
 pub use memory::is_formality;
 use memory::{Memory, Origins};
 use names::Names;
@@ -37,6 +37,7 @@ pub use poly::{Atom, Poly};
 pub use refusal::{NotCounted, Reason, Refusal};
 pub use scalars::{Combine, CopiedOut, Reduction};
 use scaly_interp::bytecode::Opcode;
+use scaly_interp::machine::Fault;
 use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
 use scaly_interp::routine::Effect;
 
@@ -64,6 +65,8 @@ pub struct Independence {
     pub unread: Vec<u16>,
     /// For each value of the region, whether it is the same in all iterations.
     pub uniform: Vec<bool>,
+    /// Instructions that find room where the checks hold: the region is one with room.
+    pub rooms: BTreeSet<Pc>,
 }
 
 /// A slot that goes the same distance in each iteration; if it is of a narrow type, without wrapping.
@@ -142,6 +145,8 @@ pub struct Context<'a> {
     pub live: &'a [u16],
     /// What is known of the slots when the loop is entered.
     pub linear: &'a [Option<Linear>],
+    /// Instructions that look for room, and are taken to find it.
+    pub rooms: &'a BTreeSet<Pc>,
     pub parameters: Parameters,
 }
 
@@ -160,7 +165,8 @@ pub fn decide(context: &Context<'_>) -> Verdict {
     refusals.extend(scalars.refusals.iter().cloned());
 
     let mut owners = Owners::of(&mut forms, context.summaries, &context.parameters);
-    let accesses = access::collect(&mut forms, &mut owners, &names, context.summaries);
+    let accesses = access::collect(&mut forms, &mut owners, &names, context.summaries, context.rooms);
+    let ends = rooms(context, &mut forms);
     let mut checks = BTreeSet::new();
     if let Ok(trip) = forms.trips[0].clone() {
         let origins = Origins { region, flow: context.flow, frame: context.origins };
@@ -180,7 +186,8 @@ pub fn decide(context: &Context<'_>) -> Verdict {
         let Memory { mut proof, by_offset, .. } = memory;
         let offsets = by_offset.iter().flat_map(|&i| &accesses.all[i].assumes);
         let mut assumes = offsets.chain(&trip.assumes).chain(&scalars.assumes);
-        let assumed = assumes.all(|a| proof.assume(&forms, &a.poly, a.kind).is_some());
+        let assumed = assumes.all(|a| proof.assume(&forms, &a.poly, a.kind).is_some())
+            && ends.is_some_and(|ends| ends.iter().all(|(base, end)| proof.room(&forms, *base, end).is_some()));
         if !assumed && refusals.is_empty() {
             refusals
                 .push(Refusal::new(Reason::UnknownMemory, Pc(context.program.loops[context.id.0 as usize].code.start)));
@@ -205,7 +212,24 @@ pub fn decide(context: &Context<'_>) -> Verdict {
         condition,
         unread,
         uniform,
+        rooms: context.rooms.clone(),
     })
+}
+
+/// The arrays that are looked for room behind, and how many bytes behind their bases what is appended ends; none if one may
+/// be another array in another iteration.
+fn rooms(context: &Context<'_>, forms: &mut Forms<'_>) -> Option<Vec<(Value, Form)>> {
+    let region = context.region;
+    let guards = region.insts.iter().filter(|inst| inst.op == Op::Guard(Fault::OutOfMemory));
+    let end = |inst: &Inst| {
+        let compare = region.def_inst(inst.args[0])?;
+        let (needed, capacity) = (region.def_inst(*compare.args.first()?)?, region.def_inst(*compare.args.get(1)?)?);
+        let (Op::Element { stride, offset }, Op::Capacity) = (needed.op, capacity.op) else { return None };
+        let (base, length) = (capacity.args[0], forms.form(needed.args[1]));
+        let poly = length.poly.scale(stride.into())?.plus(offset.into())?;
+        forms.is_invariant(base).then_some((base, Form { poly, ..length }))
+    };
+    guards.map(end).collect()
 }
 
 fn condition(region: &Region, trip: &Trip) -> Option<Condition> {

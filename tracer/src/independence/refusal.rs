@@ -3,6 +3,8 @@
 //! This text is the user interface. Each reason says what stands in the way and what to change; the place of the
 //! offending line is beside it.
 
+use std::collections::BTreeSet;
+
 use scaly_interp::program::Pc;
 
 use crate::walker::Open;
@@ -45,6 +47,8 @@ pub enum Reason {
     /// Where an element goes depends on how many came before.
     Grows {
         variable: String,
+        /// The instructions that look for room.
+        by: BTreeSet<Pc>,
     },
     /// Every iteration stores at the same place.
     SamePlace {
@@ -106,7 +110,7 @@ impl Reason {
             Reason::SometimesSet { .. } => Reason::FloatSum { variable },
             Reason::FloatSum { .. } => Reason::ReadHalfway { variable },
             Reason::ReadHalfway { .. } => Reason::MixedReduction { variable },
-            Reason::MixedReduction { .. } => Reason::Grows { variable },
+            Reason::MixedReduction { .. } => Reason::Grows { variable, by: BTreeSet::new() },
             Reason::Grows { .. } => Reason::SamePlace { variable },
             Reason::SamePlace { .. } => Reason::UnknownIndex { variable },
             Reason::UnknownIndex { .. } => Reason::OverlappingStores { variable },
@@ -180,7 +184,7 @@ impl Refusal {
             | Reason::FloatSum { variable }
             | Reason::ReadHalfway { variable }
             | Reason::MixedReduction { variable }
-            | Reason::Grows { variable }
+            | Reason::Grows { variable, .. }
             | Reason::SamePlace { variable }
             | Reason::UnknownIndex { variable }
             | Reason::OverlappingStores { variable }
@@ -232,7 +236,7 @@ impl Refusal {
             Reason::MixedReduction { variable } => {
                 format!("{variable} accumulates in different ways whose order matters")
             }
-            Reason::Grows { variable } => {
+            Reason::Grows { variable, .. } => {
                 format!("{variable} grows: where an element goes depends on how many came before")
             }
             Reason::SamePlace { variable } => format!("every iteration stores to the same place of {variable}"),
@@ -277,7 +281,7 @@ impl Refusal {
             }
             Reason::ReadHalfway { variable } => format!("read {variable} behind the loop only"),
             Reason::MixedReduction { variable } => format!("use one operation for {variable}, or two variables"),
-            Reason::Grows { variable } => {
+            Reason::Grows { variable, .. } => {
                 format!("make {variable} as long as needed before the loop and store by index")
             }
             Reason::SamePlace { .. } => "store to an element of its own for each iteration".into(),

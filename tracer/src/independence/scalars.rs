@@ -131,7 +131,7 @@ struct Web {
     compares: Vec<Value>,
     /// The first reader that is none of these.
     reader: Option<Pc>,
-    grows: bool,
+    grows: Option<BTreeSet<Pc>>,
     /// Parameters that also become something else.
     foreign: Vec<(Value, Incoming)>,
 }
@@ -305,7 +305,7 @@ impl Analysis<'_, '_> {
             float_sum: false,
             compares: Vec::new(),
             reader: None,
-            grows: false,
+            grows: None,
             foreign: Vec::new(),
         };
         let mut todo = vec![param];
@@ -370,17 +370,20 @@ impl Analysis<'_, '_> {
                 // Only a branch that keeps the better one may follow; else this counts as the reader.
             }
             Op::Capacity => {
-                web.grows = true;
+                web.grows.get_or_insert_default().insert(inst.pc);
                 web.reader.get_or_insert(self.names.inst(inst));
             }
             Op::Runtime(routine) => {
                 // The array itself, not what is appended.
                 let is = |slot: u16| inst.args.get(usize::from(slot)) == Some(&value);
-                web.grows |= routine.signature().effects.iter().any(|effect| match *effect {
+                let grows = routine.signature().effects.iter().any(|effect| match *effect {
                     Effect::Appends { pointer, count } => is(pointer) || is(count),
                     Effect::Reads(e) => routine == Routine::ArrayGrow && (is(e.pointer) || is(e.count)),
                     _ => false,
                 });
+                if grows {
+                    web.grows.get_or_insert_default();
+                }
                 web.reader.get_or_insert(self.names.inst(inst));
             }
             _ => {
@@ -628,8 +631,8 @@ impl Analysis<'_, '_> {
         let fallback = names.program.loops[names.id.0 as usize].code.start;
         let at = |places: [Option<Pc>; 3]| places.into_iter().flatten().next().unwrap_or(Pc(fallback));
         let changes = web.foreign.is_empty();
-        if web.grows {
-            return Refusal::new(Reason::Grows { variable }, at([reader, update, set]));
+        if let Some(by) = web.grows.clone() {
+            return Refusal::new(Reason::Grows { variable, by }, at([reader, update, set]));
         }
         if reader.is_none() && accumulates && changes {
             let reason = if web.float_sum && web.combines.is_empty() {

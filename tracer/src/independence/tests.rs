@@ -322,7 +322,7 @@ fn effects_on_a_cold_path() {
 fn pushing() {
     let push = |pair: &str, pointer: &str, length: &str, region: &str| {
         format!(
-            "JRoom {pointer}, {length}, *8 -> @room
+            "JRoom {pointer}, {length}, {region}, *8 -> @room
   Move s20, {region}
   Move s21, {pointer}
   Move s22, {length}

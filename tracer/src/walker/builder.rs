@@ -63,6 +63,8 @@ pub struct Builder {
     pub frame: Vec<Option<Value>>,
     /// What guards of the current instruction keep.
     pub guards_keep: Vec<Kept>,
+    /// The current instruction looks for room, and the interpreter makes it where there is none.
+    pub finds_room: bool,
     /// Bytes of each string constant.
     text_lengths: Vec<i64>,
     scope: Scope,
@@ -88,6 +90,7 @@ impl Builder {
             pc: Pc(0),
             frame: Vec::new(),
             guards_keep: Vec::new(),
+            finds_room: false,
             text_lengths,
             scope: Scope::default(),
             run: Run::First,
@@ -562,6 +565,9 @@ impl Machine for Builder {
     fn decide(&mut self, cond: Value) -> bool {
         if let Some(known) = self.known_cond(cond) {
             return known;
+        }
+        if self.finds_room {
+            return self.check(cond, Fault::OutOfMemory);
         }
         let (chain, cycle) = {
             let block = &self.blocks[self.block.index()];

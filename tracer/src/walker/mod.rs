@@ -30,7 +30,7 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use builder::{Builder, NOWHERE};
@@ -63,6 +63,8 @@ pub struct Walker<'a> {
     taken: Vec<FunctionId>,
     /// Whether guards and calls keep what the interpreter needs to go on.
     keeps: bool,
+    /// Instructions of the loop that is walked which look for room behind an array, and are taken to find it.
+    rooms: BTreeSet<Pc>,
 }
 
 impl<'a> Walker<'a> {
@@ -71,7 +73,15 @@ impl<'a> Walker<'a> {
         for (i, l) in program.loops.iter().enumerate() {
             loops_of[l.function.0 as usize].push(LoopId(i as u32));
         }
-        Walker { program, parameters, loops_of, codes: FxHashMap::default(), taken: taken(program), keeps: false }
+        Walker {
+            program,
+            parameters,
+            loops_of,
+            codes: FxHashMap::default(),
+            taken: taken(program),
+            keeps: false,
+            rooms: BTreeSet::new(),
+        }
     }
 
     /// Regions are for machine code: guards and calls keep what the interpreter needs to go on at them.
@@ -94,6 +104,14 @@ impl<'a> Walker<'a> {
     /// The region of a loop, closed, or why it is not. A region that becomes too large is walked again with less inlined.
     pub fn walk(&mut self, id: LoopId) -> Result<Region, Open> {
         self.walk_root(Root::Loop(id))
+    }
+
+    /// The same; where these instructions look for room behind an array there is a guard, so that it stays in its block.
+    pub fn walk_with_room(&mut self, id: LoopId, rooms: &BTreeSet<Pc>) -> Result<Region, Open> {
+        self.rooms.clone_from(rooms);
+        let region = self.walk(id);
+        self.rooms.clear();
+        region
     }
 
     /// The region of a function, from its entry to its returns. A call of itself stays a call.
@@ -475,8 +493,14 @@ impl Walk<'_, '_> {
         Ok(true)
     }
 
-    /// The operands of an instruction: if a check of it fails, the interpreter runs it and fails alike.
+    /// The operands of an instruction: if a check of it fails, the interpreter runs it and fails alike. It goes on behind
+    /// one that looks for room.
     fn guards_keep(&mut self, a: &Activation, ins: Instruction) {
+        self.builder.finds_room = self.walker.rooms.contains(&self.builder.pc);
+        if self.builder.finds_room {
+            self.builder.guards_keep = self.all_kept(a, self.builder.pc.0);
+            return;
+        }
         self.builder.guards_keep.clear();
         if !self.walker.keeps {
             return;

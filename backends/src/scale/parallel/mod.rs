@@ -9,9 +9,11 @@
 
 mod own;
 mod reductions;
+mod rooms;
 mod run;
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -22,7 +24,9 @@ use scaly_interp::tier::{Goes, Position};
 use scaly_runtime::pool::{InOrder, Pieces, Plan, Pool, Status};
 use scaly_runtime::vm_stack::DEFAULT_SLOTS;
 use scaly_tracer::explain::{Judge, check_in_words};
-use scaly_tracer::independence::{Condition, Counter, CounterStart, EntryCheck, Poly, Refusal, Verdict, holds, number};
+use scaly_tracer::independence::{
+    Condition, Counter, CounterStart, EntryCheck, Poly, Refusal, Verdict, holds, number, wanted,
+};
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::{ExitKind, Op, Region};
 
@@ -34,6 +38,7 @@ use crate::lower::native_stack::{self, BYTES_PER_SLOT};
 use crate::native::Native;
 use own::{Annexed, Regions, Stack};
 use reductions::Reductions;
+use rooms::Rooms;
 use run::{Caller, Run};
 
 pub use own::{HELPER_STACK, RESERVE};
@@ -43,6 +48,8 @@ pub struct Parallel {
     region: Region,
     /// With their words.
     checks: Vec<(EntryCheck, String)>,
+    /// Where it appends to arrays.
+    rooms: Rooms,
     start: CounterStart,
     /// Slots that the loop writes, counters apart.
     written: Vec<u16>,
@@ -187,6 +194,7 @@ impl Parallel {
         let written = params.into_iter().flatten().filter(|&at| !counts(at)).collect();
         Ok(Parallel {
             checks,
+            rooms: Rooms::of(program, found.rooms),
             start: found.start,
             written,
             region,
@@ -432,8 +440,33 @@ impl Parallel {
     fn failing(&self, slot: impl Fn(u16) -> u64, by: &[i64]) -> Option<&str> {
         let lost = Cell::new(false);
         let at_start = |at: u16| self.at_start(&slot, by, &lost, at);
-        let fails = |check: &EntryCheck| !holds(&self.region, [check], at_start) || lost.get();
+        let fails = |check: &EntryCheck| !holds(&self.region, [check], at_start, rooms::capacity) || lost.get();
         self.checks.iter().find(|(check, _)| fails(check)).map(|(_, words)| words.as_str())
+    }
+
+    /// Instructions that are taken to find room; a region of the loop for machine code has guards there.
+    pub fn rooms(&self) -> &BTreeSet<Pc> {
+        &self.rooms.looks
+    }
+
+    /// Sees to it that the arrays to which a run of the loop appends have room for that, if there is memory for it and it
+    /// is known how much. Without it the loop is left and entered again wherever there is none.
+    pub fn make_room(&self, at: Position) {
+        if self.rooms.looks.is_empty() {
+            return;
+        }
+        // SAFETY: the frame is one of the loop's function.
+        let slot = |slot: u16| unsafe { at.base().add(usize::from(slot)).read() };
+        let Some(begin) = self.begin(slot) else { return };
+        for (check, _) in &self.checks {
+            let lost = Cell::new(false);
+            let at_start = |at: u16| self.at_start(&slot, &begin.by, &lost, at);
+            if let Some((place, bytes)) = wanted(&self.region, check, at_start)
+                && !lost.get()
+            {
+                self.rooms.make(at, place, bytes);
+            }
+        }
     }
 
     /// A copy of the loop's frame, with its header.
