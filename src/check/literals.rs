@@ -29,6 +29,10 @@ impl<'a> Checker<'a> {
             ast::ExprKind::Int(_) | ast::ExprKind::Float(_) | ast::ExprKind::Null => true,
             ast::ExprKind::Array(items) => items.iter().all(|i| self.flexible(i)),
             ast::ExprKind::Prefix(PrefixOp::Minus | PrefixOp::Plus | PrefixOp::Complement, e) => self.flexible(e),
+            // What is shifted has the type; the count may be of any.
+            ast::ExprKind::Binary(b) if matches!(b.op, ast::BinaryOp::ShiftLeft | ast::BinaryOp::ShiftRight) => {
+                self.flexible(&b.left)
+            }
             ast::ExprKind::Binary(b) => {
                 b.op.precedence() > ast::BinaryOp::Equal.precedence()
                     && !matches!(
