@@ -132,7 +132,7 @@ impl<'a> Checker<'a> {
             let mut diagnostic = Diagnostic::error(span, format!("`{text}` is out of range for `{name}`"))
                 .label(format!("{} `{name}` holds {low} to {high}", super::convert::article(&name)));
             if kind == IntKind::I64 && exact > high {
-                diagnostic = diagnostic.help(format!("as a `uint` it fits: `{text} as uint`, or declare the type"));
+                diagnostic = diagnostic.help(format!("as a `u64` it fits: `{text} as u64`, or declare the type"));
             } else if negative && low == 0 {
                 diagnostic = diagnostic.help(format!("to wrap it, write `{text} as {name}`"));
             }

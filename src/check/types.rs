@@ -404,6 +404,7 @@ impl<'a> Checker<'a> {
         let mut finished = rustc_hash::FxHashSet::default();
         for &start in new {
             let mut path: Vec<(TypeId, usize)> = vec![(start, 0)];
+            let mut on_path = rustc_hash::FxHashSet::from_iter([start]);
             while let Some(&mut (ty, ref mut next)) = path.last_mut() {
                 let field = match self.out.types.get(ty) {
                     Type::Struct(s) if !finished.contains(&ty) => self.out.types.structure(*s).fields.get(*next),
@@ -509,7 +510,7 @@ impl<'a> Checker<'a> {
         }
         let habit = match text.as_str() {
             "Int" | "integer" | "Integer" | "long" | "isize" | "i128" => Some("int"),
-            "usize" | "unsigned" => Some("uint"),
+            "usize" | "unsigned" => Some("u64"),
             "str" | "string" | "Str" => Some("String"),
             "boolean" | "Bool" | "Boolean" => Some("bool"),
             "Float" | "Double" | "number" => Some("f64"),
