@@ -144,7 +144,7 @@ const TREES: usize = 60;
 /// The same for the library, all of whose text is 62 KiB.
 const LIBRARY: usize = 4 << 20;
 
-/// How high trees may get on a stack of [`DEEP_STACK`] bytes: sums of so many operands.
+/// How high trees may get on a stack of [`DEEP_STACK`] bytes: sums of so many operands, and types in types.
 const DEEP: u32 = 25_000;
 
 /// Bytes of stack for the highest trees, of which only those are taken that are needed.
@@ -216,7 +216,9 @@ fn front_end(
         // What follows from text that was not understood is seldom worth reading.
         return Err(diagnostics);
     }
-    let checked = check::check(sources, &library, &parsed.file, &mut interner, check::Options { echo: options.echo });
+    let wanted = check::Options { echo: options.echo, max_height };
+    let checked = check::check(sources, &library, &parsed.file, &mut interner, wanted);
+    *too_high |= checked.too_high;
     diagnostics.extend(checked.diagnostics);
     let Some(mut program) = checked.program else { return Err(diagnostics) };
     if has_errors(&diagnostics) {

@@ -571,3 +571,16 @@ fn chains_are_no_nesting() {
         assert_eq!(told(&program), said, "{}", &program[..60]);
     }
 }
+
+#[test]
+fn types_lie_in_one_another() {
+    let nested = |types: usize| {
+        let defines: String = (1..types).map(|i| format!("define T{i}(x: T{})\n", i - 1)).collect();
+        let last = types - 1;
+        format!("define T0(n: int)\n{defines}var t: T{last}\nlet u = t\nprintln(t = u, t.to_string().length())\n")
+    };
+    assert_eq!(told(&nested(20_000)), "true 448891");
+    let got = call(&["-"], &nested(40_000));
+    assert!(got.error.starts_with("error: `T25000` nests too deeply: more than 25000 types lie in one another\n"));
+    assert_eq!(got.error.matches("error: ").count(), 1);
+}

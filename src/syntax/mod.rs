@@ -14,8 +14,8 @@ use crate::source::FileId;
 pub use names::Names;
 pub use symbol::{Interner, Symbol};
 
-/// How high trees of expressions may get where the stack is a main thread's of 8 MiB: parsing and checking the
-/// highest ones took less than 4 MiB in a debug build.
+/// How high trees of expressions and types may get where the stack is a main thread's of 8 MiB: parsing and checking
+/// the highest ones took less than 4 MiB in a debug build.
 pub const MAX_HEIGHT: u32 = 500;
 
 /// What [`parse`] makes of one file.
