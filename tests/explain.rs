@@ -236,3 +236,42 @@ fn one_thread_is_a_reason() {
         "{lines:?}"
     );
 }
+
+#[test]
+fn fields_are_named() {
+    let program = "define Inner(count: int)
+define Acc(total: f64, values: Array[f64], inner: Inner) {
+    procedure add(this, n: int) {
+        for i in n: total = total * 0.5 + i
+    }
+    procedure fill(this, n: int) {
+        for k in n: values.push(k * 0.5)
+    }
+}
+var a = Acc(0.0, Array[f64](1), Inner(0))
+a.add(100)
+a.fill(100)
+for j in 100 { a.inner.count = (a.inner.count * 3 + j) % 1003 }
+print(a.inner.count)";
+    let got = explain(FORCED, program);
+    assert_eq!(got.status, Some(0), "{}", got.error);
+    for (source, reason, help) in [
+        (
+            "for i in n",
+            "serial: each iteration needs `this.total` from the one before",
+            "help: compute `this.total` from the loop's counter, or declare it in the loop",
+        ),
+        (
+            "for k in n",
+            "serial: `this.values` grows: where an element goes depends on how many came before",
+            "help: make `this.values` as long as needed before the loop and store by index",
+        ),
+        (
+            "for j in 100",
+            "serial: each iteration needs `a.inner.count` from the one before",
+            "help: compute `a.inner.count` from the loop's counter, or declare it in the loop",
+        ),
+    ] {
+        assert_eq!(under(&got.error, source)[1..], [reason, help], "{}", got.error);
+    }
+}
