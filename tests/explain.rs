@@ -275,3 +275,33 @@ print(a.inner.count)";
         assert_eq!(under(&got.error, source)[1..], [reason, help], "{}", got.error);
     }
 }
+
+#[test]
+fn what_grows_has_an_advice_that_fits_it() {
+    let program = "var out = StringBuilder()
+for a in 100: out.append(a)
+var s = \"\"
+for b in 100: s += \"x\"
+var m HashMap[int, int]()
+for c in 100: m.set(c * 7, c)
+var e HashSet[int]()
+for d in 100: e.add(d)
+var l List[int]()
+for f in 100: l.push(f)
+print(out.to_string().length(), s.length(), m.length(), e.length(), l.length())";
+    let got = explain(&["explain", "--jit", "llvm=2"], program);
+    assert_eq!(got.status, Some(0), "{}", got.error);
+    for (source, name) in [("for a in", "out"), ("for b in", "s")] {
+        let help = format!(
+            "help: store the text of each iteration in an array by index, and `join` them to `{name}` behind the loop"
+        );
+        let lines = under(&got.error, source);
+        assert!(lines[1].ends_with("grows: where a text goes depends on those before it"), "{}", got.error);
+        assert_eq!(lines[2], help, "{}", got.error);
+    }
+    for (source, name) in [("for c in", "m"), ("for d in", "e"), ("for f in", "l")] {
+        let help = format!("help: store what goes into `{name}` in arrays by index, and fill it behind the loop");
+        let lines = under(&got.error, source);
+        assert!(lines.contains(&help.as_str()), "{}", got.error);
+    }
+}

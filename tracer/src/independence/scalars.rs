@@ -16,7 +16,7 @@ use super::Counter;
 use super::forms::{Assumption, Forms, Incoming, Kind};
 use super::names::Names;
 use super::poly::{Atom, Poly};
-use super::refusal::{Reason, Refusal};
+use super::refusal::{Growth, Reason, Refusal};
 use super::uses::{Use, Uses};
 use crate::region::{BlockId, Effects, ExitKind, Inst, Op, Region, Terminator, Value};
 
@@ -131,7 +131,7 @@ struct Web {
     compares: Vec<Value>,
     /// The first reader that is none of these.
     reader: Option<Pc>,
-    grows: bool,
+    grows: Option<Growth>,
     /// Parameters that also become something else.
     foreign: Vec<(Value, Incoming)>,
 }
@@ -305,7 +305,7 @@ impl Analysis<'_, '_> {
             float_sum: false,
             compares: Vec::new(),
             reader: None,
-            grows: false,
+            grows: None,
             foreign: Vec::new(),
         };
         let mut todo = vec![param];
@@ -370,17 +370,20 @@ impl Analysis<'_, '_> {
                 // Only a branch that keeps the better one may follow; else this counts as the reader.
             }
             Op::Capacity => {
-                web.grows = true;
+                web.grows.get_or_insert(Growth::of(self.names.called(inst.block)));
                 web.reader.get_or_insert(self.names.inst(inst));
             }
             Op::Runtime(routine) => {
                 // The array itself, not what is appended.
                 let is = |slot: u16| inst.args.get(usize::from(slot)) == Some(&value);
-                web.grows |= routine.signature().effects.iter().any(|effect| match *effect {
-                    Effect::Appends { pointer, count } => is(pointer) || is(count),
-                    Effect::Reads(e) => routine == Routine::ArrayGrow && (is(e.pointer) || is(e.count)),
-                    _ => false,
+                let growth = routine.signature().effects.iter().find_map(|effect| match *effect {
+                    Effect::Appends { pointer, count } if is(pointer) || is(count) => Some(Growth::Text),
+                    Effect::Reads(e) if routine == Routine::ArrayGrow && (is(e.pointer) || is(e.count)) => {
+                        Some(Growth::of(self.names.called(inst.block)))
+                    }
+                    _ => None,
                 });
+                web.grows = web.grows.or(growth);
                 web.reader.get_or_insert(self.names.inst(inst));
             }
             _ => {
@@ -628,8 +631,8 @@ impl Analysis<'_, '_> {
         let fallback = names.program.loops[names.id.0 as usize].code.start;
         let at = |places: [Option<Pc>; 3]| places.into_iter().flatten().next().unwrap_or(Pc(fallback));
         let changes = web.foreign.is_empty();
-        if web.grows {
-            return Refusal::new(Reason::Grows { variable }, at([reader, update, set]));
+        if let Some(by) = web.grows.or(self.is_lengthened(web).then_some(Growth::Text)) {
+            return Refusal::new(Reason::Grows { variable, by }, at([reader, update, set]));
         }
         if reader.is_none() && accumulates && changes {
             let reason = if web.float_sum && web.combines.is_empty() {
@@ -646,6 +649,16 @@ impl Analysis<'_, '_> {
             return Refusal::new(Reason::ReadHalfway { variable }, at([reader, update, set]));
         }
         Refusal::new(Reason::Carried { variable }, at([reader, set, update]))
+    }
+
+    /// Whether what comes round is the text that it was, and something behind it.
+    fn is_lengthened(&self, web: &Web) -> bool {
+        web.foreign.iter().any(|(_, arg)| {
+            self.region.def_inst(arg.value).is_some_and(|inst| {
+                let joins = matches!(inst.op, Op::Runtime(Routine::StringConcat));
+                joins && inst.args.iter().any(|arg| web.values.contains(arg))
+            })
+        })
     }
 
     /// Whether what comes round is the accumulated value, so that only the extra reader stands in the way.
