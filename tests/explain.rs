@@ -305,3 +305,19 @@ print(out.to_string().length(), s.length(), m.length(), e.length(), l.length())"
         assert!(lines.contains(&help.as_str()), "{}", got.error);
     }
 }
+
+#[test]
+fn a_part_of_another_loop_says_why_it_is_no_more() {
+    let program = "var last = Array[f64](100)
+for i in 100 {
+    var x = 0.0
+    for j in 100
+        x = x * 0.5 + i * j
+    last[i] = x
+}
+print(last[1])";
+    let got = explain(FORCED, program);
+    let lines = under(&got.error, "for j in 100");
+    let reason = "serial: line 5 `x = x * 0.5 + i * j`: each iteration needs `x` from the one before";
+    assert_eq!(lines[1..], ["and the rest as a part of the loop in line 2", reason], "{}", got.error);
+}
