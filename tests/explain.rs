@@ -321,3 +321,19 @@ print(last[1])";
     let reason = "serial: line 5 `x = x * 0.5 + i * j`: each iteration needs `x` from the one before";
     assert_eq!(lines[1..], ["and the rest as a part of the loop in line 2", reason], "{}", got.error);
 }
+
+#[test]
+fn a_check_of_parts_of_one_array_names_it() {
+    let program = "procedure fold(cells: Slice[f64], n: int, k: int) {
+    for i in n: cells[i] = cells[i + k] * 0.5
+}
+var a = Array[f64](100)
+fold(a, 40, 50)
+fold(a, 40, 5)
+print(a[3])";
+    let got = explain(FORCED, program);
+    let lines = under(&got.error, "for i in n");
+    let check = "checked when it starts: bytes 0..8 * the number of iterations + 8 and 8 * k..8 * k + 8 * the number \
+                 of iterations + 8 of `cells` do not overlap";
+    assert_eq!(lines[1..], [check, "a check did not hold at 1 of 2 starts; they ran on one core"], "{}", got.error);
+}

@@ -302,11 +302,12 @@ pub fn check_in_words(program: &Program, id: LoopId, region: &Region, check: &En
         }
         EntryCheck::Apart(a, b) if a.base == b.base => {
             format!(
-                "bytes {}..{} and {}..{} do not overlap",
+                "bytes {}..{} and {}..{} of {} do not overlap",
                 words(&a.from),
                 words(&a.to),
                 words(&b.from),
-                words(&b.to)
+                words(&b.to),
+                quoted(a.base)
             )
         }
         EntryCheck::Apart(a, b) => {
