@@ -3,8 +3,10 @@
 //! The only place that knows all tiers: the interpreter, native traces, and loops compiled whole.
 
 use std::fmt;
+use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::thread;
 
 use scaly_asm::observers::{self, Observers};
 use scaly_asm::{Watch, X64};
@@ -129,6 +131,8 @@ pub struct Compiled {
 pub struct Failure {
     pub sources: SourceMap,
     pub diagnostics: Vec<Diagnostic>,
+    /// Something is wrong only because its tree is higher than it may be here.
+    pub too_high: bool,
 }
 
 /// Bytes of a source text from which on its trees are worth huge pages, a dozen of them.
@@ -140,50 +144,81 @@ const TREES: usize = 60;
 /// The same for the library, all of whose text is 62 KiB.
 const LIBRARY: usize = 4 << 20;
 
+/// How high trees may get on a stack of [`DEEP_STACK`] bytes: sums of so many operands, and types in types.
+const DEEP: u32 = 25_000;
+
+/// Bytes of stack for the highest trees, of which only those are taken that are needed.
+const DEEP_STACK: usize = 512 << 20;
+
 /// From text to a program image.
 pub fn compile(file: SourceFile, options: Options) -> Result<Compiled, Box<Failure>> {
     let _stretch = options.once.then(|| Stretch::open(LIBRARY + file.text.len() * TREES, file.text.len() >= LONG));
     let extent = check::Extent::of(&file.text);
-    let result = if extent == check::Extent::WHOLE {
-        compile_with(extent, file, options)
-    } else {
-        let (name, text) = (file.name.clone(), file.text.clone());
-        // What looks wrong may be a part of the library that was left out.
-        compile_with(extent, file, options)
-            .or_else(|_| compile_with(check::Extent::WHOLE, SourceFile::new(name, text, false), options))
+    let (name, text) = (file.name.clone(), file.text.clone());
+    let again = |max_height| {
+        let file = SourceFile::new(name.clone(), text.clone(), false);
+        compile_with(check::Extent::WHOLE, max_height, file, options)
     };
+    let mut result = compile_with(extent, syntax::MAX_HEIGHT, file, options);
+    let too_high = |result: &Result<_, Box<Failure>>| result.as_ref().is_err_and(|failure| failure.too_high);
+    // What looks wrong may be a part of the library that was left out.
+    if result.is_err() && !too_high(&result) && extent != check::Extent::WHOLE {
+        result = again(syntax::MAX_HEIGHT);
+    }
+    if too_high(&result) {
+        result = on_a_deep_stack(|| again(DEEP)).unwrap_or(result);
+    }
     result.map_err(|mut failure| {
         failure.diagnostics.sort_by_key(|d| d.span);
         failure
     })
 }
 
-fn compile_with(extent: check::Extent, file: SourceFile, options: Options) -> Result<Compiled, Box<Failure>> {
+/// Runs something on a thread with a stack for high trees; none if the system refuses it.
+fn on_a_deep_stack<R: Send>(body: impl FnOnce() -> R + Send) -> Option<R> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(DEEP_STACK).spawn_scoped(scope, body).ok()?;
+        Some(thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
+}
+
+fn compile_with(
+    extent: check::Extent,
+    max_height: u32,
+    file: SourceFile,
+    options: Options,
+) -> Result<Compiled, Box<Failure>> {
     let mut sources = SourceMap::default();
-    match front_end(extent, &mut sources, file, options) {
+    let mut too_high = false;
+    match front_end(extent, max_height, &mut sources, file, options, &mut too_high) {
         Ok((program, warnings)) => Ok(Compiled { sources: Arc::new(sources), program: Arc::new(program), warnings }),
-        Err(diagnostics) => Err(Box::new(Failure { sources, diagnostics })),
+        Err(diagnostics) => Err(Box::new(Failure { sources, diagnostics, too_high })),
     }
 }
 
 fn front_end(
     extent: check::Extent,
+    max_height: u32,
     sources: &mut SourceMap,
     file: SourceFile,
     options: Options,
+    too_high: &mut bool,
 ) -> Result<(Program, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut interner = Interner::new();
     let mut names = Names::new(&mut interner);
     let library = check::Library::parse(extent, sources, &mut interner, &mut names);
     let file = sources.add(file);
-    let parsed = syntax::parse_with(file, &sources.file(file).text, &mut interner, &mut names, false);
+    let parsed = syntax::parse_up_to(max_height, file, &sources.file(file).text, &mut interner, &mut names, false);
+    *too_high |= parsed.too_high;
     let mut diagnostics = library.diagnostics.clone();
     diagnostics.extend(parsed.diagnostics);
     if has_errors(&diagnostics) {
         // What follows from text that was not understood is seldom worth reading.
         return Err(diagnostics);
     }
-    let checked = check::check(sources, &library, &parsed.file, &mut interner, check::Options { echo: options.echo });
+    let wanted = check::Options { echo: options.echo, max_height };
+    let checked = check::check(sources, &library, &parsed.file, &mut interner, wanted);
+    *too_high |= checked.too_high;
     diagnostics.extend(checked.diagnostics);
     let Some(mut program) = checked.program else { return Err(diagnostics) };
     if has_errors(&diagnostics) {

@@ -534,3 +534,53 @@ fn profilers_see_loops_that_were_compiled_whole() {
     fs::remove_file(&map).unwrap();
     assert!(lines.lines().any(|line| line.contains(" scaly whole loop ") && line.ends_with(" -e:3")), "{lines}");
 }
+
+/// What a program of this text prints, or the first line of what is said of it.
+fn told(text: &str) -> String {
+    let got = call(&["-"], text);
+    let line = if got.error.is_empty() { got.output.lines().next() } else { got.error.lines().next() };
+    line.unwrap_or_default().to_string()
+}
+
+#[test]
+fn chains_are_no_nesting() {
+    let links = 10_000;
+    let chain = |first: &str, link: &str| format!("{first}{}", link.repeat(links));
+    let otherwise: String = (0..links).map(|i| format!(" else if n = {}: {i}", i + 10)).collect();
+    for (program, said) in [
+        (format!("println({})", chain("1", " + 1")), "10001"),
+        (format!("let n = 3\nprintln({})", chain("n", " * 2 + n")), "60003"),
+        (format!("let s = \"a\"\nlet t = {}\nprintln(t.length())", chain("s", " + s")), "10001"),
+        (format!("let b = true\nprintln({})", chain("b", " and b")), "true"),
+        (format!("let b = true\nif {}: println(1)", chain("b", " and b or not b")), "1"),
+        (format!("println({})", chain("\" a\"", ".trim()")), "a"),
+        (
+            format!(
+                "define P(n: int) {{ function next(this) returns P: P(n + 1) }}\nlet p = P(0)\nprintln({}.n)",
+                chain("p", ".next")
+            ),
+            "10000",
+        ),
+        (format!("let n = 1\nprintln(if n = 2: 3{otherwise} else 5)"), "5"),
+        (format!("var t = 0\nfor i in 1000: t += {}\nprintln(t)", chain("i", " + i")), "4995499500"),
+        (chain("1", " + 1") + " + \"a\"", "error: `+` is not defined for `int` and `String`"),
+        (chain("1", " + 1") + " + )", "error: expected an expression, found `)`"),
+        (format!("println({})", chain("1", &" + 1".repeat(10))), "error: this is nested too deeply"),
+        (format!("println({}1{})", "(".repeat(links), ")".repeat(links)), "error: this is nested too deeply"),
+    ] {
+        assert_eq!(told(&program), said, "{}", &program[..60]);
+    }
+}
+
+#[test]
+fn types_lie_in_one_another() {
+    let nested = |types: usize| {
+        let defines: String = (1..types).map(|i| format!("define T{i}(x: T{})\n", i - 1)).collect();
+        let last = types - 1;
+        format!("define T0(n: int)\n{defines}var t: T{last}\nlet u = t\nprintln(t = u, t.to_string().length())\n")
+    };
+    assert_eq!(told(&nested(20_000)), "true 448891");
+    let got = call(&["-"], &nested(40_000));
+    assert!(got.error.starts_with("error: `T25000` nests too deeply: more than 25000 types lie in one another\n"));
+    assert_eq!(got.error.matches("error: ").count(), 1);
+}

@@ -236,3 +236,104 @@ fn one_thread_is_a_reason() {
         "{lines:?}"
     );
 }
+
+#[test]
+fn fields_are_named() {
+    let program = "define Inner(count: int)
+define Acc(total: f64, values: Array[f64], inner: Inner) {
+    procedure add(this, n: int) {
+        for i in n: total = total * 0.5 + i
+    }
+    procedure fill(this, n: int) {
+        for k in n: values.push(k * 0.5)
+    }
+}
+var a = Acc(0.0, Array[f64](1), Inner(0))
+a.add(100)
+a.fill(100)
+for j in 100 { a.inner.count = (a.inner.count * 3 + j) % 1003 }
+print(a.inner.count)";
+    let got = explain(FORCED, program);
+    assert_eq!(got.status, Some(0), "{}", got.error);
+    for (source, reason, help) in [
+        (
+            "for i in n",
+            "serial: each iteration needs `this.total` from the one before",
+            "help: compute `this.total` from the loop's counter, or declare it in the loop",
+        ),
+        (
+            "for k in n",
+            "serial: `this.values` grows: where an element goes depends on how many came before",
+            "help: make `this.values` as long as needed before the loop and store by index",
+        ),
+        (
+            "for j in 100",
+            "serial: each iteration needs `a.inner.count` from the one before",
+            "help: compute `a.inner.count` from the loop's counter, or declare it in the loop",
+        ),
+    ] {
+        assert_eq!(under(&got.error, source)[1..], [reason, help], "{}", got.error);
+    }
+}
+
+#[test]
+fn what_grows_has_an_advice_that_fits_it() {
+    let program = "var out = StringBuilder()
+for a in 100: out.append(a)
+var s = \"\"
+for b in 100: s += \"x\"
+var m HashMap[int, int]()
+for c in 100: m.set(c * 7, c)
+var e HashSet[int]()
+for d in 100: e.add(d)
+var l List[int]()
+for f in 100: l.push(f)
+print(out.to_string().length(), s.length(), m.length(), e.length(), l.length())";
+    let got = explain(&["explain", "--jit", "llvm=2"], program);
+    assert_eq!(got.status, Some(0), "{}", got.error);
+    for (source, name) in [("for a in", "out"), ("for b in", "s")] {
+        let help = format!(
+            "help: store the text of each iteration in an array by index, and `join` them to `{name}` behind the loop"
+        );
+        let lines = under(&got.error, source);
+        assert!(lines[1].ends_with("grows: where a text goes depends on those before it"), "{}", got.error);
+        assert_eq!(lines[2], help, "{}", got.error);
+    }
+    for (source, name) in [("for c in", "m"), ("for d in", "e"), ("for f in", "l")] {
+        let help = format!("help: store what goes into `{name}` in arrays by index, and fill it behind the loop");
+        let lines = under(&got.error, source);
+        assert!(lines.contains(&help.as_str()), "{}", got.error);
+    }
+}
+
+#[test]
+fn a_part_of_another_loop_says_why_it_is_no_more() {
+    let program = "var last = Array[f64](100)
+for i in 100 {
+    var x = 0.0
+    for j in 100
+        x = x * 0.5 + i * j
+    last[i] = x
+}
+print(last[1])";
+    let got = explain(FORCED, program);
+    let lines = under(&got.error, "for j in 100");
+    let reason = "serial: line 5 `x = x * 0.5 + i * j`: each iteration needs `x` from the one before";
+    assert_eq!(lines[1..], ["and the rest as a part of the loop in line 2", reason], "{}", got.error);
+}
+
+#[test]
+fn a_check_of_parts_of_one_array_names_it() {
+    let program = "procedure fold(cells: Slice[f64], n: int, k: int) {
+    for i in n: cells[i] = cells[i + k] * 0.5
+}
+var a = Array[f64](100)
+fold(a, 40, 50)
+fold(a, 40, 5)
+print(a[3])";
+    let got = explain(FORCED, program);
+    let lines = under(&got.error, "for i in n");
+    let check = "checked when it starts: bytes 0..8 * the number of iterations + 8 and 8 * k..8 * k + 8 * the number \
+                 of iterations + 8 of `cells` do not overlap";
+    assert_eq!(lines[1..], [check, "a check did not hold at 1 of 2 starts; they ran on one core"], "{}", got.error);
+}

@@ -188,9 +188,15 @@ impl Typing<'_> {
             }
             Statement::Match(subject, cases, otherwise) => {
                 let ty = self.of(subject)?;
+                let mut seen = Vec::new();
                 for (values, body) in cases {
                     for value in values {
                         self.want(value, &ty)?;
+                        // Two cases of one value are an error.
+                        if seen.contains(&value) {
+                            return None;
+                        }
+                        seen.push(value);
                     }
                     self.block(body, result)?;
                 }

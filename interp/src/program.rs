@@ -63,7 +63,7 @@ pub struct Function {
     /// Slots that come back, from slot 0: the result, then what in-place parameters became.
     pub result_slots: u16,
     pub params: Vec<Param>,
-    /// Names of slots, for messages and verdicts.
+    /// Names of slots, for messages and verdicts; those of fields, `p.x`, before that of the variable.
     pub variables: Vec<Variable>,
     /// Calls whose code lies in this function, outer ones before those in them; for call traces.
     pub inlined: Vec<Inlined>,

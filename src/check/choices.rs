@@ -1,6 +1,11 @@
 //! `if`, `match`, `choose`: what their arms give.
 
+use std::collections::hash_map::Entry;
+
+use rustc_hash::FxHashMap;
+
 use super::Checker;
+use super::fold::{Value, fold, is_signed};
 use super::hir::{self, ChooseArm, Expr, ExprKind, LocalId, LocalKind, MatchArm, Type, TypeId, Types};
 use super::statements::Want;
 use super::types::count;
@@ -114,6 +119,7 @@ impl<'a> Checker<'a> {
         let failed = value.ty == Types::ERROR;
         let subject = self.temporary(value.ty, value.span);
         let mut values = Vec::new();
+        let mut seen = FxHashMap::default();
         let mut wrong = failed;
         for arm in &m.arms {
             let mut cases = Vec::new();
@@ -127,6 +133,7 @@ impl<'a> Checker<'a> {
                     _ => self.coerce(case_value, value.ty, Some((value.span, "compared with this"))),
                 };
                 wrong |= case_value.ty == Types::ERROR;
+                self.handled_twice(&mut seen, &case_value, case.span);
                 cases.push(case_value);
             }
             values.push(cases);
@@ -150,6 +157,35 @@ impl<'a> Checker<'a> {
             .map(|((body, values), arm)| MatchArm { values, body, span: arm.span })
             .collect();
         Expr::new(ExprKind::Match { subject, value: Box::new(value), arms, otherwise }, ty, span)
+    }
+
+    /// Reports a case whose value an earlier one has too; `seen` has the values that are known while checking, as texts
+    /// that are the same for values that are equal.
+    fn handled_twice(&mut self, seen: &mut FxHashMap<String, Span>, case: &Expr, at: Span) {
+        let Some(value) = fold(case, &self.out.types) else { return };
+        let text = match &value {
+            Value::Int(n) if matches!(self.int_kind(case.ty), Some(kind) if !is_signed(kind)) => {
+                (*n as u64).to_string()
+            }
+            Value::Int(n) => n.to_string(),
+            // Both zeros are equal, and no NaN is.
+            Value::Float(x) if x.is_nan() => return,
+            Value::Float(x) => format!("{:?}", x + 0.0),
+            Value::Bool(b) => b.to_string(),
+            Value::Char(c) => format!("`{}`", c.escape_debug()),
+            Value::Text(text) => format!("{text:?}"),
+        };
+        match seen.entry(text) {
+            Entry::Occupied(earlier) => {
+                let message = format!("the value {} is handled twice", in_backticks(earlier.key()));
+                let diagnostic =
+                    Diagnostic::error(at, message).label("never gets here").secondary(*earlier.get(), "handled here");
+                self.report(diagnostic);
+            }
+            Entry::Vacant(place) => {
+                place.insert(at);
+            }
+        }
     }
 
     pub fn choose(&mut self, c: &'a ast::Choose, span: Span, want: Want) -> Expr {
@@ -369,4 +405,9 @@ fn tail(e: &Expr) -> Span {
         ExprKind::Block(list) => list.last().map_or(e.span, tail),
         _ => e.span,
     }
+}
+
+/// A value as a message names it; a character has its backticks.
+fn in_backticks(value: &str) -> String {
+    if value.starts_with('`') { value.to_string() } else { format!("`{value}`") }
 }

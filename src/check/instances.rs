@@ -373,9 +373,10 @@ impl<'a> Checker<'a> {
         let call = Expr::new(ExprKind::Call { routine, arguments: Vec::new() }, signature.result, ast.name.span);
         let list = match signature.result {
             Types::VOID => vec![call, zero_status(span)],
-            Types::I64 => vec![call],
+            Types::I64 => vec![self.exit_status(call)],
             ty if self.int_kind(ty).is_some() => {
-                vec![Expr::new(ExprKind::Convert(Box::new(call)), Types::I64, ast.name.span)]
+                let status = Expr::new(ExprKind::Convert(Box::new(call)), Types::I64, ast.name.span);
+                vec![self.exit_status(status)]
             }
             Types::ERROR => return self.failed(span),
             ty => {
@@ -386,6 +387,16 @@ impl<'a> Checker<'a> {
             }
         };
         Expr::new(ExprKind::Block(list), Types::I64, span)
+    }
+
+    /// What the main program returns: an error when it runs unless the system takes it as a status.
+    pub fn exit_status(&mut self, value: Expr) -> Expr {
+        if value.ty != Types::I64 || matches!(value.kind, ExprKind::Int(0..=255)) {
+            return value;
+        }
+        let span = value.span;
+        let routine = self.intrinsic("exit_status", [Types::I64], Types::I64, span);
+        Expr::new(ExprKind::Call { routine, arguments: vec![value] }, Types::I64, span)
     }
 
     /// Asks for every routine of the file, so that each is checked though nobody calls it.

@@ -29,6 +29,10 @@ impl<'a> Checker<'a> {
             ast::ExprKind::Int(_) | ast::ExprKind::Float(_) | ast::ExprKind::Null => true,
             ast::ExprKind::Array(items) => items.iter().all(|i| self.flexible(i)),
             ast::ExprKind::Prefix(PrefixOp::Minus | PrefixOp::Plus | PrefixOp::Complement, e) => self.flexible(e),
+            // What is shifted has the type; the count may be of any.
+            ast::ExprKind::Binary(b) if matches!(b.op, ast::BinaryOp::ShiftLeft | ast::BinaryOp::ShiftRight) => {
+                self.flexible(&b.left)
+            }
             ast::ExprKind::Binary(b) => {
                 b.op.precedence() > ast::BinaryOp::Equal.precedence()
                     && !matches!(
@@ -128,7 +132,7 @@ impl<'a> Checker<'a> {
             let mut diagnostic = Diagnostic::error(span, format!("`{text}` is out of range for `{name}`"))
                 .label(format!("{} `{name}` holds {low} to {high}", super::convert::article(&name)));
             if kind == IntKind::I64 && exact > high {
-                diagnostic = diagnostic.help(format!("as a `uint` it fits: `{text} as uint`, or declare the type"));
+                diagnostic = diagnostic.help(format!("as a `u64` it fits: `{text} as u64`, or declare the type"));
             } else if negative && low == 0 {
                 diagnostic = diagnostic.help(format!("to wrap it, write `{text} as {name}`"));
             }

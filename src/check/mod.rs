@@ -58,7 +58,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::source::{SourceMap, Span};
-use crate::syntax::{Interner, Symbol, ast};
+use crate::syntax::{Interner, MAX_HEIGHT, Symbol, ast};
 use declarations::{Builtin, Declarations, Other, SpaceId, TypeDeclId};
 use hir::{RoutineId, TypeId, Types};
 use known::Known;
@@ -67,10 +67,18 @@ use types::{Context, OptionShape};
 pub use library::{Extent, Library};
 
 /// How a program is checked.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Print the value of the last statement, as `-e` does.
     pub echo: bool,
+    /// How many types may lie in one another: what is behind recurses over them.
+    pub max_height: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { echo: false, max_height: MAX_HEIGHT }
+    }
 }
 
 /// What [`check`] makes of a file.
@@ -80,6 +88,8 @@ pub struct Checked {
     pub program: Option<hir::Program>,
     /// In the order of their places.
     pub diagnostics: Vec<Diagnostic>,
+    /// Whether a type was refused only because it is higher than allowed.
+    pub too_high: bool,
 }
 
 /// Checks a file against the library. Syntax errors have been reported: their places are passed over in silence.
@@ -97,7 +107,7 @@ pub fn check(
     let mut diagnostics = checker.diagnostics;
     diagnostics.sort_by_key(|d| (sources.file(d.span.file).library, d.span.file, d.span.start, d.span.end));
     let failed = diagnostics.iter().any(|d| d.severity == Severity::Error);
-    Checked { program: (!failed).then_some(checker.out), diagnostics }
+    Checked { program: (!failed).then_some(checker.out), diagnostics, too_high: checker.too_high }
 }
 
 /// Everything that is known while one program is checked.
@@ -129,6 +139,9 @@ pub(crate) struct Checker<'a> {
     struct_decls: Vec<Option<TypeDeclId>>,
     union_decls: Vec<TypeDeclId>,
     unfinished: Vec<(TypeDeclId, Rc<[TypeId]>, TypeId)>,
+    /// How many types lie in one another in those that are finished, themselves included.
+    heights: FxHashMap<TypeId, u32>,
+    too_high: bool,
     finishing: bool,
     alias_depth: u32,
     constant_depth: u32,
@@ -196,6 +209,8 @@ impl<'a> Checker<'a> {
             struct_decls: Vec::new(),
             union_decls: Vec::new(),
             unfinished: Vec::new(),
+            heights: FxHashMap::default(),
+            too_high: false,
             finishing: false,
             alias_depth: 0,
             constant_depth: 0,

@@ -421,7 +421,8 @@ impl<'a> Checker<'a> {
                 return Expr::new(ExprKind::Return(None), Types::NEVER, span);
             }
             (RoutineKind::Main, Some(value), _) => {
-                Some(self.expr_as(value, Types::I64, Some((span, "the main program returns its exit status"))))
+                let value = self.expr_as(value, Types::I64, Some((span, "the main program returns its exit status")));
+                Some(self.exit_status(value))
             }
             (_, Some(value), Some(ty)) => Some(self.expr_as(value, ty, None)),
             (_, Some(value), None) => Some(self.value(value, None)),

@@ -327,6 +327,7 @@ impl<'a> Checker<'a> {
         self.finishing = false;
         self.box_payloads(&done);
         self.reject_endless(&done);
+        self.reject_high(&done);
         self.check_keys();
     }
 
@@ -404,6 +405,7 @@ impl<'a> Checker<'a> {
         let mut finished = rustc_hash::FxHashSet::default();
         for &start in new {
             let mut path: Vec<(TypeId, usize)> = vec![(start, 0)];
+            let mut on_path = rustc_hash::FxHashSet::from_iter([start]);
             while let Some(&mut (ty, ref mut next)) = path.last_mut() {
                 let field = match self.out.types.get(ty) {
                     Type::Struct(s) if !finished.contains(&ty) => self.out.types.structure(*s).fields.get(*next),
@@ -411,15 +413,18 @@ impl<'a> Checker<'a> {
                 };
                 let Some(field) = field else {
                     finished.insert(ty);
+                    on_path.remove(&ty);
                     path.pop();
                     continue;
                 };
                 let index = *next;
                 *next += 1;
                 let inner = field.ty;
-                if !path.iter().any(|(on_path, _)| *on_path == inner) {
-                    if matches!(self.out.types.get(inner), Type::Struct(_)) && !finished.contains(&inner) {
+                if !on_path.contains(&inner) {
+                    let known = finished.contains(&inner) || self.heights.contains_key(&inner);
+                    if matches!(self.out.types.get(inner), Type::Struct(_)) && !known {
                         path.push((inner, 0));
+                        on_path.insert(inner);
                     }
                     continue;
                 }
@@ -436,6 +441,75 @@ impl<'a> Checker<'a> {
                 }
             }
         }
+    }
+
+    /// Reports types in which more types lie in one another than may be.
+    fn reject_high(&mut self, new: &[TypeId]) {
+        for &start in new {
+            let mut path = Vec::new();
+            self.enter(start, &mut path);
+            while let Some((ty, inside, height)) = path.last_mut() {
+                if let Some(inner) = inside.pop() {
+                    match self.heights.get(&inner) {
+                        Some(&known) => *height = (*height).max(known + 1),
+                        None => self.enter(inner, &mut path),
+                    }
+                    continue;
+                }
+                let (ty, height) = (*ty, *height);
+                path.pop();
+                self.heights.insert(ty, height);
+                if let Some((_, _, outer)) = path.last_mut() {
+                    *outer = (*outer).max(height + 1);
+                }
+                if height > self.options.max_height {
+                    self.too_high(ty);
+                }
+            }
+        }
+    }
+
+    /// Puts a type on a path, with those that lie in it. What is on the path already is behind an address.
+    fn enter(&mut self, ty: TypeId, path: &mut Vec<(TypeId, Vec<TypeId>, u32)>) {
+        if self.heights.insert(ty, 0).is_some() {
+            return;
+        }
+        let mut inside = Vec::new();
+        self.contained(ty, &mut |inner| {
+            if self.is_composite(inner) {
+                inside.push(inner);
+            }
+        });
+        path.push((ty, inside, 1));
+    }
+
+    fn too_high(&mut self, ty: TypeId) {
+        self.heights.insert(ty, 0);
+        let name = self.type_name(ty);
+        let span = match *self.out.types.get(ty) {
+            Type::Struct(id) => {
+                let structure = self.out.types.struct_mut(id);
+                structure.fields.iter_mut().for_each(|field| field.ty = Types::ERROR);
+                structure.span
+            }
+            Type::Union(id) => {
+                let union = self.out.types.union_mut(id);
+                union.variants.iter_mut().flat_map(|v| &mut v.payload).for_each(|field| field.ty = Types::ERROR);
+                union.span
+            }
+            _ => return,
+        };
+        // One is told of: the same is true of all that hold it.
+        if std::mem::replace(&mut self.too_high, true) {
+            return;
+        }
+        let most = self.options.max_height;
+        let message = format!("`{name}` nests too deeply: more than {most} types lie in one another");
+        self.report(
+            Diagnostic::error(span, message)
+                .label("holds one of them too many")
+                .help("let one of them hold an `Array` of the next, which lies behind an address"),
+        );
     }
 
     /// `payload?`, by the `Option` that is visible here.
@@ -509,7 +583,7 @@ impl<'a> Checker<'a> {
         }
         let habit = match text.as_str() {
             "Int" | "integer" | "Integer" | "long" | "isize" | "i128" => Some("int"),
-            "usize" | "unsigned" => Some("uint"),
+            "usize" | "unsigned" => Some("u64"),
             "str" | "string" | "Str" => Some("String"),
             "boolean" | "Bool" | "Boolean" => Some("bool"),
             "Float" | "Double" | "number" => Some("f64"),

@@ -345,7 +345,9 @@ impl Explanation<'_> {
         }
         writeln!(f, "      = {line}")?;
         if let Some(outer) = each.part_of {
-            return writeln!(f, "        and the rest as a part of the loop in line {outer}");
+            writeln!(f, "        and the rest as a part of the loop in line {outer}")?;
+            // What keeps it from more by itself, in short: it is seldom what to change.
+            return each.because.first().map_or(Ok(()), |first| self.reason(f, each, first));
         }
         if each.independent {
             let word = if each.tier == Tier::Parallel { "" } else { "independent; " };
@@ -366,21 +368,26 @@ impl Explanation<'_> {
                 grouped(each.entries)
             )?;
         }
-        for Because { not, reason, help, at } in &each.because {
-            let what = match not {
-                Tier::Parallel if each.independent => "not on all cores: ",
-                Tier::Parallel => "serial: ",
-                Tier::Whole => "not compiled whole: ",
-                _ => "no native code: ",
-            };
-            let same = |at: &&At<'_>| (at.file, at.line) != (each.at.file, each.at.line);
-            let place = at.as_ref().filter(same).map_or(String::new(), |at| place(file, at));
-            writeln!(f, "        {what}{place}{reason}")?;
-            if let Some(help) = help {
+        for because in &each.because {
+            self.reason(f, each, because)?;
+            if let Some(help) = &because.help {
                 writeln!(f, "        help: {help}")?;
             }
         }
         Ok(())
+    }
+
+    fn reason(&self, f: &mut fmt::Formatter<'_>, each: &Explained<'_>, because: &Because<'_>) -> fmt::Result {
+        let what = match because.not {
+            Tier::Parallel if each.independent => "not on all cores: ",
+            Tier::Parallel => "serial: ",
+            Tier::Whole => "not compiled whole: ",
+            _ => "no native code: ",
+        };
+        let file = self.compiled.sources.file(self.compiled.program.loops[each.id as usize].span.file);
+        let elsewhere = |at: &&At<'_>| (at.file, at.line) != (each.at.file, each.at.line);
+        let place = because.at.as_ref().filter(elsewhere).map_or(String::new(), |at| place(file, at));
+        writeln!(f, "        {what}{place}{}", because.reason)
     }
 }
 

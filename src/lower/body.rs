@@ -15,7 +15,7 @@ use super::{Heading, Lowering};
 use crate::check::hir::{
     self, Expr, ExprKind, LocalId, LocalKind, LoopTag, RoutineId, RoutineKind, Type, TypeId, Types,
 };
-use crate::source::Span;
+use crate::source::{FileId, Span};
 
 /// A local of the routine.
 #[derive(Clone, Copy, Debug)]
@@ -147,11 +147,32 @@ impl<'m, 'h> Body<'m, 'h> {
         let local = &routine.locals[id.0 as usize];
         let slots = self.slots(local.ty);
         if !matches!(local.kind, LocalKind::Temporary | LocalKind::Param | LocalKind::Taken) && self.inlined_names() {
+            if !routine.library {
+                self.name_fields(&local.name, local.ty, slot, routine.span.file, 2);
+            }
             self.code.name(&local.name, slot, slots);
         }
         let mutable = matches!(local.kind, LocalKind::Var | LocalKind::Temporary);
         let scope = self.current_scope();
         self.locals[id.0 as usize] = Variable { ty: local.ty, slot, region, mutable, owned, escaping: false, scope };
+    }
+
+    /// Notes the names of the fields of a struct that the program defines, `p.x`, and of those in them; no deeper ones,
+    /// whose names would get as long as the types are high.
+    fn name_fields(&mut self, name: &str, ty: TypeId, slot: Slot, file: FileId, levels: u32) {
+        let hir = self.hir;
+        let &Type::Struct(id) = hir.types.get(ty) else { return };
+        let structure = hir.types.structure(id);
+        let layout = self.layout(ty);
+        if levels == 0 || structure.span.file != file {
+            return;
+        }
+        for (field, place) in structure.fields.iter().zip(&layout.fields) {
+            let (name, slot) = (format!("{name}.{}", field.name), slot.plus(place.slot));
+            let slots = self.slots(place.ty);
+            self.name_fields(&name, place.ty, slot, file, levels - 1);
+            self.code.name(&name, slot, slots);
+        }
     }
 
     /// Lowers an expression in a position from which the routine returns its value.
@@ -391,6 +412,9 @@ impl<'h> Body<'_, 'h> {
                 (None, _) => ParamKind::Value,
             };
             let name = routine.locals[local.0 as usize].name.clone();
+            if !routine.library {
+                self.name_fields(&name, place.ty, slot, routine.span.file, 2);
+            }
             params.push(Param { name, slots: range(place.slot, place.slots), kind });
         }
         let regions = signature.region.into_iter().chain(signature.params.iter().filter_map(|p| p.region));

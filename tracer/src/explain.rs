@@ -105,7 +105,7 @@ impl<'a> Judge<'a> {
         let verdict = self.decide(id, &region, &none);
         let Verdict::Serial(refusals) = &verdict else { return (Ok(region), verdict) };
         let grows = refusals.iter().filter_map(|refusal| match &refusal.reason {
-            Reason::Grows { by, .. } => Some(by),
+            Reason::Grows { rooms, .. } => Some(rooms),
             _ => None,
         });
         let rooms: BTreeSet<Pc> = grows.flatten().copied().collect();
@@ -327,11 +327,12 @@ pub fn check_in_words(program: &Program, id: LoopId, region: &Region, check: &En
         }
         EntryCheck::Apart(a, b) if a.base == b.base => {
             format!(
-                "bytes {}..{} and {}..{} do not overlap",
+                "bytes {}..{} and {}..{} of {} do not overlap",
                 words(&a.from),
                 words(&a.to),
                 words(&b.from),
-                words(&b.to)
+                words(&b.to),
+                quoted(a.base)
             )
         }
         EntryCheck::Room { base, .. } => format!("there is memory for what is appended to {}", quoted(*base)),

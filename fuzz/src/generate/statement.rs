@@ -132,12 +132,20 @@ impl Generator {
                     _ => INT,
                 };
                 let subject = self.expr(&ty, 2);
-                let cases = (0..1 + self.choices.below(3))
-                    .map(|_| {
-                        let values = (0..1 + self.choices.below(2)).map(|_| self.literal(&ty)).collect();
-                        (values, self.body(depth))
-                    })
-                    .collect();
+                let mut seen = Vec::new();
+                let mut cases = Vec::new();
+                for _ in 0..1 + self.choices.below(3) {
+                    let mut values: Vec<Expr> = (0..1 + self.choices.below(2)).map(|_| self.literal(&ty)).collect();
+                    values.retain(|value| {
+                        let new = !seen.contains(value);
+                        seen.extend(new.then(|| value.clone()));
+                        new
+                    });
+                    let inner = self.body(depth);
+                    if !values.is_empty() {
+                        cases.push((values, inner));
+                    }
+                }
                 let otherwise = self.body(depth);
                 body.push(Statement::Match(subject, cases, otherwise));
             }

@@ -212,8 +212,22 @@ pub(super) fn sleep(state: &mut State, s: Slots) -> Outcome {
 }
 
 pub(super) fn exit(state: &mut State, s: Slots) -> Outcome {
-    state.pending.status = s.word(0) as i32;
-    Outcome::Exit
+    match u8::try_from(s.word(0)) {
+        Ok(status) => {
+            state.pending.status = status.into();
+            Outcome::Exit
+        }
+        Err(_) => no_status(state, s.word(0)),
+    }
+}
+
+pub(super) fn check_status(state: &mut State, s: Slots) -> Outcome {
+    if u8::try_from(s.word(0)).is_ok() { Outcome::Done } else { no_status(state, s.word(0)) }
+}
+
+/// The system would keep the lowest byte only: 256 would be a success.
+fn no_status(state: &mut State, status: i64) -> Outcome {
+    state.fault(Fault::Message, format!("{status} is no exit status: give one from 0 to 255"))
 }
 
 pub(super) fn fail(state: &mut State, s: Slots) -> Outcome {

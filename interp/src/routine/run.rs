@@ -55,6 +55,7 @@ fn run(state: &mut State, routine: Routine, s: Slots) -> Outcome {
         R::CheckSlice => block::check_slice(state, s),
         R::CheckLength => block::check_length(state, s),
         R::CheckInsert => block::check_insert(state, s),
+        R::CheckStatus => outside::check_status(state, s),
 
         R::StringConcat => s.set_joined(state, s.region(0), [s.bytes(1), s.bytes(3)]),
         R::StringEqual => s.set(0, i64::from(s.bytes(0) == s.bytes(2))),

@@ -171,6 +171,8 @@ routines! {
     CheckLength(length: Word) -> () [faults];
     /// Faults with `index 7 is out of range for length 5` unless 0 <= index <= length.
     CheckInsert(index: Word, length: Word) -> () [faults];
+    /// Faults with `256 is no exit status: …` unless 0 <= status <= 255.
+    CheckStatus(status: Word) -> (status: Word) [faults];
 
     // Strings: UTF-8 bytes.
     StringConcat(region: Region, a: Bytes, b: Bytes) -> (text: Bytes) [allocates region] [reads a] [reads b];
@@ -256,8 +258,8 @@ routines! {
     /// Seconds of a monotonic clock.
     TimeClock() -> (seconds: Float) [input];
     TimeSleep(seconds: Float) -> () [blocks];
-    /// Ends the program with this status.
-    Exit(status: Word) -> () [output] [stops];
+    /// Ends the program with this status; faults like `CheckStatus`.
+    Exit(status: Word) -> () [output] [faults] [stops];
     /// A runtime error with this message.
     Fail(message: Bytes) -> () [reads message] [faults] [stops];
 }

@@ -342,7 +342,6 @@ impl Types {
             Type::Bool => "bool".into(),
             Type::Char => "char".into(),
             Type::Int(IntKind::I64) => "int".into(),
-            Type::Int(IntKind::U64) => "uint".into(),
             Type::Int(kind) => format!("{kind:?}").to_lowercase(),
             Type::F32 => "f32".into(),
             Type::F64 => "f64".into(),

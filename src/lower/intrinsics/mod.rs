@@ -55,6 +55,7 @@ const RUNTIME: &[(&str, Routine)] = &[
     ("Time.now", Routine::TimeNow),
     ("Time.sleep", Routine::TimeSleep),
     ("exit", Routine::Exit),
+    ("exit_status", Routine::CheckStatus),
     ("fail", Routine::Fail),
 ];
 

@@ -401,6 +401,9 @@ impl Parser<'_> {
                 return Ok(Expr { kind: ExprKind::Array(elements), span });
             }
             TokenKind::LeftBrace => {
+                if let Some(reported) = self.foreign_collection() {
+                    return Err(reported);
+                }
                 let body = self.block()?;
                 let span = body.span;
                 return Ok(Expr { kind: ExprKind::Block(Box::new(body)), span });

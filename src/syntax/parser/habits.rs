@@ -116,6 +116,35 @@ impl Parser<'_> {
         true
     }
 
+    /// `{"a": 1}`, `{1, 2}`: a map or a set where a value is expected; reported then. A literal that a `:` or `,`
+    /// follows would be lost in a block.
+    pub(super) fn foreign_collection(&mut self) -> Option<super::Reported> {
+        let open = self.token();
+        let at = |behind: usize| self.tokens[(self.at + behind).min(self.tokens.len() - 1)];
+        let first = at(1);
+        let element = literal_type(first.kind)?;
+        let entry = self.text_of(first);
+        let (what, help) = match at(2).kind {
+            TokenKind::Colon => {
+                let (value, behind) = (at(3), at(4).kind);
+                let whole = matches!(behind, TokenKind::Comma | TokenKind::RightBrace);
+                let (ty, text) = match literal_type(value.kind).filter(|_| whole) {
+                    Some(ty) => (ty, self.text_of(value)),
+                    None => ("V", "…"),
+                };
+                let help =
+                    format!("make a map, then fill it: `var m HashMap[{element}, {ty}]()`, `m.set({entry}, {text})`");
+                ("map", help)
+            }
+            TokenKind::Comma => {
+                ("set", format!("make a set, then fill it: `var s HashSet[{element}]()`, `s.add({entry})`"))
+            }
+            _ => return None,
+        };
+        let message = format!("`{{ … }}` is a block of statements, not a {what}");
+        Some(self.report(Diagnostic::error(self.span_of(open), message).help(help)))
+    }
+
     /// A run of operator characters that is no operator.
     pub(super) fn unknown_operator(&mut self) -> super::Reported {
         let text = self.text_of(self.token());
@@ -137,4 +166,16 @@ impl Parser<'_> {
                     || matches!(w[0].kind, TokenKind::LeftParen | TokenKind::Comma) && w[2].kind == TokenKind::Colon)
         })
     }
+}
+
+/// The type of a literal by its first token.
+fn literal_type(kind: TokenKind) -> Option<&'static str> {
+    Some(match kind {
+        TokenKind::Str => "String",
+        TokenKind::Int => "int",
+        TokenKind::Float => "f64",
+        TokenKind::Char => "char",
+        TokenKind::True | TokenKind::False => "bool",
+        _ => return None,
+    })
 }

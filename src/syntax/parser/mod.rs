@@ -9,7 +9,7 @@
 //! reported and parsed as it was meant.
 //!
 //! **Depth.** The tree's height is bounded, chains of operators and calls included, so that everything behind the parser
-//! may recurse over it.
+//! may recurse over it. Chains are read in a loop: how high they may get is a matter of who recurses behind.
 
 mod choice;
 mod definition;
@@ -34,9 +34,6 @@ use super::token::{Token, TokenKind};
 /// How deep brackets, bodies and operators may nest: bounds the parser's own stack. The worst mixture takes less than
 /// the 2 MiB of a test's thread in a debug build (`depth_is_bounded`).
 const MAX_NESTING: u32 = 200;
-/// How high the tree of one statement may get, left-leaning chains (`a + b + …`, `a.b().c()…`) included. Parsing
-/// and checking the highest trees took less than 4 MiB of stack in a debug build; a main thread has 8.
-pub const MAX_HEIGHT: u32 = 500;
 
 /// Something was reported and the caller cannot go on either.
 pub(super) struct Reported;
@@ -71,6 +68,9 @@ pub(super) struct Parser<'a> {
     interner: &'a mut Interner,
     names: &'a Names,
     library: bool,
+    max_height: u32,
+    /// Whether something was refused for its height alone.
+    pub(super) too_high: bool,
     pub(super) diagnostics: Vec<Diagnostic>,
     context: Context,
     nesting: u32,
@@ -86,6 +86,7 @@ impl<'a> Parser<'a> {
         interner: &'a mut Interner,
         names: &'a Names,
         library: bool,
+        max_height: u32,
     ) -> Self {
         Parser {
             file,
@@ -96,6 +97,8 @@ impl<'a> Parser<'a> {
             interner,
             names,
             library,
+            max_height,
+            too_high: false,
             diagnostics: lexed.diagnostics,
             context: Context::BLOCK,
             nesting: 0,
@@ -189,7 +192,11 @@ impl<'a> Parser<'a> {
     /// Notes that a node stands above trees no higher than `below`.
     fn raise(&mut self, below: u32, span: Span) -> Parse<()> {
         self.height = below + 1;
-        if self.height > MAX_HEIGHT { Err(self.too_deep(span)) } else { Ok(()) }
+        if self.height <= self.max_height {
+            return Ok(());
+        }
+        self.too_high = true;
+        Err(self.too_deep(span))
     }
 
     fn too_deep(&mut self, span: Span) -> Reported {

@@ -34,7 +34,7 @@ use memory::{Memory, Origins};
 use names::Names;
 use owners::Owners;
 pub use poly::{Atom, Poly};
-pub use refusal::{NotCounted, Reason, Refusal};
+pub use refusal::{Growth, NotCounted, Reason, Refusal};
 pub use scalars::{Combine, CopiedOut, Reduction};
 use scaly_interp::bytecode::Opcode;
 use scaly_interp::machine::Fault;

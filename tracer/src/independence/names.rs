@@ -83,6 +83,21 @@ impl Names<'_> {
         pc
     }
 
+    /// The routine of the library that the programmer called, in whose code a block is.
+    pub fn called(&self, block: BlockId) -> Option<&str> {
+        let mut chain = &self.region.chains[self.region.block(block).chain.index()];
+        let mut called = None;
+        while let Some((caller, _)) = chain.caller {
+            let function = self.program.function(chain.function);
+            if !function.library {
+                break;
+            }
+            called = Some(function.name.as_str());
+            chain = &self.region.chains[caller.index()];
+        }
+        called
+    }
+
     pub fn inst(&self, inst: &Inst) -> Pc {
         self.place(inst.block, inst.pc)
     }

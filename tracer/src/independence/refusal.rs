@@ -47,8 +47,9 @@ pub enum Reason {
     /// Where an element goes depends on how many came before.
     Grows {
         variable: String,
+        by: Growth,
         /// The instructions that look for room.
-        by: BTreeSet<Pc>,
+        rooms: BTreeSet<Pc>,
     },
     /// Every iteration stores at the same place.
     SamePlace {
@@ -90,6 +91,28 @@ pub enum Reason {
     },
 }
 
+/// What a variable that grows gathers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Growth {
+    /// Elements of an array.
+    Elements,
+    /// Text: a `StringBuilder`, or a `String` that is made longer.
+    Text,
+    /// What a map, a set or a list of the library holds.
+    Entries,
+}
+
+impl Growth {
+    /// By the library's routine that was called, if it was one.
+    pub fn of(routine: Option<&str>) -> Growth {
+        match routine.and_then(|name| name.split(['[', '.']).next()) {
+            Some("HashMap" | "HashSet" | "List") => Growth::Entries,
+            Some("StringBuilder" | "String") => Growth::Text,
+            _ => Growth::Elements,
+        }
+    }
+}
+
 impl Reason {
     /// One of each that is about the loop itself, of variables of these names: for tests that want all of them.
     pub fn all(variable: &str) -> impl Iterator<Item = Reason> {
@@ -98,7 +121,7 @@ impl Reason {
 
     /// The compiler sees to it that none is forgotten.
     fn next(&self, variable: &str) -> Option<Reason> {
-        let variable = variable.to_string();
+        let (variable, rooms) = (variable.to_string(), BTreeSet::new());
         Some(match self {
             Reason::NotCounted(NotCounted::NoCounter) => Reason::NotCounted(NotCounted::LimitVaries),
             Reason::NotCounted(NotCounted::LimitVaries) => Reason::NotCounted(NotCounted::TestedLate),
@@ -110,8 +133,10 @@ impl Reason {
             Reason::SometimesSet { .. } => Reason::FloatSum { variable },
             Reason::FloatSum { .. } => Reason::ReadHalfway { variable },
             Reason::ReadHalfway { .. } => Reason::MixedReduction { variable },
-            Reason::MixedReduction { .. } => Reason::Grows { variable, by: BTreeSet::new() },
-            Reason::Grows { .. } => Reason::SamePlace { variable },
+            Reason::MixedReduction { .. } => Reason::Grows { variable, by: Growth::Elements, rooms },
+            Reason::Grows { by: Growth::Elements, .. } => Reason::Grows { variable, by: Growth::Text, rooms },
+            Reason::Grows { by: Growth::Text, .. } => Reason::Grows { variable, by: Growth::Entries, rooms },
+            Reason::Grows { by: Growth::Entries, .. } => Reason::SamePlace { variable },
             Reason::SamePlace { .. } => Reason::UnknownIndex { variable },
             Reason::UnknownIndex { .. } => Reason::OverlappingStores { variable },
             Reason::OverlappingStores { .. } => Reason::Neighbour { variable },
@@ -236,8 +261,11 @@ impl Refusal {
             Reason::MixedReduction { variable } => {
                 format!("{variable} accumulates in different ways whose order matters")
             }
-            Reason::Grows { variable, .. } => {
+            Reason::Grows { variable, by: Growth::Elements | Growth::Entries, .. } => {
                 format!("{variable} grows: where an element goes depends on how many came before")
+            }
+            Reason::Grows { variable, by: Growth::Text, .. } => {
+                format!("{variable} grows: where a text goes depends on those before it")
             }
             Reason::SamePlace { variable } => format!("every iteration stores to the same place of {variable}"),
             Reason::UnknownIndex { variable } => {
@@ -281,8 +309,17 @@ impl Refusal {
             }
             Reason::ReadHalfway { variable } => format!("read {variable} behind the loop only"),
             Reason::MixedReduction { variable } => format!("use one operation for {variable}, or two variables"),
-            Reason::Grows { variable, .. } => {
+            Reason::Grows { variable, by: Growth::Elements, .. } => {
                 format!("make {variable} as long as needed before the loop and store by index")
+            }
+            Reason::Grows { variable, by: Growth::Text, .. } => {
+                format!(
+                    "store the text of each iteration in an array by index, and `join` them to {variable} behind the \
+                     loop"
+                )
+            }
+            Reason::Grows { variable, by: Growth::Entries, .. } => {
+                format!("store what goes into {variable} in arrays by index, and fill it behind the loop")
             }
             Reason::SamePlace { .. } => "store to an element of its own for each iteration".into(),
             Reason::UnknownIndex { .. } | Reason::OverlappingStores { .. } => {

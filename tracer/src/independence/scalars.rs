@@ -16,7 +16,7 @@ use super::Counter;
 use super::forms::{Assumption, Forms, Incoming, Kind};
 use super::names::Names;
 use super::poly::{Atom, Poly};
-use super::refusal::{Reason, Refusal};
+use super::refusal::{Growth, Reason, Refusal};
 use super::uses::{Use, Uses};
 use crate::region::{BlockId, Effects, ExitKind, Inst, Op, Region, Terminator, Value};
 
@@ -131,7 +131,9 @@ struct Web {
     compares: Vec<Value>,
     /// The first reader that is none of these.
     reader: Option<Pc>,
-    grows: Option<BTreeSet<Pc>>,
+    grows: Option<Growth>,
+    /// The instructions that look for room behind it.
+    rooms: BTreeSet<Pc>,
     /// Parameters that also become something else.
     foreign: Vec<(Value, Incoming)>,
 }
@@ -306,6 +308,7 @@ impl Analysis<'_, '_> {
             compares: Vec::new(),
             reader: None,
             grows: None,
+            rooms: BTreeSet::new(),
             foreign: Vec::new(),
         };
         let mut todo = vec![param];
@@ -370,20 +373,21 @@ impl Analysis<'_, '_> {
                 // Only a branch that keeps the better one may follow; else this counts as the reader.
             }
             Op::Capacity => {
-                web.grows.get_or_insert_default().insert(inst.pc);
+                web.grows.get_or_insert(Growth::of(self.names.called(inst.block)));
+                web.rooms.insert(inst.pc);
                 web.reader.get_or_insert(self.names.inst(inst));
             }
             Op::Runtime(routine) => {
                 // The array itself, not what is appended.
                 let is = |slot: u16| inst.args.get(usize::from(slot)) == Some(&value);
-                let grows = routine.signature().effects.iter().any(|effect| match *effect {
-                    Effect::Appends { pointer, count } => is(pointer) || is(count),
-                    Effect::Reads(e) => routine == Routine::ArrayGrow && (is(e.pointer) || is(e.count)),
-                    _ => false,
+                let growth = routine.signature().effects.iter().find_map(|effect| match *effect {
+                    Effect::Appends { pointer, count } if is(pointer) || is(count) => Some(Growth::Text),
+                    Effect::Reads(e) if routine == Routine::ArrayGrow && (is(e.pointer) || is(e.count)) => {
+                        Some(Growth::of(self.names.called(inst.block)))
+                    }
+                    _ => None,
                 });
-                if grows {
-                    web.grows.get_or_insert_default();
-                }
+                web.grows = web.grows.or(growth);
                 web.reader.get_or_insert(self.names.inst(inst));
             }
             _ => {
@@ -631,8 +635,9 @@ impl Analysis<'_, '_> {
         let fallback = names.program.loops[names.id.0 as usize].code.start;
         let at = |places: [Option<Pc>; 3]| places.into_iter().flatten().next().unwrap_or(Pc(fallback));
         let changes = web.foreign.is_empty();
-        if let Some(by) = web.grows.clone() {
-            return Refusal::new(Reason::Grows { variable, by }, at([reader, update, set]));
+        if let Some(by) = web.grows.or(self.is_lengthened(web).then_some(Growth::Text)) {
+            let rooms = web.rooms.clone();
+            return Refusal::new(Reason::Grows { variable, by, rooms }, at([reader, update, set]));
         }
         if reader.is_none() && accumulates && changes {
             let reason = if web.float_sum && web.combines.is_empty() {
@@ -649,6 +654,16 @@ impl Analysis<'_, '_> {
             return Refusal::new(Reason::ReadHalfway { variable }, at([reader, update, set]));
         }
         Refusal::new(Reason::Carried { variable }, at([reader, set, update]))
+    }
+
+    /// Whether what comes round is the text that it was, and something behind it.
+    fn is_lengthened(&self, web: &Web) -> bool {
+        web.foreign.iter().any(|(_, arg)| {
+            self.region.def_inst(arg.value).is_some_and(|inst| {
+                let joins = matches!(inst.op, Op::Runtime(Routine::StringConcat));
+                joins && inst.args.iter().any(|arg| web.values.contains(arg))
+            })
+        })
     }
 
     /// Whether what comes round is the accumulated value, so that only the extra reader stands in the way.

@@ -528,7 +528,7 @@ function run(params 0, results 1, frame 4)
         let Verdict::Independent(found) = verdict else { panic!("{verdict:?}") };
         move |n: i64, m: i64| {
             let slots = [1 << 20, 1 << 40, n as u64, m as u64, m as u64, 0];
-            holds(region.as_ref().unwrap(), &found.checks, |slot| slots[usize::from(slot)])
+            holds(region.as_ref().unwrap(), &found.checks, |slot| slots[usize::from(slot)], |_| u64::MAX)
         }
     };
     // One at a time it ends at the limit, whatever that is.

@@ -54,7 +54,7 @@ impl Words<'_> {
         let (function, slot) = (self.program.function(scope.function), slot as u16);
         let around =
             function.variables.iter().filter(|v| v.code.start <= scope.code.start && scope.code.end <= v.code.end);
-        let variable = around.filter(|v| v.slots.contains(&slot)).map(|v| v.name.as_str()).next_back();
+        let variable = around.filter(|v| v.slots.contains(&slot)).map(|v| v.name.as_str()).next();
         let parameter = || function.params.iter().find(|p| p.slots.contains(&slot)).map(|p| p.name.as_str());
         variable.or_else(parameter).filter(|name| !name.is_empty())
     }

@@ -58,6 +58,11 @@ fn other_languages_habits() {
     advises("# a", "a comment begins with `;`, not with `#`", "write `;`");
     advises("a // b", "a comment begins with `;`, not with `//`", "write `;`");
     advises("if !x: y", "`!` does not negate", "not x");
+    let map = "`{ … }` is a block of statements, not a map";
+    advises("let m = {\"a\": 1}", map, "`var m HashMap[String, int]()`, `m.set(\"a\", 1)`");
+    advises("let m = {\n    1: 2.5,\n    2: 0.5,\n}\nprintln(m)", map, "`var m HashMap[int, f64]()`, `m.set(1, 2.5)`");
+    advises("f({\"a\": g(1), \"b\": 2})", map, "`var m HashMap[String, V]()`, `m.set(\"a\", …)`");
+    advises("f({`a`, `b`})", "`{ … }` is a block of statements, not a set", "`var s HashSet[char]()`, `s.add(`a`)`");
     advises("x++", "`++` is not an operator", "x += 1");
     advises("x--\ny", "`--` is not an operator", "x -= 1");
     advises("++x", "`++` is not an operator", "x += 1");
