@@ -245,7 +245,7 @@ define Acc(total: f64, values: Array[f64], inner: Inner) {
         for i in n: total = total * 0.5 + i
     }
     procedure fill(this, n: int) {
-        for k in n: values.push(k * 0.5)
+        for k in n: if k > 0: values.push(k * 0.5)
     }
 }
 var a = Acc(0.0, Array[f64](1), Inner(0))

@@ -60,7 +60,7 @@ impl Tally {
         let report =
             oracle::run(program.clone(), world, Options::default(), |id, frame| match &judged[id.0 as usize] {
                 (Some(region), Verdict::Independent(found)) => {
-                    holds(region, &found.checks, |slot| frame.slot(slot), |_| u64::MAX)
+                    holds(region, &found.checks, |slot| frame.slot(slot), |block| frame.capacity(block))
                 }
                 _ => true,
             });

@@ -154,7 +154,7 @@ fn ten_thousand_short_loops() {
         for k in 10000 {
             if File.exists(\"\")
                 print k
-            for i in 64 ; short
+            for i in a.length() ; short
                 a[i] += i ^ k
         }
         print(a.sum(), a[63])";

@@ -56,7 +56,7 @@ fn judged_image(image: &Arc<Program>, expected: &Expected) -> Verdict {
     };
     let watcher = |id: LoopId, frame: &oracle::Frame| match &verdicts[id.0 as usize] {
         (Some(region), Judgement::Independent(found)) => {
-            holds(region, &found.checks, |slot| frame.slot(slot), |_| u64::MAX)
+            holds(region, &found.checks, |slot| frame.slot(slot), |block| frame.capacity(block))
         }
         _ => true,
     };

@@ -383,18 +383,18 @@ fn memory(c: &mut Cases, a: i64, b: i64) {
     c.case("CheckIndex s23, s21\nMove s12, s23", index);
     // 72 bytes stand in a block of some more: room for a fourth element as its capacity says.
     c.line("LoadI64 s27, s20, +0\nConst s29, 2");
-    c.branch("JRoom s20, s29, *24", true);
+    c.branch("JRoom s20, s29, s0, *24", true);
     c.line("Const s29, 1000");
-    c.branch("JRoom s20, s29, *24", false);
+    c.branch("JRoom s20, s29, s0, *24", false);
     c.line("Const s28, 0\nConst s29, 0");
-    c.branch("JRoom s28, s29, *24", false);
+    c.branch("JRoom s28, s29, s0, *24", false);
     // The last word that the capacity before the block has room for, and the one behind it.
     c.line("AddImm s24, s20, -16\nLoadI64 s29, s24, +0\nShrUImm s29, s29, 3");
-    c.branch("JRoom s20, s29, *8", false);
+    c.branch("JRoom s20, s29, s0, *8", false);
     c.line("AddImm s29, s29, -1");
-    c.branch("JRoom s20, s29, *8", true);
+    c.branch("JRoom s20, s29, s0, *8", true);
     c.line("Const s29, -2");
-    c.branch("JRoom s20, s29, *8", false);
+    c.branch("JRoom s20, s29, s0, *8", false);
 }
 
 proptest! {

@@ -150,8 +150,8 @@ parameters! {
         "Iterations of inner loops without a trace that are followed in the trace around them.",
         "flat from 0 to 60: bench/parameters.py";
     unroll_size: "instructions" = 1000, dev 1000, 0 to 1_000_000,
-        "Instructions of all trips, always as many, of a straight inner loop that is followed though it has a trace.",
-        "with 0 a convolution takes 4 times as long by traces; short runs: flat from 250 to 4000, parameters.py";
+        "All trips of a straight inner loop with constant ends that are followed in the loop around it.",
+        "with 0 convolution takes 4 times as long by traces; short runs are flat: bench/parameters.py";
     hoist: "switch" = 1, dev 1, 0 to 1,
         "1: the first iteration is peeled off, which takes what does not change out of the loop.",
         "no difference in short runs: bench/parameters.py";

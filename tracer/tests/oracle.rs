@@ -357,7 +357,7 @@ fn run(seed: u64, tally: &mut Tally) {
     let report = oracle::run(program.clone(), World::standard(Vec::new()), Options::default(), |id, frame| {
         match &verdicts[id.0 as usize] {
             (Some(region), Verdict::Independent(found)) => {
-                holds(region, &found.checks, |slot| frame.slot(slot), |_| u64::MAX)
+                holds(region, &found.checks, |slot| frame.slot(slot), |block| frame.capacity(block))
             }
             _ => true,
         }

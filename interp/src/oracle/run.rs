@@ -27,6 +27,11 @@ impl Frame {
         // SAFETY: the slot is in the frame, which lives while the watcher looks.
         if slot < self.slots { unsafe { *self.base.add(slot as usize) } } else { 0 }
     }
+
+    /// For how many bytes the block of an array of the frame has room.
+    pub fn capacity(&self, block: u64) -> u64 {
+        capacity(block)
+    }
 }
 
 /// Runs a program and reports on its loops. The watcher says of each loop that is entered whether this run of it counts

@@ -251,6 +251,18 @@ fn condense(refusals: &mut Vec<Refusal>) {
     let uncounted = refusals.iter().any(|r| matches!(r.reason, Reason::NotCounted(_)));
     refusals
         .retain(|r| !(uncounted && matches!(&r.reason, Reason::Carried { variable } if variable == names::NAMELESS)));
+    // An array that grows is refused for its block and for its length.
+    let mut all = BTreeSet::new();
+    for refusal in refusals.iter_mut() {
+        if let Reason::Grows { rooms, .. } = &mut refusal.reason {
+            all.append(rooms);
+        }
+    }
+    for refusal in refusals.iter_mut() {
+        if let Reason::Grows { rooms, .. } = &mut refusal.reason {
+            rooms.clone_from(&all);
+        }
+    }
     let mut settled: Vec<String> =
         refusals.iter().filter(|r| r.name() == "grows").filter_map(|r| r.variable()).collect();
     let mut seen: Vec<Reason> = Vec::new();

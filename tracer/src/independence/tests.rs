@@ -336,8 +336,20 @@ room: ElemAddrRaw s20, {pointer}, {length}, *8, +0
   ; {pair}"
         )
     };
+    // Room is made before the loop, where each iteration appends as often.
     let outer = with_params("inplace 0", "value", &push("a", "s0", "s1", "s6"), "");
-    assert_eq!(verdict(&outer), "serial: `a` grows: where an element goes depends on how many came before");
+    assert_eq!(verdict(&outer), "independent: checked when it starts: there is memory for what is appended to `a`");
+    let grows = "serial: `a` grows: where an element goes depends on how many came before";
+    let some = format!("JEqImm s5, 0 -> @next\n  {}", push("a", "s0", "s1", "s6"));
+    assert_eq!(verdict(&with_params("inplace 0", "value", &some, "")), grows);
+    // What is read must have been there.
+    let old = format!("{}\n  LoadElemI64 s12, s0..2, s10, *8, +0\n  Move s8, s12", push("a", "s0", "s1", "s6"));
+    let found = verdict(&with_params("inplace 0", "value", &old, ""));
+    assert!(
+        found
+            .starts_with("independent: checked when it starts: bytes 0..8 * the number of iterations + 8 and 8 * a.le"),
+        "{found}"
+    );
     let own = format!(
         "Const s30, 0\n  Const s31, 0\n  {}\n  LoadI64 s12, s30, +0\n  StoreElemI64 s0..2, s10, s12, *8, +0",
         push("own", "s30", "s31", "s6")
