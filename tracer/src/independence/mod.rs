@@ -109,7 +109,7 @@ pub struct Condition {
 /// Whether iterations may run in any order.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Verdict {
-    Independent(Independence),
+    Independent(Box<Independence>),
     /// Why not; never empty, the first is what to look at first.
     Serial(Vec<Refusal>),
 }
@@ -203,7 +203,7 @@ pub fn decide(context: &Context<'_>) -> Verdict {
     let condition = forms.trips[0].as_ref().ok().and_then(|trip| condition(region, trip));
     let start = forms::counter_start(region, context.linear, &scalars.counters);
     let uniform = (0..region.values.len() as u32).map(|v| forms.is_invariant(Value(v))).collect();
-    Verdict::Independent(Independence {
+    Verdict::Independent(Box::new(Independence {
         checks,
         reductions: scalars.reductions,
         copied_out: scalars.copied_out,
@@ -213,7 +213,7 @@ pub fn decide(context: &Context<'_>) -> Verdict {
         unread,
         uniform,
         rooms: context.rooms.clone(),
-    })
+    }))
 }
 
 /// The arrays that are looked for room behind, and how many bytes behind their bases what is appended ends; none if one may

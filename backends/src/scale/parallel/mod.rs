@@ -168,7 +168,7 @@ impl Parallel {
                 let why = |refusal: &Refusal| Why { text: refusal.text(), help: refusal.help(), at: refusal.pc };
                 return Err(first.map_or_else(|| Why::new("it is serial", header), why));
             }
-            Verdict::Independent(found) => found,
+            Verdict::Independent(found) => *found,
         };
         let Ok(region) = region else { return Err(Why::new("its region is open", header)) };
         let calls = region.insts.iter().any(|i| matches!(i.op, Op::Call(_) | Op::CallAny(_)));
