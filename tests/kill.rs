@@ -168,6 +168,36 @@ fn ten_thousand_short_loops() {
     }
 }
 
+/// Where memory is limited no room is made before a loop that appends: it is left wherever there is none, and goes on.
+#[test]
+fn appending_where_memory_is_limited() {
+    let program = "
+        function filled(n: int) returns Array[int] {
+            var out: Array[int]
+            for i in n ; appends
+                out.push(i * i % 1009)
+            out
+        }
+        var sum = 0
+        for k in 20 {
+            if File.exists(\"\")
+                print k
+            sum += filled(50 * k).sum()
+        }
+        print sum";
+    let expected = interpreted(program, &[]).output;
+    for options in [
+        &["--memory-limit", "64M", "--jit", "llvm=2,chunk=1", "--threads", "3"][..],
+        &["--memory-limit", "64M", "--jit", "llvm=2", "--threads", "1"],
+    ] {
+        let got = run(options, program, &[], None);
+        assert_eq!((got.status, &got.output, got.error.as_str()), (Some(0), &expected, ""), "{options:?}");
+        let loops = got.statistics.expect("statistics").loops;
+        let appends = loops.iter().find(|each| each.name.contains("; appends")).expect("the loop");
+        assert!(appends.region.is_some() && appends.native > 5_000, "{appends:?}");
+    }
+}
+
 #[test]
 fn parallel_within_parallel() {
     // A nest of independent loops, and one in each call of a recursion in one.
