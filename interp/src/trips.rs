@@ -10,6 +10,7 @@ const NEAR: usize = 8;
 
 /// Instructions that a run of a loop makes at the most; none if that is not known, or it calls something.
 pub fn instructions(program: &Program, id: LoopId) -> Option<u64> {
+    let trips = trips(program, id)?;
     let scope = &program.loops[id.0 as usize];
     let inner = |(_, other): &(usize, &crate::program::Loop)| other.parent == Some(id);
     let mut trip = scope.code.len() as u64;
@@ -18,7 +19,7 @@ pub fn instructions(program: &Program, id: LoopId) -> Option<u64> {
     }
     let code = &program.code[scope.code.start as usize..scope.code.end as usize];
     let calls = |ins: &Instruction| matches!(ins.op, Opcode::Call | Opcode::CallIndirect | Opcode::Runtime);
-    if code.iter().any(calls) { None } else { trip.checked_mul(trips(program, id)?) }
+    if code.iter().any(calls) { None } else { trip.checked_mul(trips) }
 }
 
 /// How many trips a `for` makes whose ends are constants.

@@ -105,11 +105,12 @@ pub fn of(
         let (mut parallel, mut serial) = (None, None);
         let prepared = followed(&mut walker, &waits, of, &none).and_then(|mut region| {
             if let (Place::Loop(id), Some(judge)) = (of, &mut judge) {
-                let found = Parallel::of(program, judge, id, parameters);
-                if let Some(rooms) = found.as_ref().ok().map(Parallel::rooms).filter(|rooms| !rooms.is_empty()) {
-                    region = followed(&mut walker, &waits, of, rooms)?;
-                }
-                parallel = Some(found);
+                parallel = Some(Parallel::of(program, judge, id, parameters).and_then(|found| {
+                    if !found.rooms().is_empty() {
+                        region = followed(&mut walker, &waits, of, found.rooms())?;
+                    }
+                    Ok(found)
+                }));
             }
             let context = Context { program, addresses, waits: &waits, parameters };
             if let Place::Function(id) = of {

@@ -275,6 +275,7 @@ opcodes! {
     /// While a+1 is not 0: a+1 -= 1, a += 1, back to x, the body of loop y; counted. Else goes on behind.
     ForLoop Count2 No No Target Loop;
     /// Jumps to x if the block at address a has room for (b + 1) elements of y bytes: the fast path of `push`.
+    /// c is the handle of its region, for whoever makes room before.
     JRoom Use Use Use Target Stride;
 
     // Calls. The two slots before the callee's frame (a-2, a-1) are its header: caller's base, return pc.

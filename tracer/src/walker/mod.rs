@@ -14,7 +14,8 @@
 //! is exact: an instruction checks before its first effect, and what it checks follows from its operand slots only, never
 //! from memory, so these are all that has to be written. It holds for a guard whose condition was folded or computed
 //! earlier too, because the condition is a value of the same slots; one that is known to hold is not there, and one that
-//! an earlier guard has tested is that guard. A call that cannot be made keeps more, since the program goes on behind it:
+//! an earlier guard has tested is that guard. Where room is looked for in memory and taken to be there, the interpreter goes
+//! on when it is not: such a guard keeps what a call does. A call that cannot be made keeps more, since the program goes on behind it:
 //! every slot that is read from its instruction on, in its frame and, behind their calls, in those of its callers.
 //!
 //! Rejected: building blocks first and SSA form after. All it would save is the table of pending edges.
