@@ -1,8 +1,8 @@
 //! The blocks of a loop with one way out.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 use scaly_interp::bytecode::Opcode;
-use scaly_tracer::region::{BlockId, CycleId, Effects, Inst, InstId, Region, Type, Value};
+use scaly_tracer::region::{BlockId, CycleId, Effects, Inst, InstId, Region, Terminator, Type, Value};
 
 /// The blocks of a loop from which it goes round again, and its ways out.
 #[derive(Clone)]
@@ -76,6 +76,25 @@ impl Body {
             let edges = self.latches.iter().flat_map(|&latch| region.block(latch).end.edges());
             edges.filter(|edge| edge.to == self.header).any(|edge| edge.args[n] != param.value)
         })
+    }
+
+    /// Puts others for values where they are read outside of the loop.
+    pub fn replace_outside(&self, region: &mut Region, others: &FxHashMap<Value, Value>) {
+        let change = |value: &mut Value| *value = others.get(value).copied().unwrap_or(*value);
+        for i in (0..region.blocks.len()).filter(|&i| !self.has(BlockId(i as u32))) {
+            for id in region.blocks[i].insts.clone() {
+                let inst = &mut region.insts[id.index()];
+                inst.args.iter_mut().for_each(change);
+                inst.kept.iter_mut().for_each(|kept| change(&mut kept.value));
+            }
+            let end = &mut region.blocks[i].end;
+            match end {
+                Terminator::Branch(cond, ..) => change(cond),
+                Terminator::Exit(_, values) => values.iter_mut().for_each(change),
+                Terminator::Jump(_) => {}
+            }
+            end.edges_mut().for_each(|edge| edge.args.iter_mut().for_each(change));
+        }
     }
 
     /// What it defines and others read.

@@ -3,6 +3,10 @@
 //! `for dy in 5 { for dx in 5 { sum += a[(y + dy) * w + x + dx] * kernel[dy * 5 + dx] } }` becomes 25 sums, and the loop
 //! over x an inner one, whose checks of indices can be made before it and which can be vectorized. The iterations are
 //! followed with what is constant in them: a loop is written out if it is decided after each whether there is another.
+//!
+//! Where the checks cannot be made before, the loop is written out with them and instead of the other form: what several
+//! iterations inside compute is then computed once, and ways that depend on their counters are gone. LLVM does not do it
+//! by itself to loops with ways out.
 
 use rustc_hash::FxHashMap;
 use scaly_interp::interpreter::{int_compare, int_op, int_unary_op};
@@ -23,8 +27,9 @@ const LONGEST: usize = 16;
 /// A region that has a second form of a loop, and comes to that one only.
 pub struct Unrolled {
     pub region: Region,
-    /// The second form; its blocks are the last ones of the region, in order.
+    /// The second form; its blocks are the last ones of the region, in order, from the block with this number on.
     pub cycle: CycleId,
+    first: usize,
     /// What stands there for the values of the loop, as it is at the end of an iteration.
     pub copies: FxHashMap<Value, Value>,
 }
@@ -61,7 +66,60 @@ pub fn of(old: &Region, body: &Body) -> Option<Unrolled> {
             block.end.edges_mut().filter(|edge| edge.to == header).for_each(|edge| edge.to = second);
         }
     }
-    Some(Unrolled { region, cycle, copies })
+    Some(Unrolled { region, cycle, first: old.blocks.len(), copies })
+}
+
+/// The region with this form of a loop only.
+pub fn instead(old: &Region, body: &Body) -> Option<Region> {
+    Some(of(old, body)?.only(body))
+}
+
+impl Unrolled {
+    /// The region without the first form.
+    fn only(self, body: &Body) -> Region {
+        let Unrolled { mut region, cycle, first, copies } = self;
+        body.replace_outside(&mut region, &copies);
+        let second = region.cycles.pop();
+        region.cycles[body.cycle.index()].header = second.map_or(body.header, |cycle| cycle.header);
+        // What lies in it is gone.
+        let gone = |id: CycleId| id != body.cycle && region.within(Some(id), body.cycle);
+        let kept: Vec<CycleId> = (0..region.cycles.len() as u32).map(CycleId).filter(|&id| !gone(id)).collect();
+        let numbers: FxHashMap<CycleId, CycleId> =
+            kept.iter().enumerate().map(|(n, &id)| (id, CycleId(n as u32))).chain([(cycle, body.cycle)]).collect();
+        let renumbered = |id: Option<CycleId>| id.and_then(|id| numbers.get(&id).copied());
+        region.cycles = kept
+            .iter()
+            .map(|&id| region.cycle(id))
+            .map(|cycle| Cycle { parent: renumbered(cycle.parent), ..*cycle })
+            .collect();
+        let mut places = FxHashMap::default();
+        let mut placed: Vec<Block> = Vec::new();
+        let mut blocks: Vec<Option<Block>> = std::mem::take(&mut region.blocks).into_iter().map(Some).collect();
+        let forms = first..blocks.len();
+        for i in 0..first {
+            let id = BlockId(i as u32);
+            let next = if id == body.header {
+                forms.clone()
+            } else if body.has(id) {
+                0..0
+            } else {
+                i..i + 1
+            };
+            for i in next {
+                places.insert(BlockId(i as u32), BlockId(placed.len() as u32));
+                placed.extend(blocks[i].take().map(|block| Block { cycle: renumbered(block.cycle), ..block }));
+            }
+        }
+        // What is gone belongs nowhere.
+        blocks
+            .iter()
+            .flatten()
+            .flat_map(|block| &block.insts)
+            .for_each(|inst| region.insts[inst.index()].block = Region::ENTRY);
+        region.place(placed, &places);
+        debug_assert_eq!(region.verify(), Ok(()));
+        region
+    }
 }
 
 struct Writing<'a> {
