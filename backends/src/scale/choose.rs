@@ -10,6 +10,9 @@ use super::Scaling;
 use super::chain::Running;
 use super::stages::{LoopState, Stage};
 
+/// Part of a loop's time that is worth leaving it in traces, so that it goes on all cores.
+const WORTH: u32 = 4;
+
 /// Periods until the next sample where there is nothing to decide, when so many have passed.
 fn rare(passed: u32, parameters: &Parameters) -> u32 {
     (passed / parameters.quiet).clamp(1, parameters.rarest)
@@ -61,6 +64,7 @@ impl<B: Backend + 'static> Scaling<B> {
                 }
             }
         }
+        self.look_inside(&mut unknown, &mut candidates);
         if let Some(most) = unknown.iter().map(|&id| self.remaining(chain, id)).max() {
             // If the outermost does not pay, none does; a recursive function around them may.
             let pays = most >= self.least(0, false);
@@ -76,10 +80,52 @@ impl<B: Backend + 'static> Scaling<B> {
         let remaining = self.remaining(chain, id);
         self.build_if(Place::Loop(id), |lines| remaining >= self.least(lines, parallel));
         let mut loops = self.loops.borrow_mut();
-        let around = chain.iter().map(|running| running.id).skip_while(|&inner| inner != id).skip(1);
-        around.for_each(|outer| loops[outer.0 as usize].inside = parallel.then_some(id));
+        if parallel {
+            let around = chain.iter().map(|running| running.id).skip_while(|&inner| inner != id).skip(1);
+            around.for_each(|outer| loops[outer.0 as usize].inside = Some(id));
+        }
         // Else the whole function may repay: each of its activations has but a part of the loop's trips.
         !matches!(loops[id.0 as usize].stage, Stage::Walked(_))
+    }
+
+    /// Leaves loops to independent ones inside that take much of their time, in functions that they call too: code for one
+    /// core of all would take these away. Of some nothing is known yet.
+    fn look_inside(&self, unknown: &mut Vec<LoopId>, candidates: &mut Vec<LoopId>) {
+        let mut loops = self.loops.borrow_mut();
+        let outer: Vec<LoopId> = unknown.iter().chain(&*candidates).copied().collect();
+        for id in outer {
+            if loops[id.0 as usize].scales() {
+                continue;
+            }
+            for inner in self.inside(&loops, id) {
+                let slot = &loops[inner.0 as usize];
+                if slot.scales() {
+                    loops[id.0 as usize].inside = Some(inner);
+                    candidates.retain(|&other| other != id);
+                } else if matches!(slot.stage, Stage::Counting) && !unknown.contains(&inner) {
+                    unknown.push(inner);
+                }
+            }
+        }
+    }
+
+    /// Loops that were seen inside of one, in a part of its samples that is worth while, and long enough to be divided if
+    /// each of its trips has one run of them.
+    fn inside(&self, loops: &[LoopState], outer: LoopId) -> Vec<LoopId> {
+        let around = |id: &LoopId| loops[id.0 as usize].around;
+        let lies = |id: LoopId| {
+            std::iter::successors(around(&id), around).take(self.parameters.sample_depth as usize).any(|id| id == outer)
+        };
+        let most = &loops[outer.0 as usize];
+        let trip = most.trip().map_or(u64::MAX, |trip| trip.as_nanos() as u64);
+        let worth = |id: &LoopId| {
+            let (part, all) = (loops[id.0 as usize].samples, most.samples.max(1));
+            part.saturating_mul(WORTH) >= all
+                && trip / u64::from(all) * u64::from(part) >= self.parameters.divided.into()
+                && *id != outer
+                && lies(*id)
+        };
+        (0..loops.len() as u32).map(LoopId).filter(worth).collect()
     }
 
     /// Compiles what has been walked, if that pays for so many lines.

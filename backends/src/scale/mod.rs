@@ -248,11 +248,13 @@ impl<B: Backend + 'static> Above for Scaling<B> {
         let (mut news, mut around, mut again) = (false, false, u64::MAX);
         // Trips do not take what is spent on traces.
         let own = now.saturating_sub(self.tracing().spent());
+        let mut outer = None;
         for &Running { id, at, below, recurs } in chain.iter().rev() {
             self.settle(Place::Loop(id));
             let mut loops = self.loops.borrow_mut();
             let slot = &mut loops[id.0 as usize];
             slot.recurs |= recurs;
+            slot.around = outer.replace(id);
             if due {
                 slot.samples += 1;
                 slot.periods += u64::from(periods);

@@ -54,6 +54,8 @@ pub struct LoopState {
     pub recurs: bool,
     /// An independent loop inside of it that was chosen instead.
     pub inside: Option<LoopId>,
+    /// The loop that it was last seen in, of a caller too.
+    pub around: Option<LoopId>,
     pub switched: bool,
     /// Why it stays on one core has been told.
     pub told: bool,
@@ -99,6 +101,7 @@ impl LoopState {
             passed: 0,
             recurs: false,
             inside: None,
+            around: None,
             switched: false,
             told: false,
             runs: RegionRuns::default(),
@@ -129,6 +132,13 @@ impl LoopState {
             }
         }
         around || last != Some(trips)
+    }
+
+    /// What a trip takes, if the run that it is in has made one.
+    pub fn trip(&self) -> Option<Duration> {
+        let run = self.run.as_ref()?;
+        let trips = u32::try_from(run.first.1 - run.last.1).ok()?;
+        run.last.0.saturating_sub(run.first.0).checked_div(trips)
     }
 
     /// Whether its runs take less than so many nanoseconds in the mean: asked after so many, then after twice as many and so

@@ -260,7 +260,7 @@ impl<B: Backend> Tracing<B> {
             Place::Function(id) => Root::Function(id),
         };
         let recorded = self.places.borrow().recording || self.under_way.borrow().contains(&root);
-        if dropped || recorded || !state.native_room() {
+        if dropped || recorded || !state.native_room() || self.is_followed_around(place) {
             return Goes::On(at);
         }
         if !self.allows(at) {
@@ -304,6 +304,16 @@ impl<B: Backend> Tracing<B> {
         let Place::Loop(id) = place else { return None };
         let left = tier::trips_left(&self.facts.program, id, at)?;
         self.trees.borrow_mut().rests(tree, left, self.parameters.short_entry)
+    }
+
+    /// Whether a place is a loop that a trace of the one around it follows trip by trip, as far as that can be recorded: a
+    /// trace of its own is too short to be entered.
+    fn is_followed_around(&self, place: Place) -> bool {
+        let Place::Loop(id) = place else { return false };
+        let around = self.facts.program.loops[id.0 as usize].parent;
+        self.parameters.short_entry > 0
+            && self.facts.straight(id).is_some_and(|size| size <= u64::from(self.parameters.unroll_size))
+            && around.is_some_and(|around| self.places.borrow().get(Place::Loop(around)).aborts == 0)
     }
 
     /// Whether a place is a loop that does not come round any more, as far as its frame tells: what is recorded must.
