@@ -121,7 +121,7 @@ impl<B: Backend + 'static> Scaling<B> {
         let worth = |id: &LoopId| {
             let (part, all) = (loops[id.0 as usize].samples, most.samples.max(1));
             part.saturating_mul(WORTH) >= all
-                && trip / u64::from(all) * u64::from(part) >= self.parameters.divided.into()
+                && (trip / u64::from(all)).saturating_mul(part.into()) >= self.parameters.divided.into()
                 && *id != outer
                 && lies(*id)
         };
