@@ -15,7 +15,8 @@
 //! written out in the loop.
 //!
 //! Nothing is loaded before the loop that the first iteration might not come to: what is moved stands where every iteration
-//! comes by, before any way out of the loop and behind no test of a union's variant.
+//! comes by, or alike on each of the ways that one may take, before any way out of the loop and behind no test of a union's
+//! variant.
 //!
 //! ```text
 //! before ──► tests ──► … ──► copy ◄─┐
@@ -197,9 +198,22 @@ impl<'a> Version<'a> {
 
     /// Makes the tests and loads of the first iteration that are those of all.
     fn test(&mut self) {
+        // What lies behind what is loaded on several ways, when the last of these has been seen.
+        loop {
+            let made = (self.tested.len(), self.loaded.len());
+            self.pass();
+            if made == (self.tested.len(), self.loaded.len()) {
+                return;
+            }
+        }
+    }
+
+    fn pass(&mut self) {
         let old = self.old;
+        let mut on_ways = FxHashMap::default();
         for block in self.body.blocks.clone() {
-            if !self.always(block) {
+            let always = self.always(block);
+            if !always {
                 let guards = old.block(block).insts.iter().map(|&id| old.inst(id).op);
                 // A way on which a variant was tested ends here, and nothing behind it is sure.
                 if block == self.body.exit.0
@@ -207,10 +221,11 @@ impl<'a> Version<'a> {
                 {
                     return;
                 }
-                continue;
             }
             for &id in &old.block(block).insts {
-                if !self.at(id) {
+                if !always {
+                    self.on_one_way(id, &mut on_ways);
+                } else if !self.at(id) {
                     return;
                 }
             }
@@ -218,6 +233,56 @@ impl<'a> Version<'a> {
                 return;
             }
         }
+    }
+
+    /// Notes a test or load by what it tests or loads; makes it if all ways have it.
+    fn on_one_way(&mut self, id: InstId, on_ways: &mut FxHashMap<(Op, Value), Vec<InstId>>) {
+        let inst = self.old.inst(id);
+        let of = match inst.op {
+            Op::Guard(Fault::IndexOutOfRange) if !self.tested.contains(&id) => self.known(inst.args[0]),
+            Op::LoadPointer(_) | Op::LoadInt(..)
+                if !self.loaded.contains(&id) && self.opcode(inst).is_some_and(is_pair) =>
+            {
+                self.address(inst.args[0])
+            }
+            _ => None,
+        };
+        let Some(of) = of else { return };
+        let same = on_ways.entry((inst.op, of)).or_default();
+        same.push(id);
+        if !self.on_all_ways(same) {
+            return;
+        }
+        if matches!(inst.op, Op::Guard(_)) {
+            self.branch(of, true);
+            self.tested.extend(&*same);
+            return;
+        }
+        let results = self.before(inst, &FxHashMap::from_iter([(inst.args[0], of)]));
+        for &id in &*same {
+            self.known.extend(self.old.inst(id).results.iter().copied().zip(results.iter().copied()));
+        }
+        self.loaded.extend(&*same);
+    }
+
+    /// Whether each iteration that does not end the loop before comes by one of these, whichever way it goes.
+    fn on_all_ways(&self, insts: &[InstId]) -> bool {
+        let (old, exit) = (self.old, self.body.exit.0);
+        let on: Vec<BlockId> = insts.iter().map(|&id| old.inst(id).block).collect();
+        let behind = on.iter().all(|&block| self.dominators.dominates(exit, block));
+        let mut todo = vec![if behind { exit } else { self.body.header }];
+        let mut seen: FxHashSet<BlockId> = todo.iter().copied().collect();
+        while let Some(id) = todo.pop() {
+            if on.contains(&id) {
+                continue;
+            }
+            if self.body.latches.contains(&id) || id == exit && !behind {
+                return false;
+            }
+            let further = old.block(id).end.edges().map(|edge| edge.to);
+            todo.extend(further.filter(|&to| self.body.has(to) && seen.insert(to)));
+        }
+        true
     }
 
     /// The first block of tests, with the header's parameters: those that stay what they are, are known.
@@ -601,6 +666,20 @@ out: Return1 s3
         // Behind both ways.
         let both = format!("JEqImm s3, 0 -> @skip\nAddImm s3, s3, 1\nskip: {ROW}");
         assert_eq!(loads(&nest(&both)), Some(vec![0, 1]));
+    }
+
+    #[test]
+    fn rows_that_both_ways_load_are_loaded_before_the_loop() {
+        let ways = |one: &str, other: &str| {
+            loads(&nest(&format!("JEqImm s3, 0 -> @other\n{one}Jump -> @behind\nother: {other}behind: AddImm s3, s3, 1")))
+        };
+        assert_eq!(ways(ROW, ROW), Some(vec![0, 2]));
+        assert_eq!(ways(&ROW.replace("s14..16", "s16..18"), ROW), Some(vec![0, 2]));
+        assert_eq!(ways(ROW, &format!("AddImm s3, s3, 7\n{ROW}")), Some(vec![0, 2]));
+        // Of another array, of another row, and behind a test of a variant.
+        assert_eq!(ways(ROW, &ROW.replace("s0..2", "s1..3")), None);
+        assert_eq!(ways(ROW, &ROW.replace("s6", "s2")), None);
+        assert_eq!(ways(ROW, &format!("JEqImm s3, 5 -> @fine\nFault WrongVariant\nfine: {ROW}")), None);
     }
 
     #[test]
