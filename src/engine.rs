@@ -2,6 +2,7 @@
 //!
 //! The only place that knows all tiers: the interpreter, native traces, and loops compiled whole.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::rc::Rc;
@@ -16,15 +17,18 @@ use scaly_backends::scale::{self, Scaling};
 use scaly_interp::dump::Printer;
 use scaly_interp::interpreter::{self, Finished, RunError, Screen, World};
 use scaly_interp::oracle::{self, Report};
-use scaly_interp::program::{Pc, Program};
+use scaly_interp::program::{LoopId, Pc, Program};
 use scaly_runtime::heap::Stretch;
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_runtime::os;
 use scaly_runtime::pool::{Pool, PoolOptions};
+use scaly_tracer::explain::Judge;
+use scaly_tracer::independence::{Independence, Verdict, make_room};
 use scaly_tracer::log::{self, Follower, Log, Statistics};
 use scaly_tracer::manager::{Make, Tracing};
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::recorder::Place;
+use scaly_tracer::region::Region;
 
 use crate::check;
 use crate::check::ownership::Choice;
@@ -366,9 +370,25 @@ fn open_log(compiled: &Compiled, options: &RunOptions) -> Result<Log, log::OpenE
     })
 }
 
-/// Runs a program, and reports of each loop what its iterations had to do with one another.
+/// Runs a program, and reports of each loop what its iterations had to do with one another. Loops have the room that an
+/// ordinary run makes for what they append: with it an array stays where it is, and only its length is handed on.
 pub fn oracle(compiled: &Compiled, arguments: Vec<String>, options: &RunOptions) -> Result<Report, RunError> {
-    oracle::run(compiled.program.clone(), World::standard(arguments), limits(options), |_, _| true)
+    let program = &compiled.program;
+    let mut judge = Judge::new(program, Parameters::default());
+    let ids = (0..program.loops.len() as u32).map(LoopId);
+    let appending: HashMap<LoopId, (Region, Box<Independence>)> = ids
+        .filter(|_| options.memory_limit.is_none())
+        .filter_map(|id| match judge.judge(id) {
+            (Ok(region), Verdict::Independent(found)) if !found.rooms.is_empty() => Some((id, (region, found))),
+            _ => None,
+        })
+        .collect();
+    oracle::run(program.clone(), World::standard(arguments), limits(options), |id, frame| {
+        if let Some((region, found)) = appending.get(&id) {
+            make_room(program, region, found, frame);
+        }
+        true
+    })
 }
 
 fn limits(options: &RunOptions) -> interpreter::Options {

@@ -584,3 +584,35 @@ fn types_lie_in_one_another() {
     assert!(got.error.starts_with("error: `T25000` nests too deeply: more than 25000 types lie in one another\n"));
     assert_eq!(got.error.matches("error: ").count(), 1);
 }
+
+/// What each iteration appends as often is handed on in the array's length only, however often the array would have grown.
+#[test]
+fn the_oracle_tells_what_iterations_hand_on() {
+    let text = "var out: Array[int]
+var sum = 0
+for i in 300 ; appends
+    out.push(i * 2)
+for i in 300 ; sums
+    sum += out[i]
+for i in 300 ; own
+    out[i] = i
+for i in 300 { ; reads another one's
+    out.push(i)
+    sum = max(sum, out[out.length() / 2 + 150])
+}
+print(out.length(), sum)
+";
+    let got = call(&["--oracle", "-e", text], "");
+    assert_eq!((got.status, got.output.as_str()), (Some(0), "600 89700\n"), "{}", got.error);
+    let told: Vec<&str> = got.error.lines().filter_map(|line| line.split_once(" in 1 run: ")).map(|(_, t)| t).collect();
+    let expected = [
+        "'out' is carried from line 4 to line 4",
+        "'sum' is carried from line 6 to line 6",
+        "free",
+        "iterations meet in memory from line 10 to line 11",
+    ];
+    assert_eq!(told, expected, "{}", got.error);
+    // Where memory is limited no room is made: then it moves.
+    let got = call(&["--memory-limit", "64M", "--oracle", "-e", text], "");
+    assert!(got.error.contains(": iterations meet in memory from line 4 to line 4\n"), "{}", got.error);
+}

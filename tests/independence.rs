@@ -1,6 +1,8 @@
-//! Verdicts on the loops of all language tests, examples and benchmarks against the dependence oracle.
+//! Verdicts on the loops of all language tests, of programs that test loops on all cores, examples and benchmarks against
+//! the dependence oracle.
 //!
-//! No loop that is called independent has a conflict in a run that passes its entry checks. Loops that the oracle finds
+//! No loop that is called independent has a conflict in a run that passes its entry checks; there is room for what it
+//! appends, made as a run on all cores makes it. Loops that the oracle finds
 //! free and that are called serial are counted by their reason, and listed with `SCALY_LIST=1`:
 //! `SCALY_LIST=1 cargo test --test independence -- --nocapture`. The targets: four fifths of the loops without I/O close,
 //! at most a fifth of the free ones is called serial.
@@ -21,7 +23,7 @@ use scaly_interp::oracle;
 use scaly_interp::program::LoopId;
 use scaly_runtime::console::{Input, Output};
 use scaly_tracer::explain::Judge;
-use scaly_tracer::independence::{Verdict, holds};
+use scaly_tracer::independence::{EntryCheck, Verdict, covers, holds};
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::Region;
 
@@ -36,6 +38,8 @@ struct Tally {
     independent: u32,
     /// Independent, but a run failed an entry check.
     failed_check: u32,
+    /// Independent, and they append to arrays; had the room for that and passed the other checks.
+    appending: u32,
     serial: BTreeMap<&'static str, u32>,
     listed: Vec<String>,
 }
@@ -57,13 +61,20 @@ impl Tally {
         let nothing = File::options().read(true).write(true).open("/dev/null").unwrap();
         let world =
             World { output: Output::new(nothing.as_raw_fd()), input: Input::new(nothing.as_raw_fd()), arguments };
+        let mut roomless = Vec::new();
         let report =
             oracle::run(program.clone(), world, Options::default(), |id, frame| match &judged[id.0 as usize] {
                 (Some(region), Verdict::Independent(found)) => {
-                    holds(region, &found.checks, |slot| frame.slot(slot), |block| frame.capacity(block))
+                    let covered = covers(program, region, found, frame);
+                    let rooms = found.checks.iter().filter(|check| matches!(check, EntryCheck::Room { .. }));
+                    if !holds(region, rooms, |slot| frame.slot(slot), |block| frame.capacity(block)) {
+                        roomless.push(id);
+                    }
+                    covered
                 }
                 _ => true,
             });
+        assert_eq!(roomless, [], "{name}: there is memory for what these loops append");
         let report = match report {
             Ok(report) => report,
             Err(error) => panic!("{name}: {error}"),
@@ -90,6 +101,7 @@ impl Tally {
                     if seen.longest.max(refused.longest) >= 3 {
                         self.free += 1;
                         self.independent += 1;
+                        self.appending += u32::from(!found.rooms.is_empty() && seen.longest >= 3);
                         if refused.runs > 0 && free(refused) {
                             self.failed_check += 1;
                             self.listed.push(format!("{place} failed a check of {:?}", found.checks));
@@ -106,7 +118,29 @@ impl Tally {
             }
         }
     }
+
+    /// The programs of a folder of tests.
+    fn add_folder(&mut self, folder: &str) {
+        for path in programs(&root().join("tests").join(folder)) {
+            let text = fs::read_to_string(&path).unwrap();
+            let Ok(expected) = Expectation::parse_beside(&text, SCALING_WORDS) else { continue };
+            // What reads standard input waits for nothing here.
+            let Some(compiled) = compile(&path, &text).filter(|_| expected.stdin.is_empty()) else { continue };
+            self.add(&path.display().to_string(), &compiled, expected.arguments);
+        }
+    }
+
+    fn tell(&mut self, of: &str) {
+        if std::env::var("SCALY_LIST").is_ok() {
+            self.listed.iter().for_each(|line| println!("{line}"));
+        }
+        self.listed.clear();
+        println!("{of}: {self:#?}");
+    }
 }
+
+/// Header words of `tests/scaling.rs`.
+const SCALING_WORDS: &[&str] = &["parallel", "serial", "advice", "alone", "each"];
 
 fn compile(path: &Path, text: &str) -> Option<Compiled> {
     let name = path.strip_prefix(root()).unwrap_or(path).display().to_string();
@@ -116,13 +150,7 @@ fn compile(path: &Path, text: &str) -> Option<Compiled> {
 #[test]
 fn no_verdict_against_the_oracle() {
     let mut tally = Tally::default();
-    for path in programs(&root().join("tests/lang")) {
-        let text = fs::read_to_string(&path).unwrap();
-        let Ok(expected) = Expectation::parse(&text) else { continue };
-        // What reads standard input waits for nothing here.
-        let Some(compiled) = compile(&path, &text).filter(|_| expected.stdin.is_empty()) else { continue };
-        tally.add(&path.display().to_string(), &compiled, expected.arguments);
-    }
+    tally.add_folder("lang");
     let scratch = std::env::temp_dir().join(format!("scaly-independence-{}.png", std::process::id()));
     let image = scratch.display().to_string();
     for (name, arguments) in [
@@ -142,11 +170,20 @@ fn no_verdict_against_the_oracle() {
         tally.add(name, &compiled, arguments.into_iter().map(str::to_string).collect());
     }
     let _ = fs::remove_file(scratch);
-    if std::env::var("SCALY_LIST").is_ok() {
-        tally.listed.iter().for_each(|line| println!("{line}"));
-    }
-    tally.listed.clear();
-    println!("{tally:#?}");
+    tally.tell("tests/lang, examples");
     assert!(tally.closed * 5 >= tally.without_io * 4, "{tally:?}");
     assert!((tally.free - tally.independent) * 5 <= tally.free, "{tally:?}");
+    assert!(tally.appending > 0, "{tally:?}");
+}
+
+/// Of the programs whose loops run on all cores in tests, where they do not end within one. Some are serial on purpose, so
+/// there is no target.
+#[test]
+fn no_verdict_against_the_oracle_where_loops_are_divided() {
+    let mut tally = Tally::default();
+    for folder in ["pairs", "parallel", "serial", "spellings"] {
+        tally.add_folder(&format!("scaling/{folder}"));
+    }
+    tally.tell("tests/scaling");
+    assert!(tally.appending > 0, "{tally:?}");
 }

@@ -7,7 +7,7 @@ use scaly_interp::oracle;
 use scaly_interp::program::{LoopId, Program};
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_tracer::explain::Judge;
-use scaly_tracer::independence::{Verdict as Judgement, holds};
+use scaly_tracer::independence::{Verdict as Judgement, covers};
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::Region;
 
@@ -54,10 +54,8 @@ fn judged_image(image: &Arc<Program>, expected: &Expected) -> Verdict {
         memory: MemoryOptions { mode: RegionMode::Reuse, limit: Some(program::MEMORY) },
         stack_slots: Some(1 << 20),
     };
-    let watcher = |id: LoopId, frame: &oracle::Frame| match &verdicts[id.0 as usize] {
-        (Some(region), Judgement::Independent(found)) => {
-            holds(region, &found.checks, |slot| frame.slot(slot), |block| frame.capacity(block))
-        }
+    let watcher = |id: LoopId, frame: &mut oracle::Frame<'_>| match &verdicts[id.0 as usize] {
+        (Some(region), Judgement::Independent(found)) => covers(image, region, found, frame),
         _ => true,
     };
     let report = match oracle::run(image.clone(), caught.world(&[]), options, watcher) {

@@ -10,6 +10,7 @@ pub mod machine;
 pub mod oracle;
 pub mod program;
 pub mod record;
+pub mod room;
 pub mod routine;
 pub mod source;
 pub mod step;

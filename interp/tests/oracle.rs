@@ -8,13 +8,12 @@ use std::sync::Arc;
 use common::scratch_file;
 use scaly_interp::dump::parse;
 use scaly_interp::interpreter::{Ended, Options, World};
-use scaly_interp::oracle::{ConflictKind, Place, Report, Seen, run};
+use scaly_interp::oracle::{ConflictKind, Frame, Place, Report, Seen, run};
+use scaly_interp::program::LoopId;
+use scaly_interp::room::Array;
 use scaly_runtime::console::{Input, Output};
 
-fn report_with(
-    listing: &str,
-    watcher: impl FnMut(scaly_interp::program::LoopId, &scaly_interp::oracle::Frame) -> bool,
-) -> Report {
+fn report_with(listing: &str, watcher: impl FnMut(LoopId, &mut Frame<'_>) -> bool) -> Report {
     let program = parse(listing).unwrap_or_else(|error| panic!("{error}\n{listing}"));
     let (output, input) = (scratch_file(), scratch_file());
     let world =
@@ -30,6 +29,10 @@ fn report(listing: &str) -> Report {
 
 /// A loop over 0..10 with the array of 100 words in s10..12 and a loop region in s1; the body is of slots 20 and up.
 fn body(lines: &str) -> Seen {
+    body_with(lines, |_, _| true)
+}
+
+fn body_with(lines: &str, watcher: impl FnMut(LoopId, &mut Frame<'_>) -> bool) -> Seen {
     let listing = format!(
         "main start
 text0 \"a\"
@@ -55,7 +58,7 @@ Const s0, 0
 Return1 s0
 "
     );
-    report(&listing).loops.remove(0)
+    report_with(&listing, watcher).loops.remove(0)
 }
 
 #[track_caller]
@@ -235,6 +238,97 @@ fn appending_is_writing_behind_the_end() {
     free(
         "Move s22, s2\nConst s23, 0\nConst s24, 0\nMove s25, s4\nRuntime s22, BuilderInt\nLoadU8 s25, s22, +0\nStoreElemI64 s10..12, s4, s25, *8, +0",
     );
+}
+
+/// Appends s4 to an array of words.
+const PUSH: &str = "JRoom s20, s21, s1, *8 -> @room
+Move s30, s1
+MoveN s31..33, s20..22
+Const s33, 8
+Const s34, 1
+Runtime s30, ArrayGrow
+Move s20, s30
+room:
+ElemAddrRaw s35, s20, s21, *8, +0
+StoreI64 s35, s4, +0
+AddImm s21, s21, 1
+";
+
+const APPENDED_TO: Array = Array { block: 20, length: 21, handle: 1, stride: 8 };
+
+/// With room from the start only the length is carried, and elements are as those of any other array.
+#[test]
+fn room_that_is_made_before_a_loop() {
+    let moved = body(PUSH);
+    assert_eq!(moved.carried.keys().copied().collect::<Vec<_>>(), [20, 21]);
+    assert!(moved.memory.is_some(), "it moves what other iterations have appended");
+
+    let roomy = |lines: &str, elements: u64| {
+        let seen = body_with(&format!("{PUSH}{lines}"), |_, frame| {
+            frame.make_room(APPENDED_TO, elements * 8);
+            frame.capacity(frame.slot(20)) >= elements * 8
+        });
+        assert_eq!(seen.runs, 1);
+        seen
+    };
+    let length_only = |seen: &Seen| seen.carried.keys().copied().eq([21]) && seen.free_but(|slot| slot == 21);
+    assert!(length_only(&roomy("", 10)));
+    let last = "AddImm s36, s21, -1\nLoadElemI64 s37, s20..22, s36, *8, +0\nStoreElemI64 s20..22, s36, s37, *8, +0";
+    assert!(length_only(&roomy(last, 10)));
+    let kind = |lines: &str| roomy(lines, 10).memory.map(|conflict| conflict.kind);
+    // What an iteration in the middle has appended, and the first one.
+    assert_eq!(kind("ShrUImm s36, s21, 1\nLoadElemI64 s37, s20..22, s36, *8, +0"), Some(ConflictKind::ReadAfterWrite));
+    assert_eq!(kind("Const s36, 0\nStoreElemI64 s20..22, s36, s4, *8, +0"), Some(ConflictKind::WriteAfterWrite));
+    // It has to grow once more.
+    assert!(!length_only(&roomy("", 5)));
+}
+
+/// Room that is made for an inner loop is made in an iteration of the outer one.
+#[test]
+fn room_that_is_made_within_a_loop() {
+    let nest = |before: &str| {
+        let listing = format!(
+            "main start
+function start(params 0, results 1, frame 64)
+  loop counted s14..16 @top..@out
+  loop counted s4..6 @each..@done in loop0
+  Runtime s1, RegionEnter
+  Const s20, 0
+  Const s21, 0
+  Const s6, 5
+  Const s14, 0
+  ForPrepS s14..16, s6 -> @out
+top:
+  {before}
+  Const s4, 0
+  ForPrepS s4..6, s6 -> @done
+each:
+  {PUSH}
+  ForLoop s4..6, loop1 -> @each
+done:
+  ForLoop s14..16, loop0 -> @top
+out:
+  Const s0, 0
+  Return1 s0
+"
+        );
+        let report = report_with(&listing, |id, frame| {
+            if id == LoopId(1) {
+                frame.make_room(APPENDED_TO, (frame.slot(21) + 5) * 8);
+            }
+            true
+        });
+        assert!(report.loops[1].free_but(|slot| slot == 21), "{:?}", report.loops[1]);
+        report.loops[0].clone()
+    };
+    let shared = nest("Nop");
+    assert_eq!(shared.carried.keys().copied().collect::<Vec<_>>(), [20, 21]);
+    assert!(shared.memory.is_some(), "what is appended lies in a block of another iteration");
+    let own = nest("Const s20, 0\nConst s21, 0");
+    assert!(own.free(), "{own:?}");
+    // The block is handed on, though nothing that was in it is.
+    let emptied = nest("Const s21, 0");
+    assert!(emptied.carried.keys().copied().eq([20]) && emptied.memory.is_some(), "{emptied:?}");
 }
 
 /// The sum of the rows of a matrix: the outer loop is free, each inner one carries its sum.

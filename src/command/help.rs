@@ -56,7 +56,8 @@ Usage:
 
 Options:
   --oracle               run, recording what each iteration of each loop reads and writes,
-                         then report which loops had independent iterations
+                         then report which loops had independent iterations, and of others what is
+                         handed on: also sums, and the lengths of arrays that each appends to
   --regions=guard|pool   guard: every memory region in a mapping of its own, for finding errors
                          in Scaly itself; pool is the default
   --copies               copy values where they could be viewed or moved, for finding errors

@@ -13,7 +13,7 @@ use scaly_interp::interpreter::{Options, World};
 use scaly_interp::oracle;
 use scaly_interp::program::{LoopId, Program};
 use scaly_tracer::explain::Judge;
-use scaly_tracer::independence::{Verdict, holds};
+use scaly_tracer::independence::{Verdict, covers};
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::Region;
 
@@ -34,7 +34,7 @@ impl Random {
 
 /// Slots: s0 region; arrays of i64 with 64 elements at s2 (a), s4 (b), a slice of a at s6 (v); an array of arrays at s8
 /// (rows, 16 of 16); scalars s10 to s15; bounds s16 (16), s17 (a small number); counters from s20 in pairs; temporaries
-/// from s30, calls from s50.
+/// from s30; lists to push to, empty at first, at s40 and s42; calls from s50.
 struct Generator {
     random: Random,
     text: String,
@@ -129,7 +129,7 @@ impl Generator {
     }
 
     fn statement(&mut self, counters: &[u16], parent: u32, depth: u32) {
-        match self.random.below(16) {
+        match self.random.below(18) {
             0..=3 => {
                 let array = self.array();
                 self.value(counters, "s31");
@@ -212,16 +212,46 @@ impl Generator {
                 self.line(format!("Move {scalar}, s52"));
             }
             14 => {
-                // Two rows change places, or one is pushed to.
+                // Two rows change places.
                 self.index(counters, "s34");
                 self.index(counters, "s38");
                 self.line("ElemAddr s50, s8..10, s34, *16, +0");
                 self.line("ElemAddr s51, s8..10, s38, *16, +0");
                 self.line("Const s52, 16\n  Runtime s50, MemorySwap");
             }
+            15 | 16 => self.push(counters),
             _ if depth < 2 => self.nest(counters, Some(parent), depth + 1),
             _ => self.line("Nop"),
         }
+    }
+
+    /// Appends to a list, and perhaps reads or overwrites one of its elements: its own, or another iteration's.
+    fn push(&mut self, counters: &[u16]) {
+        let (room, skip) = (self.fresh(), self.fresh());
+        let at = self.random.pick(&[40, 40, 42]);
+        let (block, length, list) = (format!("s{at}"), format!("s{}", at + 1), format!("s{at}..{}", at + 2));
+        self.value(counters, "s31");
+        self.line(format!("JRoom {block}, {length}, s0, *8 -> @{room}"));
+        self.line(format!("Move s50, s0\n  MoveN s51..53, {list}\n  Const s53, 8\n  Const s54, 1"));
+        self.line(format!("Runtime s50, ArrayGrow\n  Move {block}, s50"));
+        writeln!(self.text, "{room}: ElemAddrRaw s35, {block}, {length}, *8, +0").unwrap();
+        self.line(format!("StoreI64 s35, s31, +0\n  AddImm {length}, {length}, 1"));
+        match self.random.below(6) {
+            0 | 1 => self.line(format!("AddImm s34, {length}, -1")),
+            2 => self.line(format!("ShrUImm s34, {length}, 1")),
+            3 => {
+                self.index(counters, "s34");
+                self.line(format!("JLeS {length}, s34 -> @{skip}"));
+            }
+            _ => return,
+        }
+        if self.random.below(2) == 0 {
+            self.line(format!("StoreElemI64 {list}, s34, s31, *8, +0"));
+        } else {
+            let scalar = self.scalar();
+            self.line(format!("LoadElemI64 {scalar}, {list}, s34, *8, +0"));
+        }
+        writeln!(self.text, "{skip}: Nop").unwrap();
     }
 
     fn nest(&mut self, counters: &[u16], parent: Option<u32>, depth: u32) {
@@ -291,6 +321,7 @@ impl Generator {
         let from = g.random.pick(&[0, 8, 32]);
         g.line(format!("Const s30, {from}\n  ElemAddrRaw s6, s2, s30, *8, +0\n  Const s7, {}", 64 - from));
         g.line("Move s50, s0\n  Const s51, 16\n  Const s52, 16\n  Runtime s50, ArrayNew\n  MoveN s8..10, s50..52");
+        g.line("Const s40, 0\n  Const s41, 0\n  Const s42, 0\n  Const s43, 0");
         let small = g.random.below(6);
         g.line(format!("Const s16, 16\n  Const s17, {small}\n  Const s19, 9"));
         // Fill: a[i] = i * 5, and the rows.
@@ -305,7 +336,7 @@ impl Generator {
             g.nest(&[], None, 0);
         }
         // Everything is read at the end: the oracle does not know what is dead.
-        g.line("Const s30, 0");
+        g.line("Add s30, s41, s43");
         for scalar in 10..16 {
             g.line(format!("Add s30, s30, s{scalar}"));
         }
@@ -341,6 +372,8 @@ struct Tally {
     independent: u32,
     /// Independent, and every run passed the entry checks.
     passed: u32,
+    /// Independent, and it appends; it had the room.
+    appending: u32,
     free_but_serial: std::collections::BTreeMap<&'static str, u32>,
 }
 
@@ -356,9 +389,7 @@ fn run(seed: u64, tally: &mut Tally) {
     }
     let report = oracle::run(program.clone(), World::standard(Vec::new()), Options::default(), |id, frame| {
         match &verdicts[id.0 as usize] {
-            (Some(region), Verdict::Independent(found)) => {
-                holds(region, &found.checks, |slot| frame.slot(slot), |block| frame.capacity(block))
-            }
+            (Some(region), Verdict::Independent(found)) => covers(&program, region, found, frame),
             _ => true,
         }
     });
@@ -373,6 +404,7 @@ fn run(seed: u64, tally: &mut Tally) {
                 }
                 tally.independent += u32::from(long);
                 tally.passed += u32::from(long && report.refused[id].runs == 0);
+                tally.appending += u32::from(seen.longest >= 3 && !found.rooms.is_empty());
                 tally.free += u32::from(long);
             }
             Verdict::Serial(refusals) => {
@@ -403,4 +435,5 @@ fn no_independent_loop_conflicts() {
     }
     println!("{tally:#?}");
     assert!(tally.independent > tally.loops / 10, "{tally:?}");
+    assert!(tally.appending > tally.loops / 100, "{tally:?}");
 }

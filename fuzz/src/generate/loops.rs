@@ -2,8 +2,9 @@
 //!
 //! One loop is a head and some of these ingredients: elements written at an index that is the counter, an affine function of it, or
 //! wraps; elements read at the same, a neighbouring or an unrelated index; a scalar that is private, read before it is
-//! written, or alive behind the loop; a reduction that something reads on a path seldom taken; effects on such a path; a
-//! push; two slices that may be one array.
+//! written, or alive behind the loop; a reduction that something reads on a path seldom taken; effects on such a path;
+//! pushes, and what they appended read or overwritten, by the same iteration or another one; two slices that may be one
+//! array.
 
 use super::{Around, Generator, Known};
 use crate::tree::*;
@@ -248,7 +249,7 @@ impl Generator {
                 };
                 body.push(Statement::If(condition, vec![effect], Vec::new()));
             }
-            6 => body.push(Statement::Push(whole(&stage.list), i.clone())),
+            6 => self.append(stage, i, body),
             7 => {
                 let to = self.wrapped(stage, i);
                 let value = Expr::Cast(Box::new(at(&stage.a, i.clone())), Type::F64);
@@ -275,6 +276,49 @@ impl Generator {
                 let target = if self.choices.chance(50) { &stage.a } else { &stage.b };
                 body.push(Statement::Assign { place: element(target, i.clone()), value, spelling });
             }
+        }
+    }
+
+    /// A push, on all paths or on one, and perhaps something about the elements of the list.
+    fn append(&mut self, stage: &Stage, i: &Expr, body: &mut Block) {
+        let from = self.wrapped(stage, i);
+        let value = if self.choices.chance(50) { i.clone() } else { at(&stage.a, from) };
+        let push = |value| Statement::Push(whole(&stage.list), value);
+        let way = self.choices.below(10);
+        if way == 0 {
+            let condition = self.cold(i);
+            body.push(Statement::If(condition, vec![push(value)], Vec::new()));
+            return;
+        } else if way == 1 {
+            let condition = self.cold(i);
+            body.push(Statement::If(condition, vec![push(value)], vec![push(i.clone())]));
+        } else {
+            body.push(push(value));
+        }
+        if self.choices.chance(50) {
+            return;
+        }
+        // The last element, one in the middle, the first, or that of the counter if there is one.
+        let length = || Expr::Library(Library::Length, vec![Expr::Var(stage.list.var)]);
+        let which = self.choices.below(5);
+        let index = match which {
+            0 | 1 => both(Binary::Sub, length(), self.int(1)),
+            2 => both(Binary::Div, length(), self.int(2)),
+            3 => self.int(0),
+            _ => i.clone(),
+        };
+        let to = self.wrapped(stage, i);
+        let spelling = *self.choices.pick(&[Spelling::Set, Spelling::Equals]);
+        let effect = if self.choices.chance(60) {
+            Statement::Assign { place: element(&stage.b, to), value: at(&stage.list, index.clone()), spelling }
+        } else {
+            let value = both(Binary::Xor, i.clone(), length());
+            Statement::Assign { place: element(&stage.list, index.clone()), value, spelling }
+        };
+        if which < 4 {
+            body.push(effect);
+        } else {
+            body.push(Statement::If(both(Binary::Lt, index, length()), vec![effect], Vec::new()));
         }
     }
 

@@ -109,7 +109,7 @@ impl Log {
         program: &Program,
         pc: Pc,
         counted_out: Option<LoopId>,
-        mut accepts: impl FnMut(LoopId) -> bool,
+        mut accepts: impl FnMut(&mut Log, LoopId) -> bool,
     ) {
         let mut chain = Vec::new();
         let mut next = self.inner[pc.0 as usize];
@@ -125,7 +125,7 @@ impl Log {
         }
         let known = chain.iter().position(|&id| Some(id) == self.innermost()).unwrap_or(chain.len());
         for &id in chain[..known].iter().rev() {
-            let accepted = accepts(id);
+            let accepted = accepts(self, id);
             self.enter(id, accepted);
         }
     }

@@ -15,7 +15,9 @@
 //! them ([`Seen::free_but`]). A slot that every iteration writes before it uses it is private and never reported.
 //!
 //! **Entry checks.** A watcher is asked when a loop is entered, with the frame at hand, and its `false` puts what that
-//! run of the loop does apart: a verdict that holds only behind a check is judged on the runs that pass it.
+//! run of the loop does apart: a verdict that holds only behind a check is judged on the runs that pass it. It may make
+//! room for what the loop appends first ([`Frame::make_room`]): an array that grows meanwhile is read and moved, and its
+//! elements are then all of the iteration in which that happened.
 //!
 //! **Time.** All is decided by comparing times. Time advances when a loop is entered and when an iteration begins; for an
 //! active loop with entry S and current iteration C, what happened at t is of an earlier iteration if S <= t < C.

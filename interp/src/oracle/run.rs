@@ -12,16 +12,18 @@ use crate::interpreter::{
 };
 use crate::machine::Next;
 use crate::program::{LoopId, Pc, Program};
+use crate::room::{Array, capacity};
 use crate::routine::{self, Effect, Extent, Routine, Signature};
 use crate::step::step;
 
 /// The frame of a loop that is entered: a counted loop's counter holds its first value and the trips after the first.
-pub struct Frame {
+pub struct Frame<'a> {
     base: *mut u64,
     slots: u16,
+    log: &'a mut Log,
 }
 
-impl Frame {
+impl Frame<'_> {
     /// What is in a slot; 0 where the frame has none.
     pub fn slot(&self, slot: u16) -> u64 {
         // SAFETY: the slot is in the frame, which lives while the watcher looks.
@@ -32,6 +34,24 @@ impl Frame {
     pub fn capacity(&self, block: u64) -> u64 {
         capacity(block)
     }
+
+    /// Makes room for so many bytes in an array of the frame, before the loop is entered. That is noted as the growth that
+    /// it is: a loop around may have it in each of its iterations.
+    pub fn make_room(&mut self, array: Array, bytes: u64) {
+        let address = self.slot(array.block);
+        let used = self.slot(array.length) * u64::from(array.stride);
+        let old = OldBlock { address, length: Some(used), capacity: capacity(address) };
+        // SAFETY: the frame lives while the watcher looks; the array is one of its function.
+        unsafe { array.make_room(self.base, bytes) };
+        let block = self.slot(array.block);
+        if capacity(block) > old.capacity {
+            for slot in [array.block, array.length, array.handle] {
+                self.log.use_slot(slot);
+            }
+            renewed(self.log, Routine::ArrayGrow.signature(), Some(old), block, used);
+            self.log.set_slot(array.block);
+        }
+    }
 }
 
 /// Runs a program and reports on its loops. The watcher says of each loop that is entered whether this run of it counts
@@ -40,7 +60,7 @@ pub fn run(
     program: Arc<Program>,
     world: World,
     options: Options,
-    watcher: impl FnMut(LoopId, &Frame) -> bool,
+    watcher: impl FnMut(LoopId, &mut Frame<'_>) -> bool,
 ) -> Result<Report, RunError> {
     let mut oracle = Oracle { log: Log::new(&program), stack: None, watcher };
     let finished = run_with(program, world, options, &mut oracle)?;
@@ -54,7 +74,7 @@ struct Oracle<W> {
     watcher: W,
 }
 
-impl<W: FnMut(LoopId, &Frame) -> bool> Driver for Oracle<W> {
+impl<W: FnMut(LoopId, &mut Frame<'_>) -> bool> Driver for Oracle<W> {
     unsafe fn drive(&mut self, state: &mut State, from: Position) -> Left {
         let code = state.code();
         let program = state.program.clone();
@@ -69,8 +89,11 @@ impl<W: FnMut(LoopId, &Frame) -> bool> Driver for Oracle<W> {
                 let index = base.offset_from_unsigned(stack);
                 self.log.at(at, index);
                 if self.log.must_follow(at) {
-                    let frame = Frame { base, slots: self.log.frame_slots() };
-                    self.log.follow(&program, at, counted_out.take(), |id| (self.watcher)(id, &frame));
+                    let Oracle { log, watcher, .. } = self;
+                    let slots = log.frame_slots();
+                    log.follow(&program, at, counted_out.take(), |log, id| {
+                        watcher(id, &mut Frame { base, slots, log })
+                    });
                 }
                 counted_out = None;
                 let ins: Instruction = *pc;
@@ -160,30 +183,30 @@ impl<W> Oracle<W> {
             }
             // SAFETY: the results are in the frame.
             let slot = |k: u16| unsafe { *base.add(frame as usize + k as usize) };
-            self.results(signature, old, slot(0), slot(1));
+            renewed(&mut self.log, signature, old, slot(0), slot(1));
         }
         outcome
     }
+}
 
-    /// Notes the block that a routine made, or what it appended to the old one.
-    fn results(&mut self, signature: &Signature, old: Option<OldBlock>, block: u64, length: u64) {
-        if let Some(old) = old {
-            if old.address == block {
-                // What a block gains where it lies was another's before.
-                let gained = capacity(block).saturating_sub(old.capacity);
-                self.log.allocate(block.wrapping_add(old.capacity), gained);
-                if let Some(before) = old.length {
-                    self.log.store(block.wrapping_add(before), length.saturating_sub(before));
-                }
-                return;
-            }
+/// Notes the block that a routine made, or what it appended to the old one.
+fn renewed(log: &mut Log, signature: &Signature, old: Option<OldBlock>, block: u64, length: u64) {
+    if let Some(old) = old {
+        if old.address == block {
+            // What a block gains where it lies was another's before.
+            let gained = capacity(block).saturating_sub(old.capacity);
+            log.allocate(block.wrapping_add(old.capacity), gained);
             if let Some(before) = old.length {
-                self.log.load(old.address, before);
+                log.store(block.wrapping_add(before), length.saturating_sub(before));
             }
+            return;
         }
-        if signature.effects.iter().any(|effect| matches!(effect, Effect::Allocates { .. })) {
-            self.log.allocate(block, capacity(block));
+        if let Some(before) = old.length {
+            log.load(old.address, before);
         }
+    }
+    if signature.effects.iter().any(|effect| matches!(effect, Effect::Allocates { .. })) {
+        log.allocate(block, capacity(block));
     }
 }
 
@@ -195,11 +218,6 @@ struct OldBlock {
     length: Option<u64>,
     /// Before the routine.
     capacity: u64,
-}
-
-fn capacity(block: u64) -> u64 {
-    // SAFETY: what a routine takes or gives as a block is 0 or a block's base.
-    unsafe { scaly_runtime::memory::capacity(std::ptr::with_exposed_provenance(block as usize)) }
 }
 
 fn old_block(signature: &Signature, slot: impl Fn(u16) -> u64) -> Option<OldBlock> {

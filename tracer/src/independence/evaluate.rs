@@ -4,7 +4,11 @@
 //! oracle asks for each run of a loop.
 
 use scaly_interp::machine::{IntOp, IntUnary};
+use scaly_interp::oracle::Frame;
+use scaly_interp::program::Program;
+use scaly_interp::room::Array;
 
+use super::Independence;
 use super::check::{Bytes, EntryCheck};
 use super::poly::{Atom, Poly};
 use crate::region::{Def, Op, Region, Value};
@@ -27,6 +31,25 @@ pub fn wanted(region: &Region, check: &EntryCheck, slot: impl Fn(u16) -> u64) ->
     let Def::Param(Region::ENTRY, position) = region.values[base.index()].def else { return None };
     let bytes = u64::try_from(number(region, bytes, &slot)?).ok()?;
     Some((region.block(Region::ENTRY).params[position as usize].slot, bytes))
+}
+
+/// Whether a verdict is about the run of its loop that begins in a frame: all checks hold, when as much room was made for
+/// what the loop appends as there is memory for. Whoever divides the loop makes it too.
+pub fn covers(program: &Program, region: &Region, found: &Independence, frame: &mut Frame<'_>) -> bool {
+    make_room(program, region, found, frame);
+    holds(region, &found.checks, |slot| frame.slot(slot), |block| frame.capacity(block))
+}
+
+/// Makes the room that the checks of an independent loop ask for.
+pub fn make_room(program: &Program, region: &Region, found: &Independence, frame: &mut Frame<'_>) {
+    let arrays: Vec<Array> = found.rooms.iter().filter_map(|&pc| Array::at(program, pc)).collect();
+    for check in &found.checks {
+        if let Some((block, bytes)) = wanted(region, check, |slot| frame.slot(slot))
+            && let Some(&array) = arrays.iter().find(|array| array.block == block)
+        {
+            frame.make_room(array, bytes);
+        }
+    }
 }
 
 /// None where it cannot be computed, which fails the check.

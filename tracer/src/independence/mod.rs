@@ -27,7 +27,7 @@ use std::collections::BTreeSet;
 
 use check::Proof;
 pub use check::{Bytes, EntryCheck};
-pub use evaluate::{holds, number, wanted};
+pub use evaluate::{covers, holds, make_room, number, wanted};
 pub use forms::{Form, Forms, Kind, Trip, Uncounted, Variance};
 pub use memory::is_formality;
 use memory::{Memory, Origins};

@@ -20,6 +20,7 @@ use std::time::Instant;
 
 use scaly_interp::interpreter::{Helper, State};
 use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
+use scaly_interp::room;
 use scaly_interp::tier::{Goes, Position};
 use scaly_runtime::pool::{InOrder, Pieces, Plan, Pool, Status};
 use scaly_runtime::vm_stack::DEFAULT_SLOTS;
@@ -440,7 +441,7 @@ impl Parallel {
     fn failing(&self, slot: impl Fn(u16) -> u64, by: &[i64]) -> Option<&str> {
         let lost = Cell::new(false);
         let at_start = |at: u16| self.at_start(&slot, by, &lost, at);
-        let fails = |check: &EntryCheck| !holds(&self.region, [check], at_start, rooms::capacity) || lost.get();
+        let fails = |check: &EntryCheck| !holds(&self.region, [check], at_start, room::capacity) || lost.get();
         self.checks.iter().find(|(check, _)| fails(check)).map(|(_, words)| words.as_str())
     }
 
