@@ -10,12 +10,17 @@ where a loop can be divided. The column `contracted` is C on one core with `-ffp
 unless told: a product that is added to is not rounded. Nothing marks a loop in the Scaly programs. All run each program
 in turn, round by round, so that a busy machine disturbs them alike; the figures are the least wall-clock time in seconds,
 start of the process and compiling included. Outputs must agree, but for those of contracted programs.
+
+What several cores are worth to a program is for the machine to say: they share caches, memory, power. `--at-once` adds as
+many processes of one thread as there are threads, at once, and `most`, how much more they do in the same time than one
+alone. A program that is divided gains more only where a part fits a cache that the whole does not.
 """
 
 import argparse
 import os
 import pathlib
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 from measure import SCALY, Failed, agree, command, executable, geometric_mean, succeed
 from traces import Program, header, row
@@ -50,10 +55,22 @@ def compiled(gcc, scratch, name, flags):
     return str(path)
 
 
+AT_ONCE = "at once"
+
+
+def at_once(command, args):
+    """The wall-clock seconds of as many processes as there are threads, begun at once."""
+    with ThreadPoolExecutor(args.threads) as pool:
+        runs = pool.map(lambda _: succeed(command, limit=args.timeout), range(args.threads))
+        return max(run.wall for run in runs)
+
+
 def least(program, commands, args):
     """The least wall-clock seconds of each command, by its name."""
-    times = {side: [] for side in commands}
+    times = {side: [] for side in [*commands, *([AT_ONCE] if args.at_once else [])]}
     for _ in range(args.rounds):
+        if args.at_once:
+            times[AT_ONCE].append(at_once(commands["scaly"], args))
         runs = {side: succeed(command, limit=args.timeout) for side, command in commands.items()}
         for side in commands:
             if side != "contracted":
@@ -82,7 +99,11 @@ def compare(args, scratch):
         f"C / {openmp}": ("C", openmp),
         "traces / scaly": ("traces", "scaly"),
     }
-    header(["program", "scaly", many, "traces", "C", "contracted", openmp, *ratios])
+    sides = ["scaly", many, "traces", "C", "contracted", openmp]
+    if args.at_once:
+        sides.append(AT_ONCE)
+        ratios["most"] = ("alone", AT_ONCE)
+    header(["program", *sides, *ratios])
     found, problems = [], []
     for program in PROGRAMS:
         if wanted and program.name not in wanted:
@@ -99,16 +120,18 @@ def compare(args, scratch):
                 openmp: [compiled(gcc, scratch, program.name, [ROUNDED, "-fopenmp"]), *arguments],
             }
             times = least(program, commands, args)
+            if args.at_once:
+                times["alone"] = times["scaly"] * args.threads
         except Failed as failed:
             problems.append(str(failed))
-            row([program.name, "failed", *[""] * (len(ratios) + 5)])
+            row([program.name, "failed", *[""] * (len(ratios) + len(sides) - 1)])
             continue
         found.append([times[a] / times[b] for a, b in ratios.values()])
-        seconds = [f"{times[side]:.3f}" for side in commands]
+        seconds = [f"{times[side]:.3f}" for side in sides]
         row([" ".join([program.name, *arguments]), *seconds, *(f"{ratio:.2f}" for ratio in found[-1])])
     if found:
         means = [geometric_mean(column) for column in zip(*found)]
-        row(["geometric mean", *[""] * 6, *(f"{mean:.2f}" for mean in means)])
+        row(["geometric mean", *[""] * len(sides), *(f"{mean:.2f}" for mean in means)])
     return problems
 
 
@@ -118,6 +141,7 @@ def main():
     parser.add_argument("--gcc", default="gcc")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each command")
     parser.add_argument("--threads", type=int, default=2, help="of the columns that use several")
+    parser.add_argument("--at-once", action="store_true", help="also as many processes at once as there are threads")
     parser.add_argument("--quick", action="store_true", help="small sizes: start and compiling weigh more")
     parser.add_argument("--timeout", type=float, default=120, help="seconds after which a run has failed")
     parser.add_argument("--names", default="", help="programs, commas between them; all if none are named")
