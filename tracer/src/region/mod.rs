@@ -379,6 +379,28 @@ impl Region {
         self.blocks = blocks;
     }
 
+    /// Takes out instructions that are in no block any more. What they and parameters that are gone defined, nothing reads.
+    pub fn forget_unplaced(&mut self) {
+        for data in &mut self.values {
+            data.def = Def::Param(Region::ENTRY, 0);
+        }
+        let mut placed = Vec::new();
+        for (i, block) in self.blocks.iter_mut().enumerate() {
+            for (n, param) in block.params.iter().enumerate() {
+                self.values[param.value.index()].def = Def::Param(BlockId(i as u32), n as u32);
+            }
+            for id in &mut block.insts {
+                let inst = self.insts[id.index()].clone();
+                *id = InstId(placed.len() as u32);
+                for (n, result) in inst.results.iter().enumerate() {
+                    self.values[result.index()].def = Def::Result(*id, n as u32);
+                }
+                placed.push(inst);
+            }
+        }
+        self.insts = placed;
+    }
+
     /// For each block, the blocks and edge positions that lead to it.
     pub fn predecessors(&self) -> Vec<Vec<(BlockId, usize)>> {
         let mut preds = vec![Vec::new(); self.blocks.len()];

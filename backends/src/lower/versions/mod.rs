@@ -537,7 +537,6 @@ impl<'a> Version<'a> {
             }
             if unrolled.is_some() && body.has(id) {
                 // It was there to be copied.
-                block.insts.iter().for_each(|inst| region.insts[inst.index()].block = Region::ENTRY);
                 continue;
             }
             if !body.has(id) {
@@ -548,6 +547,7 @@ impl<'a> Version<'a> {
             blocks.push(block);
         }
         region.place(blocks, &places);
+        region.forget_unplaced();
         debug_assert_eq!(region.verify(), Ok(()));
         region
     }
@@ -671,7 +671,9 @@ out: Return1 s3
     #[test]
     fn rows_that_both_ways_load_are_loaded_before_the_loop() {
         let ways = |one: &str, other: &str| {
-            loads(&nest(&format!("JEqImm s3, 0 -> @other\n{one}Jump -> @behind\nother: {other}behind: AddImm s3, s3, 1")))
+            loads(&nest(&format!(
+                "JEqImm s3, 0 -> @other\n{one}Jump -> @behind\nother: {other}behind: AddImm s3, s3, 1"
+            )))
         };
         assert_eq!(ways(ROW, ROW), Some(vec![0, 2]));
         assert_eq!(ways(&ROW.replace("s14..16", "s16..18"), ROW), Some(vec![0, 2]));

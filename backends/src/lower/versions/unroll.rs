@@ -110,13 +110,8 @@ impl Unrolled {
                 placed.extend(blocks[i].take().map(|block| Block { cycle: renumbered(block.cycle), ..block }));
             }
         }
-        // What is gone belongs nowhere.
-        blocks
-            .iter()
-            .flatten()
-            .flat_map(|block| &block.insts)
-            .for_each(|inst| region.insts[inst.index()].block = Region::ENTRY);
         region.place(placed, &places);
+        region.forget_unplaced();
         debug_assert_eq!(region.verify(), Ok(()));
         region
     }
