@@ -18,6 +18,21 @@ fn rare(passed: u32, parameters: &Parameters) -> u32 {
     (passed / parameters.quiet).clamp(1, parameters.rarest)
 }
 
+/// Nanoseconds of a run of a loop, if each trip of the loop that it was seen in has one run of it; none if that one does not
+/// count its trips. `depth`: of loops that are looked at.
+fn run_time(loops: &[LoopState], id: LoopId, depth: u32) -> Option<f64> {
+    let slot = &loops[id.0 as usize];
+    let around = slot.around.filter(|_| depth > 0)?;
+    let outer = &loops[around.0 as usize];
+    let trip = match outer.trip() {
+        Some(trip) => trip.as_nanos() as f64,
+        // All its runs were shorter than the time from one sample to the next.
+        None if outer.trips > 0 => run_time(loops, around, depth - 1)? / outer.trips as f64,
+        None => return None,
+    };
+    Some(trip * f64::from(slot.samples) / f64::from(outer.samples.max(1)))
+}
+
 impl<B: Backend + 'static> Scaling<B> {
     /// Makes samples as rare as is fit after one that did, or did not, find something to decide. In so many microseconds
     /// there may be something again.
@@ -73,7 +88,10 @@ impl<B: Backend + 'static> Scaling<B> {
             }
             return pays || inside;
         }
-        let scales = |id: &&LoopId| self.loops.borrow()[id.0 as usize].scales();
+        let scales = |id: &&LoopId| {
+            let loops = self.loops.borrow();
+            loops[id.0 as usize].scales() && self.has_long_runs(&loops, **id)
+        };
         let first = candidates.first().filter(|_| !inside);
         let Some(&id) = candidates.iter().find(scales).or(first) else { return inside };
         let parallel = scales(&&id);
@@ -109,23 +127,21 @@ impl<B: Backend + 'static> Scaling<B> {
         }
     }
 
-    /// Loops that were seen inside of one, in a part of its samples that is worth while, and long enough to be divided if
-    /// each of its trips has one run of them.
+    /// Loops that were seen inside of one, in a part of its samples that is worth while, and whose runs are long.
     fn inside(&self, loops: &[LoopState], outer: LoopId) -> Vec<LoopId> {
         let around = |id: &LoopId| loops[id.0 as usize].around;
         let lies = |id: LoopId| {
             std::iter::successors(around(&id), around).take(self.parameters.sample_depth as usize).any(|id| id == outer)
         };
-        let most = &loops[outer.0 as usize];
-        let trip = most.trip().map_or(u64::MAX, |trip| trip.as_nanos() as u64);
-        let worth = |id: &LoopId| {
-            let (part, all) = (loops[id.0 as usize].samples, most.samples.max(1));
-            part.saturating_mul(WORTH) >= all
-                && (trip / u64::from(all)).saturating_mul(part.into()) >= self.parameters.divided.into()
-                && *id != outer
-                && lies(*id)
-        };
-        (0..loops.len() as u32).map(LoopId).filter(worth).collect()
+        let worth = |id: &LoopId| loops[id.0 as usize].samples.saturating_mul(WORTH) >= loops[outer.0 as usize].samples;
+        let found = (0..loops.len() as u32).map(LoopId).filter(worth);
+        found.filter(|&id| id != outer && lies(id) && self.has_long_runs(loops, id)).collect()
+    }
+
+    /// Whether a run of a loop is long enough to be divided, as far as that is known.
+    fn has_long_runs(&self, loops: &[LoopState], id: LoopId) -> bool {
+        let time = run_time(loops, id, self.parameters.sample_depth);
+        time.is_none_or(|time| time >= f64::from(self.parameters.divided))
     }
 
     /// Compiles what has been walked, if that pays for so many lines.

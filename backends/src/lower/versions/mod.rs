@@ -12,7 +12,7 @@
 //!
 //! Where the loops inside a loop make few iterations, always the same, they are written out in the copy of that one, if no
 //! check is left in it then: see `unroll`. The loop itself keeps them. If one is left, there is no copy, and they are
-//! written out in the loop.
+//! written out in the loop, unless one of them has versions of its own.
 //!
 //! Nothing is loaded before the loop that the first iteration might not come to: what is moved stands where every iteration
 //! comes by, or alike on each of the ways that one may take, before any way out of the loop and behind no test of a union's
@@ -52,18 +52,30 @@ pub fn of(region: &Region, program: &Program, root: bool) -> Option<Region> {
         let mut around = std::iter::successors(Some(cycle), |&id| now.cycle(id).parent);
         let next = if around.any(|id| has_versions(now, id)) {
             None
-        } else if now.cycles.iter().all(|other| other.parent != Some(cycle)) {
+        } else if is_innermost(now, cycle) {
             Version::of_inner(now, program, cycle)
         } else {
-            Version::of_outer(now, program, cycle).or_else(|| {
-                let written = unroll::instead(now, &Body::of(now, cycle)?)?;
-                Some(Version::of_inner(&written, program, cycle).unwrap_or(written))
-            })
+            Version::of_outer(now, program, cycle).or_else(|| written_out(now, program, cycle))
         };
         changed = next.or(changed);
         cycle.0 += 1;
     }
     changed
+}
+
+/// The loop with those inside written out, if none of them gains from a version of its own.
+fn written_out(region: &Region, program: &Program, cycle: CycleId) -> Option<Region> {
+    let written = unroll::instead(region, &Body::of(region, cycle)?)?;
+    let mut inside =
+        (0..region.cycles.len() as u32).map(CycleId).filter(|&id| id != cycle && region.within(Some(id), cycle));
+    if inside.any(|id| is_innermost(region, id) && Version::of_inner(region, program, id).is_some()) {
+        return None;
+    }
+    Some(Version::of_inner(&written, program, cycle).unwrap_or(written))
+}
+
+fn is_innermost(region: &Region, cycle: CycleId) -> bool {
+    region.cycles.iter().all(|other| other.parent != Some(cycle))
 }
 
 /// Whether there are two forms of a loop.
