@@ -155,8 +155,8 @@ impl<'a> Explanation<'a> {
             report.hottest.iter().map(|each| explain(compiled, &mut judge, each, clock)).collect();
         let tiers: BTreeMap<u32, Tier> = loops.iter().map(|each| (each.id, each.tier)).collect();
         for each in &mut loops {
-            each.stays(threads);
             each.part_of = around(compiled, &tiers, each);
+            each.stays(threads);
         }
         // As they stand, those of most iterations come first.
         let time = |each: &Explained<'_>| each.time.map_or(0.0, |time| time.seconds);
@@ -209,8 +209,11 @@ impl Explained<'_> {
         if !self.independent || self.failed_checks > 0 || !self.because.is_empty() {
             return;
         }
+        if self.tier == Tier::Traces && self.part_of.is_some() {
+            return;
+        }
         if self.tier == Tier::Traces {
-            let reason = "it is not compiled by itself so far; that pays in a longer run".into();
+            let reason = "it took too little time so far for that to pay".into();
             return self.because.push(Because { not: Tier::Whole, reason, help: None, at: None });
         }
         if self.tier != Tier::Whole {

@@ -9,6 +9,7 @@ use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::source::Span;
 
 use crate::effects::{Calls, FunctionFlow, Summaries};
+use crate::independence::names::Names;
 use crate::independence::{
     Atom, Context, EntryCheck, Independence, Poly, Reason, Refusal, Verdict, decide, is_formality,
 };
@@ -280,30 +281,18 @@ fn checks_in_words(program: &Program, id: LoopId, region: &Region, found: &Indep
 
 /// What is checked when a loop starts.
 pub fn check_in_words(program: &Program, id: LoopId, region: &Region, check: &EntryCheck) -> String {
-    let l = &program.loops[id.0 as usize];
-    let function = program.function(l.function);
-    let slot_name = |slot: u16| {
-        let holds = |v: &&scaly_interp::program::Variable| {
-            v.slots.contains(&slot) && v.code.start < l.code.end && v.code.end > l.code.start
-        };
-        let name = function.variables.iter().find(holds).map(|v| (v.name.clone(), v.slots.clone()));
-        let param = || {
-            let p = function.params.iter().find(|p| p.slots.contains(&slot))?;
-            Some((p.name.clone(), p.slots.clone()))
-        };
-        name.or_else(param)
-    };
+    let names = Names { program, region, id };
     let value_name = |value: Value| match region.values[value.index()].def {
-        Def::Param(block, position) => {
+        Def::Param(block, position) if region.block(block).chain.index() == 0 => {
             let slot = region.block(block).params[position as usize].slot;
-            match slot_name(slot) {
+            match names.variable(slot) {
                 Some((name, slots)) if slots.len() == 2 && slot == slots.start + 1 => format!("{name}.length()"),
                 Some((name, slots)) if slots.len() > 2 => format!("a field of {name}"),
-                Some((name, _)) => name,
+                Some((name, _)) => name.into(),
                 None => "a value".into(),
             }
         }
-        Def::Result(..) => "a value".into(),
+        Def::Param(..) | Def::Result(..) => "a value".into(),
     };
     let quoted = |value: Value| match value_name(value).strip_prefix("a ") {
         Some(rest) => format!("a {rest}"),

@@ -81,7 +81,9 @@ impl<B: Backend + 'static> Scaling<B> {
         runs.entries += u64::from(entered.is_some());
         runs.parallel += u64::from(whole);
         runs.failed_checks += u64::from(failed);
-        runs.nanoseconds += began_at.elapsed().as_nanos() as u64;
+        let took = began_at.elapsed();
+        runs.nanoseconds += took.as_nanos() as u64;
+        self.apart.set(self.apart.get() + took);
         // Left in the middle, it has what is left in its frame.
         let done = matches!(entered, Some(Goes::On(to)) if to.base() == at.base() && Some(to.pc()) == end);
         runs.iterations += if done { trips } else { trips.saturating_sub(native.trips(at)) };

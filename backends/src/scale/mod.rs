@@ -101,6 +101,8 @@ pub struct Scaling<B: Backend + 'static> {
     /// Periods of processor time that have passed, and the program's processor time when the last one had.
     periods: Cell<u32>,
     passed: Cell<Duration>,
+    /// Time in loops compiled whole since the last sample.
+    apart: Cell<Duration>,
     /// Periods from one sample to the next.
     rare: Cell<u32>,
 }
@@ -133,6 +135,7 @@ impl<B: Backend + 'static> Scaling<B> {
                 samples: Cell::new(0),
                 periods: Cell::new(0),
                 passed: Cell::default(),
+                apart: Cell::default(),
                 rare: Cell::new(1),
             }
         })
@@ -237,10 +240,11 @@ impl<B: Backend + 'static> Above for Scaling<B> {
             return self.traces.taken();
         }
         self.samples.set(last + u32::from(due));
-        let Parameters { sample_depth: depth, few_samples, undecided, .. } = self.parameters;
+        let Parameters { sample, sample_depth: depth, few_samples, undecided, .. } = self.parameters;
         let chain = chain(self.tracing().loops(), &self.program, at, depth);
         if let (true, Some(innermost)) = (due, chain.first()) {
-            self.loops.borrow_mut()[innermost.id.0 as usize].innermost += u64::from(periods);
+            let apart = self.apart.take().as_micros() as u64 / u64::from(sample.max(1));
+            self.loops.borrow_mut()[innermost.id.0 as usize].innermost += u64::from(periods).saturating_sub(apart);
             if let Some(now) = self.log.now() {
                 now.sampled(innermost.id);
             }

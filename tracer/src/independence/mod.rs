@@ -14,7 +14,7 @@ mod check;
 mod evaluate;
 mod forms;
 mod memory;
-mod names;
+pub(crate) mod names;
 mod owners;
 mod poly;
 mod refusal;

@@ -1,5 +1,7 @@
 //! What the programmer calls things, and where in the source they stand.
 
+use std::ops::Range;
+
 use scaly_interp::program::{LoopId, Pc, Program};
 use scaly_interp::routine::Routine;
 
@@ -39,23 +41,24 @@ pub struct Names<'a> {
 impl Names<'_> {
     /// The variable in a slot of the region's function, in quotes.
     pub fn slot(&self, slot: u16) -> String {
-        let l = &self.program.loops[self.id.0 as usize];
-        let function = self.program.function(l.function);
-        let holds = |v: &&scaly_interp::program::Variable| v.slots.contains(&slot);
-        let near = |v: &&scaly_interp::program::Variable| v.code.start < l.code.end && v.code.end > l.code.start;
-        let at_header = |v: &&scaly_interp::program::Variable| v.code.contains(&l.code.start);
-        let variables = &function.variables;
-        let variable = variables
-            .iter()
-            .filter(holds)
-            .find(at_header)
-            .or_else(|| variables.iter().filter(holds).find(near))
-            .map(|v| v.name.as_str());
-        let param = || function.params.iter().find(|p| p.slots.contains(&slot)).map(|p| p.name.as_str());
-        match variable.or_else(param) {
-            Some(name) if !name.is_empty() => format!("`{name}`"),
+        match self.variable(slot) {
+            Some((name, _)) if !name.is_empty() => format!("`{name}`"),
             _ => NAMELESS.into(),
         }
+    }
+
+    /// The same, as it is written, and all its slots: before others the one that is there when the loop begins.
+    pub fn variable(&self, slot: u16) -> Option<(&str, Range<u16>)> {
+        let l = &self.program.loops[self.id.0 as usize];
+        let function = self.program.function(l.function);
+        let held = || function.variables.iter().filter(|v| v.slots.contains(&slot));
+        let variable = held()
+            .find(|v| v.code.contains(&l.code.start))
+            .or_else(|| held().find(|v| v.code.start < l.code.end && v.code.end > l.code.start))
+            .map(|v| (v.name.as_str(), v.slots.clone()));
+        let param =
+            || function.params.iter().find(|p| p.slots.contains(&slot)).map(|p| (p.name.as_str(), p.slots.clone()));
+        variable.or_else(param)
     }
 
     /// A value that enters the loop in a slot, or is a parameter of a block.
