@@ -39,10 +39,10 @@ pub fn reserve(bytes: usize) -> io::Result<NonNull<u8>> {
     map_with(bytes, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_NORESERVE)
 }
 
-/// Maps memory at a multiple of `align`, a power of two and at least [`PAGE`]. Of two that the system's place has room for, at
-/// the upper one: systems give places downwards, so mappings one after another are neighbours. At twice the distance, which
-/// the lower ones have, lines of a cache are taken for one another: a column of 641 arrays in three huge pages takes twice as
-/// long (Zen; bench/programs have none, `a[i][j]` over all i does).
+/// Maps memory at a multiple of `align`, a power of two and at least [`PAGE`]. Where the system's place has room for two, at
+/// the upper one: systems give places downwards, so mappings one after another are neighbours. With the lower ones huge pages
+/// come at twice their size, and caches take lines of theirs for one another: to sum `a[i][j]` over all i, of 641 arrays
+/// in three of them, takes twice as long (on Zen, with these addresses in C as well).
 pub fn map_aligned(bytes: usize, align: usize) -> io::Result<NonNull<u8>> {
     debug_assert!(align.is_power_of_two() && align >= PAGE);
     let whole = bytes.checked_add(align).ok_or_else(|| io::Error::from(io::ErrorKind::OutOfMemory))?;
