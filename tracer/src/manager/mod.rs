@@ -260,11 +260,15 @@ impl<B: Backend> Tracing<B> {
             Place::Function(id) => Root::Function(id),
         };
         let recorded = self.places.borrow().recording || self.under_way.borrow().contains(&root);
-        if dropped || recorded || !state.native_room() || self.is_followed_around(place) {
+        if dropped || recorded || !state.native_room() {
             return Goes::On(at);
         }
         if !self.allows(at) {
             self.set_counter(state, place, retry.saturating_mul(WAITING));
+            return Goes::On(at);
+        }
+        if let Some(around) = self.is_followed_in(place) {
+            self.set_counter(state, Place::Loop(around), 1);
             return Goes::On(at);
         }
         if self.is_in_its_last_iteration(place, at)
@@ -306,14 +310,14 @@ impl<B: Backend> Tracing<B> {
         self.trees.borrow_mut().rests(tree, left, self.parameters.short_entry)
     }
 
-    /// Whether a place is a loop that a trace of the one around it follows trip by trip, as far as that can be recorded: a
-    /// trace of its own is too short to be entered.
-    fn is_followed_around(&self, place: Place) -> bool {
-        let Place::Loop(id) = place else { return false };
-        let around = self.facts.program.loops[id.0 as usize].parent;
-        self.parameters.short_entry > 0
-            && self.facts.straight(id).is_some_and(|size| size <= u64::from(self.parameters.unroll_size))
-            && around.is_some_and(|around| self.places.borrow().get(Place::Loop(around)).aborts == 0)
+    /// The loop around a loop that a trace of that one follows trip by trip, as far as that can be recorded: a trace of its
+    /// own is too short to be entered.
+    fn is_followed_in(&self, place: Place) -> Option<LoopId> {
+        let Place::Loop(id) = place else { return None };
+        let around = self.facts.program.loops[id.0 as usize].parent?;
+        let small = self.facts.straight(id).is_some_and(|size| size <= u64::from(self.parameters.unroll_size));
+        let fails = self.places.borrow().get(Place::Loop(around)).aborts > 0;
+        (self.parameters.short_entry > 0 && small && !fails).then_some(around)
     }
 
     /// Whether a place is a loop that does not come round any more, as far as its frame tells: what is recorded must.
