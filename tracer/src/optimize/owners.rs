@@ -312,6 +312,29 @@ mod tests {
         assert_eq!(loads_of_a_row(16), 2);
     }
 
+    /// `a[2 * i]` before and behind a store to `b[i]`: both may be one array.
+    #[test]
+    fn a_factor_of_an_index_is_no_size_of_elements() {
+        let text = "
+            loop0 root
+            k0: i64 = 2
+            v0: i64 = slot 0 @1
+            v1: i64 = slot 2 @1
+            v2: i64 = slot 4 @1
+            v3: i64 = mul v2, k0 @1
+            v4: i64 = element v0, v3 * 8 + 0 @1
+            v5: i64 = load.i64 v4 + 0 @1
+            v6: i64 = element v1, v2 * 8 + 0 @1
+            store.i64 v6 + 0, v2 @1
+            v8: i64 = load.i64 v4 + 0 @1
+            v9: i64 = sub v5, v8 @1
+            end leave snap0
+            snap0 resume @1 (9 = v9)
+        ";
+        let loads = |inst: &&trace::Inst| inst.op.effects() == trace::Effects::Load;
+        assert_eq!(optimized(text).insts.iter().filter(loads).count(), 2);
+    }
+
     /// `grid[y][x] = …` for all x: the row is loaded and checked once.
     #[test]
     fn a_row_stays_where_it_is() {

@@ -209,8 +209,9 @@ impl Builder {
         }
     }
 
-    /// Constant parts of base and index go to the offset, constant factors of the index to the stride, so that the
-    /// fields and the neighbours of an element share one address.
+    /// Constant parts of base and index go to the offset, so that the fields and the neighbours of an element share one
+    /// address. Constant factors of the index stay there: the stride is the size of the array's elements, by which arrays
+    /// are told from one another (`owners`).
     fn element(&mut self, stride: u32, offset: u32, base: Ref, index: Ref, pc: Pc) -> Option<Ref> {
         let (stride, offset) = (i64::from(stride), i64::from(offset));
         if let Some(index) = self.trace.word(index) {
@@ -232,24 +233,13 @@ impl Builder {
         {
             return Some(self.common(op, base, from, pc));
         }
-        let (from, factor) = self.times(index)?;
-        let op = stride.checked_mul(factor).and_then(|stride| element(stride, offset))?;
-        Some(self.common(op, base, from, pc))
+        None
     }
 
     /// A value as another one and a constant that is added to it.
     fn plus(&self, r: Ref) -> Option<(Ref, i64)> {
         let (Op::Int(IntOp::Add), a, b) = self.look(r)? else { return None };
         Some((a, self.trace.word(b)?))
-    }
-
-    /// A value as another one and a constant that it is multiplied by, above 0.
-    fn times(&self, r: Ref) -> Option<(Ref, i64)> {
-        match self.look(r)? {
-            (Op::Int(IntOp::Mul), a, b) => Some((a, self.trace.word(b).filter(|&factor| factor > 0)?)),
-            (Op::Int(IntOp::Shl), a, b) => Some((a, 1 << self.trace.word(b).filter(|count| (0..31).contains(count))?)),
-            _ => None,
-        }
     }
 
     /// The address and offset of a load or store, with what is constant in the offset.
@@ -400,8 +390,8 @@ mod tests {
             v5: i64 = element v0, v4 * 24 + 0 @1
             v6: f64 = load.f64 v5 + 16 @1
             v7: i64 = mul v1, k1 @1
-            v8: i64 = element v0, v7 * 8 + 0 @1
-            v9: f64 = load.f64 v8 + 32 @1
+            v8: i64 = element v0, v7 * 24 + 8 @1
+            v9: f64 = load.f64 v8 + 24 @1
             v10: i64 = add v0, k2 @1
             v11: i64 = load.i64 v10 + 8 @1
             end return",
@@ -410,7 +400,9 @@ mod tests {
             v5: i64 = element v0, v1 * 24 + 0 @1
             v6: f64 = load.f64 v5 + 16 @1";
         assert!(found.contains("v3: i64 = element v0, v1 * 24 + 0 @1\nv4: f64 = load.f64 v3 + 16 @1\n"), "{found}");
-        assert!(found.contains("= load.f64 v3 + 40 @1\n") && found.contains("= load.f64 v3 + 32 @1\n"), "{found}");
+        assert!(found.contains("= load.f64 v3 + 40 @1\n"), "{found}");
+        // The factor is not one of the elements' size.
+        assert!(found.contains("= element v0, v8 * 24 + 0 @1\nv11: f64 = load.f64 v10 + 32 @1\n"), "{found}");
         assert!(found.contains("= load.i64 v0 + 32 @1\n") && !found.contains(expected.trim()), "{found}");
     }
 }
