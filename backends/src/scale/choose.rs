@@ -187,7 +187,25 @@ impl<B: Backend + 'static> Scaling<B> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn runs_take_their_part_of_the_trips_around() {
+        let mut loops: Vec<LoopState> = (0..3).map(|_| LoopState::new()).collect();
+        assert_eq!(run_time(&loops, LoopId(2), 16), None, "it is in none");
+        // 10 trips of the outermost in 10 ms; the one inside makes 1000 trips in each of them, of which half is in the third.
+        for (ms, trips) in [(0, 100), (10, 90)] {
+            loops[0].sampled(Duration::from_millis(ms), trips, false, 2);
+        }
+        (loops[1].around, loops[2].around) = (Some(LoopId(0)), Some(LoopId(1)));
+        loops.iter_mut().zip([4, 4, 2]).for_each(|(slot, samples)| slot.samples = samples);
+        assert_eq!(run_time(&loops, LoopId(2), 16), None, "the one around counts no trips");
+        loops[1].trips = 1000;
+        assert_eq!(run_time(&loops, LoopId(1), 16), Some(1e6));
+        assert_eq!(run_time(&loops, LoopId(2), 16), Some(500.0));
+    }
 
     #[test]
     fn samples_that_decide_nothing_are_few() {
