@@ -294,10 +294,11 @@ impl<B: Backend> Tracing<B> {
             Task { root, place, tree, parent: None, passed: None, specialization: false, fix: self.may_fix(0) },
             start,
         );
-        // It mostly ends where it began, and the rest of the loop is native at once.
+        // It mostly ends where it began, and the rest of the loop is native at once; behind the first trace at the next pass,
+        // for whoever looks from then on what takes time: the rest of the program may be one stay in native code.
         let made = self.places.borrow().get(place).tree;
         match (goes, made) {
-            (Goes::On(to), Some(tree)) if to == at => self.enter(state, tree, to),
+            (Goes::On(to), Some(tree)) if to == at && !self.pace.is_at_first() => self.enter(state, tree, to),
             _ => goes,
         }
     }

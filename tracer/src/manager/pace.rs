@@ -126,6 +126,11 @@ impl Pace {
         self.start.get().is_none() || self.recorded.get() > 0
     }
 
+    /// Whether nothing but a first trace was.
+    pub fn is_at_first(&self) -> bool {
+        self.start.get().is_some() && self.recorded.get() == 1
+    }
+
     /// What was spent so far.
     pub fn spent(&self) -> Duration {
         self.spent.get()
