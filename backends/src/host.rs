@@ -9,11 +9,13 @@ use scaly_interp::tier;
 use scaly_tracer::backend::code;
 
 use crate::lower::CALL;
+use crate::lower::in_order::MORE;
 use crate::lower::restart::{FORK, GIVE_UP, JOIN, RECURSE};
 use crate::lower::routines::{self, COMPARE, HASH};
 use crate::lower::run_ahead::{RECURSE_AHEAD, SEEN_AHEAD};
 use crate::restart;
 use crate::scale::fork;
+use crate::terms;
 
 /// The function returned; its results are in its slots.
 pub const CALL_DONE: u32 = 0;
@@ -33,6 +35,7 @@ pub fn symbols() -> Vec<(String, usize)> {
         (FORK, fork::fork as *const () as usize),
         (JOIN, fork::join as *const () as usize),
         (RECURSE_AHEAD, fork::recurse_ahead as *const () as usize),
+        (MORE, terms::more as *const () as usize),
         (SEEN_AHEAD, fork::seen_ahead as *const () as usize),
     ];
     let named = named.map(|(name, address)| (name.to_string(), address));

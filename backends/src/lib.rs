@@ -22,6 +22,7 @@ mod native;
 mod restart;
 mod run;
 pub mod scale;
+mod terms;
 
 pub use compiler::{Answered, Building, Compiler, Level, Order, Pending, Uncompiled};
 pub use host::end_process;

@@ -14,6 +14,7 @@ use crate::lower::restart::GAVE_UP;
 use crate::lower::{Interface, Leave, Needs, Restart};
 use crate::restart;
 use crate::run::Run;
+use crate::terms::{SCRATCH, Terms};
 
 type Function = unsafe extern "C" fn(run: *mut Run, frame: *mut u64) -> u32;
 
@@ -128,7 +129,10 @@ impl Native {
         let (slots_limit, native_limit) = (state.slots_limit(), state.native_limit());
         let limit = self.interface.no_limit.unwrap_or(0);
         let regions = state.regions();
-        let mut run = Run { slots_limit, native_limit, state, regions, left: at.base(), limit, ..Run::NOWHERE };
+        let mut scratch = SCRATCH;
+        let mut terms = Terms::unwanted(self.interface.sums, &mut scratch);
+        let terms = terms.place();
+        let mut run = Run { slots_limit, native_limit, state, regions, left: at.base(), limit, terms, ..Run::NOWHERE };
         // SAFETY: the code was made of the bytecode of the state's program, and the frame is one of the loop's function,
         // at its header, or of the function, at its beginning.
         let leave = unsafe { self.call(&mut run, at.base()) };
@@ -145,7 +149,8 @@ impl Native {
 
     /// Runs it on a frame of any stack, on any thread, with a helper's state if it needs one; none if it needs the
     /// program's. A `while` that was compiled to be divided ends at the limit, if there is one: its condition is true as
-    /// long as it would be if that were what its counter is compared with. It may turn out not to be wanted.
+    /// long as it would be if that were what its counter is compared with. It may turn out not to be wanted. The terms of
+    /// its sums whose order matters go to the ends of these lists, if there are any.
     ///
     /// # Safety
     /// The frame is one of the loop's function, at its header, or of the function, at its beginning, of a run of the
@@ -161,6 +166,7 @@ impl Native {
         limit: Option<i64>,
         helper: Option<&mut Helper>,
         wanted: Option<Wanted<'_>>,
+        terms: Option<&mut [Vec<u64>]>,
     ) -> Option<Computed> {
         let (state, regions) = match (self.needs(), helper) {
             (Needs::Nothing, _) => (ptr::null_mut(), ptr::null_mut()),
@@ -168,7 +174,14 @@ impl Native {
             (Needs::Routines, None) | (Needs::Program(_), _) => return None,
         };
         let limit = limit.or(self.interface.no_limit).unwrap_or(0);
-        let mut run = Run { slots_limit, native_limit, state, regions, left: frame, limit, ..Run::NOWHERE };
+        let mut scratch = SCRATCH;
+        let mut terms = match terms {
+            Some(lists) if lists.len() >= self.interface.sums => Terms::behind(lists),
+            _ => Terms::unwanted(self.interface.sums, &mut scratch),
+        };
+        let place = terms.place();
+        let mut run =
+            Run { slots_limit, native_limit, state, regions, left: frame, limit, terms: place, ..Run::NOWHERE };
         if frame.wrapping_add(self.frame_slots() as usize) > slots_limit {
             return Some(Computed::NoRoom);
         }
@@ -186,6 +199,7 @@ impl Native {
         if number == GAVE_UP {
             return Some(Computed::Unwanted);
         }
+        terms.keep();
         let leave = self.interface.leaves.get(number as usize).copied().unwrap_or(Leave::Abandoned);
         // SAFETY: the run is this call's.
         let left = unsafe { (*run).left };

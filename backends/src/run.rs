@@ -6,6 +6,8 @@ use std::ptr;
 
 use scaly_interp::interpreter::State;
 
+use crate::terms::Kept;
+
 /// Lies where a run has entered code; code is given its address.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -26,6 +28,8 @@ pub struct Run {
     pub way_back: usize,
     /// Who runs it, where calls may be taken by other threads: a `crate::scale::fork::Worker`.
     pub worker: *const c_void,
+    /// By number, of sums whose order matters.
+    pub terms: *mut Kept,
 }
 
 impl Run {
@@ -39,6 +43,7 @@ impl Run {
         limit: 0,
         way_back: 0,
         worker: ptr::null(),
+        terms: ptr::null_mut(),
     };
 }
 
@@ -49,3 +54,4 @@ pub const REGIONS: usize = offset_of!(Run, regions);
 pub const LEFT: usize = offset_of!(Run, left);
 pub const LIMIT: usize = offset_of!(Run, limit);
 pub const WAY_BACK: usize = offset_of!(Run, way_back);
+pub const TERMS: usize = offset_of!(Run, terms);

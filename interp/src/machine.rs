@@ -102,7 +102,7 @@ impl IntCompare {
 }
 
 /// Operations on f64 and f32 alike.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum FloatOp {
     Add,
     Sub,

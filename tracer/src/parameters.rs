@@ -251,6 +251,15 @@ parameters! {
     split_asleep: "nanoseconds" = 25_000, dev 25_000, 0 to 1_000_000_000,
         "The same where a worker has to be woken.",
         "waking one takes 20 to 55 us, and a loop of 64 us is as fast either way: pool.rs in runtime/benches";
+    dear: "instructions" = 50, dev 50, 0 to 1_000_000_000,
+        "Of an iteration, for each term of a sum whose order matters that may be added up behind the iterations.",
+        "two threads take 0.72 of one's time with 55, 1.0 with 23; keeping costs one 9 %: bench/in_order.py";
+    term: "picoseconds" = 2000, dev 2000, 0 to 1_000_000_000,
+        "What it takes to keep and to add such a term.",
+        "two threads take one's time where a term takes 3 ns, 0.84 with 4.6: bench/in_order.py";
+    terms: "terms" = 131_072, dev 131_072, 1 to 1_000_000_000,
+        "Most that are kept of all such sums of a loop, about.",
+        "flat from 32768 to 524288; with 1024 two threads take 1.5 times as long: bench/in_order.py";
     chunk: "iterations" = 0, dev 0, 0 to 1_000_000_000,
         "Iterations of each piece of a parallel loop, for tests; 0: as it fits.", "for tests";
     steal: "seed" = 0, dev 0, 0 to 4_294_967_295,

@@ -29,6 +29,7 @@
 
 mod callees;
 mod calls;
+pub mod in_order;
 mod leave;
 mod limit;
 mod narrow;
@@ -44,6 +45,7 @@ mod versions;
 use std::fmt::Write;
 
 use callees::{Callees, Passed};
+use in_order::MORE;
 pub use leave::{ABANDONED, Leave};
 use limit::Limit;
 use narrow::Narrow;
@@ -54,7 +56,7 @@ use scaly_interp::interpreter::State;
 use scaly_interp::machine::IntCompare;
 use scaly_interp::program::{Pc, Program};
 use scaly_interp::routine::Routine;
-use scaly_tracer::independence::Condition;
+use scaly_tracer::independence::{Condition, Update};
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::{
     BlockId, ChainId, Def, Dominators, Edge, ExitKind, Inst, Op, Region, Terminator, Type, Value, Whole,
@@ -121,6 +123,8 @@ pub struct Interface {
     pub exact: bool,
     /// Of code that gives up instead of leaving.
     pub restart: Option<Restart>,
+    /// Sums whose terms it keeps.
+    pub sums: usize,
 }
 
 /// A function that can be begun again.
@@ -165,22 +169,29 @@ pub struct Context<'a> {
 
 /// Lowers a region that keeps what the interpreter needs (`Walker::keeping`).
 pub fn lower(region: &Region, context: Context<'_>, name: &str) -> Result<Lowered, Refusal> {
-    lower_divided(region, context, name, None, false)
+    lower_divided(region, context, name, None)
 }
 
-/// As [`lower`]; a `while` with this condition also ends where a run says so, which is how a part of it is run. Where it is
-/// divided, calls end at the same place of the stack as in the interpreter.
+/// A loop of which parts are run.
+#[derive(Clone, Copy, Debug)]
+pub struct Divided<'a> {
+    /// Of a `while`: it also ends where a run says so.
+    pub condition: Option<&'a Condition>,
+    /// What accumulates in the order of the iterations: its terms are kept.
+    pub sums: &'a [Vec<Update>],
+}
+
+/// As [`lower`]. Where it is divided, calls end at the same place of the stack as in the interpreter.
 pub fn lower_divided(
     region: &Region,
     context: Context<'_>,
     name: &str,
-    condition: Option<&Condition>,
-    divided: bool,
+    divided: Option<Divided<'_>>,
 ) -> Result<Lowered, Refusal> {
-    let limit = condition.and_then(|condition| Limit::of(region, condition));
+    let limit = divided.and_then(|divided| Limit::of(region, divided.condition?));
     let mut callees = Callees::of(region, context, name)?;
-    callees.native_per_slot = divided.then_some(native_stack::BYTES_PER_SLOT);
-    let exact = if divided && callees.nest() { callees.exact(region, context) } else { None };
+    callees.native_per_slot = divided.map(|_| native_stack::BYTES_PER_SLOT);
+    let exact = if divided.is_some() && callees.nest() { callees.exact(region, context) } else { None };
     // A function's region is one of the callees. A limit is for the loop itself only.
     let formed = if region.whole == Whole::Loop { Some(formed(region, context, limit.is_none())) } else { None };
     let region = formed.as_ref().unwrap_or(region);
@@ -195,6 +206,7 @@ pub fn lower_divided(
             regions: regions::slots(region, &callees),
             exact: exact.is_some() || !callees.nest(),
             restart: None,
+            sums: divided.as_ref().map_or(0, |divided| divided.sums.len()),
         },
         routines: Vec::new(),
         lines: 0,
@@ -202,7 +214,8 @@ pub fn lower_divided(
     };
     match region.whole {
         Whole::Loop => {
-            let lowering = Lowering::new(region, context, &callees, Role::Root, limit)?;
+            let mut lowering = Lowering::new(region, context, &callees, Role::Root, limit)?;
+            lowering.sums = divided.map_or(&[], |divided| divided.sums);
             lowering.write(name, &mut lowered)?;
         }
         Whole::Function => calls::write_entry(&callees, &mut lowered),
@@ -263,6 +276,7 @@ pub fn lower_restart(
             regions: None,
             exact: false,
             restart: Some(Restart { returns: region.blocks[0].pc, params, results, forks: single.is_some() }),
+            sums: 0,
         },
         routines: Vec::new(),
         lines: 0,
@@ -306,6 +320,7 @@ fn finish(lowered: &mut Lowered, last_calls: usize) {
          declare void @{GIVE_UP}(ptr) #1\ndeclare i32 @{RECURSE}(ptr, ptr, i32) #0\n\
          declare ptr @{FORK}(ptr, ptr, i32, ptr) #0\ndeclare i32 @{JOIN}(ptr, ptr, i32, ptr) #0\n\
          declare i32 @{RECURSE_AHEAD}(ptr, ptr, i32, ptr) #0\ndeclare i1 @{SEEN_AHEAD}(ptr, ptr, i32) #0\n\
+         declare void @{MORE}(ptr) #0\n\
          attributes #0 = {{ nounwind }}\nattributes #1 = {{ cold noreturn nounwind }}\n\
          attributes #2 = {{ nounwind noinline optnone }}\n!0 = !{{!\"branch_weights\", i32 1048575, i32 1}}\n\
          !1 = !{{!\"branch_weights\", i32 1, i32 1048575}}\n"
@@ -447,6 +462,7 @@ struct Lowering<'a> {
     /// By block: what calls routines there is left to the interpreter, for the program ends anyway.
     ending: Vec<bool>,
     limit: Option<Limit>,
+    sums: &'a [Vec<Update>],
     /// Of a function that runs ahead of its calls.
     ahead: Option<&'a RunAhead>,
     /// By block: the labels that lead to it, and what they bring.
@@ -502,6 +518,7 @@ impl<'a> Lowering<'a> {
             dominators: Dominators::of(region),
             narrow: Narrow::of(region, limit.as_ref().map(|limit| limit.compared)),
             limit,
+            sums: &[],
             ahead: None,
             tested: Vec::new(),
             body: String::new(),
@@ -671,6 +688,9 @@ impl<'a> Lowering<'a> {
                     let bits = self.temporary();
                     line!(self, "{bits} = bitcast float %{result} to i32");
                     line!(self, "%{result}.s = zext i32 {bits} to i64");
+                }
+                if let Some((sum, term)) = self.term(chain, inst) {
+                    self.keep_term(sum, term);
                 }
             }
         }

@@ -8,7 +8,6 @@ use std::time::Instant;
 use scaly_interp::program::{FunctionId, Pc, Program};
 use scaly_interp::routine::{Effect, Routine};
 use scaly_tracer::effects;
-use scaly_tracer::independence::Condition;
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::recorder::Place;
 use scaly_tracer::region::{ExitKind, Op, Region};
@@ -16,7 +15,7 @@ use scaly_tracer::walker::Walker;
 
 use super::parallel::Parallel;
 use super::samples::Bell;
-use crate::lower::{Addresses, Context, Lowered, lower_divided, lower_restart};
+use crate::lower::{Addresses, Context, Divided, Lowered, lower_divided, lower_restart};
 use scaly_tracer::explain::Judge;
 
 /// Why not, in words, what to change, and where.
@@ -109,6 +108,10 @@ pub fn of(
                     if !found.rooms().is_empty() {
                         region = followed(&mut walker, &waits, of, found.rooms())?;
                     }
+                    let mut updates = found.reductions().sums().iter().flatten();
+                    if let Some(update) = updates.find(|update| update.of(&region).is_none()) {
+                        return Err(Why::new("what it accumulates is not found in what is compiled", update.pc));
+                    }
                     Ok(found)
                 }));
             }
@@ -116,8 +119,10 @@ pub fn of(
             if let Place::Function(id) = of {
                 return prepare_function(&region, context, id, &mut serial);
             }
-            let condition = parallel.as_ref().and_then(|parallel| parallel.as_ref().ok()?.condition());
-            prepare(&region, context, condition, of, matches!(parallel, Some(Ok(_))))
+            let divided = parallel.as_ref().and_then(|parallel| parallel.as_ref().ok());
+            let divided =
+                divided.map(|found| Divided { condition: found.condition(), sums: found.reductions().sums() });
+            prepare(&region, context, of, divided)
         });
         if !found(Analysis { of, prepared, parallel, serial }) {
             break;
@@ -140,12 +145,11 @@ fn followed(walker: &mut Walker<'_>, waits: &[bool], of: Place, rooms: &BTreeSet
 fn prepare(
     region: &Region,
     context: Context<'_>,
-    condition: Option<&Condition>,
     of: Place,
-    divided: bool,
+    divided: Option<Divided<'_>>,
 ) -> Result<Box<Prepared>, Why> {
     let start = Instant::now();
-    let lowered = lower_divided(region, context, &name(of), condition, divided);
+    let lowered = lower_divided(region, context, &name(of), divided);
     let header = region.blocks.first().map_or(Pc(0), |block| block.pc);
     Ok(Box::new(Prepared {
         lowered: lowered.map_err(|refusal| Why::new(refusal.to_string(), header))?,
@@ -173,7 +177,7 @@ fn prepare_function(
     serial: &mut Option<Why>,
 ) -> Result<Box<Prepared>, Why> {
     let of = Place::Function(id);
-    let mut prepared = prepare(region, context, None, of, false)?;
+    let mut prepared = prepare(region, context, of, None)?;
     let start = Instant::now();
     let walked = |recursion_depth| {
         let parameters = Parameters { recursion_depth, ..context.parameters };

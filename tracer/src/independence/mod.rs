@@ -35,7 +35,7 @@ use names::Names;
 use owners::Owners;
 pub use poly::{Atom, Poly};
 pub use refusal::{Growth, NotCounted, Reason, Refusal};
-pub use scalars::{Combine, CopiedOut, Reduction};
+pub use scalars::{Combine, CopiedOut, Reduction, Update};
 use scaly_interp::bytecode::Opcode;
 use scaly_interp::machine::Fault;
 use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
@@ -161,7 +161,7 @@ pub fn decide(context: &Context<'_>) -> Verdict {
 
     let mut refusals = external(context, &names);
     refusals.extend(counted(context, &forms, &names));
-    let scalars = scalars::classify(&mut forms, &names);
+    let scalars = scalars::classify(&mut forms, &names, context.parameters.dear);
     refusals.extend(scalars.refusals.iter().cloned());
 
     let mut owners = Owners::of(&mut forms, context.summaries, &context.parameters);

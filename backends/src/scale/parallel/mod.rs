@@ -22,7 +22,7 @@ use scaly_interp::interpreter::{Helper, State};
 use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
 use scaly_interp::room;
 use scaly_interp::tier::{Goes, Position};
-use scaly_runtime::pool::{InOrder, Pieces, Plan, Pool, Status};
+use scaly_runtime::pool::{Chunk, InOrder, Pieces, Plan, Pool, Status};
 use scaly_runtime::vm_stack::DEFAULT_SLOTS;
 use scaly_tracer::explain::{Judge, check_in_words};
 use scaly_tracer::independence::{
@@ -38,7 +38,7 @@ use crate::lower::Needs;
 use crate::lower::native_stack::{self, BYTES_PER_SLOT};
 use crate::native::Native;
 use own::{Annexed, Regions, Stack};
-use reductions::Reductions;
+use reductions::{Partial, Reductions};
 use rooms::Rooms;
 use run::{Caller, Run};
 
@@ -263,7 +263,10 @@ impl Parallel {
         // SAFETY: the frame is one of the loop's function.
         let slot = |slot: u16| unsafe { at.base().add(usize::from(slot)).read() };
         let known = self.cost.load(Ordering::Relaxed);
-        let worth = |trips: u64, cost: f64| forced || trips as f64 * cost >= f64::from(self.parameters.divided);
+        // Adding up what is kept takes its time on one core, and what the other gains must make up for that.
+        let kept = 2.0 * self.reductions.terms() as f64 * f64::from(self.parameters.term) / 1000.0;
+        let worth =
+            |trips: u64, cost: f64| forced || trips as f64 * (cost - kept) >= f64::from(self.parameters.divided);
         let long = |trips: u64| {
             let long = trips >= 2 && (known == 0 || worth(trips, known as f64 / 16.0));
             self.short.fetch_add(u32::from(!long), Ordering::Relaxed);
@@ -327,8 +330,7 @@ impl Parallel {
         // What an iteration costs is measured on the first ones.
         let start = Instant::now();
         let (mut done, mut pilot) = (0, 1);
-        let mut results: Vec<Vec<u64>> = Vec::new();
-        let mut partial = reductions.identities(&initial);
+        let mut partial = reductions.first(&initial);
         let cost = loop {
             let to = trips.min(done + pilot);
             if run.chunk(CALLER, done, to, &mut partial) != Status::Done {
@@ -342,43 +344,56 @@ impl Parallel {
             pilot *= 2;
         };
         self.cost.store((cost * 16.0).max(1.0) as u64, Ordering::Relaxed);
-        results.push(partial);
         if done < trips && (next == Next::Trial || !worth(trips - done, cost)) {
             let (start, rest) = (Instant::now(), trips - done);
-            let mut partial = reductions.identities(&initial);
             if run.chunk(CALLER, done, trips, &mut partial) != Status::Done {
                 return Ok(run.resume(state, at));
             }
-            results.push(partial);
             if next == Next::Trial && self.gain().tried(rest, start.elapsed().as_nanos() as f64) {
                 tell(Turn::Back);
             }
         } else if done < trips {
             self.short.store(0, Ordering::Relaxed);
             tell(Turn::Parallel { first: !self.said.swap(true, Ordering::Relaxed) });
+            let (start, rest) = (Instant::now(), trips - done);
+            if self.divide(&run, pool, done, cost, &mut partial) != Status::Done {
+                return Ok(run.resume(state, at));
+            }
+            self.gain().divided(rest, start.elapsed().as_nanos() as f64, rest as f64 * cost);
+        }
+        let mut reduced = initial.clone();
+        reductions.accumulate(&mut reduced, partial, &initial);
+        Ok(run.finish(at, &reduced))
+    }
+
+    /// Runs all iterations from one on, on all cores, and adds to the partial result of those before.
+    fn divide(&self, run: &Run<'_>, pool: &Pool, from: u64, cost: f64, partial: &mut Partial) -> Status {
+        let (reductions, initial) = (&self.reductions, &run.initial);
+        // Not all terms of a sum whose order matters are kept at the same time.
+        let terms = reductions.terms() as u64;
+        let most = u64::from(self.parameters.terms).checked_div(terms).unwrap_or(u64::MAX).max(1);
+        let mut done = from;
+        while done < run.begin.trips {
+            let to = run.begin.trips.min(done.saturating_add(most));
             let partials = InOrder::new(pool);
-            let plan = Plan::new(trips - done).expect(cost).pieces(pieces(&self.parameters));
-            let start = Instant::now();
-            let status = pool.run(&plan, &|chunk: &scaly_runtime::pool::Chunk<'_>| {
+            let plan = Plan::new(to - done).expect(cost).pieces(pieces(&self.parameters));
+            let status = pool.run(&plan, &|chunk: &Chunk<'_>| {
                 let (lo, hi) = (done + chunk.lo, done + chunk.hi);
-                let ended = partials.with(
-                    chunk,
-                    || reductions.identities(&initial),
-                    |partial| run.chunk(chunk.worker, lo, hi, partial),
-                );
-                match ended {
+                let add = |partial: &mut Partial| run.chunk(chunk.worker, lo, hi, partial);
+                match partials.with(chunk, || reductions.later(initial), add) {
                     Status::Stopped(k) => Status::Stopped(k - done),
                     Status::Done => Status::Done,
                 }
             });
             if status != Status::Done {
-                return Ok(run.resume(state, at));
+                return status;
             }
-            let rest = trips - done;
-            self.gain().divided(rest, start.elapsed().as_nanos() as f64, rest as f64 * cost);
-            results.extend(partials.into_ordered().into_iter().map(|(_, _, partial)| partial));
+            for (_, _, later) in partials.into_ordered() {
+                reductions.accumulate(partial.words_mut(), later, initial);
+            }
+            done = to;
         }
-        Ok(run.finish(at, results))
+        Status::Done
     }
 
     fn gain(&self) -> MutexGuard<'_, Gain> {
@@ -443,6 +458,10 @@ impl Parallel {
         let at_start = |at: u16| self.at_start(&slot, by, &lost, at);
         let fails = |check: &EntryCheck| !holds(&self.region, [check], at_start, room::capacity) || lost.get();
         self.checks.iter().find(|(check, _)| fails(check)).map(|(_, words)| words.as_str())
+    }
+
+    pub fn reductions(&self) -> &Reductions {
+        &self.reductions
     }
 
     /// Instructions that are taken to find room; a region of the loop for machine code has guards there.

@@ -1,12 +1,44 @@
 //! What iterations accumulate, in parts and together.
 
-use scaly_interp::machine::{IntKind, IntOp, IntUnary};
-use scaly_tracer::independence::{Combine, Reduction};
+use std::ops::{Add, Div, Mul, Sub};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use scaly_interp::machine::{FloatOp, IntKind, IntOp, IntUnary};
+use scaly_tracer::independence::{Combine, Reduction, Update};
 use scaly_tracer::region::{Region, Type};
 use scaly_tracer::walker::{fold_int, fold_unary};
 
 /// All that a loop accumulates.
-pub struct Reductions(Vec<Reduced>);
+pub struct Reductions {
+    all: Vec<Reduced>,
+    /// Where those accumulate whose order matters.
+    sums: Vec<Vec<Update>>,
+    /// Lists that no partial result needs, with memory that has been touched.
+    spare: Mutex<Vec<Vec<u64>>>,
+}
+
+/// What some iterations in a row have accumulated.
+pub struct Partial {
+    /// By slot. Of sums whose order matters: what they come to, if these are the first iterations.
+    words: Vec<u64>,
+    /// Of each of these the terms, if they are others.
+    terms: Option<Vec<Vec<u64>>>,
+}
+
+impl Partial {
+    /// By slot: what iterations that go on with it begin with.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    pub fn words_mut(&mut self) -> &mut [u64] {
+        &mut self.words
+    }
+
+    pub fn terms(&mut self) -> Option<&mut [Vec<u64>]> {
+        self.terms.as_deref_mut()
+    }
+}
 
 /// A slot that accumulates, and those that are set with it.
 struct Reduced {
@@ -25,43 +57,99 @@ impl Reductions {
             narrow: reduction.narrow.map(|kind| kind.int()),
             ty: region.ty(reduction.param),
         };
-        Reductions(found.iter().map(reduced).collect())
+        let sums = found.iter().filter(|reduction| !reduction.updates.is_empty());
+        Reductions {
+            all: found.iter().map(reduced).collect(),
+            sums: sums.map(|sum| sum.updates.clone()).collect(),
+            spare: Mutex::default(),
+        }
+    }
+
+    /// Where sums accumulate whose order matters.
+    pub fn sums(&self) -> &[Vec<Update>] {
+        &self.sums
+    }
+
+    /// Terms that an iteration adds at most, of all sums whose order matters.
+    pub fn terms(&self) -> usize {
+        self.sums.iter().map(Vec::len).sum()
     }
 
     /// The slots: the words of a partial result in their order.
     pub fn slots(&self) -> impl Iterator<Item = u16> + '_ {
-        self.0.iter().flat_map(|reduced| reduced.slots.iter().copied())
+        self.all.iter().flat_map(|reduced| reduced.slots.iter().copied())
     }
 
     /// Whether what is wrapped as it accumulates is there as a value of its type. Where no iteration adds anything, another
     /// would stay as it is.
     pub fn begin_within(&self, initial: &[u64]) -> bool {
         let mut at = 0;
-        self.0.iter().all(|reduced| {
+        self.all.iter().all(|reduced| {
             let word = initial[at] as i64;
             at += reduced.slots.len();
             reduced.narrow.is_none_or(|kind| fold_unary(IntUnary::Wrap(kind), word) == Some(word))
         })
     }
 
-    /// What partial results begin with.
+    /// What iterations begin with whose results are combined with these.
     pub fn identities(&self, initial: &[u64]) -> Vec<u64> {
         let mut words = initial.to_vec();
         let mut at = 0;
-        for reduced in &self.0 {
+        for reduced in &self.all {
             words[at] = identity(reduced.combine).unwrap_or(words[at]);
             at += reduced.slots.len();
         }
         words
     }
 
+    /// A partial result of no iterations: of the first ones, or of any.
+    pub fn first(&self, initial: &[u64]) -> Partial {
+        Partial { words: self.identities(initial), terms: None }
+    }
+
+    pub fn later(&self, initial: &[u64]) -> Partial {
+        let terms = if self.sums.is_empty() {
+            Vec::new()
+        } else {
+            let mut spare = self.spare();
+            self.sums.iter().map(|_| spare.pop().unwrap_or_default()).collect()
+        };
+        Partial { words: self.identities(initial), terms: Some(terms) }
+    }
+
+    /// Adds to a partial result what slots have come to in later iterations that began with [`Reductions::identities`] of
+    /// its words.
+    pub fn combine(&self, into: &mut Partial, slots: &[u64], initial: &[u64]) {
+        self.add(&mut into.words, slots, initial);
+    }
+
     /// Adds a partial result of later iterations.
-    pub fn combine(&self, into: &mut [u64], partial: &[u64], initial: &[u64]) {
+    pub fn accumulate(&self, into: &mut [u64], partial: Partial, initial: &[u64]) {
+        let before = into.to_vec();
+        self.add(into, &partial.words, initial);
+        let Some(mut all) = partial.terms.filter(|terms| !terms.is_empty()) else { return };
+        let (mut at, mut terms) = (0, all.iter());
+        for reduced in &self.all {
+            if let Combine::InOrder(op) = reduced.combine {
+                let terms = terms.next().map_or(&[][..], Vec::as_slice);
+                into[at] = in_order(op, reduced.ty, before[at], terms);
+            }
+            at += reduced.slots.len();
+        }
+        all.iter_mut().for_each(Vec::clear);
+        self.spare().append(&mut all);
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Vec<u64>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, into: &mut [u64], later: &[u64], initial: &[u64]) {
         let mut at = 0;
-        for reduced in &self.0 {
+        for reduced in &self.all {
             let words = at..at + reduced.slots.len();
             at = words.end;
-            reduced.add(&mut into[words.clone()], &partial[words.clone()], initial[words.start]);
+            reduced.add(&mut into[words.clone()], &later[words.clone()], initial[words.start]);
         }
     }
 }
@@ -76,6 +164,8 @@ impl Reduced {
         }
         let better = match self.combine {
             Combine::Set => partial[0] != initial,
+            // They went on with what it was.
+            Combine::InOrder(_) => true,
             Combine::Least | Combine::MinFloat | Combine::MinSingle => less(self.ty, partial[0], into[0]),
             _ => less(self.ty, into[0], partial[0]),
         };
@@ -91,6 +181,31 @@ fn less(ty: Type, a: u64, b: u64) -> bool {
         Type::Float => f64::from_bits(a) < f64::from_bits(b),
         Type::Single => f32::from_bits(a as u32) < f32::from_bits(b as u32),
         Type::Word | Type::Cond => (a as i64) < b as i64,
+    }
+}
+
+/// A value with these terms behind it.
+fn in_order(op: FloatOp, ty: Type, value: u64, terms: &[u64]) -> u64 {
+    match ty {
+        Type::Single => {
+            let terms = terms.iter().map(|&term| f32::from_bits(term as u32));
+            u64::from(accumulated(op, f32::from_bits(value as u32), terms).to_bits())
+        }
+        _ => accumulated(op, f64::from_bits(value), terms.iter().map(|&term| f64::from_bits(term))).to_bits(),
+    }
+}
+
+/// Each step needs the one before: what it is is decided once.
+fn accumulated<T>(op: FloatOp, value: T, terms: impl Iterator<Item = T>) -> T
+where
+    T: Add<Output = T> + Sub<Output = T> + Mul<Output = T> + Div<Output = T>,
+{
+    match op {
+        FloatOp::Add => terms.fold(value, T::add),
+        FloatOp::Sub => terms.fold(value, T::sub),
+        FloatOp::Mul => terms.fold(value, T::mul),
+        FloatOp::Div => terms.fold(value, T::div),
+        FloatOp::Min | FloatOp::Max => unreachable!("of these, parts are combined"),
     }
 }
 

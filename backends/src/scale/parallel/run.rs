@@ -9,6 +9,7 @@ use scaly_interp::tier::{self, Goes, Position};
 use scaly_runtime::pool::Status;
 
 use super::own::{Annexed, HELPER_STACK, RESERVE, Regions, Stack};
+use super::reductions::Partial;
 use super::{Begin, HEADER, Helpers, Parallel, Until};
 use crate::interrupt::Cutoff;
 use crate::lower::Leave;
@@ -68,7 +69,7 @@ impl Caller {
 
 impl Run<'_> {
     /// Has a worker run some iterations, and adds to a partial result.
-    pub fn chunk(&self, worker: usize, lo: u64, hi: u64, partial: &mut [u64]) -> Status {
+    pub fn chunk(&self, worker: usize, lo: u64, hi: u64, partial: &mut Partial) -> Status {
         let parallel = self.parallel;
         let stack = self.parallel.stacks.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let Some(mut stack) = stack else { unreachable!("there is a stack for each worker") };
@@ -104,7 +105,7 @@ impl Run<'_> {
                 Some(end.wrapping_add(inclusive).wrapping_add(condition.shift))
             }
         };
-        for (at, word) in parallel.reductions.slots().zip(parallel.reductions.identities(partial)) {
+        for (at, word) in parallel.reductions.slots().zip(parallel.reductions.identities(partial.words())) {
             write(at, word);
         }
         if let Some(annexed) = &annexed {
@@ -115,7 +116,15 @@ impl Run<'_> {
         let computed = unsafe {
             let helper = annexed.as_mut().map(|annexed| &mut annexed.helper);
             let wanted = Some(Wanted { cutoff: &self.cutoff, worker, at: lo });
-            self.native.compute(frame.add(self.slots), self.native_limit(), frame, limit, helper, wanted)
+            self.native.compute(
+                frame.add(self.slots),
+                self.native_limit(),
+                frame,
+                limit,
+                helper,
+                wanted,
+                partial.terms(),
+            )
         };
         if computed == Some(Computed::Unwanted) {
             // Regions that it was in are left at the join; each step of code leaves those that there are whole.
@@ -174,14 +183,10 @@ impl Run<'_> {
     }
 
     /// All iterations are done: what the loop leaves in its frame, and where the interpreter goes on.
-    pub fn finish(mut self, at: Position, results: Vec<Vec<u64>>) -> Goes {
+    pub fn finish(mut self, at: Position, reduced: &[u64]) -> Goes {
         self.join();
         let last = self.last.into_inner().unwrap_or_else(PoisonError::into_inner).unwrap_or_default();
         let parallel = self.parallel;
-        let mut reduced = self.initial.clone();
-        for partial in &results {
-            parallel.reductions.combine(&mut reduced, partial, &self.initial);
-        }
         let write = |slot: u16, word: u64| {
             // SAFETY: the frame is one of the loop's function, and this one of its slots.
             unsafe { at.base().add(usize::from(slot)).write(word) }
@@ -189,7 +194,7 @@ impl Run<'_> {
         for &slot in &parallel.left {
             write(slot, last[HEADER + usize::from(slot)]);
         }
-        for (slot, &word) in parallel.reductions.slots().zip(&reduced) {
+        for (slot, &word) in parallel.reductions.slots().zip(reduced) {
             write(slot, word);
         }
         Goes::On(at.at(parallel.end, 0))

@@ -6,8 +6,11 @@
 //! these become. If nothing outside of the web reads it, and it accumulates by one operation that is exact in any
 //! grouping, partial results of runs of iterations combine in the order of the runs.
 
+mod in_order;
+
 use std::collections::BTreeSet;
 
+pub use in_order::Update;
 use scaly_interp::machine::{FloatCompare, FloatOp, IntCompare, IntOp, IntUnary};
 use scaly_interp::program::{LoopKind, Pc};
 use scaly_interp::routine::{Effect, Routine};
@@ -18,7 +21,7 @@ use super::names::Names;
 use super::poly::{Atom, Poly};
 use super::refusal::{Growth, Reason, Refusal};
 use super::uses::{Use, Uses};
-use crate::region::{BlockId, Effects, ExitKind, Inst, Op, Region, Terminator, Value};
+use crate::region::{BlockId, Effects, ExitKind, InstId, Op, Region, Terminator, Value};
 
 /// An operation that accumulates, exact in any grouping.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -43,6 +46,8 @@ pub enum Combine {
     Greatest,
     /// Set to one and the same value on some paths, like `found`.
     Set,
+    /// By an operation on floats: terms are kept, and accumulated in the order of the iterations behind them.
+    InOrder(FloatOp),
 }
 
 impl Combine {
@@ -58,6 +63,8 @@ impl Combine {
             Combine::Least => "first smallest",
             Combine::Greatest => "first largest",
             Combine::Set => "set to the same value by any iteration",
+            Combine::InOrder(FloatOp::Mul | FloatOp::Div) => "product in the order of the iterations",
+            Combine::InOrder(_) => "sum in the order of the iterations",
         }
     }
 
@@ -98,6 +105,8 @@ pub struct Reduction {
     pub narrow: Option<Kind>,
     /// Slots that are set together with a first smallest or largest.
     pub along: Vec<u16>,
+    /// Where it accumulates, if that is in the order of the iterations.
+    pub updates: Vec<Update>,
     pub name: String,
 }
 
@@ -127,7 +136,9 @@ struct Web {
     values: BTreeSet<Value>,
     combines: BTreeSet<Combine>,
     wraps: BTreeSet<Kind>,
-    float_sum: bool,
+    /// Operations on floats by which it accumulates: products and quotients, or sums and differences.
+    products: bool,
+    updates: BTreeSet<InstId>,
     compares: Vec<Value>,
     /// The first reader that is none of these.
     reader: Option<Pc>,
@@ -160,11 +171,13 @@ struct Analysis<'a, 'b> {
     forms: &'b mut Forms<'a>,
     names: &'b Names<'a>,
     uses: Uses,
+    /// Instructions of an iteration for each term of what accumulates in order.
+    dear: u32,
 }
 
-pub fn classify<'a>(forms: &mut Forms<'a>, names: &Names<'a>) -> Scalars {
+pub fn classify<'a>(forms: &mut Forms<'a>, names: &Names<'a>, dear: u32) -> Scalars {
     let region = forms.region;
-    let mut analysis = Analysis { region, forms, names, uses: Uses::of(region) };
+    let mut analysis = Analysis { region, forms, names, uses: Uses::of(region), dear };
     analysis.run()
 }
 
@@ -190,7 +203,7 @@ impl Analysis<'_, '_> {
                 continue;
             }
             let name = self.names.slot(param.slot);
-            let web = self.web(param.value, param.slot);
+            let web = self.web(param.value, param.slot, false);
             if root.kind == LoopKind::Open && web.values.len() == 1 && self.only_leaves(param.value, param.slot) {
                 scalars.copied_out.push(CopiedOut { slot: param.slot, name });
                 continue;
@@ -199,18 +212,25 @@ impl Analysis<'_, '_> {
                 let combine = select.combine;
                 let set = web.values.clone();
                 selects.push(Selected { select, web, set });
-                let reduction =
-                    Reduction { slot: param.slot, param: param.value, combine, narrow: None, along: Vec::new(), name };
-                scalars.reductions.push(reduction);
+                let (slot, param) = (param.slot, param.value);
+                let (along, updates) = (Vec::new(), Vec::new());
+                scalars.reductions.push(Reduction { slot, param, combine, narrow: None, along, updates, name });
                 continue;
             }
-            match self.reduction(&web) {
-                Some((combine, narrow)) => scalars.reductions.push(Reduction {
+            let plain = self.reduction(&web).map(|(combine, narrow)| (combine, narrow, Vec::new()));
+            let in_order = || {
+                let products = self.web(param.value, param.slot, true);
+                let found = self.in_order(&web).or_else(|| self.in_order(&products));
+                found.map(|(combine, updates)| (combine, None, updates))
+            };
+            match plain.or_else(in_order) {
+                Some((combine, narrow, updates)) => scalars.reductions.push(Reduction {
                     slot: param.slot,
                     param: param.value,
                     combine,
                     narrow,
                     along: Vec::new(),
+                    updates,
                     name,
                 }),
                 None => left.push((param.slot, web, name)),
@@ -234,6 +254,7 @@ impl Analysis<'_, '_> {
                     combine: Combine::Set,
                     narrow: None,
                     along: Vec::new(),
+                    updates: Vec::new(),
                     name,
                 }),
                 None => refuse(&mut scalars.refusals, self.refuse(&web, name)),
@@ -297,14 +318,16 @@ impl Analysis<'_, '_> {
         self.uses.get(value).iter().all(|u| matches!(*u, Use::Exit { slot, .. } if slot == own))
     }
 
-    fn web(&self, param: Value, own: u16) -> Web {
+    /// `products`: of floats, instead of sums.
+    fn web(&self, param: Value, own: u16, products: bool) -> Web {
         let region = self.region;
         let mut web = Web {
             start: param,
             values: BTreeSet::new(),
             combines: BTreeSet::new(),
             wraps: BTreeSet::new(),
-            float_sum: false,
+            products,
+            updates: BTreeSet::new(),
             compares: Vec::new(),
             reader: None,
             grows: None,
@@ -318,10 +341,7 @@ impl Analysis<'_, '_> {
             }
             for &at in self.uses.get(value) {
                 match at {
-                    Use::Inst(id) => {
-                        let inst = region.inst(id);
-                        self.reader(&mut web, inst, value, &mut todo);
-                    }
+                    Use::Inst(id) => self.reader(&mut web, id, value, &mut todo),
                     Use::Param { param, .. } => todo.push(param),
                     Use::Exit { from, exit, slot } => {
                         // Another slot has what it was on the way.
@@ -347,7 +367,8 @@ impl Analysis<'_, '_> {
     }
 
     /// One instruction that reads a value of the web.
-    fn reader(&self, web: &mut Web, inst: &Inst, value: Value, todo: &mut Vec<Value>) {
+    fn reader(&self, web: &mut Web, id: InstId, value: Value, todo: &mut Vec<Value>) {
+        let inst = self.region.inst(id);
         let operand = inst.args.iter().position(|&a| a == value).unwrap_or(0);
         let once = inst.args.iter().filter(|&&a| a == value).count() == 1;
         if let (Some(combine), true) = (Combine::of(inst.op, operand), once) {
@@ -356,12 +377,8 @@ impl Analysis<'_, '_> {
             return;
         }
         match inst.op {
-            Op::Float(FloatOp::Add) | Op::Single(FloatOp::Add) if once => {
-                web.float_sum = true;
-                todo.push(inst.results[0]);
-            }
-            Op::Float(FloatOp::Sub) | Op::Single(FloatOp::Sub) if once && operand == 0 => {
-                web.float_sum = true;
+            Op::Float(op) | Op::Single(op) if once && in_order::accumulates(op, operand, web.products) => {
+                web.updates.insert(id);
                 todo.push(inst.results[0]);
             }
             Op::IntUnary(IntUnary::Wrap(kind)) => {
@@ -405,7 +422,7 @@ impl Analysis<'_, '_> {
     }
 
     fn reduction(&self, web: &Web) -> Option<(Combine, Option<Kind>)> {
-        if web.reader.is_some() || web.float_sum || !web.compares.is_empty() || !web.foreign.is_empty() {
+        if web.reader.is_some() || !web.updates.is_empty() || !web.compares.is_empty() || !web.foreign.is_empty() {
             return None;
         }
         let mut combines = web.combines.iter();
@@ -424,7 +441,7 @@ impl Analysis<'_, '_> {
     /// Whatever iteration sets it, it is set to the same value, and nobody looks at it before the end.
     fn is_flag(&self, web: &Web) -> bool {
         let untouched = web.reader.is_none()
-            && !web.float_sum
+            && web.updates.is_empty()
             && web.combines.is_empty()
             && web.wraps.is_empty()
             && web.compares.is_empty();
@@ -456,7 +473,7 @@ impl Analysis<'_, '_> {
     /// `if x < best set best: x`: a strict comparison with the web on one side, whose branch alone replaces the value by
     /// the other side.
     fn select(&self, web: &Web) -> Option<Select> {
-        let plain = web.reader.is_none() && !web.float_sum && web.combines.is_empty() && web.wraps.is_empty();
+        let plain = web.reader.is_none() && web.updates.is_empty() && web.combines.is_empty() && web.wraps.is_empty();
         let &[cond] = &web.compares[..] else { return None };
         if !plain || web.foreign.is_empty() || !self.always_current(web) {
             return None;
@@ -561,7 +578,7 @@ impl Analysis<'_, '_> {
     /// Set exactly where a first smallest or largest is replaced, and read by nobody.
     fn goes_along(&self, web: &Web, select: &Select) -> bool {
         let untouched = web.reader.is_none()
-            && !web.float_sum
+            && web.updates.is_empty()
             && web.combines.is_empty()
             && web.wraps.is_empty()
             && web.compares.is_empty();
@@ -624,7 +641,7 @@ impl Analysis<'_, '_> {
 
     fn refuse(&self, web: &Web, variable: String) -> Refusal {
         let names = self.names;
-        let accumulates = !web.combines.is_empty() || web.float_sum;
+        let accumulates = !web.combines.is_empty() || !web.updates.is_empty();
         let compared = web.compares.first().and_then(|&c| self.region.def_inst(c)).map(|i| names.inst(i));
         let reader = web.reader.or(compared);
         let update = web.values.iter().find_map(|&v| self.region.def_inst(v)).map(|i| names.inst(i));
@@ -640,7 +657,7 @@ impl Analysis<'_, '_> {
             return Refusal::new(Reason::Grows { variable, by, rooms }, at([reader, update, set]));
         }
         if reader.is_none() && accumulates && changes {
-            let reason = if web.float_sum && web.combines.is_empty() {
+            let reason = if web.combines.is_empty() {
                 Reason::FloatSum { variable }
             } else {
                 Reason::MixedReduction { variable }
@@ -668,6 +685,6 @@ impl Analysis<'_, '_> {
 
     /// Whether what comes round is the accumulated value, so that only the extra reader stands in the way.
     fn plain_accumulation(&self, web: &Web) -> bool {
-        web.combines.len() + usize::from(web.float_sum) == 1 && self.separate(web)
+        web.combines.len() + usize::from(!web.updates.is_empty()) == 1 && self.separate(web)
     }
 }
