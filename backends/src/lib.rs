@@ -27,5 +27,5 @@ mod terms;
 pub use compiler::{Answered, Building, Compiler, Level, Order, Pending, Uncompiled};
 pub use host::end_process;
 pub use library::{Code, Costs, Error, VARIABLE};
-pub use native::{Computed, Left, Native};
+pub use native::{Computed, Left, Native, Part};
 pub use run::Run;

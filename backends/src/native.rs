@@ -57,6 +57,19 @@ pub struct Wanted<'a> {
     pub at: u64,
 }
 
+/// What belongs to a run of a part of a loop, on any thread.
+#[derive(Default)]
+pub struct Part<'a> {
+    /// Where a `while` ends that was compiled to be divided: its condition is true as long as it would be if this were what
+    /// its counter is compared with.
+    pub limit: Option<i64>,
+    /// With a state for routines.
+    pub helper: Option<&'a mut Helper>,
+    pub wanted: Option<Wanted<'a>>,
+    /// To the ends of which the terms of its sums go whose order matters.
+    pub terms: Option<&'a mut [Vec<u64>]>,
+}
+
 impl Native {
     pub fn new(code: Code, interface: Interface) -> Native {
         Native { code, interface, trips: None }
@@ -147,10 +160,8 @@ impl Native {
         Left::By(leave, goes)
     }
 
-    /// Runs it on a frame of any stack, on any thread, with a helper's state if it needs one; none if it needs the
-    /// program's. A `while` that was compiled to be divided ends at the limit, if there is one: its condition is true as
-    /// long as it would be if that were what its counter is compared with. It may turn out not to be wanted. The terms of
-    /// its sums whose order matters go to the ends of these lists, if there are any.
+    /// Runs it, or a part of it, on a frame of any stack, on any thread; none if it needs the program's state, or a
+    /// helper's and there is none. It may turn out not to be wanted.
     ///
     /// # Safety
     /// The frame is one of the loop's function, at its header, or of the function, at its beginning, of a run of the
@@ -163,10 +174,7 @@ impl Native {
         slots_limit: *mut u64,
         native_limit: usize,
         frame: *mut u64,
-        limit: Option<i64>,
-        helper: Option<&mut Helper>,
-        wanted: Option<Wanted<'_>>,
-        terms: Option<&mut [Vec<u64>]>,
+        Part { limit, helper, wanted, terms }: Part<'_>,
     ) -> Option<Computed> {
         let (state, regions) = match (self.needs(), helper) {
             (Needs::Nothing, _) => (ptr::null_mut(), ptr::null_mut()),

@@ -5,7 +5,7 @@ mod common;
 
 use common::compiler;
 use scaly_backends::lower::{Addresses, Context, Leave, Needs, lower};
-use scaly_backends::{Computed, Level, Native};
+use scaly_backends::{Computed, Level, Native, Part};
 use scaly_interp::dump::parse;
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::routine::hash_text;
@@ -95,7 +95,7 @@ impl Run {
         assert_eq!(native.needs(), Needs::Nothing);
         let base = self.stack.as_mut_ptr();
         // SAFETY: the frame has the function's parameters, all slots up to the limit are the stack's own.
-        unsafe { native.compute(base.wrapping_add(slots), native_limit, base.wrapping_add(2), None, None, None, None) }
+        unsafe { native.compute(base.wrapping_add(slots), native_limit, base.wrapping_add(2), Part::default()) }
             .unwrap()
     }
 
@@ -221,7 +221,7 @@ fn only_what_is_known_to_compute_computes() {
     let mut slots = vec![0u64; 100];
     let base = slots.as_mut_ptr();
     // SAFETY: it does not run.
-    assert_eq!(unsafe { native.compute(base.wrapping_add(100), ALL, base, None, None, None, None) }, None);
+    assert_eq!(unsafe { native.compute(base.wrapping_add(100), ALL, base, Part::default()) }, None);
 }
 
 /// The call is direct: nothing of the host's is called.
@@ -276,8 +276,7 @@ function f(params 4, results 1, frame 20)
             stack[2..6].copy_from_slice(&[address(a), a.len() as u64, address(b), b.len() as u64]);
             let base = stack.as_mut_ptr();
             // SAFETY: the frame has the function's parameters, all slots up to the limit are the stack's own.
-            let done =
-                unsafe { native.compute(base.wrapping_add(100), NONE, base.wrapping_add(2), None, None, None, None) };
+            let done = unsafe { native.compute(base.wrapping_add(100), NONE, base.wrapping_add(2), Part::default()) };
             assert!(matches!(done, Some(Computed::Left { leave: Leave::Returned { .. }, .. })), "{done:?}");
             let expected = i64::from(a == b) + 16 * (a.cmp(b) as i64);
             assert_eq!(stack[2], hash_text(a).wrapping_add(expected as u64), "{a:?} {b:?}");

@@ -13,7 +13,7 @@ use super::reductions::Partial;
 use super::{Begin, HEADER, Helpers, Parallel, Until};
 use crate::interrupt::Cutoff;
 use crate::lower::Leave;
-use crate::native::{Computed, Native, Wanted};
+use crate::native::{Computed, Native, Part, Wanted};
 
 /// A chunk's private frames that an error ended, and how.
 pub struct Ended {
@@ -116,15 +116,8 @@ impl Run<'_> {
         let computed = unsafe {
             let helper = annexed.as_mut().map(|annexed| &mut annexed.helper);
             let wanted = Some(Wanted { cutoff: &self.cutoff, worker, at: lo });
-            self.native.compute(
-                frame.add(self.slots),
-                self.native_limit(),
-                frame,
-                limit,
-                helper,
-                wanted,
-                partial.terms(),
-            )
+            let part = Part { limit, helper, wanted, terms: partial.terms() };
+            self.native.compute(frame.add(self.slots), self.native_limit(), frame, part)
         };
         if computed == Some(Computed::Unwanted) {
             // Regions that it was in are left at the join; each step of code leaves those that there are whole.
