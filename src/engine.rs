@@ -379,7 +379,9 @@ pub fn oracle(compiled: &Compiled, arguments: Vec<String>, options: &RunOptions)
     let appending: HashMap<LoopId, (Region, Box<Independence>)> = ids
         .filter(|_| options.memory_limit.is_none())
         .filter_map(|id| match judge.judge(id) {
-            (Ok(region), Verdict::Independent(found)) if !found.rooms.is_empty() => Some((id, (region, found))),
+            (Ok(region), Verdict::Independent(found)) if !found.rooms.is_empty() || !found.gathered.is_empty() => {
+                Some((id, (region, found)))
+            }
             _ => None,
         })
         .collect();

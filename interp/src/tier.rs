@@ -10,6 +10,8 @@
 //! otherwise (an error, `exit`) ends all native callers too, by a status that each of them hands on: no native stack is
 //! ever unwound. So nothing that may wait is ever called from native code.
 
+use scaly_runtime::memory::MemoryError;
+
 pub use crate::interpreter::Position;
 use crate::interpreter::{LAST_KNOWN, Left, NESTED, OUTSIDE, Outcome, State, continue_at, resume_stopped};
 use crate::program::{FunctionId, LoopId, LoopKind, Pc, Program};
@@ -81,6 +83,12 @@ pub fn stopped_in_routine(state: &mut State, at: Position) -> Goes {
     // SAFETY: a position is of this program, with its frames intact.
     unsafe { resume_stopped(state, at, outcome) };
     Goes::Stopped
+}
+
+/// Ends a run for want of memory, at this instruction.
+pub fn out_of_memory(state: &mut State, at: Position, error: MemoryError) -> Goes {
+    state.outcome = state.refused(error);
+    stopped_in_routine(state, at)
 }
 
 /// The function at `at` has returned with its results in its slots: where its caller goes on.

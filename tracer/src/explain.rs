@@ -11,7 +11,7 @@ use scaly_interp::source::Span;
 use crate::effects::{Calls, FunctionFlow, Summaries};
 use crate::independence::names::Names;
 use crate::independence::{
-    Atom, Context, EntryCheck, Independence, Poly, Reason, Refusal, Verdict, decide, is_formality,
+    Atom, Context, EntryCheck, Gathered, Independence, Poly, Reason, Refusal, Verdict, decide, is_formality,
 };
 use crate::parameters::Parameters;
 use crate::region::{Def, Op, Region, Value};
@@ -103,7 +103,7 @@ impl<'a> Judge<'a> {
             }
         };
         let none = BTreeSet::new();
-        let verdict = self.decide(id, &region, &none);
+        let verdict = self.decide(id, &region, &none, false);
         let Verdict::Serial(refusals) = &verdict else { return (Ok(region), verdict) };
         let grows = refusals.iter().filter_map(|refusal| match &refusal.reason {
             Reason::Grows { rooms, .. } => Some(rooms),
@@ -114,15 +114,20 @@ impl<'a> Judge<'a> {
         if !rooms.is_empty()
             && rooms.iter().all(|pc| l.code.contains(&pc.0))
             && let Ok(roomy) = self.walker.walk_with_room(id, &rooms)
-            && let found @ Verdict::Independent(_) = self.decide(id, &roomy, &rooms)
+            && let found @ Verdict::Independent(_) = self.decide(id, &roomy, &rooms, false)
         {
             return (Ok(roomy), found);
+        }
+        if !rooms.is_empty()
+            && let found @ Verdict::Independent(_) = self.decide(id, &region, &none, true)
+        {
+            return (Ok(region), found);
         }
         (Ok(region), verdict)
     }
 
-    /// The verdict on a loop's region, in which these instructions are taken to find room.
-    fn decide(&mut self, id: LoopId, region: &Region, rooms: &BTreeSet<Pc>) -> Verdict {
+    /// The verdict on a loop's region, in which these instructions are taken to find room, or arrays are gathered.
+    fn decide(&mut self, id: LoopId, region: &Region, rooms: &BTreeSet<Pc>, gathers: bool) -> Verdict {
         let program = self.program;
         let l = &program.loops[id.0 as usize];
         debug_assert_eq!(region.verify(), Ok(()), "{region}");
@@ -143,6 +148,7 @@ impl<'a> Judge<'a> {
             live: &live,
             linear: &linear,
             rooms,
+            gathers,
             parameters: self.parameters,
         };
         decide(&context)
@@ -244,6 +250,10 @@ impl LoopReport {
                     if notes.last() != Some(&note) {
                         notes.push(note);
                     }
+                }
+                for Gathered { name, .. } in &found.gathered {
+                    let text = format!("{name} is gathered: what parts of the loop append is put in order behind them");
+                    notes.push(plain(text));
                 }
                 let mut names: Vec<&str> = found.copied_out.iter().map(|c| c.name.as_str()).collect();
                 names.dedup();

@@ -257,8 +257,11 @@ parameters! {
     term: "picoseconds" = 2000, dev 2000, 0 to 1_000_000_000,
         "What it takes to keep and to add such a term.",
         "two threads take one's time where a term takes 3 ns, 0.84 with 4.6: bench/in_order.py";
-    terms: "terms" = 131_072, dev 131_072, 1 to 1_000_000_000,
-        "Most that are kept of all such sums of a loop, about.",
+    byte: "picoseconds" = 400, dev 400, 0 to 1_000_000_000,
+        "What it takes to put a byte that a part of a loop has appended behind others.",
+        "TODO";
+    terms: "words" = 131_072, dev 131_072, 1 to 1_000_000_000,
+        "Most terms of such sums of a loop, or words that it appends, that are kept at the same time, about.",
         "flat from 32768 to 524288; with 1024 two threads take 1.5 times as long: bench/in_order.py";
     chunk: "iterations" = 0, dev 0, 0 to 1_000_000_000,
         "Iterations of each piece of a parallel loop, for tests; 0: as it fits.", "for tests";

@@ -68,20 +68,22 @@ struct Collector<'a, 'b> {
     found: Accesses,
 }
 
-/// All but what is read of the room behind arrays where there is enough: nobody changes that.
+/// All but what is read of the room behind arrays where there is enough: nobody changes that; and but what is done to
+/// `own` arrays of a part of the loop.
 pub fn collect<'a>(
     forms: &mut Forms<'a>,
     owners: &mut Owners,
     names: &Names<'a>,
     summaries: &Summaries,
     rooms: &BTreeSet<Pc>,
+    own: &BTreeSet<InstId>,
 ) -> Accesses {
     let region = forms.region;
     let lengths = lengths(region);
     let mut collector =
         Collector { region, forms, owners, names, summaries, lengths, rooms, found: Accesses::default() };
     for block in &region.blocks {
-        for &id in &block.insts {
+        for &id in block.insts.iter().filter(|id| !own.contains(id)) {
             collector.inst(id, region.inst(id));
         }
     }

@@ -40,7 +40,11 @@ pub fn covers(program: &Program, region: &Region, found: &Independence, frame: &
     holds(region, &found.checks, |slot| frame.slot(slot), |block| frame.capacity(block))
 }
 
-/// Makes the room that the checks of an independent loop ask for.
+/// For how many bytes there is room in an array that parts of a loop append to, each to one of its own: more than a
+/// program appends whose loops are judged. Nobody moves it then, as it is where each part has its own.
+const GATHERED: u64 = 1 << 20;
+
+/// Makes the room that the checks of an independent loop ask for, or that stands for arrays of its parts.
 pub fn make_room(program: &Program, region: &Region, found: &Independence, frame: &mut Frame<'_>) {
     let arrays: Vec<Array> = found.rooms.iter().filter_map(|&pc| Array::at(program, pc)).collect();
     for check in &found.checks {
@@ -49,6 +53,9 @@ pub fn make_room(program: &Program, region: &Region, found: &Independence, frame
         {
             frame.make_room(array, bytes);
         }
+    }
+    for gathered in &found.gathered {
+        frame.make_room(gathered.array, GATHERED);
     }
 }
 

@@ -13,6 +13,7 @@ mod access;
 mod check;
 mod evaluate;
 mod forms;
+mod gather;
 mod memory;
 pub(crate) mod names;
 mod owners;
@@ -29,6 +30,8 @@ use check::Proof;
 pub use check::{Bytes, EntryCheck};
 pub use evaluate::{covers, holds, make_room, number, wanted};
 pub use forms::{Form, Forms, Kind, Trip, Uncounted, Variance};
+pub use gather::Gathered;
+use gather::Gathering;
 pub use memory::is_formality;
 use memory::{Memory, Origins};
 use names::Names;
@@ -40,6 +43,7 @@ use scaly_interp::bytecode::Opcode;
 use scaly_interp::machine::Fault;
 use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
 use scaly_interp::routine::Effect;
+use uses::Uses;
 
 use crate::effects::{FunctionFlow, Places, Summaries};
 use crate::parameters::Parameters;
@@ -56,6 +60,8 @@ pub struct Independence {
     pub checks: BTreeSet<EntryCheck>,
     pub reductions: Vec<Reduction>,
     pub copied_out: Vec<CopiedOut>,
+    /// Arrays that parts of the loop append to, each to one of its own.
+    pub gathered: Vec<Gathered>,
     /// Slots whose value follows from the iteration's number; the first counts the iterations.
     pub counters: Vec<Counter>,
     pub start: CounterStart,
@@ -122,6 +128,7 @@ impl Independence {
             .chain(self.unread.iter().copied())
             .chain(self.counters.iter().map(|c| c.slot))
             .chain(self.copied_out.iter().map(|c| c.slot))
+            .chain(self.gathered.iter().flat_map(|g| [g.array.block, g.array.length]))
     }
 }
 
@@ -147,6 +154,8 @@ pub struct Context<'a> {
     pub linear: &'a [Option<Linear>],
     /// Instructions that look for room, and are taken to find it.
     pub rooms: &'a BTreeSet<Pc>,
+    /// Whether parts of the loop may append to arrays of their own.
+    pub gathers: bool,
     pub parameters: Parameters,
 }
 
@@ -161,11 +170,13 @@ pub fn decide(context: &Context<'_>) -> Verdict {
 
     let mut refusals = external(context, &names);
     refusals.extend(counted(context, &forms, &names));
-    let scalars = scalars::classify(&mut forms, &names, context.parameters.dear);
+    let uses = Uses::of(region);
+    let gathering = if context.gathers { gather::of(&names, &uses) } else { Gathering::default() };
+    let scalars = scalars::classify(&mut forms, &names, uses, &gathering.params, context.parameters.dear);
     refusals.extend(scalars.refusals.iter().cloned());
 
     let mut owners = Owners::of(&mut forms, context.summaries, &context.parameters);
-    let accesses = access::collect(&mut forms, &mut owners, &names, context.summaries, context.rooms);
+    let accesses = access::collect(&mut forms, &mut owners, &names, context.summaries, context.rooms, &gathering.own);
     let ends = rooms(context, &mut forms);
     let mut checks = BTreeSet::new();
     if let Ok(trip) = forms.trips[0].clone() {
@@ -207,6 +218,7 @@ pub fn decide(context: &Context<'_>) -> Verdict {
         checks,
         reductions: scalars.reductions,
         copied_out: scalars.copied_out,
+        gathered: gathering.arrays,
         counters: scalars.counters,
         start,
         condition,

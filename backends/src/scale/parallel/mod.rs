@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code)]
 
+mod gathered;
 mod own;
 mod reductions;
 mod rooms;
@@ -37,6 +38,7 @@ use crate::interrupt::{self, Cutoff};
 use crate::lower::Needs;
 use crate::lower::native_stack::{self, BYTES_PER_SLOT};
 use crate::native::Native;
+use gathered::{Arrays, NoRoom};
 use own::{Annexed, Regions, Stack};
 use reductions::{Partial, Reductions};
 use rooms::Rooms;
@@ -55,6 +57,8 @@ pub struct Parallel {
     /// Slots that the loop writes, counters apart.
     written: Vec<u16>,
     reductions: Reductions,
+    /// That it gathers.
+    arrays: Arrays,
     /// The first counts the iterations.
     counters: Vec<Counter>,
     until: Until,
@@ -68,7 +72,7 @@ pub struct Parallel {
     stacks: Mutex<Vec<Stack>>,
     /// Where the interpreter goes on behind the loop.
     end: Pc,
-    /// Nanoseconds of an iteration, times 16, as last measured; 0: never.
+    /// Nanoseconds of an iteration that can be shared, times 16, as last measured; 0: never.
     cost: AtomicU64,
     said: AtomicBool,
     /// Runs in a row that were too short.
@@ -138,6 +142,13 @@ fn pieces(parameters: &Parameters) -> Pieces {
     Pieces { chunk_ns: chunk_time, growth: chunk_growth, awake_ns: split_awake, asleep_ns: split_asleep }
 }
 
+/// Why not all iterations have been made.
+enum Stop {
+    /// One of them came to an error.
+    Iteration,
+    NoRoom(NoRoom),
+}
+
 /// What becomes of a loop.
 pub enum Turn {
     /// It goes on on all cores, for the first time or again.
@@ -200,6 +211,7 @@ impl Parallel {
             written,
             region,
             reductions,
+            arrays: Arrays::of(&found.gathered),
             counters: found.counters,
             until,
             frame_slots: program.function(scope.function).frame_slots,
@@ -263,10 +275,7 @@ impl Parallel {
         // SAFETY: the frame is one of the loop's function.
         let slot = |slot: u16| unsafe { at.base().add(usize::from(slot)).read() };
         let known = self.cost.load(Ordering::Relaxed);
-        // Adding up what is kept takes its time on one core, and what the other gains must make up for that.
-        let kept = 2.0 * self.reductions.terms() as f64 * f64::from(self.parameters.term) / 1000.0;
-        let worth =
-            |trips: u64, cost: f64| forced || trips as f64 * (cost - kept) >= f64::from(self.parameters.divided);
+        let worth = |trips: u64, cost: f64| forced || trips as f64 * cost >= f64::from(self.parameters.divided);
         let long = |trips: u64| {
             let long = trips >= 2 && (known == 0 || worth(trips, known as f64 / 16.0));
             self.short.fetch_add(u32::from(!long), Ordering::Relaxed);
@@ -330,7 +339,8 @@ impl Parallel {
         // What an iteration costs is measured on the first ones.
         let start = Instant::now();
         let (mut done, mut pilot) = (0, 1);
-        let mut partial = reductions.first(&initial);
+        let mut partial = reductions.first(&initial, self.arrays.whole(slot));
+        let before = self.arrays.bytes(&partial.appended);
         let cost = loop {
             let to = trips.min(done + pilot);
             if run.chunk(CALLER, done, to, &mut partial) != Status::Done {
@@ -343,8 +353,11 @@ impl Parallel {
             }
             pilot *= 2;
         };
-        self.cost.store((cost * 16.0).max(1.0) as u64, Ordering::Relaxed);
-        if done < trips && (next == Next::Trial || !worth(trips - done, cost)) {
+        // Bytes that the first iterations have appended tell how many at a time are to be divided.
+        let rate = (self.arrays.bytes(&partial.appended) - before) as f64 / done as f64;
+        let shared = self.shared(cost, rate);
+        self.cost.store((shared * 16.0).max(1.0) as u64, Ordering::Relaxed);
+        if done < trips && (next == Next::Trial || !worth(trips - done, shared)) {
             let (start, rest) = (Instant::now(), trips - done);
             if run.chunk(CALLER, done, trips, &mut partial) != Status::Done {
                 return Ok(run.resume(state, at));
@@ -356,44 +369,68 @@ impl Parallel {
             self.short.store(0, Ordering::Relaxed);
             tell(Turn::Parallel { first: !self.said.swap(true, Ordering::Relaxed) });
             let (start, rest) = (Instant::now(), trips - done);
-            if self.divide(&run, pool, done, cost, &mut partial) != Status::Done {
-                return Ok(run.resume(state, at));
+            match self.divide(&run, pool, done, (cost, rate), &mut partial) {
+                Ok(()) => {}
+                Err(Stop::Iteration) => return Ok(run.resume(state, at)),
+                Err(Stop::NoRoom(room)) => return Ok(run.fail(state, at, room)),
             }
             self.gain().divided(rest, start.elapsed().as_nanos() as f64, rest as f64 * cost);
         }
-        let mut reduced = initial.clone();
-        reductions.accumulate(&mut reduced, partial, &initial);
-        Ok(run.finish(at, &reduced))
+        Ok(run.finish(at, &partial))
     }
 
-    /// Runs all iterations from one on, on all cores, and adds to the partial result of those before.
-    fn divide(&self, run: &Run<'_>, pool: &Pool, from: u64, cost: f64, partial: &mut Partial) -> Status {
-        let (reductions, initial) = (&self.reductions, &run.initial);
-        // Not all terms of a sum whose order matters are kept at the same time.
-        let terms = reductions.terms() as u64;
-        let most = u64::from(self.parameters.terms).checked_div(terms).unwrap_or(u64::MAX).max(1);
+    /// Runs all iterations from one on, on all cores, and adds to the partial result of those before. An iteration takes so
+    /// many nanoseconds, and appends so many bytes.
+    fn divide(
+        &self,
+        run: &Run<'_>,
+        pool: &Pool,
+        from: u64,
+        (cost, mut rate): (f64, f64),
+        partial: &mut Partial,
+    ) -> Result<(), Stop> {
+        let (reductions, initial, trips) = (&self.reductions, &run.initial, run.begin.trips);
+        // Neither all terms of sums whose order matters nor all that is appended is kept at the same time.
+        let most = u64::from(self.parameters.terms);
+        let by_terms = most.checked_div(reductions.terms() as u64).unwrap_or(u64::MAX).max(1);
+        let mut by_bytes = if self.arrays.is_empty() { u64::MAX } else { from };
         let mut done = from;
-        while done < run.begin.trips {
-            let to = run.begin.trips.min(done.saturating_add(most));
+        while done < trips {
+            by_bytes = by_bytes.saturating_mul(4).min((most as f64 * 8.0 / rate) as u64).max(1);
+            let to = trips.min(done.saturating_add(by_terms.min(by_bytes)));
             let partials = InOrder::new(pool);
             let plan = Plan::new(to - done).expect(cost).pieces(pieces(&self.parameters));
             let status = pool.run(&plan, &|chunk: &Chunk<'_>| {
                 let (lo, hi) = (done + chunk.lo, done + chunk.hi);
+                let later = || reductions.later(initial, self.arrays.parts());
                 let add = |partial: &mut Partial| run.chunk(chunk.worker, lo, hi, partial);
-                match partials.with(chunk, || reductions.later(initial), add) {
+                match partials.with(chunk, later, add) {
                     Status::Stopped(k) => Status::Stopped(k - done),
                     Status::Done => Status::Done,
                 }
             });
             if status != Status::Done {
-                return status;
+                return Err(Stop::Iteration);
             }
-            for (_, _, later) in partials.into_ordered() {
-                reductions.accumulate(partial.words_mut(), later, initial);
+            let before = self.arrays.bytes(&partial.appended);
+            for (_, _, mut later) in partials.into_ordered() {
+                let appended = std::mem::replace(&mut later.appended, self.arrays.parts());
+                reductions.join(partial, later, initial);
+                // SAFETY: no chunk runs; their regions are annexes, which are joined behind the loop.
+                unsafe { self.arrays.append(&mut partial.appended, &appended) }.map_err(Stop::NoRoom)?;
             }
+            rate = (self.arrays.bytes(&partial.appended) - before) as f64 / (to - done) as f64;
             done = to;
         }
-        Status::Done
+        Ok(())
+    }
+
+    /// Nanoseconds of an iteration that can be shared: what is put in order behind iterations is put there by one core, and
+    /// what the others gain must make up for that.
+    fn shared(&self, cost: f64, bytes: f64) -> f64 {
+        let Parameters { term, byte, .. } = self.parameters;
+        let behind = self.reductions.terms() as f64 * f64::from(term) + bytes * f64::from(byte);
+        cost - 2.0 * behind / 1000.0
     }
 
     fn gain(&self) -> MutexGuard<'_, Gain> {

@@ -8,6 +8,8 @@ use scaly_tracer::independence::{Combine, Reduction, Update};
 use scaly_tracer::region::{Region, Type};
 use scaly_tracer::walker::{fold_int, fold_unary};
 
+use super::gathered::Appended;
+
 /// All that a loop accumulates.
 pub struct Reductions {
     all: Vec<Reduced>,
@@ -23,16 +25,13 @@ pub struct Partial {
     words: Vec<u64>,
     /// Of each of these the terms, if they are others.
     terms: Option<Vec<Vec<u64>>>,
+    pub appended: Appended,
 }
 
 impl Partial {
     /// By slot: what iterations that go on with it begin with.
     pub fn words(&self) -> &[u64] {
         &self.words
-    }
-
-    pub fn words_mut(&mut self) -> &mut [u64] {
-        &mut self.words
     }
 
     pub fn terms(&mut self) -> Option<&mut [Vec<u64>]> {
@@ -103,31 +102,43 @@ impl Reductions {
     }
 
     /// A partial result of no iterations: of the first ones, or of any.
-    pub fn first(&self, initial: &[u64]) -> Partial {
-        Partial { words: self.identities(initial), terms: None }
+    pub fn first(&self, initial: &[u64], appended: Appended) -> Partial {
+        Partial { words: self.identities(initial), terms: None, appended }
     }
 
-    pub fn later(&self, initial: &[u64]) -> Partial {
+    pub fn later(&self, initial: &[u64], appended: Appended) -> Partial {
         let terms = if self.sums.is_empty() {
             Vec::new()
         } else {
             let mut spare = self.spare();
             self.sums.iter().map(|_| spare.pop().unwrap_or_default()).collect()
         };
-        Partial { words: self.identities(initial), terms: Some(terms) }
+        Partial { terms: Some(terms), ..self.first(initial, appended) }
     }
 
-    /// Adds to a partial result what slots have come to in later iterations that began with [`Reductions::identities`] of
-    /// its words.
-    pub fn combine(&self, into: &mut Partial, slots: &[u64], initial: &[u64]) {
-        self.add(&mut into.words, slots, initial);
+    /// Adds to a partial result what slots hold behind later iterations that began with [`Reductions::identities`] of its
+    /// words.
+    pub fn combine(&self, into: &mut Partial, slot: impl Fn(u16) -> u64, initial: &[u64]) {
+        let own: Vec<u64> = self.slots().map(slot).collect();
+        self.add(&mut into.words, &own, initial);
     }
 
-    /// Adds a partial result of later iterations.
-    pub fn accumulate(&self, into: &mut [u64], partial: Partial, initial: &[u64]) {
+    /// Adds a partial result of later iterations, but for what they have appended.
+    pub fn join(&self, into: &mut Partial, later: Partial, initial: &[u64]) {
+        self.accumulate(&mut into.words, &later.words, later.terms, initial);
+    }
+
+    /// What all iterations have come to, by slot.
+    pub fn finish(&self, all: &Partial, initial: &[u64]) -> Vec<u64> {
+        let mut words = initial.to_vec();
+        self.accumulate(&mut words, &all.words, None, initial);
+        words
+    }
+
+    fn accumulate(&self, into: &mut [u64], later: &[u64], terms: Option<Vec<Vec<u64>>>, initial: &[u64]) {
         let before = into.to_vec();
-        self.add(into, &partial.words, initial);
-        let Some(mut all) = partial.terms.filter(|terms| !terms.is_empty()) else { return };
+        self.add(into, later, initial);
+        let Some(mut all) = terms.filter(|terms| !terms.is_empty()) else { return };
         let (mut at, mut terms) = (0, all.iter());
         for reduced in &self.all {
             if let Combine::InOrder(op) = reduced.combine {

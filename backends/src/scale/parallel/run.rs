@@ -8,6 +8,7 @@ use scaly_interp::interpreter::State;
 use scaly_interp::tier::{self, Goes, Position};
 use scaly_runtime::pool::Status;
 
+use super::gathered::NoRoom;
 use super::own::{Annexed, HELPER_STACK, RESERVE, Regions, Stack};
 use super::reductions::Partial;
 use super::{Begin, HEADER, Helpers, Parallel, Until};
@@ -108,6 +109,7 @@ impl Run<'_> {
         for (at, word) in parallel.reductions.slots().zip(parallel.reductions.identities(partial.words())) {
             write(at, word);
         }
+        parallel.arrays.slots(&partial.appended).for_each(|(slot, word)| write(slot, word));
         if let Some(annexed) = &annexed {
             self.regions.handles(annexed).for_each(|(slot, handle)| write(slot, handle));
         }
@@ -138,8 +140,8 @@ impl Run<'_> {
             self.cutoff.end_above(lo);
             return Status::Stopped(lo);
         }
-        let own: Vec<u64> = parallel.reductions.slots().map(read).collect();
-        parallel.reductions.combine(partial, &own, &self.initial);
+        parallel.reductions.combine(partial, read, &self.initial);
+        parallel.arrays.take(read, &mut partial.appended);
         if hi == self.begin.trips {
             // SAFETY: the loop's frame is on the stack.
             let frame = unsafe { std::slice::from_raw_parts(start, self.frame.len()) }.to_vec();
@@ -176,10 +178,11 @@ impl Run<'_> {
     }
 
     /// All iterations are done: what the loop leaves in its frame, and where the interpreter goes on.
-    pub fn finish(mut self, at: Position, reduced: &[u64]) -> Goes {
+    pub fn finish(mut self, at: Position, all: &Partial) -> Goes {
         self.join();
         let last = self.last.into_inner().unwrap_or_else(PoisonError::into_inner).unwrap_or_default();
         let parallel = self.parallel;
+        let reduced = parallel.reductions.finish(all, &self.initial);
         let write = |slot: u16, word: u64| {
             // SAFETY: the frame is one of the loop's function, and this one of its slots.
             unsafe { at.base().add(usize::from(slot)).write(word) }
@@ -187,10 +190,17 @@ impl Run<'_> {
         for &slot in &parallel.left {
             write(slot, last[HEADER + usize::from(slot)]);
         }
-        for (slot, &word) in parallel.reductions.slots().zip(reduced) {
+        for (slot, &word) in parallel.reductions.slots().zip(&reduced) {
             write(slot, word);
         }
+        parallel.arrays.slots(&all.appended).for_each(|(slot, word)| write(slot, word));
         Goes::On(at.at(parallel.end, 0))
+    }
+
+    /// There is no memory for what was gathered.
+    pub fn fail(mut self, state: &mut State, at: Position, NoRoom { at: pc, error }: NoRoom) -> Goes {
+        self.join();
+        tier::out_of_memory(state, at.at(pc, 0), error)
     }
 
     /// An error ended the loop: the frame of the lowest chunk that had one is the program's.

@@ -171,13 +171,14 @@ struct Analysis<'a, 'b> {
     forms: &'b mut Forms<'a>,
     names: &'b Names<'a>,
     uses: Uses,
-    /// Instructions of an iteration for each term of what accumulates in order.
+    but: &'b BTreeSet<Value>,
     dear: u32,
 }
 
-pub fn classify<'a>(forms: &mut Forms<'a>, names: &Names<'a>, dear: u32) -> Scalars {
+/// All but these parameters. `dear`: instructions of an iteration for each term of what accumulates in order.
+pub fn classify<'a>(forms: &mut Forms<'a>, names: &Names<'a>, uses: Uses, but: &BTreeSet<Value>, dear: u32) -> Scalars {
     let region = forms.region;
-    let mut analysis = Analysis { region, forms, names, uses: Uses::of(region), dear };
+    let mut analysis = Analysis { region, forms, names, uses, but, dear };
     analysis.run()
 }
 
@@ -193,7 +194,7 @@ impl Analysis<'_, '_> {
         let own = self.forms.trips[0].as_ref().ok().and_then(|trip| trip.counter);
         let mut selects: Vec<Selected> = Vec::new();
         let mut left: Vec<(u16, Web, String)> = Vec::new();
-        for param in &region.block(root.header).params {
+        for param in region.block(root.header).params.iter().filter(|param| !self.but.contains(&param.value)) {
             let hidden = counter.is_some_and(|c| param.slot == c || param.slot == c + 1);
             if let Some((by, assumed)) = self.counts(param.value, hidden) {
                 let own = own.map_or(counter == Some(param.slot), |own| own == param.value);
