@@ -132,7 +132,7 @@ fn the_common_reasons_with_their_lines_and_what_to_change() {
             "read from a copy of `a`",
         ),
         ("a[a[i] % 3] = i", "depends on data", "index with the loop's counter"),
-        ("if i % 3 = 0: found.push(i)", "`found` grows", "store by index"),
+        ("if i % 3 = 0: found.push(found.length())", "`found` grows", "store by index"),
         ("if i = 40: set x: i", "`x` is set on some paths only", "on every path"),
     ] {
         let program = format!(
@@ -245,7 +245,7 @@ define Acc(total: f64, values: Array[f64], inner: Inner) {
         for i in n: total = total * 0.5 + i
     }
     procedure fill(this, n: int) {
-        for k in n: if k > 0: values.push(k * 0.5)
+        for k in n: if k > 0: values.push(values[0] + k * 0.5)
     }
 }
 var a = Acc(0.0, Array[f64](1), Inner(0))
@@ -279,7 +279,7 @@ print(a.inner.count)";
 #[test]
 fn what_grows_has_an_advice_that_fits_it() {
     let program = "var out = StringBuilder()
-for a in 100: out.append(a)
+for a in 100: if out.length() < 50: out.append(a)
 var s = \"\"
 for b in 100: s += \"x\"
 var m HashMap[int, int]()

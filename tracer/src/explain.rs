@@ -118,7 +118,7 @@ impl<'a> Judge<'a> {
         {
             return (Ok(roomy), found);
         }
-        if !rooms.is_empty()
+        if refusals.iter().any(|refusal| matches!(refusal.reason, Reason::Grows { .. }))
             && let found @ Verdict::Independent(_) = self.decide(id, &region, &none, true)
         {
             return (Ok(region), found);

@@ -5,18 +5,18 @@
 //! Lengths are only counted up, and say nothing but where elements go: that all of them begin at another number changes
 //! where all elements are by as much, and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use scaly_interp::machine::IntOp;
 use scaly_interp::program::Pc;
 use scaly_interp::room::Array;
-use scaly_interp::routine::Routine;
+use scaly_interp::routine::{Effect, Routine};
 
 use super::names::Names;
 use super::uses::{Use, Uses};
 use crate::region::{ChainId, Def, Effects, ExitId, ExitKind, Inst, InstId, Op, Region, Value};
 
-/// An array that iterations only append to.
+/// An array that iterations only append to; a text that is built is one of bytes.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Gathered {
     pub array: Array,
@@ -41,13 +41,17 @@ struct Webs {
     blocks: BTreeSet<Value>,
     lengths: BTreeSet<Value>,
     elements: BTreeSet<InstId>,
+    /// Routines that append to it, or make room.
+    routines: BTreeSet<InstId>,
     own: BTreeSet<InstId>,
 }
 
 struct Search<'a> {
     region: &'a Region,
     uses: &'a Uses,
-    array: Array,
+    /// Slots.
+    block: u16,
+    length: u16,
 }
 
 /// Those of a loop.
@@ -55,37 +59,69 @@ pub fn of(names: &Names<'_>, uses: &Uses) -> Gathering {
     let (program, region) = (names.program, names.region);
     let mut found = Gathering::default();
     let Some(root) = region.root() else { return found };
-    let mut arrays: BTreeMap<u16, (Array, Pc)> = BTreeMap::new();
-    for inst in region.insts.iter().filter(|inst| inst.op == Op::Capacity) {
-        if region.block(inst.block).chain == ChainId(0)
-            && let Some(array) = Array::at(program, inst.pc)
-        {
-            arrays.entry(array.block).or_insert((array, inst.pc));
-        }
-    }
     let params = &region.block(root.header).params;
-    let param = |slot: u16| params.iter().find(|param| param.slot == slot).map(|param| param.value);
-    for (array, at) in arrays.into_values() {
-        let (Some(block), Some(length)) = (param(array.block), param(array.length)) else { continue };
-        let search = Search { region, uses, array };
-        if let Some(own) = search.run(block, length) {
-            found.params.extend([block, length]);
-            found.own.extend(own);
-            found.arrays.push(Gathered { array, at, name: names.slot(array.block) });
+    for block in params {
+        // An array's length stands behind its block.
+        let Some(length) = params.iter().find(|length| block.slot.checked_add(1) == Some(length.slot)) else {
+            continue;
+        };
+        let search = Search { region, uses, block: block.slot, length: length.slot };
+        let Some(webs) = search.run(block.value, length.value) else { continue };
+        let looks = |inst: &Inst| Array::at(program, inst.pc).filter(|_| inst.op == Op::Capacity);
+        let built = |inst: &Inst| {
+            let array = |handle| Array { block: block.slot, length: length.slot, handle, stride: 1 };
+            matches!(inst.op, Op::Runtime(routine) if routine != Routine::ArrayGrow)
+                .then(|| search.slot(inst.args[0]).map(array))
+                .flatten()
+        };
+        let own: Vec<&Inst> = webs.own.iter().map(|&id| region.inst(id)).collect();
+        let arrays = own.iter().filter_map(|inst| Some((looks(inst).or_else(|| built(inst))?, inst.pc)));
+        let Some((array, at)) = arrays.clone().next() else { continue };
+        let inside = own.iter().all(|inst| region.block(inst.block).chain == ChainId(0));
+        if inside && arrays.clone().all(|(other, _)| other == array) && array.block == block.slot {
+            found.params.extend([block.value, length.value]);
+            found.own.extend(webs.own);
+            found.arrays.push(Gathered { array, at, name: names.slot(block.slot) });
         }
     }
     found
 }
 
+/// Operands of a routine that appends: the array's block, its length, and one that is a length before that.
+fn appends(routine: Routine) -> Option<(usize, usize, Option<usize>)> {
+    let found = routine.signature().effects.iter().find_map(|effect| match *effect {
+        Effect::Appends { pointer, count } => Some((usize::from(pointer), usize::from(count))),
+        _ => None,
+    });
+    match routine {
+        Routine::ArrayGrow => Some((1, 2, None)),
+        // It moves what it has written last.
+        Routine::BuilderPad => found.map(|(block, length)| (block, length, Some(length + 1))),
+        _ => found.map(|(block, length)| (block, length, None)),
+    }
+}
+
 impl Search<'_> {
     /// What is done to the array, if it is only appended to.
-    fn run(&self, block: Value, length: Value) -> Option<BTreeSet<InstId>> {
+    fn run(&self, block: Value, length: Value) -> Option<Webs> {
         let mut webs = Webs::default();
         let closed = self.block(block, &mut webs) && self.length(length, &mut webs);
         let come = self.comes_from(&webs.blocks, block) && self.comes_from(&webs.lengths, length);
         let elements = std::mem::take(&mut webs.elements);
         let only = elements.into_iter().all(|id| self.element(id, &mut webs));
-        (closed && come && only).then_some(webs.own)
+        let routines = webs.routines.iter().all(|&id| self.routine(id, &webs));
+        webs.own.extend(&webs.routines);
+        (closed && come && only && routines).then_some(webs)
+    }
+
+    /// The slot of a value that is the same in all iterations.
+    fn slot(&self, value: Value) -> Option<u16> {
+        match self.region.values[value.index()].def {
+            Def::Param(Region::ENTRY, position) => {
+                Some(self.region.block(Region::ENTRY).params[position as usize].slot)
+            }
+            _ => None,
+        }
     }
 
     fn block(&self, value: Value, webs: &mut Webs) -> bool {
@@ -94,7 +130,7 @@ impl Search<'_> {
         }
         self.uses.get(value).iter().all(|&at| match at {
             Use::Param { param, .. } => self.block(param, webs),
-            Use::Exit { exit, slot, .. } => self.leaves(slot == self.array.block, exit),
+            Use::Exit { exit, slot, .. } => self.leaves(slot == self.block, exit),
             Use::Branch(_) => false,
             Use::Inst(id) => {
                 let inst = self.region.inst(id);
@@ -103,14 +139,11 @@ impl Search<'_> {
                         webs.own.insert(id);
                         true
                     }
-                    Op::Element { .. } if is_only(inst, value, 0) => {
+                    Op::Element { .. } => {
                         webs.elements.insert(id);
-                        true
+                        is_only(inst, value, 0)
                     }
-                    Op::Runtime(Routine::ArrayGrow) if is_only(inst, value, 1) => {
-                        webs.own.insert(id);
-                        inst.results.first().is_some_and(|&grown| self.block(grown, webs))
-                    }
+                    Op::Runtime(_) => self.appended(id, webs),
                     _ => false,
                 }
             }
@@ -123,23 +156,47 @@ impl Search<'_> {
         }
         self.uses.get(value).iter().all(|&at| match at {
             Use::Param { param, .. } => self.length(param, webs),
-            Use::Exit { exit, slot, .. } => self.leaves(slot == self.array.length, exit),
+            Use::Exit { exit, slot, .. } => self.leaves(slot == self.length, exit),
             Use::Branch(_) => false,
             Use::Inst(id) => {
                 let inst = self.region.inst(id);
                 match inst.op {
-                    Op::Element { .. } if is_only(inst, value, 1) => {
+                    Op::Element { .. } => {
                         webs.elements.insert(id);
-                        true
+                        is_only(inst, value, 1)
                     }
-                    Op::Runtime(Routine::ArrayGrow) => is_only(inst, value, 2) && webs.own.contains(&id),
+                    Op::Runtime(_) => self.appended(id, webs),
                     Op::Int(IntOp::Add) => {
                         let one = inst.args.iter().any(|&arg| self.region.constant(arg) == Some(1));
-                        one && inst.args.contains(&value) && self.length(inst.results[0], webs)
+                        one && self.length(inst.results[0], webs)
                     }
                     _ => false,
                 }
             }
+        })
+    }
+
+    /// Follows what a routine gives.
+    fn appended(&self, id: InstId, webs: &mut Webs) -> bool {
+        if !webs.routines.insert(id) {
+            return true;
+        }
+        let inst = self.region.inst(id);
+        match (inst.op, &inst.results[..]) {
+            (Op::Runtime(Routine::ArrayGrow), &[block]) => self.block(block, webs),
+            (_, &[block, length]) => self.block(block, webs) && self.length(length, webs),
+            _ => false,
+        }
+    }
+
+    /// Whether a routine appends to the array, and does nothing else with it.
+    fn routine(&self, id: InstId, webs: &Webs) -> bool {
+        let inst = self.region.inst(id);
+        let Op::Runtime(routine) = inst.op else { return false };
+        let Some((block, length, before)) = appends(routine) else { return false };
+        inst.args.iter().enumerate().all(|(at, arg)| {
+            let (is_block, is_length) = (webs.blocks.contains(arg), webs.lengths.contains(arg));
+            is_block == (at == block) && is_length == (at == length || before == Some(at))
         })
     }
 

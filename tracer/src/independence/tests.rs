@@ -340,8 +340,14 @@ room: ElemAddrRaw s20, {pointer}, {length}, *8, +0
     let outer = with_params("inplace 0", "value", &push("a", "s0", "s1", "s6"), "");
     assert_eq!(verdict(&outer), "independent: checked when it starts: there is memory for what is appended to `a`");
     let grows = "serial: `a` grows: where an element goes depends on how many came before";
+    // Now and then: parts of the loop append to their own, if none of them looks at what is there.
     let some = format!("JEqImm s5, 0 -> @next\n  {}", push("a", "s0", "s1", "s6"));
-    assert_eq!(verdict(&with_params("inplace 0", "value", &some, "")), grows);
+    let gathered = "independent: `a` is gathered: what parts of the loop append is put in order behind them";
+    assert_eq!(verdict(&with_params("inplace 0", "value", &some, "")), gathered);
+    for look in ["Move s10, s1", "LoadElemI64 s10, s0..2, s5, *8, +0", "AddImm s1, s1, 2"] {
+        let looks = format!("JEqImm s5, 0 -> @next\n  {look}\n  {}", push("a", "s0", "s1", "s6"));
+        assert_eq!(verdict(&with_params("inplace 0", "value", &looks, "")), grows, "{look}");
+    }
     // What is read must have been there.
     let old = format!("{}\n  LoadElemI64 s12, s0..2, s10, *8, +0\n  Move s8, s12", push("a", "s0", "s1", "s6"));
     let found = verdict(&with_params("inplace 0", "value", &old, ""));
