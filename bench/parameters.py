@@ -97,6 +97,10 @@ PARALLEL = {
     "fork_depth": [2, 5, 16],
     "fork_least": [500, 50000],
     "fork_most": [10000, 400000],
+    "dear": [0, 20, 100],
+    "term": [0, 8000],
+    "byte": [0, 1600],
+    "terms": [4096, 32768, 1048576],
 }
 
 # Sizes at which compiled programs take some ten milliseconds.
@@ -146,6 +150,8 @@ LARGE = {
     "expressions": "3000",
     "machine": "3000000",
     "handlers": "1000",
+    "integral": "4000000",
+    "primes": "4000000",
 }
 
 
