@@ -78,7 +78,8 @@ pub fn of(names: &Names<'_>, uses: &Uses) -> Gathering {
         let arrays = own.iter().filter_map(|inst| Some((looks(inst).or_else(|| built(inst))?, inst.pc)));
         let Some((array, at)) = arrays.clone().next() else { continue };
         let inside = own.iter().all(|inst| region.block(inst.block).chain == ChainId(0));
-        if inside && arrays.clone().all(|(other, _)| other == array) && array.block == block.slot {
+        let same = (array.block, array.length) == (block.slot, length.slot);
+        if inside && same && arrays.clone().all(|(other, _)| other == array) {
             found.params.extend([block.value, length.value]);
             found.own.extend(webs.own);
             found.arrays.push(Gathered { array, at, name: names.slot(block.slot) });
