@@ -23,7 +23,11 @@ impl Generator {
     pub(super) fn hot_main(&mut self, body: &mut Block) {
         if self.style.loops {
             for _ in 0..1 + self.choices.below(2) {
-                self.sum_sample(body);
+                if self.choices.chance(40) {
+                    self.two_names(body);
+                } else {
+                    self.sum_sample(body);
+                }
             }
             // What else there is takes as long.
             if self.choices.chance(60) {
