@@ -57,7 +57,8 @@ const BATCH: u64 = 64;
 
 fn style(mode: Mode, seed: u64) -> Style {
     Style {
-        loops: seed.is_multiple_of(4),
+        // What is compiled whole is loops, and takes long.
+        loops: seed.is_multiple_of(if mode == Mode::Whole { 2 } else { 4 }),
         faults: seed.is_multiple_of(3),
         hot: mode.native() && !seed.is_multiple_of(5),
     }

@@ -76,9 +76,13 @@ impl Settings {
         may_seed(&mut choices, &mut p.random_registers, seed);
         may_seed(&mut choices, &mut p.forced_exits, seed ^ 0x55);
         p.llvm = if whole { 2 } else { 0 };
-        p.chunk = *choices.pick(&[1, 1, 3, 0]);
+        p.chunk = *choices.pick(&[1, 1, 3, 0, 300]);
         p.steal = if choices.chance(50) { seed } else { 0 };
         let threads = *choices.pick(&[3, 1, 2, 16]);
+        // Sums of floats are added up behind the iterations, a few terms at a time.
+        p.dear = *choices.pick(&[0, 0, 0, 4, 50]);
+        p.term = *choices.pick(&[2000, 0]);
+        p.terms = *choices.pick(&[131_072, 131_072, 131_072, 1, 2, 7, 100]);
         Settings { jit: Some(p), guard: choices.chance(30), stack_slots: Settings::interpreted(0).stack_slots, threads }
     }
 }

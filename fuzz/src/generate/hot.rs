@@ -21,6 +21,19 @@ fn whole(known: &Known) -> Place {
 
 impl Generator {
     pub(super) fn hot_main(&mut self, body: &mut Block) {
+        if self.style.loops {
+            for _ in 0..1 + self.choices.below(2) {
+                if self.choices.chance(40) {
+                    self.two_names(body);
+                } else {
+                    self.sum_sample(body);
+                }
+            }
+            // What else there is takes as long.
+            if self.choices.chance(60) {
+                return;
+            }
+        }
         self.hot_state(body);
         for _ in 0..1 + self.choices.below(3) {
             self.budget = 6 + self.choices.below(24);

@@ -21,19 +21,19 @@ struct Stage {
     floats: Known,
 }
 
-fn both(op: Binary, a: Expr, b: Expr) -> Expr {
+pub(super) fn both(op: Binary, a: Expr, b: Expr) -> Expr {
     Expr::Binary(op, Box::new(a), Box::new(b))
 }
 
-fn at(array: &Known, index: Expr) -> Expr {
+pub(super) fn at(array: &Known, index: Expr) -> Expr {
     Expr::Index(Box::new(Expr::Var(array.var)), Box::new(index))
 }
 
-fn element(array: &Known, index: Expr) -> Place {
+pub(super) fn element(array: &Known, index: Expr) -> Place {
     Place { root: array.var, steps: vec![Step::Index(index)] }
 }
 
-fn whole(known: &Known) -> Place {
+pub(super) fn whole(known: &Known) -> Place {
     Place { root: known.var, steps: Vec::new() }
 }
 

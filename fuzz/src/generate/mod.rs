@@ -8,11 +8,12 @@ mod divided;
 mod expression;
 mod hot;
 mod loops;
-
+mod names;
 mod places;
 mod recursion;
 mod routine;
 mod statement;
+mod sums;
 mod types;
 
 use crate::choice::Choices;
@@ -225,7 +226,11 @@ impl Generator {
             self.hot_main(&mut body);
         } else if self.style.loops {
             for _ in 0..2 + self.choices.below(4) {
-                self.loop_sample(&mut body);
+                match self.choices.weighted(&[(5, 0), (3, 1), (1, 2)]) {
+                    0 => self.loop_sample(&mut body),
+                    1 => self.sum_sample(&mut body),
+                    _ => self.two_names(&mut body),
+                }
             }
         } else {
             self.statements(&mut body, 0);
