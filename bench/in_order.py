@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""From which size of its terms on a sum of floats is worth being added up behind iterations on all cores.
+"""From which size on of its terms a sum of floats is worth being added up behind iterations on all cores, and of its
+elements an array that is appended to being put together there.
 
     cargo build --release
     bench/in_order.py [--rounds 5] [--seconds 0.5] [STEPS…]
 
 A line for each number of steps, multiplications and additions, that a term takes: the instructions of an iteration, what one
 takes when the sum is made in the loop, and against that, in the same rounds, one thread that keeps the terms beside it, and
-two; wall-clock time, the least of the rounds. Then two threads by how many terms are kept at the same time. The sums are
-compared. Rows of `scaly --jit help` that this is about: `dear`, `term`, `terms`.
+two; wall-clock time, the least of the rounds. Then two threads by how many terms are kept at the same time. Then the same
+numbers, appended to an array instead of added, all but a few and one in a hundred: two threads against one. The outputs are
+compared. Rows of `scaly --jit help` that this is about: `dear`, `term`, `terms`, `byte`.
 """
 
 import argparse
@@ -24,19 +26,27 @@ TERMS = [1024, 8192, 32768, 131072, 524288, 4194304]
 NANOSECONDS = 0.3
 
 
-def program(steps, iterations):
+SUM = ["var sum = 0.0", "    sum = sum + x * y", "print(sum)"]
+
+
+def array(condition):
+    return ["var all: Array[f64]", f"    if {condition}: all.push(x * y)", "print(all.length(), all[all.length() / 2])"]
+
+
+def program(steps, iterations, made=SUM):
     """A polynomial in each of two variables, so that the steps of a term do not all wait for one another."""
+    before, behind, result = made
     body = ["x = x * 0.75 + 0.125", "y = y * 0.5 + 0.25"]
     lines = [f"    {body[i % 2]}" for i in range(steps // 2)]
     return "\n".join([
-        "var sum = 0.0",
+        before,
         f"for i in {iterations} {{",
         "    var x = i as f64",
         "    var y = x * 0.001",
         *lines,
-        "    sum = sum + x * y",
+        behind,
         "}",
-        "print sum",
+        result,
         "",
     ])
 
@@ -56,7 +66,7 @@ def least(scaly, path, settings, rounds):
 
 
 def setting(threads, **jit):
-    jit = {"dear": 0, "term": 0, **jit}
+    jit = {"dear": 0, "term": 0, "byte": 0, **jit}
     return ["--threads", str(threads), "--jit", ",".join(f"{name}={value}" for name, value in jit.items())]
 
 
@@ -89,6 +99,16 @@ def main():
             settings = [setting(1), *(setting(2, terms=terms) for terms in TERMS)]
             alone, *both = least(scaly, path, settings, args.rounds)
             row([f"{count}", *(f"{each / alone:.2f}" for each in both)])
+        print()
+        header(["steps", "ns", "nearly all appended", "ns", "one in a hundred"])
+        for count in steps:
+            cells = []
+            for condition in ["i % 1000 > 0", "i % 100 = 0"]:
+                iterations = int(args.seconds * 1e9 / (NANOSECONDS * count + 3))
+                path.write_text(program(count, iterations, array(condition)))
+                alone, both = least(scaly, path, [setting(1), setting(2)], args.rounds)
+                cells += [f"{alone * 1e9 / iterations:.1f}", f"{both / alone:.2f}"]
+            row([f"{count}", *cells])
 
 
 if __name__ == "__main__":
