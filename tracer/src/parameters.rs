@@ -253,13 +253,13 @@ parameters! {
         "waking one takes 20 to 55 us, and a loop of 64 us is as fast either way: pool.rs in runtime/benches";
     dear: "instructions" = 40, dev 40, 0 to 1_000_000_000,
         "Of an iteration, for each term of a sum whose order matters that may be added up behind the iterations.",
-        "two threads take 0.74 of one's time with 39, 1.0 with 23; keeping costs one up to 9 %: bench/in_order.py";
+        "two threads take 0.74 of one's time with 39, 1.0 with 23; keeping costs up to 9 %: bench/in_order.py";
     term: "picoseconds" = 2000, dev 2000, 0 to 1_000_000_000,
         "What it takes to keep and to add such a term.",
         "two threads take one's time where a term takes 3.5 ns, 0.85 where 4.6: bench/in_order.py";
     byte: "picoseconds" = 400, dev 400, 0 to 1_000_000_000,
         "What it takes to put a byte that a part of a loop has appended behind others.",
-        "of iterations that append 8, two threads take 1.24 of one's time with 4 ns, 0.93 with 7: bench/in_order.py";
+        "with 8 an iteration, two threads take 1.24 of one's time at 4 ns, 0.93 at 7: bench/in_order.py";
     terms: "words" = 131_072, dev 131_072, 1 to 1_000_000_000,
         "Most terms of such sums of a loop, or words that it appends, that are kept at the same time, about.",
         "flat from 32768 to 524288; with 1024 two threads take 1.5 times as long: bench/in_order.py";
