@@ -36,6 +36,11 @@ impl Arrays {
         self.0.is_empty()
     }
 
+    /// Slots of the handles of their regions.
+    pub fn handles(&self) -> impl Iterator<Item = u16> + '_ {
+        self.0.iter().map(|(array, _)| array.handle)
+    }
+
     /// As they are in the program's frame.
     pub fn whole(&self, slot: impl Fn(u16) -> u64) -> Appended {
         Appended::Whole(self.0.iter().map(|(array, _)| (slot(array.block), slot(array.length))).collect())

@@ -106,6 +106,9 @@ fn has_native_room(state: &State, slots: usize) -> bool {
     (&raw const here as usize).saturating_sub(state.native_limit()) >= slots * BYTES_PER_SLOT + native_stack::LAST
 }
 
+/// Nanoseconds for each worker that the first iterations together take whose arrays are put together.
+const FIRST_BATCH: f64 = 1e6;
+
 /// The worker that calls a loop.
 const CALLER: usize = 0;
 
@@ -316,7 +319,8 @@ impl Parallel {
             // A handle that is used behind the loop would be the last part's.
             let handles = native.regions().filter(|slots| !slots.iter().any(|slot| self.left.contains(slot)));
             let no_region = Alone::Other("in which region it allocates is not known where it is entered");
-            regions = handles.and_then(|slots| Regions::of(state, slots, slot)).ok_or(no_region)?;
+            let known = handles.filter(|slots| self.arrays.handles().all(|handle| slots.contains(&handle)));
+            regions = known.and_then(|slots| Regions::of(state, slots, slot)).ok_or(no_region)?;
             let no_helpers = Alone::Other("there is no memory for the regions of its parts");
             annexed = Some(Mutex::new(helpers.annexed(state, &regions, count).ok_or(no_helpers)?));
         }
@@ -393,11 +397,14 @@ impl Parallel {
         // Neither all terms of sums whose order matters nor all that is appended is kept at the same time.
         let most = u64::from(self.parameters.terms);
         let by_terms = most.checked_div(reductions.terms() as u64).unwrap_or(u64::MAX).max(1);
-        let mut by_bytes = if self.arrays.is_empty() { u64::MAX } else { from };
+        // How much is appended may change: as much again is a guess, and four times as much.
+        let begin = (FIRST_BATCH * pool.workers() as f64 / cost) as u64;
+        let mut by_bytes = if self.arrays.is_empty() { u64::MAX } else { begin.max(from) };
         let mut done = from;
         while done < trips {
-            by_bytes = by_bytes.saturating_mul(4).min((most as f64 * 8.0 / rate) as u64).max(1);
+            by_bytes = by_bytes.min((most as f64 * 8.0 / rate) as u64).max(1);
             let to = trips.min(done.saturating_add(by_terms.min(by_bytes)));
+            by_bytes = by_bytes.saturating_mul(4);
             let partials = InOrder::new(pool);
             let plan = Plan::new(to - done).expect(cost).pieces(pieces(&self.parameters));
             let status = pool.run(&plan, &|chunk: &Chunk<'_>| {
