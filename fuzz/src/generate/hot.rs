@@ -23,10 +23,10 @@ impl Generator {
     pub(super) fn hot_main(&mut self, body: &mut Block) {
         if self.style.loops {
             for _ in 0..1 + self.choices.below(2) {
-                if self.choices.chance(40) {
-                    self.two_names(body);
-                } else {
-                    self.sum_sample(body);
+                match self.choices.weighted(&[(3, 0), (3, 1), (4, 2)]) {
+                    0 => self.two_names(body),
+                    1 => self.sum_sample(body),
+                    _ => self.gathered_sample(body),
                 }
             }
             // What else there is takes as long.

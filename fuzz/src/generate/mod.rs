@@ -6,6 +6,7 @@
 
 mod divided;
 mod expression;
+mod gathered;
 mod hot;
 mod loops;
 mod names;
@@ -226,9 +227,10 @@ impl Generator {
             self.hot_main(&mut body);
         } else if self.style.loops {
             for _ in 0..2 + self.choices.below(4) {
-                match self.choices.weighted(&[(5, 0), (3, 1), (1, 2)]) {
+                match self.choices.weighted(&[(5, 0), (3, 1), (4, 3), (1, 2)]) {
                     0 => self.loop_sample(&mut body),
                     1 => self.sum_sample(&mut body),
+                    3 => self.gathered_sample(&mut body),
                     _ => self.two_names(&mut body),
                 }
             }
