@@ -118,10 +118,10 @@ impl<'a> Judge<'a> {
         {
             return (Ok(roomy), found);
         }
-        if refusals.iter().any(|refusal| matches!(refusal.reason, Reason::Grows { .. }))
-            && let found @ Verdict::Independent(_) = self.decide(id, &region, &none, true)
-        {
-            return (Ok(region), found);
+        if refusals.iter().any(|refusal| matches!(refusal.reason, Reason::Grows { .. })) {
+            // Where something else stands in the way, what could be gathered does not.
+            let gathered = self.decide(id, &region, &none, true);
+            return (Ok(region), gathered);
         }
         (Ok(region), verdict)
     }

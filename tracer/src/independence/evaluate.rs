@@ -42,7 +42,7 @@ pub fn covers(program: &Program, region: &Region, found: &Independence, frame: &
 
 /// For how many bytes there is room in an array that parts of a loop append to, each to one of its own: more than a
 /// program appends whose loops are judged. Nobody moves it then, as it is where each part has its own.
-const GATHERED: u64 = 1 << 20;
+const GATHERED: u64 = 1 << 16;
 
 /// Makes the room that the checks of an independent loop ask for, or that stands for arrays of its parts.
 pub fn make_room(program: &Program, region: &Region, found: &Independence, frame: &mut Frame<'_>) {
