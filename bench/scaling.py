@@ -43,7 +43,7 @@ PROGRAMS = [
     Program("collatz", "18000000", "100000"),
     Program("histogram", "70000000", "200000"),
     Program("sieve", "20000000 36", "1000000 2"),
-    Program("integral", "40000000", "100000"),
+    Program("integral", "160000000", "100000"),
     Program("fib", "46", "30"),
     Program("queens", "15", "8"),
 ]
