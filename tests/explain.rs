@@ -306,6 +306,22 @@ print(out.to_string().length(), s.length(), m.length(), e.length(), l.length())"
     }
 }
 
+/// It is no reason that an array grows which could be gathered.
+#[test]
+fn only_what_stands_in_the_way_is_a_reason() {
+    let program = "var some: Array[int]
+for i in 100 {
+    if i % 3 = 0: some.push(i)
+    if i = 33: print(i)
+}
+print(some.length())";
+    let got = explain(FORCED, program);
+    let reason =
+        "serial: line 4 `if i = 33: print(i)`: `print` writes to the world outside, in the order of the iterations";
+    let help = "help: collect the text in an array by index and print it behind the loop";
+    assert_eq!(under(&got.error, "for i in 100")[1..], [reason, help], "{}", got.error);
+}
+
 #[test]
 fn a_part_of_another_loop_says_why_it_is_no_more() {
     let program = "var last = Array[f64](100)

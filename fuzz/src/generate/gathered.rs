@@ -135,19 +135,7 @@ impl Generator {
             self.show(known, &mut inner);
         }
         self.scope = outer;
-        let number = self.program.routines.len();
-        self.program.routines.push(Routine {
-            params: params_of,
-            result: None,
-            body: inner,
-            procedure: true,
-            method_of: None,
-            operator: None,
-        });
-        self.recursive.push(false);
-        for _ in 0..1 + self.choices.below(3) {
-            body.push(Statement::Call(Expr::Call(number, arrays.iter().map(|array| Expr::Var(array.var)).collect())));
-        }
+        self.called_with(&arrays, params_of, inner, body);
     }
 
     /// Makes something that sees nothing but these.

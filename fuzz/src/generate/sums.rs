@@ -96,9 +96,15 @@ impl Generator {
             self.show(known, &mut inner);
         }
         self.scope = outer;
+        self.called_with(&arrays, params_of, inner, body);
+        self.scope.push(arrays[3].clone());
+    }
+
+    /// A procedure that is called with these arrays, one to three times.
+    pub(super) fn called_with(&mut self, arrays: &[Known], params: Vec<Param>, inner: Block, body: &mut Block) {
         let number = self.program.routines.len();
         self.program.routines.push(Routine {
-            params: params_of,
+            params,
             result: None,
             body: inner,
             procedure: true,
@@ -109,7 +115,6 @@ impl Generator {
         for _ in 0..1 + self.choices.below(3) {
             body.push(Statement::Call(Expr::Call(number, arrays.iter().map(|array| Expr::Var(array.var)).collect())));
         }
-        self.scope.push(arrays[3].clone());
     }
 
     /// A new array of a length that stays.
