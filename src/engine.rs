@@ -15,9 +15,10 @@ use scaly_backends::Native;
 use scaly_backends::scale::parallel::HELPER_STACK;
 use scaly_backends::scale::{self, Scaling};
 use scaly_interp::dump::Printer;
-use scaly_interp::interpreter::{self, Finished, RunError, Screen, World};
+use scaly_interp::interpreter::{self, Finished, MakeTier, RunError, Screen, State, World};
 use scaly_interp::oracle::{self, Report};
 use scaly_interp::program::{LoopId, Pc, Program};
+use scaly_interp::tier::Tier;
 use scaly_runtime::heap::Stretch;
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_runtime::os;
@@ -25,7 +26,7 @@ use scaly_runtime::pool::{Pool, PoolOptions};
 use scaly_tracer::explain::Judge;
 use scaly_tracer::independence::{Independence, Verdict, make_room};
 use scaly_tracer::log::{self, Follower, Log, Statistics};
-use scaly_tracer::manager::{Make, Tracing};
+use scaly_tracer::manager::{Make, Tracing, set_counters};
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::recorder::Place;
 use scaly_tracer::region::Region;
@@ -79,6 +80,14 @@ pub struct Watcher {
     pub follower: Follower,
     /// It looks at the program's pictures.
     pub screen: Arc<dyn Screen>,
+}
+
+impl RunOptions {
+    /// Whether nothing tells of the run but what it prints.
+    fn is_followed_by_nobody(&self) -> bool {
+        let RunOptions { trace_log, statistics, observers, watcher, .. } = self;
+        trace_log.is_none() && !statistics && *observers == observers::Options::default() && watcher.is_none()
+    }
 }
 
 impl fmt::Debug for Watcher {
@@ -271,45 +280,89 @@ pub fn run_in(compiled: &Compiled, world: World, options: &RunOptions) -> Result
         return Ok(Ran { finished, statistics: log.statistics().filter(|_| options.statistics) });
     };
     let watch = open_observers(compiled, options)?;
-    let listings = options.trace_log.as_ref().is_some_and(|request| request.asm);
-    let backend = native_backend(program.clone(), listings, watch.clone());
-    let tracing = Rc::new(Tracing::new(program.clone(), backend, parameters, log.clone()));
-    let mut whole = None;
-    let finished = match scaling(options, parameters, watch) {
-        None => {
-            let tier = tracing.clone();
-            interpreter::run_with_tier(program, world, limits(options), |state| {
-                state.screen = screen;
-                tier.begin(state);
-                tier
-            })?
-        }
-        Some(choices) => {
-            let tier = Scaling::new(tracing.clone(), program.clone(), log.clone(), parameters, choices);
-            whole = Some(tier.clone());
-            interpreter::run_with_tier(program, world, limits(options), |state| {
-                state.screen = screen;
-                tier.begin(state);
-                tier
-            })?
-        }
-    };
+    // Most programs end before anything is hot: what compiles is made late where nobody asks what it did.
+    if options.is_followed_by_nobody() && parameters.llvm != FORCED {
+        let (counted, began) = (program.clone(), os::thread_time());
+        let (compiled, options) = (program.clone(), options.clone());
+        let limits = limits(&options);
+        let make: MakeTier = Box::new(move || {
+            let tiers = Tiers::new(compiled, log, parameters, &options, None);
+            tiers.tracing.began(began);
+            tiers.tier()
+        });
+        let prepare = move |state: &mut State| set_counters(&counted, &parameters, state);
+        let finished = interpreter::run_with_late_tier(program, world, limits, prepare, make)?;
+        return Ok(Ran { finished, statistics: None });
+    }
+    let tiers = Tiers::new(program.clone(), log.clone(), parameters, options, watch);
+    let finished = interpreter::run_with_tier(program, world, limits(options), |state| {
+        state.screen = screen;
+        tiers.begin(state);
+        tiers.tier()
+    })?;
     let mut statistics = log.statistics().filter(|_| options.statistics);
     if let Some(statistics) = &mut statistics {
-        tracing.count_into(statistics);
-        if let Some(whole) = whole {
-            whole.count_into(statistics);
-        }
+        tiers.count_into(statistics);
     }
     Ok(Ran { finished, statistics })
 }
+
+/// What compiles in a run.
+struct Tiers {
+    tracing: Rc<Tracing<X64>>,
+    /// Goes beyond traces.
+    whole: Option<Rc<Scaling<X64>>>,
+}
+
+impl Tiers {
+    fn new(
+        program: Arc<Program>,
+        log: Rc<Log>,
+        parameters: Parameters,
+        options: &RunOptions,
+        watch: Option<Rc<Watch>>,
+    ) -> Tiers {
+        let listings = options.trace_log.as_ref().is_some_and(|request| request.asm);
+        let backend = native_backend(program.clone(), listings, watch.clone());
+        let tracing = Rc::new(Tracing::new(program.clone(), backend, parameters, log.clone()));
+        let choices = scaling(options, parameters, watch);
+        let whole = choices.map(|choices| Scaling::new(tracing.clone(), program, log, parameters, choices));
+        Tiers { tracing, whole }
+    }
+
+    /// A run begins.
+    fn begin(&self, state: &mut State) {
+        match &self.whole {
+            Some(whole) => whole.begin(state),
+            None => self.tracing.begin(state),
+        }
+    }
+
+    /// The one that the interpreter asks.
+    fn tier(&self) -> Rc<dyn Tier> {
+        match &self.whole {
+            Some(whole) => whole.clone(),
+            None => self.tracing.clone(),
+        }
+    }
+
+    fn count_into(&self, statistics: &mut Statistics) {
+        self.tracing.count_into(statistics);
+        if let Some(whole) = &self.whole {
+            whole.count_into(statistics);
+        }
+    }
+}
+
+/// The value of the parameter `llvm` that compiles all loops whole.
+const FORCED: u32 = 2;
 
 /// What goes beyond traces; none where nothing does.
 fn scaling(options: &RunOptions, parameters: Parameters, watch: Option<Rc<Watch>>) -> Option<scale::Options> {
     let choice = match parameters.llvm {
         0 => return None,
-        1 => scale::Choice::Measured,
-        _ => scale::Choice::Forced,
+        FORCED => scale::Choice::Forced,
+        _ => scale::Choice::Measured,
     };
     let threads = options.threads;
     let chunk = (parameters.chunk != 0).then_some(u64::from(parameters.chunk));

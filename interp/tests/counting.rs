@@ -82,7 +82,7 @@ fn run(trips: [u32; 3], prepare: impl FnOnce(&mut State)) -> (Finished, Rc<Asked
 }
 
 fn windows(warmup: Duration) -> Windows {
-    Windows { warmup, window: Duration::from_millis(1), rest: 3 }
+    Windows { warmup, window: Duration::from_millis(1), rest: 3, late: false }
 }
 
 #[test]

@@ -10,7 +10,8 @@
 //!
 //! A timer leads from one to the next: its signals exchange the handlers of the few opcodes that count
 //! ([`Handlers::count`]). Windows and rests are of processor time and end at the kernel's ticks, of 1 to 10 ms; a rest is so
-//! many times as long as the window before it was.
+//! many times as long as the window before it was. The timer is started late where counters come to their end soon: most
+//! programs end before.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -30,6 +31,9 @@ pub struct Windows {
     pub window: Duration,
     /// The longest rest, in windows.
     pub rest: u32,
+    /// The first window begins when a counter comes to its end a while before the warm-up does: a program that is shorter
+    /// does without a timer.
+    pub late: bool,
 }
 
 /// The first rest, in windows.
@@ -108,7 +112,7 @@ impl State {
     /// system gives no timer, at once. The state stays where it is while it runs.
     pub fn count_in_windows(&mut self, windows: Windows) {
         self.count_always();
-        let watch = self.counting.watch.insert(Box::new(Watch {
+        self.counting.watch = Some(Box::new(Watch {
             handlers: &raw const self.handlers,
             windows,
             began: Instant::now(),
@@ -116,9 +120,16 @@ impl State {
             since: AtomicU64::default(),
             rest: AtomicU32::new(FIRST_REST.min(windows.rest)),
         }));
+        if !windows.late {
+            self.begin_windows();
+        }
+    }
+
+    fn begin_windows(&mut self) {
+        let Some(watch) = &self.counting.watch else { return };
         watch.enter(false);
         // SAFETY: the watch lies in a box that is dropped after the ticker.
-        self.counting.ticks = unsafe { Ticker::by(Clock::Processor, &raw const **watch, windows.window) };
+        self.counting.ticks = unsafe { Ticker::by(Clock::Processor, &raw const **watch, watch.windows.window) };
         if self.counting.ticks.is_none() {
             self.count_always();
         }
@@ -128,11 +139,13 @@ impl State {
     #[inline]
     pub(super) fn found_hot(&mut self) -> bool {
         let Some(watch) = &self.counting.watch else { return true };
-        let warm = watch.began.elapsed() >= watch.windows.warmup;
-        if warm {
+        let (passed, warmup) = (watch.began.elapsed(), watch.windows.warmup);
+        if passed >= warmup {
             self.count_always();
+        } else if passed >= warmup / 2 && self.counting.ticks.is_none() {
+            self.begin_windows();
         }
-        warm
+        passed >= warmup
     }
 
     /// Counting stays as it is.

@@ -33,7 +33,7 @@ pub use native::{
     int_unary_op, single_compare, single_op, single_unary_op,
 };
 pub(crate) use state::Outcome;
-pub use state::{HOT, Screen, State, World};
+pub use state::{HOT, MakeTier, Screen, State, World};
 
 /// How a run ended.
 #[derive(Clone, PartialEq, Debug)]
@@ -102,6 +102,20 @@ pub fn run_with_tier(
     run_prepared(program, world, options, |state| {
         let tier = tier(state);
         state.tier = Some(tier);
+    })
+}
+
+/// The same with a tier that is made when something is hot, in a run whose counters are set before the first instruction.
+pub fn run_with_late_tier(
+    program: Arc<Program>,
+    world: World,
+    options: Options,
+    prepare: impl FnOnce(&mut State),
+    make: MakeTier,
+) -> Result<Finished, RunError> {
+    run_prepared(program, world, options, |state| {
+        prepare(state);
+        state.make_tier = Some(make);
     })
 }
 

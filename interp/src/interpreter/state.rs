@@ -96,6 +96,9 @@ impl World {
     }
 }
 
+/// Makes a run's tier, the first time that it is asked.
+pub type MakeTier = Box<dyn FnOnce() -> Rc<dyn Tier>>;
+
 /// The state of a run.
 pub struct State {
     pub(crate) handlers: Handlers,
@@ -109,8 +112,9 @@ pub struct State {
     counted: (Vec<u64>, Vec<u64>),
     /// By loop and by function: what the counter was last set to.
     started: (Vec<u32>, Vec<u32>),
-    /// What compiles.
+    /// What compiles, and what makes it when something is hot.
     pub(crate) tier: Option<Rc<dyn Tier>>,
+    pub(super) make_tier: Option<MakeTier>,
     /// What a routine answered that native code has called.
     pub(crate) outcome: Outcome,
     /// Lowest usable address of the native stack that the run is on.
@@ -209,6 +213,7 @@ impl State {
             counted: Default::default(),
             started: Default::default(),
             tier: None,
+            make_tier: None,
             outcome: Outcome::Done,
             native_limit: 0,
             tables,
@@ -261,13 +266,21 @@ impl State {
         self.restart_function(id, HOT);
     }
 
+    #[inline]
+    fn tier(&mut self) -> Option<Rc<dyn Tier>> {
+        if let Some(make) = self.make_tier.take() {
+            self.tier = Some(make());
+        }
+        self.tier.clone()
+    }
+
     /// A loop's counter has come to 0 at this header.
     pub(crate) fn hot_loop(&mut self, id: LoopId, at: Position) -> Goes {
         if !self.found_hot() {
             self.restart_loop(id.0, later(self.started.0[id.0 as usize]));
             return Goes::On(at);
         }
-        match self.tier.clone() {
+        match self.tier() {
             Some(tier) => tier.hot_loop(self, id, at),
             None => {
                 self.loop_hook(id.0);
@@ -282,7 +295,7 @@ impl State {
             self.restart_function(id.0, later(self.started.1[id.0 as usize]));
             return Goes::On(at);
         }
-        match self.tier.clone() {
+        match self.tier() {
             Some(tier) => tier.hot_function(self, id, at),
             None => {
                 self.function_hook(id.0);

@@ -38,6 +38,7 @@ use places::Places;
 use scaly_interp::interpreter::{State, Windows};
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::tier::{self, Goes, Loops, NativeCall, Position, Tier};
+use scaly_runtime::os::thread_time;
 use standing::Here;
 use trees::Trees;
 
@@ -58,9 +59,21 @@ pub trait Above {
 /// for it.
 pub type Make<B> = Box<dyn Fn(&Parameters) -> Option<B>>;
 
-/// What multiplies the threshold of what waits until something may be recorded: asking takes as long as the back edges
-/// of a short loop.
-const WAITING: u32 = 4;
+/// Counters up to this come to their end soon.
+const SOON: u32 = 256;
+
+/// Sets the counters of a run that begins.
+pub fn set_counters(program: &Program, parameters: &Parameters, state: &mut State) {
+    let &Parameters { count, hot, hot_function, warmup, window, rest, .. } = parameters;
+    // Statistics tell of the whole run, and thresholds that are given hold from its beginning.
+    if count == 0 && warmup > 0 {
+        let time = |microseconds: u32| Duration::from_micros(microseconds.into());
+        let late = hot <= SOON && hot_function <= SOON;
+        state.count_in_windows(Windows { warmup: time(warmup), window: time(window), rest, late });
+    }
+    (0..program.loops.len() as u32).for_each(|i| state.set_loop_counter(LoopId(i), hot));
+    (0..program.functions.len() as u32).for_each(|i| state.set_function_counter(FunctionId(i), hot_function));
+}
 
 pub struct Tracing<B> {
     facts: Rc<Facts>,
@@ -203,22 +216,18 @@ impl<B: Backend> Tracing<B> {
         }
     }
 
-    /// Sets the counters of a run that begins.
+    /// A run begins.
     pub fn begin(&self, state: &mut State) {
-        let program = &self.facts.program;
+        set_counters(&self.facts.program, &self.parameters, state);
+        self.began(thread_time());
+    }
+
+    /// A run whose counters were set has begun, at this processor time.
+    pub fn began(&self, at: Duration) {
         if self.parameters.count != 0 || self.clock.followed() {
             self.clock.start();
         }
-        self.pace.start();
-        // Statistics tell of the whole run, and thresholds that are given hold from its beginning.
-        if self.parameters.count == 0 && self.parameters.warmup > 0 {
-            let time = |microseconds: u32| Duration::from_micros(microseconds.into());
-            let Parameters { warmup, window, rest, .. } = self.parameters;
-            state.count_in_windows(Windows { warmup: time(warmup), window: time(window), rest });
-        }
-        (0..program.loops.len() as u32).for_each(|i| state.set_loop_counter(LoopId(i), self.parameters.hot));
-        let hot = self.parameters.hot_function;
-        (0..program.functions.len() as u32).for_each(|i| state.set_function_counter(FunctionId(i), hot));
+        self.pace.start(at);
     }
 
     fn set_counter(&self, state: &mut State, place: Place, count: u32) {
@@ -242,7 +251,7 @@ impl<B: Backend> Tracing<B> {
             }
             // What would make its stretches longer is not due yet.
             if self.trees.borrow_mut().is_left_early(tree) && !self.allows(at) {
-                self.set_counter(state, place, self.parameters.hot.saturating_mul(WAITING));
+                self.set_counter(state, place, self.parameters.hot.saturating_mul(self.pace.patience()));
                 return Goes::On(at);
             }
             if let Some(rest) = self.rests(tree, place, at) {
@@ -264,7 +273,7 @@ impl<B: Backend> Tracing<B> {
             return Goes::On(at);
         }
         if !self.allows(at) {
-            self.set_counter(state, place, retry.saturating_mul(WAITING));
+            self.set_counter(state, place, retry.saturating_mul(self.pace.patience()));
             return Goes::On(at);
         }
         if let Some(around) = self.is_followed_in(place) {

@@ -43,6 +43,11 @@ const LONG: Duration = Duration::from_nanos(500);
 const OFTEN: u32 = 3;
 const RARELY: u32 = 17;
 
+/// What multiplies the threshold of what waits: asking takes as long as the back edges of a short loop. Who asks before
+/// the last answer has expired is in one. XXX
+const WAITING: u32 = 4;
+const SHORT_AND_WAITING: u32 = 16;
+
 #[derive(Debug)]
 pub struct Pace {
     warmup: Duration,
@@ -56,6 +61,8 @@ pub struct Pace {
     since: Cell<Option<Duration>>,
     /// The last answer, and how long it holds.
     answer: Cell<Option<(bool, Instant)>>,
+    /// Whether it was given again.
+    again: Cell<bool>,
     foresight: RefCell<Foresight>,
     runs: Cell<u32>,
     /// Calls of the interpreter by native code.
@@ -74,6 +81,7 @@ impl Pace {
             recorded: Cell::new(0),
             since: Cell::default(),
             answer: Cell::default(),
+            again: Cell::default(),
             foresight: RefCell::new(Foresight::new(parameters.foresight)),
             runs: Cell::new(0),
             interpreted: Cell::new(0),
@@ -86,10 +94,10 @@ impl Pace {
         self.warmup.is_zero() && self.effort >= 100
     }
 
-    /// A run begins.
-    pub fn start(&self) {
+    /// A run began at this processor time.
+    pub fn start(&self, at: Duration) {
         if !self.unbounded() {
-            self.start.set(Some(thread_time()));
+            self.start.set(Some(at));
         }
     }
 
@@ -102,8 +110,10 @@ impl Pace {
         if let Some((answer, until)) = self.answer.get()
             && now < until
         {
+            self.again.set(true);
             return answer;
         }
+        self.again.set(false);
         let run = thread_time().saturating_sub(start);
         if run < self.warmup {
             self.answer.set(Some((false, now + (self.warmup - run))));
@@ -114,6 +124,11 @@ impl Pace {
         let allowed = self.budget(known, run) >= due;
         self.answer.set(Some((allowed, now + LOOK)));
         allowed
+    }
+
+    /// What multiplies the threshold of what was not allowed.
+    pub fn patience(&self) -> u32 {
+        if self.again.get() { SHORT_AND_WAITING } else { WAITING }
     }
 
     /// What may be spent in all, in a run that has taken so long.
@@ -216,7 +231,7 @@ mod tests {
 
     fn pace(warmup: u32, effort: u32) -> Pace {
         let pace = Pace::new(&Parameters { warmup, effort, ..Parameters::default() });
-        pace.start();
+        pace.start(thread_time());
         pace
     }
 
