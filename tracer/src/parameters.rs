@@ -104,9 +104,9 @@ parameters! {
     rest: "windows" = 15, dev 15, 0 to 1_000_000,
         "The longest time for which they are not counted where nothing was.",
         "with 0 counting takes 5 % of tight loops, with 1 3 %, with 15 0.2 %; flat to 63: bench/counters.py";
-    effort: "percent" = 7, dev 7, 1 to 100,
+    effort: "percent" = 10, dev 10, 1 to 100,
         "Most that traces may take of the time known; 100 where hot, hot_function or hot_exit is given.",
-        "50 ms take 0.98 times as long with 10, 1.05 with 5: bench/parameters.py; more makes short runs slower";
+        "10 ms take up to 1.2 times as long as interpreted with 14, 1.03 with 10: bench/short.py";
     hot_backoff: "times" = 2, dev 2, 2 to 64,
         "What each aborted recording multiplies the threshold of its place by, about.",
         "flat from 2 to 16: bench/parameters.py";

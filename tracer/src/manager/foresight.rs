@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::sizes::Size;
 use super::standing::Standing;
 
 /// Trips of a loop that tell how long one takes, or the time in which fewer do. The programs of bench/parameters.py take the
@@ -27,8 +28,17 @@ pub struct Foresight {
 pub struct Known {
     /// What it takes in all: by the outermost loop that tells, or as long again where it is in none.
     pub all: Duration,
-    /// What its plain loops take yet, by trips.
-    pub plain: Duration,
+    /// Of the outermost loop whose size is known.
+    pub nest: Option<Nest>,
+}
+
+/// A loop, with those in it and all that it calls.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Nest {
+    pub size: Size,
+    /// What it has left, by its trips.
+    pub trips: u64,
+    pub takes: Duration,
 }
 
 /// A loop that the program was seen in.
@@ -72,20 +82,20 @@ impl Foresight {
     pub fn look(&mut self, time: Duration, standings: Vec<Standing>) -> Known {
         let goes_on = |old: &Seen| standings.iter().all(|new| !new.is_of(&old.standing) || new.left <= old.left);
         self.seen.retain(|old| old.last + FORGOTTEN >= time && goes_on(old));
-        let (mut left, mut plain) = (Duration::ZERO, Duration::ZERO);
+        let (mut left, mut nest) = (Duration::ZERO, None);
         for new in standings {
             match self.seen.iter_mut().find(|old| new.is_of(&old.standing)) {
                 Some(old) => {
                     (old.left, old.last) = (new.left, time);
                     left = left.max(old.takes(new.left, time, left, self.most));
-                    if new.plain && old.standing.left - new.left >= TRIPS {
-                        plain = left;
+                    if let Some(size) = new.size.filter(|_| old.standing.left - new.left >= TRIPS) {
+                        nest = Some(Nest { size, trips: new.left, takes: left });
                     }
                 }
                 None => self.seen.push(Seen { standing: new, since: time, left: new.left, last: time }),
             }
         }
-        Known { all: if self.seen.is_empty() { time * 2 } else { time + left }, plain }
+        Known { all: if self.seen.is_empty() { time * 2 } else { time + left }, nest }
     }
 }
 
@@ -151,18 +161,23 @@ mod tests {
     }
 
     #[test]
-    fn what_plain_loops_take_is_known_by_trips() {
-        let plain = |id, left| {
-            let mut plain = standing(id, left);
-            plain.plain = true;
-            plain
+    fn what_loops_of_known_size_take_is_known_by_trips() {
+        let size = Size { instructions: 10, flat: true };
+        let known = |id, left| {
+            let mut known = standing(id, left);
+            known.size = Some(size);
+            known
         };
         let mut foresight = Foresight::new(1000);
         let mut look = |n: u32, of: [(u32, u64); 2]| {
-            foresight.look(n * MS, vec![plain(of[0].0, of[0].1), standing(of[1].0, of[1].1)]).plain
+            foresight.look(n * MS, vec![known(of[0].0, of[0].1), standing(of[1].0, of[1].1)]).nest
         };
         look(1, [(1, 1000), (0, 9)]);
-        assert_eq!(look(2, [(1, 990), (0, 9)]), Duration::ZERO, "too few, though they took long");
-        assert_eq!(look(3, [(1, 900), (0, 9)]), 18 * MS, "not what is around it");
+        assert_eq!(look(2, [(1, 990), (0, 9)]), None, "too few, though they took long");
+        assert_eq!(
+            look(3, [(1, 900), (0, 9)]),
+            Some(Nest { size, trips: 900, takes: 18 * MS }),
+            "not what is around it"
+        );
     }
 }

@@ -19,6 +19,7 @@ mod pace;
 mod paths;
 mod places;
 mod room;
+mod sizes;
 mod standing;
 mod trees;
 mod values;
@@ -39,6 +40,7 @@ use scaly_interp::interpreter::{State, Windows};
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::tier::{self, Goes, Loops, NativeCall, Position, Tier};
 use scaly_runtime::os::thread_time;
+use sizes::Sizes;
 use standing::Here;
 use trees::Trees;
 
@@ -78,6 +80,7 @@ pub fn set_counters(program: &Program, parameters: &Parameters, state: &mut Stat
 pub struct Tracing<B> {
     facts: Rc<Facts>,
     loops: OnceCell<Loops>,
+    sizes: Sizes,
     make: Make<B>,
     /// None inside: there is no code memory, and nothing is recorded.
     backend: OnceCell<Option<B>>,
@@ -107,6 +110,7 @@ impl<B: Backend> Tracing<B> {
             trees: RefCell::default(),
             facts: Rc::new(Facts::new(program)),
             loops: OnceCell::new(),
+            sizes: Sizes::default(),
             make,
             backend: OnceCell::new(),
             parameters,
@@ -198,7 +202,7 @@ impl<B: Backend> Tracing<B> {
     fn here(&self, at: Position) -> Here<'_> {
         let (program, loops) = (&*self.facts.program, self.loops());
         let traces = self.trees.borrow().next_id().0;
-        Here { program, loops, at, depth: self.parameters.sample_depth, traces }
+        Here { program, loops, sizes: &self.sizes, at, depth: self.parameters.sample_depth, traces }
     }
 
     /// Puts what is counted here into statistics.
@@ -273,6 +277,7 @@ impl<B: Backend> Tracing<B> {
             return Goes::On(at);
         }
         if !self.allows(at) {
+            self.places.borrow_mut().wait(place);
             self.set_counter(state, place, retry.saturating_mul(self.pace.patience()));
             return Goes::On(at);
         }
@@ -305,10 +310,19 @@ impl<B: Backend> Tracing<B> {
         );
         // It mostly ends where it began, and the rest of the loop is native at once; behind the first trace at the next pass,
         // for whoever looks from then on what takes time: the rest of the program may be one stay in native code.
+        self.wake(state);
         let made = self.places.borrow().get(place).tree;
         match (goes, made) {
             (Goes::On(to), Some(tree)) if to == at && !self.pace.is_at_first() => self.enter(state, tree, to),
             _ => goes,
+        }
+    }
+
+    /// Something was recorded, so that more may be: the other loops of a nest are asked at once.
+    fn wake(&self, state: &mut State) {
+        let waiting = self.places.borrow_mut().take_waiting();
+        for place in waiting.into_iter().filter(|&place| self.places.borrow().get(place).tree.is_none()) {
+            self.set_counter(state, place, 1);
         }
     }
 

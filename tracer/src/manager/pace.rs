@@ -6,10 +6,13 @@
 //!
 //! - what has passed, and what the loops that it is in have left ([`Foresight`]): a loop that is known to take a tenth of a
 //!   second is recorded within a millisecond;
-//! - of what loops without calls have left a quarter: few traces are all that they need, and gain several times as much.
-//!   Without it programs of 50 ms take 1.04 times as long, one of several loops of 10 ms 1.6 times;
+//! - of what a loop has left a fifth, where that pays for all the traces that it may need, by its size ([`Sizes`]). Once it
+//!   has been granted it stays: a nest with half of its traces may be slower than the interpreter. Without it runs of 5
+//!   and 10 ms take 1.2 and 1.3 times as long (`bench/short.py`);
 //! - of long stretches of native code half, for they have proven themselves. Without it programs of 50 ms take 1.03 times
 //!   as long, word count 1.3 times.
+//!
+//! [`Sizes`]: super::sizes::Sizes
 //!
 //! What is hot waits until it is due, and the hottest asks most often. It is the processor's time that counts, so that
 //! neighbours on a busy machine change nothing.
@@ -23,16 +26,27 @@ use std::time::{Duration, Instant};
 
 use scaly_runtime::os::thread_time;
 
-use super::foresight::{Foresight, Known};
+use super::foresight::{Foresight, Known, Nest};
 use super::standing::Standing;
 use crate::parameters::Parameters;
 
-/// What the first trace and another one cost, as reckoned before: recorded and compiled, by `--stats`. The first one comes
-/// with the code memory and timers, and with code of the compiler that is not in memory yet: some 700 us in all. With 400
-/// programs of 6 to 14 ms take up to 1.3 times as long as interpreted and those of bench/parameters.py 1.03 times, with
-/// 700 1.2 times and the same, with 1500 these take 1.04 times.
+/// What the first trace and another one cost where nothing tells how many there will be. With 500 for the first one runs of
+/// 5 ms take up to 1.2 times as long as interpreted (`bench/short.py`).
 const FIRST: Duration = Duration::from_micros(1000);
 const NEXT: Duration = Duration::from_micros(100);
+/// What it costs that there are traces at all: code memory, timers, code of the compiler that is not in memory yet. The
+/// first trace of a short loop adds 160 us of processor time to a run in all, another one 20. With 200 short runs take the
+/// same in the mean, and up to 1.13 times as long as interpreted instead of 1.07 (`bench/short.py`).
+const START: Duration = Duration::from_micros(300);
+/// What the traces of a loop cost, by the instructions of it and of all that it calls: recorded and compiled 1.5 us each. The
+/// more there are, the more ways lead through them, and each ends in copies of what follows: with so many it is twice as
+/// much. Flat from half to twice of either.
+const INSTRUCTION: Duration = Duration::from_nanos(1500);
+const MANY: u32 = 128;
+/// What a loop that pays for its traces may spend on them of what it has left, one part of so many. Flat from 4 to 6.
+const GRANTED: u32 = 5;
+/// The most that native code gains at an instruction that runs once in an iteration: routines take as long as before.
+const GAIN: Duration = Duration::from_nanos(2);
 /// From one look at the loops to the next; it takes a microsecond or two.
 const LOOK: Duration = Duration::from_micros(100);
 /// A stretch of native code is long from this on: it costs little to enter and to leave. From 100 ns to 2 us the programs of
@@ -44,9 +58,24 @@ const OFTEN: u32 = 3;
 const RARELY: u32 = 17;
 
 /// What multiplies the threshold of what waits: asking takes as long as the back edges of a short loop. Who asks before
-/// the last answer has expired is in one. XXX
+/// the last answer has expired is in one; with 4 there as well runs of 6 to 9 ms of such loops take 1.02 times as long.
 const WAITING: u32 = 4;
-const SHORT_AND_WAITING: u32 = 16;
+const WAITING_AGAIN: u32 = 16;
+
+impl Nest {
+    /// What all its traces cost, about.
+    fn cost(&self) -> Duration {
+        let instructions = self.size.instructions;
+        INSTRUCTION * (instructions + instructions * instructions / MANY)
+    }
+
+    /// What they may cost.
+    fn grant(&self) -> Duration {
+        let gained = || GAIN.checked_mul(self.size.instructions)?.checked_mul(u32::try_from(self.trips).ok()?);
+        let most = if self.size.flat { gained() } else { None };
+        self.takes.min(most.unwrap_or(Duration::MAX)) / GRANTED
+    }
+}
 
 #[derive(Debug)]
 pub struct Pace {
@@ -63,6 +92,8 @@ pub struct Pace {
     answer: Cell<Option<(bool, Instant)>>,
     /// Whether it was given again.
     again: Cell<bool>,
+    /// To a loop whose size is known.
+    granted: Cell<Duration>,
     foresight: RefCell<Foresight>,
     runs: Cell<u32>,
     /// Calls of the interpreter by native code.
@@ -82,6 +113,7 @@ impl Pace {
             since: Cell::default(),
             answer: Cell::default(),
             again: Cell::default(),
+            granted: Cell::default(),
             foresight: RefCell::new(Foresight::new(parameters.foresight)),
             runs: Cell::new(0),
             interpreted: Cell::new(0),
@@ -120,20 +152,29 @@ impl Pace {
             return false;
         }
         let known = self.foresight.borrow_mut().look(run.saturating_sub(self.spent.get()), standings());
-        let due = self.spent.get() + if self.recorded.get() == 0 { FIRST } else { NEXT };
-        let allowed = self.budget(known, run) >= due;
+        let allowed = self.affords(known, run);
         self.answer.set(Some((allowed, now + LOOK)));
         allowed
     }
 
     /// What multiplies the threshold of what was not allowed.
     pub fn patience(&self) -> u32 {
-        if self.again.get() { SHORT_AND_WAITING } else { WAITING }
+        if self.again.get() { WAITING_AGAIN } else { WAITING }
     }
 
-    /// What may be spent in all, in a run that has taken so long.
-    fn budget(&self, known: Known, run: Duration) -> Duration {
-        known.all.max(run) * self.effort / 100 + known.plain / 4 + self.native.get() / 2
+    /// Whether one more trace may be made in a run that has taken so long.
+    fn affords(&self, known: Known, run: Duration) -> bool {
+        let (spent, first) = (self.spent.get(), self.recorded.get() == 0);
+        let share = known.all.max(run) * self.effort / 100 + self.native.get() / 2;
+        if let Some(nest) = &known.nest {
+            let start = if first { START } else { Duration::ZERO };
+            if share + nest.grant() >= spent + start + nest.cost() {
+                self.granted.set(self.granted.get().max(nest.grant()));
+            }
+        }
+        let granted = self.granted.get();
+        let next = if first { Duration::ZERO } else { NEXT };
+        share >= spent + if first { FIRST } else { NEXT } || !granted.is_zero() && share + granted >= spent + next
     }
 
     /// Whether something was.
@@ -227,6 +268,7 @@ pub struct Stretch {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sizes::Size;
     use super::*;
 
     fn pace(warmup: u32, effort: u32) -> Pace {
@@ -269,12 +311,38 @@ mod tests {
         assert!(allows(&pace));
     }
 
+    /// In a loop of so many instructions, that are run once or more often, with so many milliseconds and trips left.
+    fn nest(instructions: u32, flat: bool, ms: u64, trips: u64) -> Option<Nest> {
+        Some(Nest { size: Size { instructions, flat }, trips, takes: Duration::from_millis(ms) })
+    }
+
     #[test]
-    fn loops_without_calls_may_cost_a_quarter_of_what_they_take() {
+    fn a_loop_pays_for_its_traces_by_its_size() {
         let ms = Duration::from_millis;
-        let known = Known { all: ms(100), plain: ms(8) };
-        assert_eq!(pace(0, 10).budget(known, ms(1)), ms(10 + 2));
-        assert_eq!(pace(0, 10).budget(known, ms(200)), ms(20 + 2), "it has taken longer than was known");
+        let affords = |nest| pace(0, 1).affords(Known { all: ms(1), nest }, ms(1));
+        assert!(!affords(None));
+        // 300 and 30 us are a fifth of less than two milliseconds.
+        assert!(affords(nest(20, false, 2, 100)) && !affords(nest(20, false, 1, 100)));
+        assert!(!affords(nest(200, false, 2, 100)) && affords(nest(200, false, 6, 100)));
+        // Its time is that of routines.
+        assert!(!affords(nest(20, true, 1000, 100)) && affords(nest(20, true, 1000, 100_000)));
+        assert!(affords(nest(20, true, 2, u64::MAX)));
+    }
+
+    #[test]
+    fn what_was_granted_stays() {
+        let pace = pace(0, 1);
+        let ms = Duration::from_millis;
+        assert!(pace.affords(Known { all: ms(1), nest: nest(20, false, 10, 1000) }, ms(1)));
+        pace.begin();
+        pass(1);
+        pace.end();
+        let later = Known { all: ms(3), nest: nest(20, false, 1, 100) };
+        assert!(pace.affords(later, ms(3)));
+        pace.begin();
+        pass(1);
+        pace.end();
+        assert!(!pace.affords(later, ms(4)), "it is spent");
     }
 
     #[test]

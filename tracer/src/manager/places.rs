@@ -28,6 +28,8 @@ pub struct PlaceData {
     pub anew: u32,
     /// Back edges of the loop that were recorded: for statistics.
     pub recorded: u64,
+    /// It is among those that wait.
+    pub waits: bool,
 }
 
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct Places {
     functions: Vec<PlaceData>,
     /// A recording is under way.
     pub recording: bool,
+    /// Those that were hot when nothing might be recorded, not long ago.
+    waiting: Vec<Place>,
     /// For thresholds that don't meet the same iteration of a pattern again and again.
     random: u64,
 }
@@ -51,11 +55,13 @@ impl Places {
             dropped: false,
             anew: 0,
             recorded: 0,
+            waits: false,
         };
         Places {
             loops: vec![data(parameters.hot); program.loops.len()],
             functions: vec![data(parameters.hot_function); program.functions.len()],
             recording: false,
+            waiting: Vec::new(),
             random: 0x9e37_79b9_7f4a_7c15,
         }
     }
@@ -81,6 +87,20 @@ impl Places {
         let functions =
             self.functions.iter().enumerate().map(|(i, data)| (Place::Function(FunctionId(i as u32)), data));
         loops.chain(functions).filter(|(_, data)| data.tree.is_some()).map(|(place, _)| place)
+    }
+
+    /// One is hot, and nothing may be recorded.
+    pub fn wait(&mut self, place: Place) {
+        if !std::mem::replace(&mut self.get_mut(place).waits, true) {
+            self.waiting.push(place);
+        }
+    }
+
+    /// Those that wait; they do not any more.
+    pub fn take_waiting(&mut self) -> Vec<Place> {
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting.iter().for_each(|&place| self.get_mut(place).waits = false);
+        waiting
     }
 
     /// The threshold after one more abort: a multiple, a little randomized; each `attempts` aborts a long rest.

@@ -1,14 +1,16 @@
 //! How far the `for`s that a program is in have come: their frames count the trips, whoever runs them.
 
-use scaly_interp::bytecode::Opcode;
 use scaly_interp::program::{LoopId, Program};
 use scaly_interp::tier::{self, Loops, Position};
+
+use super::sizes::{Size, Sizes};
 
 /// Where the program is when it is looked at.
 #[derive(Clone, Copy)]
 pub struct Here<'a> {
     pub program: &'a Program,
     pub loops: &'a Loops,
+    pub sizes: &'a Sizes,
     pub at: Position,
     /// Activations in which loops are looked for, the innermost included.
     pub depth: u32,
@@ -22,14 +24,14 @@ pub struct Standing {
     frame: usize,
     pub id: LoopId,
     pub left: u64,
-    /// It calls no function, and the program is in it itself, in no call.
-    pub plain: bool,
+    /// Where it is known.
+    pub size: Option<Size>,
 }
 
 impl Standing {
     #[cfg(test)]
     pub fn of(frame: usize, id: u32, left: u64) -> Standing {
-        Standing { frame, id: LoopId(id), left, plain: false }
+        Standing { frame, id: LoopId(id), left, size: None }
     }
 
     /// Of the same loop in the same frame.
@@ -41,23 +43,16 @@ impl Standing {
 impl Here<'_> {
     /// The `for`s that the program is in, the innermost first.
     pub fn standings(&self) -> Vec<Standing> {
-        let Here { program, loops, at, depth, .. } = *self;
+        let Here { program, loops, sizes, at, depth, .. } = *self;
         let mut found = Vec::new();
-        for (i, (at, pc)) in tier::activations(at).take(depth as usize).enumerate() {
+        for (at, pc) in tier::activations(at).take(depth as usize) {
             found.extend(loops.around(program, pc).filter_map(|id| {
                 let (frame, left) = (at.base() as usize, tier::trips_left(program, id, at)?);
-                Some(Standing { frame, id, left, plain: i == 0 && !calls(program, id) })
+                Some(Standing { frame, id, left, size: sizes.of(program, id) })
             }));
         }
         found
     }
-}
-
-/// Whether there are calls of functions in a loop.
-fn calls(program: &Program, id: LoopId) -> bool {
-    let code = program.loops[id.0 as usize].code.clone();
-    let code = &program.code[code.start as usize..code.end as usize];
-    code.iter().any(|inst| matches!(inst.op, Opcode::Call | Opcode::CallIndirect))
 }
 
 /// What came of the `for`s that the program was in.
