@@ -77,8 +77,8 @@ mod tests {
 main f
 function f(params 5, results 1, frame 12)
   Const s5, 0
-  ForPrepS s5..7, s4 -> @end
-loop counted s5..7 @outer..@end
+  ForPrepS s5..7, s4 -> @done
+loop counted s5..7 @outer..@done
 outer: Const s7, 0
   ForPrepS s7..9, s4 -> @inner_end
 loop counted s7..9 @inner..@inner_end
@@ -87,7 +87,7 @@ inner: Add s9, s7, s5
 inner_end: Call s9, g
   Call s9, g
   ForLoop s5..7, loop0 -> @outer
-end: Const s0, 0
+done: Const s0, 0
   Return1 s0
 function g(params 1, results 1, frame 4)
   Add s0, s0, s0
