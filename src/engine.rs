@@ -401,6 +401,9 @@ fn native_backend(program: Arc<Program>, listings: bool, watch: Option<Rc<Watch>
 }
 
 fn open_observers(compiled: &Compiled, options: &RunOptions) -> Result<Option<Rc<Watch>>, observers::Error> {
+    if options.observers == observers::Options::default() {
+        return Ok(None);
+    }
     let (observers, errors) = Observers::open(&options.observers);
     if let Some(error) = errors.into_iter().next() {
         return Err(error);
@@ -408,7 +411,7 @@ fn open_observers(compiled: &Compiled, options: &RunOptions) -> Result<Option<Rc
     // One that is lost later is no reason to end the program.
     let lost = |error: &observers::Error| eprintln!("scaly: {error}; it is not written any more");
     let watch = || Rc::new(Watch::new(observers, compiled.program.clone(), compiled.sources.clone(), lost));
-    Ok((options.observers != observers::Options::default()).then(watch))
+    Ok(Some(watch()))
 }
 
 fn open_log(compiled: &Compiled, options: &RunOptions) -> Result<Log, log::OpenError> {

@@ -65,6 +65,8 @@ pub type Make<B> = Box<dyn Fn(&Parameters) -> Option<B>>;
 const SOON: u32 = 256;
 
 /// Sets the counters of a run that begins.
+// Inline: it is all that most runs use of this crate, whose code need not come into memory for it.
+#[inline]
 pub fn set_counters(program: &Program, parameters: &Parameters, state: &mut State) {
     let &Parameters { count, hot, hot_function, warmup, window, rest, .. } = parameters;
     // Statistics tell of the whole run, and thresholds that are given hold from its beginning.
