@@ -58,9 +58,12 @@ const OFTEN: u32 = 3;
 const RARELY: u32 = 17;
 
 /// What multiplies the threshold of what waits: asking takes as long as the back edges of a short loop. Who asks before
-/// the last answer has expired is in one; with 4 there as well runs of 6 to 9 ms of such loops take 1.02 times as long.
+/// the last answer has expired is in one, and who asks so soon again is in a shorter one yet; with 4 for all runs of 2 to 9
+/// ms of such loops take 1.02 times as long.
 const WAITING: u32 = 4;
 const WAITING_AGAIN: u32 = 16;
+const WAITING_SOON: u32 = 64;
+const SOON: Duration = Duration::from_micros(5);
 
 impl Nest {
     /// What all its traces cost, about.
@@ -90,8 +93,9 @@ pub struct Pace {
     since: Cell<Option<Duration>>,
     /// The last answer, and how long it holds.
     answer: Cell<Option<(bool, Instant)>>,
-    /// Whether it was given again.
-    again: Cell<bool>,
+    /// When it was given, the first time or again, and what it is to who waits.
+    asked: Cell<Option<Instant>>,
+    patience: Cell<u32>,
     /// To a loop whose size is known.
     granted: Cell<Duration>,
     foresight: RefCell<Foresight>,
@@ -112,7 +116,8 @@ impl Pace {
             recorded: Cell::new(0),
             since: Cell::default(),
             answer: Cell::default(),
-            again: Cell::default(),
+            asked: Cell::default(),
+            patience: Cell::new(WAITING),
             granted: Cell::default(),
             foresight: RefCell::new(Foresight::new(parameters.foresight)),
             runs: Cell::new(0),
@@ -142,10 +147,12 @@ impl Pace {
         if let Some((answer, until)) = self.answer.get()
             && now < until
         {
-            self.again.set(true);
+            let soon = self.asked.replace(Some(now)).is_some_and(|before| now - before < SOON);
+            self.patience.set(if soon { WAITING_SOON } else { WAITING_AGAIN });
             return answer;
         }
-        self.again.set(false);
+        self.asked.set(Some(now));
+        self.patience.set(WAITING);
         let run = thread_time().saturating_sub(start);
         if run < self.warmup {
             self.answer.set(Some((false, now + (self.warmup - run))));
@@ -159,7 +166,7 @@ impl Pace {
 
     /// What multiplies the threshold of what was not allowed.
     pub fn patience(&self) -> u32 {
-        if self.again.get() { WAITING_AGAIN } else { WAITING }
+        self.patience.get()
     }
 
     /// Whether one more trace may be made in a run that has taken so long.
