@@ -7,7 +7,7 @@ use common::*;
 use scaly_asm::{Features, Options, X64};
 use scaly_interp::interpreter::State;
 use scaly_interp::machine::{FloatCompare, FloatOp, FloatUnary, IntCompare, IntKind, IntOp, IntUnary};
-use scaly_interp::program::{FunctionId, LoopId, Pc};
+use scaly_interp::program::{Class, FunctionId, LoopId, Pc};
 use scaly_interp::tier::Position;
 use scaly_tracer::backend::{Backend, Left, code};
 use scaly_tracer::region::{Op as Common, Type};
@@ -364,8 +364,15 @@ impl<'a> Generator<'a> {
         let value = self.value(Type::Word);
         self.make.push(Op::StoreSlot(INNER), value, Ref::NONE);
         let snapshot = self.snapshot(ExitKind::Resume);
-        let call = Op::CallFunction { function: FunctionId(1), slot: INNER };
-        self.make.push_with(call, Ref::NONE, Ref::NONE, Some(snapshot));
+        let mut call = (Op::CallFunction { function: FunctionId(1), slot: INNER }, Ref::NONE);
+        if self.random.chance(2) {
+            // Function 1 all the same, by a value that is computed.
+            let (zero, one, any) = (self.make.word(0), self.make.word(1), self.value(Type::Word));
+            let none = self.make.common(Common::Int(IntOp::And), any, zero);
+            let id = self.make.common(Common::Int(IntOp::Or), none, one);
+            call = (Op::CallValue { class: Class::new(1, 1, false), slot: INNER }, id);
+        }
+        self.make.push_with(call.0, call.1, Ref::NONE, Some(snapshot));
         let value = self.make.push(Op::Slot { slot: INNER, ty: Type::Word, epoch: 1 }, Ref::NONE, Ref::NONE);
         self.add(Type::Word, value);
     }

@@ -63,6 +63,7 @@ impl Settings {
         may(&mut p.max_trace, &[300, 60, 120, 1000, 20]);
         may(&mut p.max_exits, &[30, 10, 100]);
         may(&mut p.max_side_traces, &[0, 1, 3, 10]);
+        may(&mut p.callees, &[0, 0, 1, 2]);
         may(&mut p.inline_depth, &[0, 1, 2, 4]);
         may(&mut p.inline_size, &[0, 5, 20, 60]);
         may(&mut p.specializations, &[0, 1, 2, 8]);

@@ -134,6 +134,9 @@ parameters! {
     side_branches: "branches" = 1, dev 1, 0 to 1_000_000,
         "Branches of a callee up to which a side trace inlines it; others are called.",
         "with 6 or 1000000 noise takes 1.3 times as long: bench/parameters.py; 4 times in longer runs by traces";
+    callees: "functions" = 4, dev 4, 0 to 1_000_000,
+        "Functions with traces of their own where a value is called that is many; all others are called by id.",
+        "flat from 0 to 8, with 16 handlers takes 1.1 times as long, with 100 twice: bench/parameters.py";
     specializations: "traces" = 4, dev 2, 0 to 100,
         "Traces of one loop that each fix values which do not change in it; 0: none.",
         "flat from 0 to 20: bench/parameters.py";

@@ -89,7 +89,7 @@ impl Lifetimes {
 
 fn clobber(trace: &Trace, i: usize) -> Option<Clobber> {
     match trace.insts[i].op {
-        Op::CallTree { .. } | Op::CallFunction { .. } => Some(Clobber::All),
+        Op::CallTree { .. } | Op::CallFunction { .. } | Op::CallValue { .. } => Some(Clobber::All),
         Op::Routine { .. } if inlined(trace, i).is_none() => Some(Clobber::Call),
         _ => None,
     }
@@ -98,7 +98,7 @@ fn clobber(trace: &Trace, i: usize) -> Option<Clobber> {
 /// Where a snapshot's values are read: a routine leaves behind its call, all others before theirs.
 fn snapshot_use(op: Op) -> Option<u32> {
     match op {
-        Op::Guard { .. } | Op::Poll | Op::CallFunction { .. } => Some(USE),
+        Op::Guard { .. } | Op::Poll | Op::CallFunction { .. } | Op::CallValue { .. } => Some(USE),
         Op::Routine { .. } => Some(LATE),
         _ => None,
     }
@@ -288,7 +288,7 @@ impl<'a> Walk<'a> {
                 Op::Routine { routine, slot } => {
                     writes.push((position(i, CLOBBER), slot, slot + Slot::from(routine.signature().slots())));
                 }
-                Op::CallTree { slot, .. } | Op::CallFunction { slot, .. } => {
+                Op::CallTree { slot, .. } | Op::CallFunction { slot, .. } | Op::CallValue { slot, .. } => {
                     writes.push((position(i, CLOBBER), slot, Slot::MAX));
                 }
                 _ => {}

@@ -5,7 +5,7 @@
 //! the cold part.
 
 use dynasmrt::{DynamicLabel, DynasmApi, DynasmLabelApi, dynasm};
-use scaly_interp::program::FunctionId;
+use scaly_interp::program::{Class, FunctionId};
 use scaly_interp::routine::Routine;
 use scaly_interp::tier;
 use scaly_tracer::backend::code;
@@ -17,10 +17,18 @@ use super::operands::{context, slot as slot_operand};
 use crate::context as at;
 use crate::context::Shared;
 
+/// A function that was called.
+#[derive(Clone, Copy)]
+pub enum Callee {
+    Known(FunctionId),
+    /// Its id is in rcx.
+    InRcx,
+}
+
 /// What is emitted behind the trace.
 pub enum Cold {
     /// A function came back with more than its results.
-    Finish { function: FunctionId, slot: Slot, from: DynamicLabel, back: DynamicLabel },
+    Finish { function: Callee, slot: Slot, from: DynamicLabel, back: DynamicLabel },
     /// The short way of a routine is not open.
     Routine { routine: Routine, slot: Slot, from: DynamicLabel, back: DynamicLabel, exit: DynamicLabel },
     /// The forced poll's turn has come.
@@ -67,8 +75,35 @@ impl Emitter<'_> {
     }
 
     pub fn call_function(&mut self, inst: &Inst, function: FunctionId, slot: Slot) {
+        self.check_room(inst, slot, self.target.program.function(function).frame_slots);
+        self.move_base(slot as i32);
+        self.op(GROUP5.narrow(), 2, context(Shared::entry_offset(function.0)));
+        self.move_base(-(slot as i32));
+        self.back_from(Callee::Known(function), slot);
+    }
+
+    /// Of the function with this id, which is one of the class.
+    pub fn call_value(&mut self, inst: &Inst, class: Class, slot: Slot) {
+        let functions = self.target.program.functions.iter().filter(|function| function.class() == class);
+        self.check_room(inst, slot, functions.map(|function| function.frame_slots).max().unwrap_or(0));
+        let id = self.word_rm(inst.a, RAX);
+        if id != Rm::Register(RAX) {
+            self.op(MOV, RAX, id);
+        }
+        self.move_base(slot as i32);
+        // Twice, since the stack is aligned where native code is entered.
+        dynasm!(self.ops; .arch x64; push rax; push rax);
+        let entry = Address { base: R15, index: Some((RAX, 3)), displacement: Shared::entry_offset(0) };
+        self.op(GROUP5.narrow(), 2, Rm::Memory(entry));
+        dynasm!(self.ops; .arch x64; pop rcx; pop rcx);
+        self.move_base(-(slot as i32));
+        self.back_from(Callee::InRcx, slot);
+    }
+
+    /// Leaves unless a frame of so many slots fits, and native code below.
+    fn check_room(&mut self, inst: &Inst, slot: Slot, frame_slots: u16) {
         let exit = self.stub(inst);
-        let behind = slot + u32::from(self.target.program.function(function).frame_slots);
+        let behind = slot + u32::from(frame_slots);
         self.op(LEA, RAX, Rm::Memory(Address::of(RBX, 8 * behind as i32)));
         self.op(CMP, RAX, context(at::SLOTS_LIMIT));
         dynasm!(self.ops; .arch x64; ja =>exit);
@@ -76,22 +111,26 @@ impl Emitter<'_> {
         dynasm!(self.ops; .arch x64; jb =>exit);
         // Recursion may have no back edge that polls.
         self.poll_at(exit);
+    }
+
+    fn back_from(&mut self, function: Callee, slot: Slot) {
         let from = self.ops.new_dynamic_label();
         let back = self.ops.new_dynamic_label();
-        self.move_base(slot as i32);
-        self.op(GROUP5.narrow(), 2, context(Shared::entry_offset(function.0)));
-        self.move_base(-(slot as i32));
         dynasm!(self.ops; .arch x64; test eax, eax; jnz =>from; =>back);
         self.cold.push(Cold::Finish { function, slot, from, back });
     }
 
-    pub fn finish_call(&mut self, function: FunctionId, slot: Slot, from: DynamicLabel, back: DynamicLabel) {
+    pub fn finish_call(&mut self, function: Callee, slot: Slot, from: DynamicLabel, back: DynamicLabel) {
         let abandon = self.abandon();
-        dynasm!(self.ops; .arch x64; =>from; cmp eax, code::ABANDONED as i32; je =>abandon; mov ecx, eax);
+        dynasm!(self.ops; .arch x64; =>from; cmp eax, code::ABANDONED as i32; je =>abandon);
+        match function {
+            Callee::Known(id) => self.constant(RSI, i64::from(id.0)),
+            Callee::InRcx => dynasm!(self.ops; .arch x64; mov esi, ecx),
+        }
+        dynasm!(self.ops; .arch x64; mov ecx, eax);
         self.op(LEA, RDX, slot_operand(slot));
         self.op(MOV, 8, context(at::EXIT_ROOT));
         self.op(MOV32, 9, context(at::VIA));
-        self.constant(RSI, i64::from(function.0));
         self.call_helper(tier::finish_call as *const ());
         dynasm!(self.ops; .arch x64; test al, al; jnz =>back; mov eax, DWORD code::ABANDONED as i32; jmp =>abandon);
     }

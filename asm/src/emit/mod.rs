@@ -193,6 +193,7 @@ impl Emitter<'_> {
             },
             Op::CallTree { tree, slot } => self.call_tree(i, tree, slot),
             Op::CallFunction { function, slot } => self.call_function(inst, function, slot),
+            Op::CallValue { class, slot } => self.call_value(inst, class, slot),
             Op::Poll => self.poll(inst),
             Op::Count(id) => self.count_loop(id.0),
             Op::Loop => self.loop_head(),

@@ -126,9 +126,13 @@ impl Activation<'_> {
                     inner = Some(ended);
                     false
                 }
-                Op::CallFunction { function, slot } => {
+                Op::CallFunction { slot, .. } | Op::CallValue { slot, .. } => {
                     let base = self.base + slot as usize;
-                    let ended = match model.functions.get(&function.0) {
+                    let id = match inst.op {
+                        Op::CallFunction { function, .. } => function.0,
+                        _ => self.value(inst.a) as u32,
+                    };
+                    let ended = match model.functions.get(&id) {
                         Some(&trace) => model.run(trace, frame, base)?,
                         None => Ended { code: code::INTERPRET, root: base, via: 0 },
                     };

@@ -307,7 +307,16 @@ impl<B: Backend> Tracing<B> {
         let goes = self.record(
             state,
             at,
-            Task { root, place, tree, parent: None, passed: None, specialization: false, fix: self.may_fix(0) },
+            Task {
+                root,
+                place,
+                tree,
+                parent: None,
+                passed: None,
+                specialization: false,
+                fix: self.may_fix(0),
+                ways: 0,
+            },
             start,
         );
         // It mostly ends where it began, and the rest of the loop is native at once; behind the first trace at the next pass,
@@ -511,7 +520,8 @@ impl<B: Backend> Tracing<B> {
             }
             let (root, parent) = (Root::Side(exit), Some((snapshot, types)));
             let fix = self.may_fix(trees.trace(tree).fixes);
-            (Task { root, place, tree, parent, passed, specialization, fix }, start)
+            let ways = trees.ways(exit);
+            (Task { root, place, tree, parent, passed, specialization, fix, ways }, start)
         };
         self.record(state, at, task, start)
     }
@@ -527,6 +537,7 @@ impl<B: Backend> Tracing<B> {
             unrolled: parameters.unroll,
             // What became too long so is recorded with calls of the trees.
             unrolled_size: if self.attempts(&task) == 0 { parameters.unroll_size.into() } else { 0 },
+            callees: parameters.callees,
             count: parameters.count != 0,
             forced: self.forced(),
         };

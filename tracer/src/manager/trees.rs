@@ -55,7 +55,8 @@ impl Rests {
     const LONGEST: u32 = 4096;
 
     fn of(trace: &Trace) -> Rests {
-        let calls = trace.insts.iter().any(|inst| matches!(inst.op, Op::CallTree { .. } | Op::CallFunction { .. }));
+        let calls = |op| matches!(op, Op::CallTree { .. } | Op::CallFunction { .. } | Op::CallValue { .. });
+        let calls = trace.insts.iter().any(|inst| calls(inst.op));
         let length = trace.insts.len() - trace.loop_start().unwrap_or(0);
         Rests { length: if calls { u64::MAX } else { length as u64 }, short: 0 }
     }
@@ -97,6 +98,10 @@ pub struct TraceData {
     /// Of the root of a loop.
     pub rests: Rests,
     pub uses: u64,
+    /// Of a side trace: how many in a row begin at the same instruction, itself too.
+    pub ways: u32,
+    /// Of a side trace: where it begins.
+    pub begins: Option<Pc>,
     /// The trees that it calls.
     pub calls: Vec<TraceId>,
     /// Nothing leads there any more.
@@ -178,6 +183,13 @@ impl Trees {
         &self.exits[(id.0 - FIRST_EXIT) as usize]
     }
 
+    /// Of the next side trace of an exit: how many in a row will begin at the same instruction.
+    pub fn ways(&self, exit: ExitId) -> u32 {
+        let exit = self.exit_of(exit);
+        let of = self.trace(exit.trace);
+        if of.begins == Some(exit.snapshot.pc) { of.ways + 1 } else { 1 }
+    }
+
     /// For each snapshot of the next trace, the exit that it returns.
     pub fn returns(&self, trace: &Trace, task: &Task) -> Vec<ExitId> {
         let (first, tree) = (self.next_exit(), self.tree_of(task));
@@ -217,6 +229,8 @@ impl Trees {
             early: Early::default(),
             rests: Rests::of(trace),
             uses: 1,
+            ways: task.ways,
+            begins: task.parent.as_ref().map(|(snapshot, _)| snapshot.pc),
             calls: called.collect(),
             dropped: false,
             iterations: Iterations::default(),

@@ -201,7 +201,11 @@ impl<'a> Run<'a> {
             Op::Guard { .. } | Op::Poll | Op::Count(_) | Op::Loop => {}
             Op::Routine { routine, slot } => self.routine(routine, slot as usize),
             Op::CallTree { slot, .. } => self.values[at] = Some(self.tree(slot)),
-            Op::CallFunction { slot, .. } => self.function(slot as usize),
+            Op::CallFunction { function, slot } => self.function(function.0.into(), slot as usize),
+            Op::CallValue { slot, .. } => match self.get(a) {
+                Const::Word(id) => self.function(id as u64, slot as usize),
+                other => panic!("{other:?} is no function"),
+            },
         }
         None
     }
@@ -260,8 +264,8 @@ impl<'a> Run<'a> {
         Const::Word(TREE_EXIT)
     }
 
-    fn function(&mut self, frame: usize) {
-        let hash = mix(self.world.hash(frame..frame + 2), self.world.hash_memory());
+    fn function(&mut self, id: u64, frame: usize) {
+        let hash = mix(mix(self.world.hash(frame..frame + 2), self.world.hash_memory()), id);
         self.world.store(0x1000 + hash % 64, 2, hash);
         self.world.slots[frame] = hash % 16;
         for slot in frame + 1..SLOTS {

@@ -11,7 +11,7 @@ pub fn writes(op: Op) -> Range<Slot> {
         Op::StoreSlot(slot) => slot..slot + 1,
         Op::Routine { routine, slot } => slot..slot + Slot::from(routine.signature().result_slots()),
         // The header lies before the frame.
-        Op::CallFunction { slot, .. } => slot.saturating_sub(2)..Slot::MAX,
+        Op::CallFunction { slot, .. } | Op::CallValue { slot, .. } => slot.saturating_sub(2)..Slot::MAX,
         Op::CallTree { .. } => 0..Slot::MAX,
         _ => 0..0,
     }

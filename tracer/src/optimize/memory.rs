@@ -246,7 +246,7 @@ impl Builder {
                     self.memory.forget();
                 }
             }
-            trace::Op::CallTree { .. } | trace::Op::CallFunction { .. } => {
+            trace::Op::CallTree { .. } | trace::Op::CallFunction { .. } | trace::Op::CallValue { .. } => {
                 self.memory.read_by_others();
                 self.memory.forget();
             }

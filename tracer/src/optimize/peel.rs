@@ -75,7 +75,7 @@ impl Written {
         let mut written = Written { everything: false, places: Vec::new() };
         for inst in &trace.insts {
             match inst.op {
-                Op::CallTree { .. } | Op::CallFunction { .. } => written.everything = true,
+                Op::CallTree { .. } | Op::CallFunction { .. } | Op::CallValue { .. } => written.everything = true,
                 Op::Routine { routine, .. } => written.everything |= routine_writes(routine),
                 Op::Common(op) if inst.op.effects() == Effects::Store => match Place::of(trace, op, inst.a) {
                     Some(place) => written.places.push(place),
@@ -184,7 +184,7 @@ impl Peel<'_> {
             Op::Routine { routine, slot: first } => {
                 (first..first + Slot::from(routine.signature().param_slots())).contains(&slot)
             }
-            Op::CallFunction { slot: first, .. } => slot >= first && live(slot),
+            Op::CallFunction { slot: first, .. } | Op::CallValue { slot: first, .. } => slot >= first && live(slot),
             Op::CallTree { .. } => live(slot),
             _ => false,
         };

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 use scaly_interp::machine::{FloatOp, IntCompare, IntKind, IntMemory, IntOp, IntUnary};
-use scaly_interp::program::{FunctionId, LoopId, Pc};
+use scaly_interp::program::{Class, FunctionId, LoopId, Pc};
 use scaly_interp::routine::Routine;
 
 use super::evaluate::{Run, SLOTS, TREE_EXIT, TREE_WRITES, World, bits, run};
@@ -34,6 +34,8 @@ enum Step {
     LoadFloat(Slot, Slot, Slot, u32),
     StoreFloat(Slot, Slot, u32, Slot),
     Function(Option<Slot>),
+    /// The function whose id is here.
+    Value(Slot),
     Routine(Routine, Slot),
     Tree,
 }
@@ -128,6 +130,7 @@ fn steps(any: bool) -> impl Strategy<Value = Vec<Step>> {
         2 => (7u32..8, array(), index(), offset()).prop_map(|(d, b, i, o)| Step::LoadFloat(d, b, i, o)),
         2 => (array(), index(), offset(), 4u32..8).prop_map(|(b, i, o, v)| Step::StoreFloat(b, i, o, v)),
         1 => prop_oneof![Just(None), word().prop_map(Some)].prop_map(Step::Function),
+        1 => word().prop_map(Step::Value),
         1 => (routine, word()).prop_map(|(r, a)| Step::Routine(r, a)),
         1 => Just(Step::Tree),
     ];
@@ -208,6 +211,18 @@ impl Recording {
             Known::Loaded(value, _) | Known::Written(value) => value,
             Known::Memory(_) => self.word(slot),
         }
+    }
+
+    fn call(&mut self, op: Op, callee: Ref) {
+        self.store_slots(16..18);
+        let snapshot = self.snapshot(ExitKind::Resume);
+        self.push(op, callee, Ref::NONE, Some(snapshot));
+        let epoch = self.epoch();
+        for slot in 16..SLOTS {
+            self.slots[slot] = Known::Memory(epoch);
+        }
+        let value = self.word(16);
+        self.write(3, value);
     }
 
     fn write(&mut self, slot: Slot, value: Ref) {
@@ -353,15 +368,11 @@ impl Recording {
                     self.write(16, value);
                     self.write(17, value);
                 }
-                self.store_slots(16..18);
-                let snapshot = self.snapshot(ExitKind::Resume);
-                self.push(Op::CallFunction { function: FunctionId(1), slot: 16 }, none, none, Some(snapshot));
-                let epoch = self.epoch();
-                for slot in 16..SLOTS {
-                    self.slots[slot] = Known::Memory(epoch);
-                }
-                let value = self.word(16);
-                self.write(3, value);
+                self.call(Op::CallFunction { function: FunctionId(1), slot: 16 }, none);
+            }
+            Step::Value(id) => {
+                let id = self.word(id);
+                self.call(Op::CallValue { class: Class::new(2, 1, false), slot: 16 }, id);
             }
             Step::Routine(routine, argument) => {
                 let row = routine.signature();

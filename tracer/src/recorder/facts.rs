@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use scaly_interp::bytecode::{Instruction, Opcode};
-use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
+use scaly_interp::program::{Class, FunctionId, LoopId, Pc, Program};
 use scaly_interp::trips;
 
 use crate::effects::waits;
@@ -194,6 +194,12 @@ impl Facts {
     /// Whether a call of a function may wait.
     pub fn may_wait(&self, id: FunctionId) -> bool {
         self.waits.get_or_init(|| waits(&self.program))[id.0 as usize]
+    }
+
+    /// Whether a call of any function of a class may.
+    pub fn any_may_wait(&self, class: Class) -> bool {
+        let mut functions = (0..self.program.functions.len() as u32).map(FunctionId);
+        functions.any(|id| self.program.function(id).class() == class && self.may_wait(id))
     }
 }
 

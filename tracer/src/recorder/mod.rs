@@ -24,7 +24,7 @@ use rustc_hash::FxHashMap;
 use scaly_interp::bytecode::Instruction;
 use scaly_interp::interpreter::{Native, State};
 use scaly_interp::machine::{IntCompare, Machine, Next};
-use scaly_interp::program::{FunctionId, LoopId, Pc};
+use scaly_interp::program::{Class, FunctionId, LoopId, Pc};
 use scaly_interp::record::{self, After, Before};
 use scaly_interp::routine::Routine;
 use scaly_interp::tier::{Goes, Position};
@@ -82,6 +82,8 @@ pub struct Bounds {
     /// Instructions of the bytecode of inner loops that make always as many trips, all of them: up to so many are
     /// followed, tree or not.
     pub unrolled_size: u64,
+    /// Side traces in a row for one function each, where a value is called.
+    pub callees: u32,
     /// Count back edges.
     pub count: bool,
     /// Exits without a reason stand before guards, drawn by this seed; 0: none do.
@@ -104,6 +106,8 @@ pub struct Task {
     pub specialization: bool,
     /// Values that do not change in the loop may be fixed at its entry.
     pub fix: bool,
+    /// Of a side trace: how many in a row begin at the same instruction, itself too.
+    pub ways: u32,
 }
 
 impl Task {
@@ -344,7 +348,7 @@ impl Recording {
 
     fn call(&mut self, function: FunctionId, frame: u16) -> After {
         let callee = self.facts.program.function(function);
-        let (size, params, results) = (callee.code.len() as u32, callee.param_slots, callee.result_slots);
+        let (size, class) = (callee.code.len() as u32, callee.class());
         let frame_slots = callee.frame_slots;
         let base = self.frames.base() + Slot::from(frame);
         let recursive = self.frames.activations.iter().any(|a| a.function == function);
@@ -361,16 +365,23 @@ impl Recording {
             self.frames.enter(function, base, Pc(self.pc.0 + 1));
             return After::Follow;
         }
+        self.call_natively(Op::CallFunction { function, slot: base }, Ref::NONE, class)
+    }
+
+    /// Emits the call of a function of a class.
+    fn call_natively(&mut self, op: Op, callee: Ref, class: Class) -> After {
+        let (Op::CallFunction { slot: base, .. } | Op::CallValue { slot: base, .. }) = op else {
+            unreachable!("{op:?} calls no function")
+        };
         let pc = self.pc;
-        self.frames.store(&mut self.builder, base, u32::from(params), pc);
+        self.frames.store(&mut self.builder, base, u32::from(class.param_slots()), pc);
         self.frames.flush_headers(&mut self.builder, pc);
         let caller = self.frames.base();
         self.frames.store_header(&mut self.builder, base, caller, Pc(pc.0 + 1), pc);
         let snapshot = self.state_here(ExitKind::Resume);
-        let op = Op::CallFunction { function, slot: base };
-        self.builder.emit_with(op, Ref::NONE, Ref::NONE, pc, snapshot);
+        self.builder.emit_with(op, callee, Ref::NONE, pc, snapshot);
         self.frames.forget_from(base - 2);
-        self.results(base, u32::from(results));
+        self.results(base, u32::from(class.result_slots()));
         After::Through
     }
 
@@ -393,6 +404,24 @@ impl Recording {
         let environment = self.frames.read_any(&mut self.builder, environment, pc);
         self.frames.write(base + Slot::from(frame), environment);
         self.call(id, frame)
+    }
+
+    /// Whether the function that is called here is mostly none of those that there are traces for.
+    fn calls_many(&self, id: FunctionId) -> bool {
+        let class = self.facts.program.function(id).class();
+        self.task.ways > self.bounds.callees && self.pc == self.header && !self.facts.any_may_wait(class)
+    }
+
+    /// Calls whatever function a value is.
+    fn call_value(&mut self, id: FunctionId, value: u16, frame: u16) -> After {
+        let class = self.facts.program.function(id).class();
+        let base = self.frames.base();
+        let pc = self.pc;
+        let (callee, environment) = (base + Slot::from(value), base + Slot::from(value) + 1);
+        let callee = self.frames.read(&mut self.builder, callee, Type::Word, pc);
+        let environment = self.frames.read_any(&mut self.builder, environment, pc);
+        self.frames.write(base + Slot::from(frame), environment);
+        self.call_natively(Op::CallValue { class, slot: base + Slot::from(frame) }, callee, class)
     }
 
     fn give_back(&mut self, from: u16, count: u16) -> After {
@@ -512,7 +541,7 @@ impl record::Recorder for Recorder<'_> {
             Next::Call { function, frame } => on.call(FunctionId(function), frame),
             Next::CallIndirect { value, frame } => {
                 let id = FunctionId(self.native.word(value) as u32);
-                on.call_indirect(id, value, frame)
+                if on.calls_many(id) { on.call_value(id, value, frame) } else { on.call_indirect(id, value, frame) }
             }
             Next::Return { from, count } => on.give_back(from, count),
             Next::Runtime { routine, frame } => on.routine(routine, frame),

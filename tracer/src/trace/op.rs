@@ -1,6 +1,6 @@
 //! The opcodes of the trace IR: name, operands, effects.
 
-use scaly_interp::program::{FunctionId, LoopId};
+use scaly_interp::program::{Class, FunctionId, LoopId};
 use scaly_interp::routine::Routine;
 
 use super::{Slot, TraceId};
@@ -31,6 +31,8 @@ pub enum Op {
     /// Calls a function whose frame begins at this slot; header and arguments are stored already. Leaves before it if the
     /// stack has no room. Comes back with its results in the slots. An epoch begins.
     CallFunction { function: FunctionId, slot: Slot },
+    /// The same of one of a class of functions: the one with this id (first).
+    CallValue { class: Class, slot: Slot },
     /// Leaves if the scheduler wants the fiber to.
     Poll,
     /// Counts a back edge of a loop, for statistics.
@@ -65,7 +67,7 @@ impl Op {
             },
             Op::Slot { .. } | Op::SlotAddress(_) | Op::StackLimit | Op::Inherit { .. } => Effects::Pure,
             Op::Guard { .. } | Op::Poll => Effects::Guard,
-            Op::Routine { .. } | Op::CallTree { .. } | Op::CallFunction { .. } => Effects::Call,
+            Op::Routine { .. } | Op::CallTree { .. } | Op::CallFunction { .. } | Op::CallValue { .. } => Effects::Call,
             Op::StoreSlot(_) | Op::Count(_) | Op::Loop => Effects::Fixed,
         }
     }
@@ -80,6 +82,7 @@ impl Op {
             | Op::Guard { .. }
             | Op::Routine { .. }
             | Op::CallFunction { .. }
+            | Op::CallValue { .. }
             | Op::Poll
             | Op::Count(_)
             | Op::Loop => None,

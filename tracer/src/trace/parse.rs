@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
-use scaly_interp::program::{FunctionId, LoopId, Pc};
+use scaly_interp::program::{Class, FunctionId, LoopId, Pc};
 use scaly_interp::routine::Routine;
 
 use super::{
@@ -123,6 +123,11 @@ impl Parser {
             "call.function" => {
                 let function = FunctionId(line.index("function")?);
                 (Op::CallFunction { function, slot: line.number()? }, none, none)
+            }
+            "call.value" => {
+                let class = Class(line.index("class")?);
+                let slot = line.number()?;
+                (Op::CallValue { class, slot }, self.value(line)?, none)
             }
             "poll" => (Op::Poll, none, none),
             "count" => (Op::Count(LoopId(line.index("loop")?)), none, none),

@@ -152,6 +152,7 @@ impl fmt::Display for Inst {
             Op::Routine { routine, slot } => write!(f, "routine {} {slot}", routine.name())?,
             Op::CallTree { tree, slot } => write!(f, "call.tree {tree} {slot}")?,
             Op::CallFunction { function, slot } => write!(f, "call.function {function} {slot}")?,
+            Op::CallValue { class, slot } => write!(f, "call.value class{} {slot}, {a}", class.0)?,
             Op::Poll => f.write_str("poll")?,
             Op::Count(id) => write!(f, "count {id}")?,
             Op::Loop => f.write_str("loop")?,

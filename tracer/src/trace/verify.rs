@@ -48,6 +48,7 @@ fn operands(op: Op) -> Option<Vec<Want>> {
         ) => return None,
         Op::Common(common) => common.shape()?.0.iter().map(|&ty| Want::Exactly(ty)).collect(),
         Op::Guard { .. } => COND.to_vec(),
+        Op::CallValue { .. } => vec![Want::Exactly(Type::Word)],
         Op::Slot { .. }
         | Op::SlotAddress(_)
         | Op::StackLimit
@@ -125,7 +126,9 @@ impl Verifier<'_> {
             self.ensure(epoch <= self.trace.epochs, || format!("epoch {epoch} does not exist"))?;
         }
         match (inst.op, inst.snapshot) {
-            (Op::Guard { .. } | Op::Poll | Op::CallFunction { .. }, None) => self.error("a snapshot is missing"),
+            (Op::Guard { .. } | Op::Poll | Op::CallFunction { .. } | Op::CallValue { .. }, None) => {
+                self.error("a snapshot is missing")
+            }
             (Op::Routine { .. } | Op::CallTree { .. }, None) => Ok(()),
             (_, Some(snapshot)) if may_leave(inst.op) => self.snapshot(snapshot, at),
             (_, snapshot) => self.ensure(snapshot.is_none(), || "it never leaves".into()),
@@ -191,7 +194,7 @@ impl Verifier<'_> {
 }
 
 fn may_leave(op: Op) -> bool {
-    matches!(op, Op::Guard { .. } | Op::Poll | Op::CallFunction { .. } | Op::Routine { .. } | Op::CallTree { .. })
+    matches!(op, Op::Guard { .. } | Op::Poll) || op.effects() == super::Effects::Call
 }
 
 impl Trace {
