@@ -31,13 +31,15 @@ pub struct Windows {
     pub window: Duration,
     /// The longest rest, in windows.
     pub rest: u32,
-    /// The first window begins when a counter comes to its end a while before the warm-up does: a program that is shorter
-    /// does without a timer.
+    /// The first window begins when a counter comes to its end, after a while: a program that is shorter does without a
+    /// timer.
     pub late: bool,
 }
 
 /// The first rest, in windows.
 const FIRST_REST: u32 = 3;
+/// When the first window begins that begins late. A timer takes some ten microseconds.
+const LATE: Duration = Duration::from_micros(150);
 
 /// What changes counting, if anything does.
 #[derive(Debug, Default)]
@@ -142,7 +144,7 @@ impl State {
         let (passed, warmup) = (watch.began.elapsed(), watch.windows.warmup);
         if passed >= warmup {
             self.count_always();
-        } else if passed >= warmup / 2 && self.counting.ticks.is_none() {
+        } else if passed >= LATE.min(warmup / 2) && self.counting.ticks.is_none() {
             self.begin_windows();
         }
         passed >= warmup

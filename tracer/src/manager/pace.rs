@@ -30,17 +30,17 @@ use super::foresight::{Foresight, Known, Nest};
 use super::standing::Standing;
 use crate::parameters::Parameters;
 
-/// What the first trace and another one cost where nothing tells how many there will be. With 500 for the first one runs of
-/// 5 ms take up to 1.2 times as long as interpreted (`bench/short.py`).
+/// What the first trace and another one cost where nothing tells how many there will be. With 500 for the first one, and
+/// `effort=14`, runs of 5 ms take up to 1.16 times as long as interpreted (`bench/short.py`, `bench/traces.py --user`).
 const FIRST: Duration = Duration::from_micros(1000);
 const NEXT: Duration = Duration::from_micros(100);
 /// What it costs that there are traces at all: code memory, timers, code of the compiler that is not in memory yet. The
 /// first trace of a short loop adds 160 us of processor time to a run in all, another one 20. With 200 short runs take the
-/// same in the mean, and up to 1.13 times as long as interpreted instead of 1.07 (`bench/short.py`).
+/// same in the mean, and up to 1.13 times as long as interpreted instead of 1.07 (`bench/traces.py --user`).
 const START: Duration = Duration::from_micros(300);
 /// What the traces of a loop cost, by the instructions of it and of all that it calls: recorded and compiled 1.5 us each. The
 /// more there are, the more ways lead through them, and each ends in copies of what follows: with so many it is twice as
-/// much. Flat from half to twice of either.
+/// much. Short runs take the same with twice the first, and with half the second.
 const INSTRUCTION: Duration = Duration::from_nanos(1500);
 const MANY: u32 = 128;
 /// What a loop that pays for its traces may spend on them of what it has left, one part of so many. With 3 and 5 short runs
