@@ -36,7 +36,7 @@ PROGRAMS = [
     Program("convolution", "1000 1000", "200 20"),
     Program("life", "1000 4500", "200 100"),
     Program("matmul", "1400", "150"),
-    Program("black_scholes", "500000 200", "20000 5"),
+    Program("black_scholes", "500000 600", "20000 5"),
     Program("spectral_norm", "8000", "300"),
     Program("nbody", "50000000", "100000"),
     Program("sum", "20000000 400", "1000000 10"),
