@@ -8,7 +8,7 @@ use scaly_interp::oracle::Frame;
 use scaly_interp::program::Program;
 use scaly_interp::room::Array;
 
-use super::Independence;
+use super::{Gathered, Independence};
 use super::check::{Bytes, EntryCheck};
 use super::poly::{Atom, Poly};
 use crate::region::{Def, Op, Region, Value};
@@ -54,8 +54,9 @@ pub fn make_room(program: &Program, region: &Region, found: &Independence, frame
             frame.make_room(array, bytes);
         }
     }
-    for gathered in &found.gathered {
-        frame.make_room(gathered.array, GATHERED);
+    for Gathered { array, .. } in &found.gathered {
+        let held = frame.slot(array.length).saturating_mul(array.stride.into());
+        frame.make_room(*array, held.saturating_add(GATHERED));
     }
 }
 
