@@ -8,9 +8,9 @@ use scaly_interp::oracle::Frame;
 use scaly_interp::program::Program;
 use scaly_interp::room::Array;
 
-use super::{Gathered, Independence};
 use super::check::{Bytes, EntryCheck};
 use super::poly::{Atom, Poly};
+use super::{Gathered, Independence};
 use crate::region::{Def, Op, Region, Value};
 
 /// Whether all checks hold. `slot` gives what is in a slot of the loop's frame when the loop is entered, a counted loop's
@@ -40,9 +40,11 @@ pub fn covers(program: &Program, region: &Region, found: &Independence, frame: &
     holds(region, &found.checks, |slot| frame.slot(slot), |block| frame.capacity(block))
 }
 
-/// For how many bytes there is room in an array that parts of a loop append to, each to one of its own: more than a
-/// program appends whose loops are judged. Nobody moves it then, as it is where each part has its own.
+/// For how many bytes more there is room in an array that parts of a loop append to, each to one of its own, and for how
+/// many elements at least: more than a program appends whose loops are judged. Nobody moves it then, as it is where each
+/// part has its own.
 const GATHERED: u64 = 1 << 16;
+const GATHERED_ELEMENTS: u64 = 1 << 12;
 
 /// Makes the room that the checks of an independent loop ask for, or that stands for arrays of its parts.
 pub fn make_room(program: &Program, region: &Region, found: &Independence, frame: &mut Frame<'_>) {
@@ -55,8 +57,9 @@ pub fn make_room(program: &Program, region: &Region, found: &Independence, frame
         }
     }
     for Gathered { array, .. } in &found.gathered {
-        let held = frame.slot(array.length).saturating_mul(array.stride.into());
-        frame.make_room(*array, held.saturating_add(GATHERED));
+        let stride = u64::from(array.stride);
+        let held = frame.slot(array.length).saturating_mul(stride);
+        frame.make_room(*array, held.saturating_add(GATHERED.max(GATHERED_ELEMENTS * stride)));
     }
 }
 
