@@ -12,7 +12,6 @@ apart by ticks of 4 ms only; who goes first alternates. `bench/traces.py --user`
 
 import argparse
 import statistics
-import sys
 
 from measure import HERE, SCALY, Failed, agree, command, executable, geometric_mean, succeed
 from traces import WITHOUT_COMPILER, header, row
@@ -89,8 +88,7 @@ def main():
     args.times = args.times or TIMES
     if not set(args.times) <= set(TIMES):
         parser.error("the times are 5, 10 and 20")
-    if problems := compare(args):
-        sys.exit("\n".join(problems))
+    return compare(args)
 
 
 if __name__ == "__main__":

@@ -380,6 +380,23 @@ fn statistics_stand_at_the_end() {
     assert_eq!(json.output, "1\n");
 }
 
+/// What compiles is made late where nobody asks what it did: no statistics, no log. Memory that is shared and executable is
+/// that of native code.
+#[test]
+fn runs_that_nobody_follows_are_native_too_where_something_is_hot() {
+    let scratch = Scratch::new("native");
+    let program = "function turns(n: int) returns int {\n    var sum = 0\n    for i in n\n        sum += i * i % 7\n    sum\n}\n\
+        print(turns(Args.get(0, 0)) > 0)\nprint(File.read(\"/proc/self/maps\").contains(\" r-xs \"))\n";
+    let file = scratch.file("turns.scaly", program);
+    let native = |options: &[&str], trips: &str| {
+        let got = call(&[options, &[&file, trips]].concat(), "");
+        assert_eq!((got.status, got.error.as_str()), (Some(0), ""));
+        got.output.ends_with("true\ntrue\n")
+    };
+    assert!(native(&["--jit=hot=10"], "100") && native(&[], "20000000"));
+    assert!(!native(&["--jit=hot=10"], "5") && !native(&[], "5") && !native(&["--jit=off"], "20000000"));
+}
+
 #[test]
 fn check_reports_and_runs_nothing() {
     let scratch = Scratch::new("check");

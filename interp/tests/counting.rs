@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use scaly_interp::dump::parse;
-use scaly_interp::interpreter::{Ended, Finished, Options, State, Windows, World, run_with_tier};
+use scaly_interp::interpreter::{Ended, Finished, Options, State, Windows, World, run_with_late_tier, run_with_tier};
 use scaly_interp::program::{FunctionId, LoopId};
 use scaly_interp::tier::{Goes, NativeCall, Position, Tier};
 
@@ -156,4 +156,48 @@ fn windows_end_where_everything_is_to_be_counted() {
     });
     assert_eq!(finished.loops, vec![4, 99, 999]);
     assert_eq!(*asked.loops.borrow(), [LoopId(1), LoopId(2)]);
+}
+
+/// The same with a tier that is made late; none if it was not.
+fn run_late(trips: [u32; 3], prepare: impl FnOnce(&mut State)) -> (Finished, Option<Rc<Asked>>) {
+    let program = Arc::new(parse(&listing(trips)).unwrap_or_else(|error| panic!("{error}")));
+    let made = Rc::new(RefCell::new(Vec::new()));
+    let making = made.clone();
+    let make = move || -> Rc<dyn Tier> {
+        let asked = Rc::new(Asked::default());
+        making.borrow_mut().push(asked.clone());
+        asked
+    };
+    let world = World::standard(Vec::new());
+    let finished = run_with_late_tier(program, world, Options::default(), prepare, Box::new(make));
+    let finished = finished.unwrap_or_else(|error| panic!("{error}"));
+    let mut made = made.take();
+    assert!(made.len() <= 1, "it is made once");
+    (finished, made.pop())
+}
+
+#[test]
+fn a_late_tier_is_made_by_the_first_that_is_hot() {
+    let (finished, asked) = run_late([5, 100, 1000], |_| {});
+    let asked = asked.expect("it was made");
+    assert_eq!(finished.loops, [4, 99, 999]);
+    assert_eq!(*asked.loops.borrow(), [LoopId(1), LoopId(2)]);
+    assert_eq!(*asked.functions.borrow(), [F]);
+}
+
+#[test]
+fn a_late_tier_is_not_made_where_nothing_is_hot_nor_in_the_warm_up() {
+    assert!(run_late([5, 6, 7], |_| {}).1.is_none());
+    let hour = Windows { late: true, ..windows(Duration::from_secs(3600)) };
+    assert!(run_late([100, 1000, 1000], |state| state.count_in_windows(hour)).1.is_none());
+}
+
+/// The first window begins with a counter that comes to its end, and rests follow it.
+#[test]
+fn counting_rests_in_windows_that_begin_late() {
+    let hour = Windows { late: true, ..windows(Duration::from_secs(3600)) };
+    let (finished, asked) = run([LONG, 1000, 1000], |state| state.count_in_windows(hour));
+    let counted = finished.loops[0];
+    assert!(counted > 56 && counted < u64::from(LONG) / 4 * 3, "{counted} back edges of {LONG} were counted");
+    assert!(asked.loops.borrow().is_empty());
 }
