@@ -82,7 +82,7 @@ fn run(trips: [u32; 3], prepare: impl FnOnce(&mut State)) -> (Finished, Rc<Asked
 }
 
 fn windows(warmup: Duration) -> Windows {
-    Windows { warmup, window: Duration::from_millis(1), rest: 3, late: false }
+    Windows { warmup, window: Duration::from_millis(1), rest: 3 }
 }
 
 #[test]
@@ -188,16 +188,16 @@ fn a_late_tier_is_made_by_the_first_that_is_hot() {
 #[test]
 fn a_late_tier_is_not_made_where_nothing_is_hot_nor_in_the_warm_up() {
     assert!(run_late([5, 6, 7], |_| {}).1.is_none());
-    let hour = Windows { late: true, ..windows(Duration::from_secs(3600)) };
-    assert!(run_late([100, 1000, 1000], |state| state.count_in_windows(hour)).1.is_none());
+    let hour = Duration::from_secs(3600);
+    assert!(run_late([100, 1000, 1000], |state| state.count_behind(hour)).1.is_none());
 }
 
-/// The first window begins with a counter that comes to its end, and rests follow it.
 #[test]
-fn counting_rests_in_windows_that_begin_late() {
-    let hour = Windows { late: true, ..windows(Duration::from_secs(3600)) };
-    let (finished, asked) = run([LONG, 1000, 1000], |state| state.count_in_windows(hour));
-    let counted = finished.loops[0];
-    assert!(counted > 56 && counted < u64::from(LONG) / 4 * 3, "{counted} back edges of {LONG} were counted");
-    assert!(asked.loops.borrow().is_empty());
+fn everything_is_counted_before_the_warm_up_is_over() {
+    let start = Instant::now();
+    let warmup = Duration::from_millis(20);
+    let (finished, asked) = run([LONG, 1000, 1000], |state| state.count_behind(warmup));
+    assert_eq!((finished.loops, finished.calls[1]), (vec![u64::from(LONG) - 1, 999, 999], 1000));
+    assert_eq!(*asked.loops.borrow(), [LoopId(0), LoopId(1), LoopId(2)]);
+    assert!(asked.when.get().expect("it was asked") - start >= warmup);
 }

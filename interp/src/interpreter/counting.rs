@@ -1,7 +1,8 @@
 //! When back edges and calls are counted.
 //!
 //! To count takes 5 % of the time of tight loops, and is in vain as long as nothing may be compiled, or nothing gets
-//! hot. So a run with a tier is counted in windows:
+//! hot. Where counters come to their end soon that ends by itself, and nobody is asked before a warm-up is over
+//! ([`State::count_behind`]). Else a run with a tier is counted in windows ([`State::count_in_windows`]):
 //!
 //! ```text
 //! window ── hook behind the warm-up ──> counting, to the end
@@ -10,8 +11,7 @@
 //!
 //! A timer leads from one to the next: its signals exchange the handlers of the few opcodes that count
 //! ([`Handlers::count`]). Windows and rests are of processor time and end at the kernel's ticks, of 1 to 10 ms; a rest is so
-//! many times as long as the window before it was. The timer is started late where counters come to their end soon: most
-//! programs end before.
+//! many times as long as the window before it was.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -31,15 +31,10 @@ pub struct Windows {
     pub window: Duration,
     /// The longest rest, in windows.
     pub rest: u32,
-    /// The first window begins when a counter comes to its end, after a while: a program that is shorter does without a
-    /// timer.
-    pub late: bool,
 }
 
 /// The first rest, in windows.
 const FIRST_REST: u32 = 3;
-/// When the first window begins that begins late. A timer takes some ten microseconds.
-const LATE: Duration = Duration::from_micros(150);
 
 /// What changes counting, if anything does.
 #[derive(Debug, Default)]
@@ -47,6 +42,8 @@ pub(super) struct Counting {
     // Before what they ring.
     ticks: Option<Ticker>,
     watch: Option<Box<Watch>>,
+    /// When it began, and how long it takes, until it is over.
+    warmup: Option<(Instant, Duration)>,
 }
 
 /// Used by the thread and within its signals, of which none comes while another runs.
@@ -54,7 +51,6 @@ pub(super) struct Counting {
 struct Watch {
     handlers: *const Handlers,
     windows: Windows,
-    began: Instant,
     rests: AtomicBool,
     /// Nanoseconds of processor time at its beginning.
     since: AtomicU64,
@@ -110,28 +106,27 @@ impl State {
         self.handlers.count(true);
     }
 
+    /// Counts everything, and asks nobody before the warm-up is over.
+    pub fn count_behind(&mut self, warmup: Duration) {
+        self.count_always();
+        self.counting.warmup = Some((Instant::now(), warmup));
+    }
+
     /// Counts in windows until a counter comes to its end behind the warm-up, and everything from then on; where the
     /// system gives no timer, at once. The state stays where it is while it runs.
     pub fn count_in_windows(&mut self, windows: Windows) {
-        self.count_always();
-        self.counting.watch = Some(Box::new(Watch {
+        self.count_behind(windows.warmup);
+        let watch = Box::new(Watch {
             handlers: &raw const self.handlers,
             windows,
-            began: Instant::now(),
             rests: AtomicBool::new(false),
             since: AtomicU64::default(),
             rest: AtomicU32::new(FIRST_REST.min(windows.rest)),
-        }));
-        if !windows.late {
-            self.begin_windows();
-        }
-    }
-
-    fn begin_windows(&mut self) {
-        let Some(watch) = &self.counting.watch else { return };
+        });
         watch.enter(false);
+        let watch = self.counting.watch.insert(watch);
         // SAFETY: the watch lies in a box that is dropped after the ticker.
-        self.counting.ticks = unsafe { Ticker::by(Clock::Processor, &raw const **watch, watch.windows.window) };
+        self.counting.ticks = unsafe { Ticker::by(Clock::Processor, &raw const **watch, windows.window) };
         if self.counting.ticks.is_none() {
             self.count_always();
         }
@@ -140,18 +135,17 @@ impl State {
     /// A counter has come to its end: whether the tier is to be asked.
     #[inline]
     pub(super) fn found_hot(&mut self) -> bool {
-        let Some(watch) = &self.counting.watch else { return true };
-        let (passed, warmup) = (watch.began.elapsed(), watch.windows.warmup);
-        if passed >= warmup {
+        let Some((began, warmup)) = self.counting.warmup else { return true };
+        let over = began.elapsed() >= warmup;
+        if over {
             self.count_always();
-        } else if passed >= LATE.min(warmup / 2) && self.counting.ticks.is_none() {
-            self.begin_windows();
         }
-        passed >= warmup
+        over
     }
 
-    /// Counting stays as it is.
+    /// Counting stays as it is, and the warm-up is over.
     pub(super) fn end_windows(&mut self) {
+        self.counting.warmup = None;
         self.counting.ticks = None;
         self.counting.watch = None;
     }
