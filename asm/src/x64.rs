@@ -21,7 +21,7 @@ use crate::allocate::{self, Allocation, Files, Source};
 use crate::annotate::notes;
 use crate::context::{Context, Shared};
 use crate::emit::{self, Code, Place, Target};
-use crate::enter::{Parts, Trampoline, shared_code};
+use crate::enter::{LOWER, Parts, Trampoline, shared_code};
 use crate::exits::{Copies, Exit, Exits, headers};
 use crate::listing::{Architecture, Listing, Note};
 use crate::memory::{Block, CodeMemory, Error};
@@ -291,11 +291,15 @@ impl Backend for X64 {
         let context = self.shared.context();
         // SAFETY: a trampoline was written there, which is never freed.
         let trampoline: Trampoline = unsafe { std::mem::transmute(self.parts.trampoline) };
+        let here = 0u8;
+        let stack = &raw const here as usize;
+        // Where runs are nested that deeply, each takes no more than it must.
+        let lower = if stack > state.native_limit() + ROOM { LOWER } else { 0 };
         // SAFETY: the context is live and used by this thread alone, but for the flag of polls. The frame is one of the
         // state's stack, at the root's first instruction, by the caller's promise that `at` is.
         unsafe {
             let outer = Entered::begin(context, state);
-            let status = trampoline(entry, at.base(), context);
+            let status = trampoline(entry, at.base(), context, lower);
             let (root, via) = ((*context).exit_root, (*context).via);
             outer.end(context);
             match status {
@@ -336,6 +340,9 @@ impl Backend for X64 {
         .text()
     }
 }
+
+/// Bytes of native stack that are left to nested runs when they begin one right below the other.
+const ROOM: usize = 1 << 20;
 
 /// What the context held for the run outside of this one. How a tree has left is read right behind its call, so that the
 /// next tree may write over it.
