@@ -36,7 +36,19 @@ enum Known {
     /// No path has come by yet.
     Nothing,
     Linear(Linear),
+    Float(u64),
+    Single(u32),
     Varies,
+}
+
+/// What a slot holds by its type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Constant {
+    Word(i64),
+    /// Bits of an f64.
+    Float(u64),
+    /// Bits of an f32.
+    Single(u32),
 }
 
 impl Known {
@@ -55,9 +67,28 @@ impl Known {
 
 /// What the slots are at the header of a loop when it is entered, back edges apart.
 pub fn at_entry(program: &Program, code: &Code, header: u32) -> Vec<Option<Linear>> {
+    let linear = |k: Known| match k {
+        Known::Linear(linear) => Some(linear),
+        _ => None,
+    };
+    into_header(program, code, header).into_iter().map(linear).collect()
+}
+
+/// Which slots are constants there.
+pub fn constants_at_entry(program: &Program, code: &Code, header: u32) -> Vec<Option<Constant>> {
+    let constant = |k: Known| match k {
+        Known::Linear(Linear { base: None, add }) => Some(Constant::Word(add)),
+        Known::Float(bits) => Some(Constant::Float(bits)),
+        Known::Single(bits) => Some(Constant::Single(bits)),
+        _ => None,
+    };
+    into_header(program, code, header).into_iter().map(constant).collect()
+}
+
+fn into_header(program: &Program, code: &Code, header: u32) -> Vec<Known> {
     let function = program.function(code.function);
     let count = usize::from(function.frame_slots);
-    let Some(target) = code.block_at(header) else { return vec![None; count] };
+    let Some(target) = code.block_at(header) else { return vec![Known::Varies; count] };
     let mut entry = vec![vec![Known::Nothing; count]; code.blocks.len()];
     if let Some(first) = entry.first_mut() {
         for (slot, known) in first.iter_mut().enumerate() {
@@ -94,11 +125,7 @@ pub fn at_entry(program: &Program, code: &Code, header: u32) -> Vec<Option<Linea
             break;
         }
     }
-    let linear = |k: &Known| match k {
-        Known::Linear(linear) => Some(*linear),
-        _ => None,
-    };
-    into_header.iter().map(linear).collect()
+    into_header
 }
 
 /// True if something changed.
@@ -154,6 +181,8 @@ fn result(ins: Instruction, frame: &[Known]) -> Vec<(u16, Known)> {
     let range = |count: u32| 0..count.min(u32::from(u16::MAX)) as u16;
     match ins.op {
         Opcode::Const => vec![(ins.a, Known::constant(ins.imm()))],
+        Opcode::ConstF64 => vec![(ins.a, Known::Float(ins.imm() as u64))],
+        Opcode::ConstF32 => vec![(ins.a, Known::Single(ins.imm() as u32))],
         Opcode::Zero => range(ins.x).map(|i| (ins.a + i, Known::constant(0))).collect(),
         Opcode::Move => vec![(ins.a, get(ins.b))],
         Opcode::MoveN => range(ins.x).map(|i| (ins.a + i, get(ins.b + i))).collect(),

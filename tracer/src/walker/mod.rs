@@ -38,11 +38,12 @@ use builder::{Builder, NOWHERE};
 pub use code::{Code, CodeBlock, SlotSet, written};
 pub use fold::{int as fold_int, int_unary as fold_unary};
 pub use linear::{Base, Linear, at_entry as linear_at_entry};
+use linear::{Constant, constants_at_entry};
 pub use open::{Open, OpenReason, Root};
 pub use operands::{Flow, Slots};
 use rustc_hash::FxHashMap;
 use scaly_interp::bytecode::Instruction;
-use scaly_interp::machine::{Fault, Next};
+use scaly_interp::machine::{Fault, Machine, Next};
 use scaly_interp::program::{Class, FunctionId, LoopId, Pc, Program};
 use scaly_interp::routine::Routine;
 use scaly_interp::step::step;
@@ -247,9 +248,23 @@ impl Walk<'_, '_> {
         b.pc = pc;
         b.block = b.new_block(ChainId(0), pc, None);
         let slots = self.program.function(code.function).frame_slots;
+        // What the loop writes is another value in its next iteration.
+        let mut constants = match &written {
+            Some(_) => constants_at_entry(self.program, &code, range.start),
+            None => Vec::new(),
+        };
+        for slot in written.iter().flat_map(SlotSet::iter) {
+            constants.get_mut(usize::from(slot)).into_iter().for_each(|constant| *constant = None);
+        }
         let mut frame: Frame = vec![None; usize::from(slots)];
         for &slot in params {
-            frame[usize::from(slot)] = Some(b.add_param(Region::ENTRY, slot, None));
+            let constant = constants.get(usize::from(slot)).copied().flatten();
+            frame[usize::from(slot)] = Some(match constant {
+                Some(Constant::Word(value)) => b.const_word(value),
+                Some(Constant::Float(bits)) => b.const_float(bits),
+                Some(Constant::Single(bits)) => b.const_single(bits),
+                None => b.add_param(Region::ENTRY, slot, None),
+            });
         }
         b.end(Terminator::Jump(Edge { to: NOWHERE, args: Vec::new() }));
         let mut activation = Activation {
