@@ -3,6 +3,7 @@
 //! Made function by function when first asked for.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,7 +15,8 @@ use scaly_interp::trips;
 
 use crate::effects::waits;
 use crate::optimize::Liveness;
-use crate::walker::{Code, Flow, SlotSet, Slots};
+use crate::trace::Const;
+use crate::walker::{Code, CodeBlock, Flow, SlotSet, Slots};
 
 pub struct Facts {
     pub program: Arc<Program>,
@@ -35,6 +37,8 @@ struct FunctionFacts {
     headers: FxHashMap<u32, Vec<LoopId>>,
     /// For each loop, the slots that it writes.
     written: FxHashMap<LoopId, SlotSet>,
+    /// For each loop, what waits in slots that it does not write: constants, ascending.
+    constants: FxHashMap<LoopId, Vec<(u16, Const)>>,
     /// For each loop that goes the same way each time, with the same number of trips, the instructions of a run.
     straight: FxHashMap<LoopId, u64>,
     /// Instructions behind which it goes on in one of two ways.
@@ -74,11 +78,26 @@ impl FunctionFacts {
             ids.sort_by_key(|l| std::cmp::Reverse(program.loops[l.0 as usize].code.end));
         }
         let straight = loops.iter().filter_map(|&id| Some((id, straight(program, id)?))).collect();
+        let waiting: FxHashMap<LoopId, Vec<(u16, Const)>> = loops
+            .iter()
+            .filter(|id| program.loops[id.0 as usize].parent.is_none())
+            .map(|&id| (id, constants(program, &code, id, &written[&id])))
+            .collect();
+        let constants = loops.iter().map(|&id| (id, waiting[&outermost(program, id)].clone())).collect();
         let branches = code.blocks.iter().filter(|block| {
             let flow = Flow::of(program.code[block.end as usize - 1]);
             flow.falls && flow.jumps.is_some()
         });
-        FunctionFacts { branches: branches.count(), code: f.code.clone(), live, stride, headers, written, straight }
+        FunctionFacts {
+            branches: branches.count(),
+            code: f.code.clone(),
+            live,
+            stride,
+            headers,
+            written,
+            constants,
+            straight,
+        }
     }
 }
 
@@ -97,6 +116,40 @@ fn straight(program: &Program, id: LoopId) -> Option<u64> {
     };
     let code = &program.code[code.start as usize..code.end as usize];
     if code.iter().any(branches) { None } else { trips::instructions(program, id) }
+}
+
+/// The loop that lies in no other one, around a loop or itself.
+fn outermost(program: &Program, id: LoopId) -> LoopId {
+    program.loops[id.0 as usize].parent.map_or(id, |around| outermost(program, around))
+}
+
+/// The constants that are set right before a loop, and stay in their slots while it runs.
+fn constants(program: &Program, code: &Code, id: LoopId, written: &SlotSet) -> Vec<(u16, Const)> {
+    let inside = &program.loops[id.0 as usize].code;
+    let flow = |block: &CodeBlock| Flow::of(program.code[block.end as usize - 1]);
+    let mut around = code.blocks.iter().filter(|block| !inside.contains(&block.start));
+    let Some(before) = around.clone().find(|block| block.end == inside.start && flow(block).falls) else {
+        return Vec::new();
+    };
+    if around.any(|block| flow(block).jumps == Some(inside.start)) {
+        return Vec::new();
+    }
+    let frame_slots = program.function(code.function).frame_slots;
+    let mut found = BTreeMap::new();
+    for pc in before.start..before.end {
+        let ins = program.code[pc as usize];
+        let slots = Slots::of(program, ins, frame_slots);
+        let defined = |slot: u16| slots.defs.iter().any(|&(first, count)| slot.wrapping_sub(first) < count);
+        found.retain(|&slot, _| !defined(slot) && slots.clobbers.is_none_or(|from| slot < from));
+        let constant = match ins.op {
+            Opcode::Const => Const::Word(ins.imm()),
+            Opcode::ConstF64 => Const::Float(ins.imm() as u64),
+            Opcode::ConstF32 => Const::Single(ins.imm() as u32),
+            _ => continue,
+        };
+        found.insert(ins.a, constant);
+    }
+    found.into_iter().filter(|&(slot, _)| !written.has(slot)).collect()
 }
 
 /// From what is live behind an instruction to what is live at it.
@@ -162,6 +215,12 @@ impl Facts {
     pub fn written(&self, id: LoopId) -> SlotSet {
         let function = self.program.loops[id.0 as usize].function;
         self.function(function).written.get(&id).cloned().unwrap_or_else(|| SlotSet::new(0))
+    }
+
+    /// What waits in slots of its function's frame that a loop does not write: constants, ascending.
+    pub fn constants(&self, id: LoopId) -> Vec<(u16, Const)> {
+        let function = self.program.loops[id.0 as usize].function;
+        self.function(function).constants.get(&id).cloned().unwrap_or_default()
     }
 
     /// The instructions of a run of a loop that goes the same way each time, with the same number of trips.

@@ -32,14 +32,21 @@ pub struct Frames {
     pub activations: Vec<Activation>,
     /// By slot; those behind the end are as they were at the entry.
     slots: Vec<Known>,
+    /// What some slots of the root's are known to be there, ascending.
+    constants: Vec<(u16, Const)>,
 }
 
 /// As at the entry, and not read yet.
 const ENTRY: Known = Known::Memory(0);
 
 impl Frames {
-    pub fn new(activations: Vec<Activation>) -> Frames {
-        Frames { activations, slots: Vec::new() }
+    pub fn new(activations: Vec<Activation>, constants: Vec<(u16, Const)>) -> Frames {
+        Frames { activations, slots: Vec::new(), constants }
+    }
+
+    fn constant(&self, slot: Slot) -> Option<Const> {
+        let at = self.constants.binary_search_by_key(&slot, |&(slot, _)| slot.into()).ok()?;
+        Some(self.constants[at].1)
     }
 
     pub fn depth(&self) -> usize {
@@ -75,6 +82,11 @@ impl Frames {
     pub fn read(&mut self, b: &mut Builder, slot: Slot, ty: Type, pc: Pc) -> Ref {
         let known = self.known(slot);
         let (value, epoch) = match known {
+            Known::Memory(0) if let Some(constant) = self.constant(slot) => {
+                let value = b.constant(constant);
+                self.set(slot, Known::Loaded(value, 0));
+                (value, Some(0))
+            }
             Known::Memory(epoch) => {
                 let value = b.emit(Op::Slot { slot, ty, epoch }, Ref::NONE, Ref::NONE, pc);
                 self.set(slot, Known::Loaded(value, epoch));

@@ -189,13 +189,13 @@ impl Recording {
             let function = facts.function_at(inside);
             activations.push(Activation { function, base: frame.base, return_pc: frame.return_pc });
         }
-        let written = match task.place {
-            Place::Loop(id) if task.is_loop() => Some(facts.written(id)),
-            _ => None,
+        let (written, constants) = match task.place {
+            Place::Loop(id) => (task.is_loop().then(|| facts.written(id)), facts.constants(id)),
+            Place::Function(_) => (None, Vec::new()),
         };
         let mut recording = Recording {
             builder: Builder::new(task.root),
-            frames: Frames::new(activations),
+            frames: Frames::new(activations, constants),
             facts,
             task,
             bounds,
