@@ -154,6 +154,51 @@ fn nested_loops_stay_loops() {
     assert!(header.contains("f64 = 8"), "{text}");
 }
 
+/// What is set before all loops is known in each of them that does not write it, where all ways to it say the same.
+#[test]
+fn constants_before_a_loop() {
+    let program = |between: &str, inside: &str| {
+        format!(
+            "
+main f
+function f(params 3, results 1, frame 12)
+  ConstF64 s8, 4.0
+  ConstF32 s9, 0.5
+  Const s10, 7
+{between}
+next: Const s3, 0
+  ForPrepS s3..5, s2 -> @out
+loop counted s3..5 @outer..@out
+outer: Const s5, 0
+  ForPrepS s5..7, s2 -> @done
+loop counted s5..7 @inner..@done in loop0
+inner: LoadElemF64 s7, s0..2, s5, *8, +0
+  DivF64 s7, s7, s8
+  MulF32 s11, s11, s9
+  Add s6, s6, s10
+  StoreElemF64 s0..2, s5, s7, *8, +0
+  ForLoop s5..7, loop1 -> @inner
+done: Nop
+{inside}
+  ForLoop s3..5, loop0 -> @outer
+out: Const s0, 0
+  Return1 s0
+"
+        )
+    };
+    let known = |between: &str, inside: &str| {
+        let program = parse(&program(between, inside)).unwrap();
+        let region = Walker::new(&program, Parameters::default()).walk(LoopId(1)).unwrap();
+        let text = region.to_string();
+        ["f64.const 0x4010000000000000", "f32.const 0x3f000000", "const 7"].map(|constant| text.contains(constant))
+    };
+    assert_eq!(known("", ""), [true; 3]);
+    assert_eq!(known("", "  ConstF64 s8, 4.0"), [true; 3]);
+    assert_eq!(known("", "  ConstF64 s8, 3.0"), [false, true, true]);
+    assert_eq!(known("  JEq s2, s3 -> @next\n  ConstF32 s9, 0.25", ""), [true, false, true]);
+    assert_eq!(known("", "  AddImm s10, s10, 1"), [true, true, false]);
+}
+
 /// What is too large with its calls inlined is walked again with calls.
 #[test]
 fn large_callees_stay_calls() {
