@@ -29,6 +29,7 @@
 
 mod callees;
 mod calls;
+mod carry;
 pub mod in_order;
 mod leave;
 mod limit;
@@ -240,7 +241,9 @@ pub fn lower_divided(
 
 /// What is lowered instead of a region, for LLVM to make more of it. `root`: of the loop that it is of, too.
 fn formed(region: &Region, context: Context<'_>, root: bool) -> Region {
-    let mut formed = versions::of(region, context.program, root).unwrap_or_else(|| region.clone());
+    let mut formed = region.clone();
+    carry::apply(&mut formed, root);
+    let mut formed = versions::of(&formed, context.program, root).unwrap_or(formed);
     store_back::apply(&mut formed);
     formed
 }

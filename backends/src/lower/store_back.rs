@@ -52,7 +52,7 @@ pub fn apply(region: &mut Region) {
 }
 
 /// Whether a loop contains no other one and calls nothing.
-fn is_quiet(region: &Region, cycle: CycleId) -> bool {
+pub(super) fn is_quiet(region: &Region, cycle: CycleId) -> bool {
     let blocks = region.blocks.iter().filter(|block| block.cycle == Some(cycle));
     let mut insts = blocks.flat_map(|block| &block.insts).map(|&id| region.inst(id));
     region.cycles.iter().all(|other| other.parent != Some(cycle))
