@@ -99,7 +99,7 @@ parameters! {
         "Processor time until anything is recorded; 0 where hot, hot_function or hot_exit is given.",
         "flat from 0 to 1000, with 2000 50 ms take 1.05 times as long: bench/parameters.py";
     window: "microseconds" = 1000, dev 1000, 1 to 1_000_000,
-        "Processor time for which back edges and calls are counted to see whether anything is hot.",
+        "Processor time for which is counted, where thresholds are over 256, to see whether anything is hot.",
         "counting takes 1 % of 200 ms with 4000, 3 % with 20000; flat below 4000, a tick: bench/counters.py";
     rest: "windows" = 15, dev 15, 0 to 1_000_000,
         "The longest time for which they are not counted where nothing was.",
