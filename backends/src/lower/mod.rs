@@ -40,6 +40,7 @@ mod regions;
 pub mod restart;
 pub mod routines;
 pub mod run_ahead;
+mod sink;
 mod store_back;
 mod versions;
 
@@ -242,6 +243,7 @@ pub fn lower_divided(
 /// What is lowered instead of a region, for LLVM to make more of it. `root`: of the loop that it is of, too.
 fn formed(region: &Region, context: Context<'_>, root: bool) -> Region {
     let mut formed = region.clone();
+    sink::apply(&mut formed);
     carry::apply(&mut formed, root);
     let mut formed = versions::of(&formed, context.program, root).unwrap_or(formed);
     store_back::apply(&mut formed);

@@ -159,7 +159,7 @@ fn load_of(store: Op) -> Option<Op> {
 }
 
 /// Whether two values are computed alike.
-fn same(region: &Region, a: Value, b: Value) -> bool {
+pub(super) fn same(region: &Region, a: Value, b: Value) -> bool {
     if a == b {
         return true;
     }

@@ -2,7 +2,8 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use scaly_interp::bytecode::Opcode;
-use scaly_tracer::region::{BlockId, CycleId, Effects, Inst, InstId, Region, Terminator, Type, Value};
+use scaly_interp::machine::Fault;
+use scaly_tracer::region::{BlockId, CycleId, Dominators, Effects, Inst, InstId, Op, Region, Terminator, Type, Value};
 
 /// The blocks of a loop from which it goes round again, and its ways out.
 #[derive(Clone)]
@@ -76,6 +77,23 @@ impl Body {
             let edges = self.latches.iter().flat_map(|&latch| region.block(latch).end.edges());
             edges.filter(|edge| edge.to == self.header).any(|edge| edge.args[n] != param.value)
         })
+    }
+
+    /// Whether indexes are checked on one of two ways that both go round, while all stores are made on both, and there are some.
+    pub fn checks_on_one_way(&self, region: &Region) -> bool {
+        let dominators = Dominators::of(region);
+        let always = |inst: &Inst| self.latches.iter().all(|&latch| dominators.dominates(inst.block, latch));
+        let (mut checked, mut stored) = (false, false);
+        for (_, inst) in self.insts(region) {
+            match (inst.op.effects(), always(inst)) {
+                (Effects::Call, _) | (Effects::Store, false) => return false,
+                (Effects::Store, true) => stored = true,
+                (Effects::Guard, false) if inst.op != Op::Guard(Fault::IndexOutOfRange) => return false,
+                (Effects::Guard, false) => checked = true,
+                _ => {}
+            }
+        }
+        checked && stored
     }
 
     /// Puts others for values where they are read outside of the loop.
