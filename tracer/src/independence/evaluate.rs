@@ -59,7 +59,11 @@ pub fn make_room(program: &Program, region: &Region, found: &Independence, frame
     for Gathered { array, .. } in &found.gathered {
         let stride = u64::from(array.stride);
         let held = frame.slot(array.length).saturating_mul(stride);
-        frame.make_room(*array, held.saturating_add(GATHERED.max(GATHERED_ELEMENTS * stride)));
+        let more = GATHERED.max(GATHERED_ELEMENTS * stride);
+        // A loop around has had it made, and its iterations do not move the array either.
+        if frame.capacity(frame.slot(array.block)) < held.saturating_add(more / 2) {
+            frame.make_room(*array, held.saturating_add(more));
+        }
     }
 }
 
