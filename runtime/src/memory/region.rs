@@ -110,6 +110,10 @@ const LAST_ORDER: usize = 9;
 /// A reset keeps the newest chunk up to this size, in bytes, else the oldest. A bound on what idle regions hold; a body
 /// that needs more pays 10 ns a chunk, for at least as many bytes.
 const RESET_KEEP: usize = 64 << 10;
+/// What an annex borrows of its region at once: so many blocks, and bytes. A lock is taken for it.
+const LENT: u64 = 64;
+const LENT_BYTES: u64 = 64 << 10;
+
 /// Bytes of a chunk in guard mode, unless a block needs more.
 const GUARD_CHUNK: usize = 16 << 10;
 
@@ -261,6 +265,8 @@ unsafe fn alloc_slow(region: *mut Region, bytes: u64, fit: Fit) -> Result<(NonNu
         }
         let base = if region.pool().mode() == RegionMode::Guard {
             region.cut_guarded(bytes)?
+        } else if let Some(lent) = region.borrow(SizeClass::of(bytes)) {
+            lent
         } else {
             region.add_chunk(bytes)?;
             alloc(region, bytes)?
@@ -545,6 +551,40 @@ impl Region {
                 }
                 free(self, table.cast().as_ptr());
             }
+        }
+    }
+
+    /// A free block of the region that an annex belongs to, with some more of its class for the annex's own list: else what
+    /// is made in annexes and freed behind them, time and again, takes new memory each time.
+    unsafe fn borrow(&mut self, class: SizeClass) -> Option<NonNull<u8>> {
+        // SAFETY: the region that an annex belongs to is live, and used by its annexes only, one of them at a time here;
+        // free blocks hold the address of the next one.
+        unsafe {
+            let _alone = self.alone_in_lists()?;
+            let owner = &mut *self.annex_of;
+            let theirs = &mut owner.lists.as_mut()?.heads;
+            let mut take = |class: SizeClass| {
+                let base = NonNull::new(theirs[class.index()])?;
+                theirs[class.index()] = base.cast::<*mut u8>().read();
+                Some(base)
+            };
+            let first = take(class)?;
+            if self.lists.is_null()
+                && let Some(table) = take(SizeClass::of(size_of::<FreeLists>() as u64))
+            {
+                table.cast().write(FreeLists { heads: [ptr::null_mut(); CLASSES] });
+                self.lists = table.cast().as_ptr();
+            }
+            if let Some(own) = self.lists.as_mut() {
+                let more = (LENT_BYTES / class.capacity()).min(LENT);
+                for block in std::iter::from_fn(|| take(class)).take(more as usize) {
+                    block.cast::<*mut u8>().write(own.heads[class.index()]);
+                    own.heads[class.index()] = block.as_ptr();
+                }
+            }
+            // It holds something, if only free blocks.
+            self.mark();
+            Some(first)
         }
     }
 

@@ -535,6 +535,30 @@ fn annexes_work_on_one_region_from_several_threads() {
     }
 }
 
+/// What is made in annexes and freed in the region, time and again, takes no more memory each time.
+#[test]
+fn annexes_use_what_their_region_has_freed() {
+    let mut world = reuse();
+    let region = world.enter();
+    let source = world.stack().source();
+    let mut held = Vec::new();
+    for _ in 0..300 {
+        // SAFETY: one thread; the region is used by its annexes only until they are joined, and what is freed no more.
+        unsafe {
+            let mut helpers: Vec<_> = (0..3).map(|_| Helper::of(&source, region)).collect();
+            // The third has nothing to do.
+            let make =
+                |helper: &mut Helper| (0..400).map(|i| Filled::new(helper.annex, SIZES[i % 4], i as u8)).collect();
+            let all: Vec<Vec<Filled>> = helpers.iter_mut().take(2).map(make).collect();
+            helpers.into_iter().for_each(|helper| helper.join());
+            all.iter().flatten().for_each(Filled::check);
+            all.iter().flatten().for_each(|block| free(region.as_ptr(), block.base.as_ptr()));
+        }
+        held.push(source.held());
+    }
+    assert!(held[299] <= held[9], "{held:?}");
+}
+
 #[test]
 fn what_a_loop_reset_is_not_kept() {
     let mut world = reuse();

@@ -69,13 +69,18 @@ impl Body {
         })
     }
 
-    /// Whether iterations hand a float on that they change.
-    pub fn carries_floats(&self, region: &Region) -> bool {
-        let params = region.block(self.header).params.iter().enumerate();
-        let mut floats = params.filter(|(_, param)| matches!(region.ty(param.value), Type::Float | Type::Single));
-        floats.any(|(n, param)| {
+    /// Whether iterations hand a float on that they change, or what they store.
+    pub fn carries_floats_or_stores(&self, region: &Region) -> bool {
+        let back = |n: usize| {
             let edges = self.latches.iter().flat_map(|&latch| region.block(latch).end.edges());
-            edges.filter(|edge| edge.to == self.header).any(|edge| edge.args[n] != param.value)
+            edges.filter(|edge| edge.to == self.header).map(move |edge| edge.args[n])
+        };
+        let is_stored = |value: Value| {
+            self.insts(region).any(|(_, inst)| inst.op.effects() == Effects::Store && inst.args.get(1) == Some(&value))
+        };
+        region.block(self.header).params.iter().enumerate().any(|(n, param)| match region.ty(param.value) {
+            Type::Float | Type::Single => back(n).any(|value| value != param.value),
+            _ => back(n).any(is_stored),
         })
     }
 

@@ -7,8 +7,8 @@
 //! follows from what the loop does not do: it calls nothing, and it stores numbers only, never a pair of pointer and length.
 //!
 //! In the copy the indexes themselves need no check either, where the first and the last one lie within the row: see
-//! `ranges`. That alone is worth a copy where a float is carried from iteration to iteration, or a check stands on one of two
-//! ways: LLVM then takes no check out of the loop by itself.
+//! `ranges`. That alone is worth a copy where a float is carried from iteration to iteration, or what is stored (`carry`), or
+//! where a check stands on one of two ways: LLVM then takes no check out of the loop by itself.
 //!
 //! Where the loops inside a loop make few iterations, always the same, they are written out in the copy of that one, if no
 //! check is left in it then: see `unroll`. The loop itself keeps them. If one is left, there is no copy, and they are
@@ -119,7 +119,9 @@ impl<'a> Version<'a> {
         let body = Body::of(old, cycle)?;
         let opcode = |inst: &Inst| program.code.get(inst.pc.0 as usize).map(|ins| ins.op);
         let pairs = body.insts(old).any(|(_, inst)| opcode(inst).is_some_and(is_pair));
-        if !body.keeps_pairs(old, opcode) || !pairs && !body.carries_floats(old) && !body.checks_on_one_way(old) {
+        if !body.keeps_pairs(old, opcode)
+            || !pairs && !body.carries_floats_or_stores(old) && !body.checks_on_one_way(old)
+        {
             return None;
         }
         let outputs = body.outputs_to_one_place(old)?;
