@@ -4,8 +4,9 @@
 //! same. Enough for what a counter starts from, how far it goes, and bounds like `n - 1`; a second visit of an
 //! instruction makes something new, so whatever was made of its old result is forgotten.
 
+use rustc_hash::{FxHashMap, FxHashSet};
 use scaly_interp::bytecode::{Instruction, Opcode};
-use scaly_interp::program::Program;
+use scaly_interp::program::{FunctionId, Program};
 
 use super::code::Code;
 use super::operands::{Flow, Slots};
@@ -74,15 +75,67 @@ pub fn at_entry(program: &Program, code: &Code, header: u32) -> Vec<Option<Linea
     into_header(program, code, header).into_iter().map(linear).collect()
 }
 
-/// Which slots are constants there.
-pub fn constants_at_entry(program: &Program, code: &Code, header: u32) -> Vec<Option<Constant>> {
+/// Which slots are constants there; `params`: what is known of those of the function.
+pub fn constants_at_entry(
+    program: &Program,
+    code: &Code,
+    header: u32,
+    params: &[Option<Constant>],
+) -> Vec<Option<Constant>> {
     let constant = |k: Known| match k {
         Known::Linear(Linear { base: None, add }) => Some(Constant::Word(add)),
         Known::Float(bits) => Some(Constant::Float(bits)),
         Known::Single(bits) => Some(Constant::Single(bits)),
+        Known::Linear(Linear { base: Some(Base::Param(slot)), add: 0 }) => {
+            params.get(usize::from(slot)).copied().flatten()
+        }
         _ => None,
     };
     into_header(program, code, header).into_iter().map(constant).collect()
+}
+
+/// By function, the parameters that all calls set to the same constant right before. `taken`: functions that are called as
+/// values, too.
+pub fn constant_params(program: &Program, taken: &[FunctionId]) -> Vec<Vec<Option<Constant>>> {
+    /// None: no call has been seen yet.
+    type Param = Option<Option<Constant>>;
+    let params = |f: &scaly_interp::program::Function| vec![Param::None; usize::from(f.param_slots)];
+    let mut found: Vec<Vec<Param>> = program.functions.iter().map(params).collect();
+    for function in &program.functions {
+        let code = function.code.clone();
+        let targets: FxHashSet<u32> = code.clone().filter_map(|pc| Flow::of(program.code[pc as usize]).jumps).collect();
+        let mut set: FxHashMap<u16, Constant> = FxHashMap::default();
+        for pc in code {
+            if targets.contains(&pc) {
+                set.clear();
+            }
+            let ins = program.code[pc as usize];
+            if ins.op == Opcode::Call
+                && let Some(params) = found.get_mut(ins.x as usize)
+            {
+                for (i, param) in params.iter_mut().enumerate() {
+                    let argument = ins.a.checked_add(i as u16).and_then(|slot| set.get(&slot).copied());
+                    *param = Some(argument.filter(|_| param.is_none_or(|before| before == argument)));
+                }
+            }
+            let slots = Slots::of(program, ins, function.frame_slots);
+            let defined = |slot: u16| slots.defs.iter().any(|&(first, count)| slot.wrapping_sub(first) < count);
+            let moved = set.get(&ins.b).copied();
+            set.retain(|&slot, _| !defined(slot) && slots.clobbers.is_none_or(|from| slot < from));
+            let constant = match ins.op {
+                Opcode::Const => Some(Constant::Word(ins.imm())),
+                Opcode::ConstF64 => Some(Constant::Float(ins.imm() as u64)),
+                Opcode::ConstF32 => Some(Constant::Single(ins.imm() as u32)),
+                Opcode::Move => moved,
+                _ => None,
+            };
+            set.extend(constant.map(|constant| (ins.a, constant)));
+        }
+    }
+    for id in taken {
+        found[id.0 as usize].fill(None);
+    }
+    found.into_iter().map(|params| params.into_iter().map(Option::flatten).collect()).collect()
 }
 
 fn into_header(program: &Program, code: &Code, header: u32) -> Vec<Known> {

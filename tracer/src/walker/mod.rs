@@ -31,6 +31,7 @@ mod scope;
 #[cfg(test)]
 mod tests;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -38,7 +39,7 @@ use builder::{Builder, NOWHERE};
 pub use code::{Code, CodeBlock, SlotSet, written};
 pub use fold::{int as fold_int, int_unary as fold_unary};
 pub use linear::{Base, Linear, at_entry as linear_at_entry};
-use linear::{Constant, constants_at_entry};
+use linear::{Constant, constant_params, constants_at_entry};
 pub use open::{Open, OpenReason, Root};
 pub use operands::{Flow, Slots};
 use rustc_hash::FxHashMap;
@@ -63,6 +64,8 @@ pub struct Walker<'a> {
     codes: FxHashMap<FunctionId, Rc<Code>>,
     /// The functions that a function value may be.
     taken: Vec<FunctionId>,
+    /// By function, the parameters that are always the same constant; when first asked for.
+    params: OnceCell<Vec<Vec<Option<Constant>>>>,
     /// Whether guards and calls keep what the interpreter needs to go on.
     keeps: bool,
     /// Instructions of the loop that is walked which look for room behind an array, and are taken to find it.
@@ -81,6 +84,7 @@ impl<'a> Walker<'a> {
             loops_of,
             codes: FxHashMap::default(),
             taken: taken(program),
+            params: OnceCell::new(),
             keeps: false,
             rooms: BTreeSet::new(),
         }
@@ -250,7 +254,10 @@ impl Walk<'_, '_> {
         let slots = self.program.function(code.function).frame_slots;
         // What the loop writes is another value in its next iteration.
         let mut constants = match &written {
-            Some(_) => constants_at_entry(self.program, &code, range.start),
+            Some(_) => {
+                let params = self.walker.params.get_or_init(|| constant_params(self.program, &self.walker.taken));
+                constants_at_entry(self.program, &code, range.start, &params[code.function.0 as usize])
+            }
             None => Vec::new(),
         };
         for slot in written.iter().flat_map(SlotSet::iter) {

@@ -199,6 +199,39 @@ out: Const s0, 0
     assert_eq!(known("", "  AddImm s10, s10, 1"), [true, true, false]);
 }
 
+/// What all calls set to the same constant right before is one in the loops of a function that is no value and does not write it.
+#[test]
+fn parameters_that_are_always_the_same() {
+    let known = |calls: &str, inside: &str| {
+        let program = format!(
+            "
+main f
+function f(params 0, results 1, frame 20)
+{calls}
+last: Return1 s0
+function g(params 2, results 1, frame 8)
+  Const s2, 0
+  ForPrepS s2..4, s0 -> @out
+loop counted s2..4 @top..@out
+top: Add s5, s5, s1
+{inside}
+  ForLoop s2..4, loop0 -> @top
+out: Return1 s5
+"
+        );
+        let program = parse(&program).unwrap_or_else(|error| panic!("{error}{program}"));
+        Walker::new(&program, Parameters::default()).walk(LoopId(0)).unwrap().to_string().contains("const 77")
+    };
+    let call = "  Const s4, 100\n  Const s5, 77\n  Call s4, g";
+    assert!(known(call, ""));
+    assert!(known(&format!("{call}\n{call}\n  Const s9, 77\n  Move s5, s9\n  Call s4, g"), ""));
+    assert!(!known(&format!("{call}\n{}", call.replace("77", "78")), ""));
+    assert!(!known(&format!("{call}\n  FunctionId s1, g"), ""));
+    assert!(!known(&format!("  JEq s0, s1 -> @last\n{call}\n  Call s4, g"), ""), "the call before wrote it");
+    assert!(!known("  Const s5, 77\n  JEq s0, s1 -> @call\n  Const s5, 78\ncall: Const s4, 9\n  Call s4, g", ""));
+    assert!(!known(call, "  AddImm s1, s1, 1"));
+}
+
 /// What is too large with its calls inlined is walked again with calls.
 #[test]
 fn large_callees_stay_calls() {
