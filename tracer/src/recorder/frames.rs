@@ -80,20 +80,19 @@ impl Frames {
 
     /// The value of a slot as a type.
     pub fn read(&mut self, b: &mut Builder, slot: Slot, ty: Type, pc: Pc) -> Ref {
-        let known = self.known(slot);
-        let (value, epoch) = match known {
-            Known::Memory(0) if let Some(constant) = self.constant(slot) => {
+        let (value, epoch) = match (self.known(slot), self.constant(slot)) {
+            (Known::Memory(0), Some(constant)) => {
                 let value = b.constant(constant);
                 self.set(slot, Known::Loaded(value, 0));
                 (value, Some(0))
             }
-            Known::Memory(epoch) => {
+            (Known::Memory(epoch), _) => {
                 let value = b.emit(Op::Slot { slot, ty, epoch }, Ref::NONE, Ref::NONE, pc);
                 self.set(slot, Known::Loaded(value, epoch));
                 return value;
             }
-            Known::Loaded(value, epoch) => (value, Some(epoch)),
-            Known::Written(value) => (value, None),
+            (Known::Loaded(value, epoch), _) => (value, Some(epoch)),
+            (Known::Written(value), _) => (value, None),
         };
         if b.trace.ty(value) == Some(ty) {
             return value;
