@@ -78,10 +78,11 @@ impl FunctionFacts {
             ids.sort_by_key(|l| std::cmp::Reverse(program.loops[l.0 as usize].code.end));
         }
         let straight = loops.iter().filter_map(|&id| Some((id, straight(program, id)?))).collect();
+        let jumps = jumps(program, &code);
         let waiting: FxHashMap<LoopId, Vec<(u16, Const)>> = loops
             .iter()
             .filter(|id| program.loops[id.0 as usize].parent.is_none())
-            .map(|&id| (id, constants(program, &code, id, &written[&id])))
+            .map(|&id| (id, constants(program, &code, &jumps, id, &written[&id])))
             .collect();
         let constants = loops.iter().map(|&id| (id, waiting[&outermost(program, id)].clone())).collect();
         let branches = code.blocks.iter().filter(|block| {
@@ -123,15 +124,30 @@ fn outermost(program: &Program, id: LoopId) -> LoopId {
     program.loops[id.0 as usize].parent.map_or(id, |around| outermost(program, around))
 }
 
+/// By instruction that blocks jump to, where these begin.
+fn jumps(program: &Program, code: &Code) -> FxHashMap<u32, Vec<u32>> {
+    let mut jumps: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+    for block in &code.blocks {
+        if let Some(to) = Flow::of(program.code[block.end as usize - 1]).jumps {
+            jumps.entry(to).or_default().push(block.start);
+        }
+    }
+    jumps
+}
+
 /// The constants that are set right before a loop, and stay in their slots while it runs.
-fn constants(program: &Program, code: &Code, id: LoopId, written: &SlotSet) -> Vec<(u16, Const)> {
+fn constants(
+    program: &Program,
+    code: &Code,
+    jumps: &FxHashMap<u32, Vec<u32>>,
+    id: LoopId,
+    written: &SlotSet,
+) -> Vec<(u16, Const)> {
     let inside = &program.loops[id.0 as usize].code;
-    let flow = |block: &CodeBlock| Flow::of(program.code[block.end as usize - 1]);
-    let mut around = code.blocks.iter().filter(|block| !inside.contains(&block.start));
-    let Some(before) = around.clone().find(|block| block.end == inside.start && flow(block).falls) else {
-        return Vec::new();
-    };
-    if around.any(|block| flow(block).jumps == Some(inside.start)) {
+    let before = code.blocks.partition_point(|block| block.end < inside.start);
+    let falls = |block: &&CodeBlock| block.end == inside.start && Flow::of(program.code[block.end as usize - 1]).falls;
+    let Some(before) = code.blocks.get(before).filter(falls) else { return Vec::new() };
+    if jumps.get(&inside.start).is_some_and(|from| from.iter().any(|at| !inside.contains(at))) {
         return Vec::new();
     }
     let frame_slots = program.function(code.function).frame_slots;
