@@ -25,7 +25,8 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 use scaly_interp::machine::{IntCompare, IntMemory, IntOp};
 use scaly_tracer::region::{
-    Block, BlockId, CycleId, Def, Dominators, Edge, Inst, InstId, Op, Param, Region, Terminator, Type, Value, ValueData,
+    Block, BlockId, CycleId, Def, Dominators, Edge, Effects, Inst, InstId, Op, Param, Region, Terminator, Type, Value,
+    ValueData,
 };
 
 use super::store_back;
@@ -214,12 +215,19 @@ impl Carried {
         let (mut loads, mut stores) = (Vec::new(), Vec::new());
         for block in (0..region.blocks.len() as u32).map(BlockId).filter(|&id| region.block(id).cycle == Some(cycle)) {
             for (at, &inst) in region.block(block).insts.iter().enumerate() {
-                let Some((offset, bytes)) = Access::of(region.inst(inst)) else { continue };
-                let access = Access { inst, block, at, address: region.inst(inst).args[0], offset, bytes };
-                match region.inst(inst).op {
-                    Op::StoreInt(..) | Op::StoreFloat(_) | Op::StoreSingle(_) => stores.push(access),
-                    _ if !done.contains(&inst) => loads.push(access),
-                    _ => {}
+                let list = match region.inst(inst).op.effects() {
+                    Effects::Store => &mut stores,
+                    Effects::Load if !done.contains(&inst) => &mut loads,
+                    _ => continue,
+                };
+                match Access::of(region.inst(inst)) {
+                    Some((offset, bytes)) => {
+                        let address = region.inst(inst).args[0];
+                        list.push(Access { inst, block, at, address, offset, bytes });
+                    }
+                    // Of an array's room.
+                    None if region.inst(inst).op == Op::Capacity => {}
+                    None => return None,
                 }
             }
         }
@@ -377,31 +385,13 @@ fn replace(region: &mut Region, old: Value, new: Value) {
 
 #[cfg(test)]
 mod tests {
-    use scaly_interp::dump::parse;
-    use scaly_interp::program::LoopId;
-    use scaly_tracer::parameters::Parameters;
-    use scaly_tracer::walker::Walker;
-
+    use super::super::testing::region_of_loop;
     use super::*;
 
     /// How many loads are handed on in `for x { BODY }`. Arrays of numbers are in slots 0 and 1, 2 and 3; x is in slot 8, what
     /// does not change in slots 4 to 7.
     fn handed_on(body: &str) -> usize {
-        let text = format!(
-            "
-main f
-function f(params 8, results 1, frame 40)
-  Const s8, 0
-  ForPrepS s8..10, s4 -> @out
-loop counted s8..10 @top..@out
-top: {}
-next: ForLoop s8..10, loop0 -> @top
-out: Return1 s4
-",
-            body.replace('/', "\n")
-        );
-        let program = parse(&text).unwrap_or_else(|error| panic!("{error}{text}"));
-        let mut region = Walker::new(&program, Parameters::default()).keeping().walk(LoopId(0)).unwrap();
+        let mut region = region_of_loop(&body.replace('/', "\n"));
         let (before, mut inside) = (region.clone(), region.clone());
         apply(&mut inside, false);
         assert_eq!(inside, before, "the loop that the region is of");
@@ -455,7 +445,7 @@ out: Return1 s4
         assert_eq!(handed_on(&two.replace("*8, +8", "*8, +4")), 0, "they overlap");
         assert_eq!(handed_on(&format!("{load}JLtS s8, s6 -> @next / {add}{store}Nop")), 0);
         assert_eq!(
-            handed_on(&format!("JLtS s8, s6 -> @skip / {load}AddF64 s15, s15, s12 / skip: Nop / {store}Nop")),
+            handed_on(&format!("JLtS s8, s6 -> @behind / {load}AddF64 s15, s15, s12 / behind: Nop / {store}Nop")),
             1
         );
         assert_eq!(handed_on(&format!("{load}Runtime s20, ConsolePrint / {add}{store}Nop")), 0);

@@ -42,6 +42,8 @@ pub mod routines;
 pub mod run_ahead;
 mod sink;
 mod store_back;
+#[cfg(test)]
+mod testing;
 mod versions;
 
 use std::fmt::Write;

@@ -141,38 +141,14 @@ impl Sunk {
 
 #[cfg(test)]
 mod tests {
-    use scaly_interp::dump::parse;
-    use scaly_interp::program::LoopId;
-    use scaly_tracer::parameters::Parameters;
-    use scaly_tracer::walker::Walker;
-
+    use super::super::testing::{region_of_loop, stores};
     use super::*;
 
     /// How many stores are less in `for x { if x < s5 { YES } else { NO } }`; an array of floats is in slots 0 and 1, x in slot
     /// 8.
     fn fewer(yes: &str, no: &str) -> usize {
-        let text = format!(
-            "
-main f
-function f(params 8, results 1, frame 40)
-  Const s8, 0
-  ForPrepS s8..10, s4 -> @out
-loop counted s8..10 @top..@out
-top: JLtS s8, s5 -> @yes
-{no}
-  Jump -> @both
-yes: Nop
-{yes}
-both: ForLoop s8..10, loop0 -> @top
-out: Return1 s4
-"
-        );
-        let program = parse(&text.replace('/', "\n")).unwrap_or_else(|error| panic!("{error}{text}"));
-        let mut region = Walker::new(&program, Parameters::default()).keeping().walk(LoopId(0)).unwrap();
-        let stores = |region: &Region| -> usize {
-            let insts = region.blocks.iter().flat_map(|block| &block.insts).map(|&id| region.inst(id));
-            insts.filter(|inst| inst.op.effects() == Effects::Store).count()
-        };
+        let body = format!("JLtS s8, s5 -> @yes/{no}/  Jump -> @both/yes: Nop/{yes}/both: Nop");
+        let mut region = region_of_loop(&body.replace('/', "\n"));
         let before = stores(&region);
         apply(&mut region);
         assert_eq!(region.verify(), Ok(()));

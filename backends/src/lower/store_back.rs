@@ -195,38 +195,15 @@ fn place(region: &mut Region, mut added: FxHashMap<BlockId, Block>) {
 
 #[cfg(test)]
 mod tests {
-    use scaly_interp::dump::parse;
-    use scaly_interp::program::LoopId;
-    use scaly_tracer::parameters::Parameters;
-    use scaly_tracer::walker::Walker;
-
+    use super::super::testing::{region_of_loop, stores};
     use super::*;
 
     /// Whether the store of `for x { BODY }` is made on both ways; an array of integers is in slots 0 and 1, x in slot 8.
     fn both_ways(body: &str) -> bool {
-        let text = format!(
-            "
-main f
-function f(params 5, results 1, frame 40)
-  Const s8, 0
-  ForPrepS s8..10, s4 -> @out
-loop counted s8..10 @top..@out
-top: {body}
-skip: Nop
-  ForLoop s8..10, loop0 -> @top
-out: Return1 s4
-"
-        );
-        let program = parse(&text).unwrap();
-        let walker = Walker::new(&program, Parameters::default());
-        let mut region = walker.keeping().walk(LoopId(0)).unwrap();
+        let mut region = region_of_loop(body);
         let before = region.clone();
         apply(&mut region);
         assert_eq!(region.verify(), Ok(()));
-        let stores = |region: &Region| -> usize {
-            let insts = region.blocks.iter().flat_map(|block| &block.insts).map(|&id| region.inst(id));
-            insts.filter(|inst| inst.op.effects() == Effects::Store).count()
-        };
         assert_eq!(stores(&region), stores(&before));
         assert_eq!(region == before, region.blocks.len() == before.blocks.len());
         region != before

@@ -3,7 +3,6 @@
 //! Made function by function when first asked for.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use scaly_interp::trips;
 use crate::effects::waits;
 use crate::optimize::Liveness;
 use crate::trace::Const;
-use crate::walker::{Code, CodeBlock, Flow, SlotSet, Slots};
+use crate::walker::{Code, CodeBlock, Constants, Flow, SlotSet, Slots};
 
 pub struct Facts {
     pub program: Arc<Program>,
@@ -151,21 +150,9 @@ fn constants(
         return Vec::new();
     }
     let frame_slots = program.function(code.function).frame_slots;
-    let mut found = BTreeMap::new();
-    for pc in before.start..before.end {
-        let ins = program.code[pc as usize];
-        let slots = Slots::of(program, ins, frame_slots);
-        let defined = |slot: u16| slots.defs.iter().any(|&(first, count)| slot.wrapping_sub(first) < count);
-        found.retain(|&slot, _| !defined(slot) && slots.clobbers.is_none_or(|from| slot < from));
-        let constant = match ins.op {
-            Opcode::Const => Const::Word(ins.imm()),
-            Opcode::ConstF64 => Const::Float(ins.imm() as u64),
-            Opcode::ConstF32 => Const::Single(ins.imm() as u32),
-            _ => continue,
-        };
-        found.insert(ins.a, constant);
-    }
-    found.into_iter().filter(|&(slot, _)| !written.has(slot)).collect()
+    let mut constants = Constants::default();
+    (before.start..before.end).for_each(|pc| constants.pass(program, program.code[pc as usize], frame_slots));
+    constants.by_slot().filter(|&(slot, _)| !written.has(slot)).collect()
 }
 
 /// From what is live behind an instruction to what is live at it.

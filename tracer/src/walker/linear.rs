@@ -4,12 +4,15 @@
 //! same. Enough for what a counter starts from, how far it goes, and bounds like `n - 1`; a second visit of an
 //! instruction makes something new, so whatever was made of its old result is forgotten.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashSet;
 use scaly_interp::bytecode::{Instruction, Opcode};
 use scaly_interp::program::{FunctionId, Program};
 
 use super::code::Code;
 use super::operands::{Flow, Slots};
+use crate::trace::Const;
 
 /// Who made a value: a parameter, or the result of an instruction in this slot.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -42,14 +45,34 @@ enum Known {
     Varies,
 }
 
-/// What a slot holds by its type.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Constant {
-    Word(i64),
-    /// Bits of an f64.
-    Float(u64),
-    /// Bits of an f32.
-    Single(u32),
+/// Blocks of a function times slots of its frame up to which it is looked at: 24 MB. With none a main program of 2,500 loops and as
+/// many variables took two seconds more.
+const LARGEST: usize = 1 << 20;
+
+/// The constants in the slots of a frame along code without jumps.
+#[derive(Default)]
+pub struct Constants(BTreeMap<u16, Const>);
+
+impl Constants {
+    /// Behind an instruction.
+    pub fn pass(&mut self, program: &Program, ins: Instruction, frame_slots: u16) {
+        let constant = match ins.op {
+            Opcode::Const => Some(Const::Word(ins.imm())),
+            Opcode::ConstF64 => Some(Const::Float(ins.imm() as u64)),
+            Opcode::ConstF32 => Some(Const::Single(ins.imm() as u32)),
+            Opcode::Move => self.0.get(&ins.b).copied(),
+            _ => None,
+        };
+        let slots = Slots::of(program, ins, frame_slots);
+        let defined = |slot: u16| slots.defs.iter().any(|&(first, count)| slot.wrapping_sub(first) < count);
+        self.0.retain(|&slot, _| !defined(slot) && slots.clobbers.is_none_or(|from| slot < from));
+        self.0.extend(constant.map(|constant| (ins.a, constant)));
+    }
+
+    /// Ascending.
+    pub fn by_slot(&self) -> impl Iterator<Item = (u16, Const)> {
+        self.0.iter().map(|(&slot, &constant)| (slot, constant))
+    }
 }
 
 impl Known {
@@ -76,16 +99,11 @@ pub fn at_entry(program: &Program, code: &Code, header: u32) -> Vec<Option<Linea
 }
 
 /// Which slots are constants there; `params`: what is known of those of the function.
-pub fn constants_at_entry(
-    program: &Program,
-    code: &Code,
-    header: u32,
-    params: &[Option<Constant>],
-) -> Vec<Option<Constant>> {
+pub fn constants_at_entry(program: &Program, code: &Code, header: u32, params: &[Option<Const>]) -> Vec<Option<Const>> {
     let constant = |k: Known| match k {
-        Known::Linear(Linear { base: None, add }) => Some(Constant::Word(add)),
-        Known::Float(bits) => Some(Constant::Float(bits)),
-        Known::Single(bits) => Some(Constant::Single(bits)),
+        Known::Linear(Linear { base: None, add }) => Some(Const::Word(add)),
+        Known::Float(bits) => Some(Const::Float(bits)),
+        Known::Single(bits) => Some(Const::Single(bits)),
         Known::Linear(Linear { base: Some(Base::Param(slot)), add: 0 }) => {
             params.get(usize::from(slot)).copied().flatten()
         }
@@ -96,40 +114,29 @@ pub fn constants_at_entry(
 
 /// By function, the parameters that all calls set to the same constant right before. `taken`: functions that are called as
 /// values, too.
-pub fn constant_params(program: &Program, taken: &[FunctionId]) -> Vec<Vec<Option<Constant>>> {
+pub fn constant_params(program: &Program, taken: &[FunctionId]) -> Vec<Vec<Option<Const>>> {
     /// None: no call has been seen yet.
-    type Param = Option<Option<Constant>>;
-    let params = |f: &scaly_interp::program::Function| vec![Param::None; usize::from(f.param_slots)];
-    let mut found: Vec<Vec<Param>> = program.functions.iter().map(params).collect();
+    type Param = Option<Option<Const>>;
+    let mut found: Vec<Vec<Param>> =
+        program.functions.iter().map(|function| vec![None; usize::from(function.param_slots)]).collect();
     for function in &program.functions {
         let code = function.code.clone();
         let targets: FxHashSet<u32> = code.clone().filter_map(|pc| Flow::of(program.code[pc as usize]).jumps).collect();
-        let mut set: FxHashMap<u16, Constant> = FxHashMap::default();
+        let mut constants = Constants::default();
         for pc in code {
             if targets.contains(&pc) {
-                set.clear();
+                constants = Constants::default();
             }
             let ins = program.code[pc as usize];
             if ins.op == Opcode::Call
                 && let Some(params) = found.get_mut(ins.x as usize)
             {
                 for (i, param) in params.iter_mut().enumerate() {
-                    let argument = ins.a.checked_add(i as u16).and_then(|slot| set.get(&slot).copied());
+                    let argument = ins.a.checked_add(i as u16).and_then(|slot| constants.0.get(&slot).copied());
                     *param = Some(argument.filter(|_| param.is_none_or(|before| before == argument)));
                 }
             }
-            let slots = Slots::of(program, ins, function.frame_slots);
-            let defined = |slot: u16| slots.defs.iter().any(|&(first, count)| slot.wrapping_sub(first) < count);
-            let moved = set.get(&ins.b).copied();
-            set.retain(|&slot, _| !defined(slot) && slots.clobbers.is_none_or(|from| slot < from));
-            let constant = match ins.op {
-                Opcode::Const => Some(Constant::Word(ins.imm())),
-                Opcode::ConstF64 => Some(Constant::Float(ins.imm() as u64)),
-                Opcode::ConstF32 => Some(Constant::Single(ins.imm() as u32)),
-                Opcode::Move => moved,
-                _ => None,
-            };
-            set.extend(constant.map(|constant| (ins.a, constant)));
+            constants.pass(program, ins, function.frame_slots);
         }
     }
     for id in taken {
@@ -141,7 +148,9 @@ pub fn constant_params(program: &Program, taken: &[FunctionId]) -> Vec<Vec<Optio
 fn into_header(program: &Program, code: &Code, header: u32) -> Vec<Known> {
     let function = program.function(code.function);
     let count = usize::from(function.frame_slots);
-    let Some(target) = code.block_at(header) else { return vec![Known::Varies; count] };
+    let Some(target) = code.block_at(header).filter(|_| code.blocks.len() * count <= LARGEST) else {
+        return vec![Known::Varies; count];
+    };
     let mut entry = vec![vec![Known::Nothing; count]; code.blocks.len()];
     if let Some(first) = entry.first_mut() {
         for (slot, known) in first.iter_mut().enumerate() {

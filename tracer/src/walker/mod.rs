@@ -38,8 +38,8 @@ use std::rc::Rc;
 use builder::{Builder, NOWHERE};
 pub use code::{Code, CodeBlock, SlotSet, written};
 pub use fold::{int as fold_int, int_unary as fold_unary};
-pub use linear::{Base, Linear, at_entry as linear_at_entry};
-use linear::{Constant, constant_params, constants_at_entry};
+pub use linear::{Base, Constants, Linear, at_entry as linear_at_entry};
+use linear::{constant_params, constants_at_entry};
 pub use open::{Open, OpenReason, Root};
 pub use operands::{Flow, Slots};
 use rustc_hash::FxHashMap;
@@ -55,6 +55,7 @@ use crate::parameters::Parameters;
 use crate::region::{
     BlockId, Chain, ChainId, Cycle, CycleId, Edge, ExitKind, Kept, Op, Region, Terminator, Value, Whole,
 };
+use crate::trace::Const;
 
 /// Walks the loops and functions of one program; keeps what it learned of each function.
 pub struct Walker<'a> {
@@ -65,7 +66,7 @@ pub struct Walker<'a> {
     /// The functions that a function value may be.
     taken: Vec<FunctionId>,
     /// By function, the parameters that are always the same constant; when first asked for.
-    params: OnceCell<Vec<Vec<Option<Constant>>>>,
+    params: OnceCell<Vec<Vec<Option<Const>>>>,
     /// Whether guards and calls keep what the interpreter needs to go on.
     keeps: bool,
     /// Instructions of the loop that is walked which look for room behind an array, and are taken to find it.
@@ -267,10 +268,10 @@ impl Walk<'_, '_> {
         for &slot in params {
             let constant = constants.get(usize::from(slot)).copied().flatten();
             frame[usize::from(slot)] = Some(match constant {
-                Some(Constant::Word(value)) => b.const_word(value),
-                Some(Constant::Float(bits)) => b.const_float(bits),
-                Some(Constant::Single(bits)) => b.const_single(bits),
-                None => b.add_param(Region::ENTRY, slot, None),
+                Some(Const::Word(value)) => b.const_word(value),
+                Some(Const::Float(bits)) => b.const_float(bits),
+                Some(Const::Single(bits)) => b.const_single(bits),
+                Some(Const::Cond(_)) | None => b.add_param(Region::ENTRY, slot, None),
             });
         }
         b.end(Terminator::Jump(Edge { to: NOWHERE, args: Vec::new() }));
