@@ -35,20 +35,25 @@ trace7.linked:
   ; v1 in rdi = slot 4 @0
   0008  mov     rdi, [rbx + 0x20]
   ; loop @0
-  000c  nop     [rax]
+  000c  nop     [rax + rax]
+  0015  nop     [rax + rax]
+  001e  nop     [rax + rax]
+  0027  nop     [rax + rax]
+  0030  nop     [rax + rax]
+  0039  nop     [rax]
   ; v3 in rsi = add v0, k0 @0
 L0:
-  0010  add     rsi, 1
+  0040  add     rsi, 1
   ; guard v4 true -> snap0 @0
-  0014  cmp     rsi, rdi
-  0017  jl      L0
-  001d  jmp     exit716
-  0022  int3
+  0044  cmp     rsi, rdi
+  0047  jl      L0
+  004d  jmp     exit716
+  0052  int3
 exit716:
-  0023  jmp     L1
+  0053  jmp     L1
 L1:
-  0028  mov     eax, 0x2cc
-  002d  jmp     leave
+  0058  mov     eax, 0x2cc
+  005d  jmp     leave
 "
         );
     });

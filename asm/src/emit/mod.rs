@@ -48,6 +48,7 @@ use crate::allocate::{Allocation, Handling, Home, Left};
 use crate::context::Shared;
 use crate::features::Features;
 use crate::inline::inlined;
+use crate::memory::GRAIN;
 use calls::Cold;
 use compare::Flags;
 use encode::{Assembler, PoolUse};
@@ -250,8 +251,8 @@ impl Emitter<'_> {
     }
 
     fn loop_head(&mut self) {
-        while !self.ops.offset().0.is_multiple_of(16) {
-            let missing = 16 - self.ops.offset().0 % 16;
+        while !self.ops.offset().0.is_multiple_of(GRAIN) {
+            let missing = GRAIN - self.ops.offset().0 % GRAIN;
             self.ops.extend(NOPS[missing.min(NOPS.len()) - 1]);
         }
         let label = self.ops.new_dynamic_label();

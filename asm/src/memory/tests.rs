@@ -35,10 +35,10 @@ fn fills_up_and_reuses() {
             Err(error) => break error,
         }
     };
-    let limit = 4 * COMMIT_STEP;
-    assert_eq!(blocks.len(), limit / 1008);
+    let (limit, each) = (4 * COMMIT_STEP, 1000usize.next_multiple_of(GRAIN));
+    assert_eq!(blocks.len(), limit / each);
     assert!(
-        matches!(full, Error::NoRoom { wanted: 1000, used, limit: l } if l == limit && used == blocks.len() * 1008)
+        matches!(full, Error::NoRoom { wanted: 1000, used, limit: l } if l == limit && used == blocks.len() * each)
     );
 
     // Neighbours are joined, so that one block of twice the size fits where two were.
@@ -47,12 +47,12 @@ fn fills_up_and_reuses() {
     memory.free(second);
     memory.free(first);
     assert!(behind > at);
-    assert_eq!(memory.reserve(2016).unwrap().address(), at);
+    assert_eq!(memory.reserve(2 * each).unwrap().address(), at);
 
     for block in blocks {
         memory.free(block);
     }
-    assert_eq!(memory.used(), 2016);
+    assert_eq!(memory.used(), 2 * each);
     assert!(memory.reserve(limit).is_err());
 }
 
@@ -278,7 +278,8 @@ mod threads {
     #[test]
     fn code_written_just_before_the_patch_is_what_runs() {
         const VERSIONS: u32 = 20_000;
-        let mut memory = CodeMemory::new(1 << 20).unwrap();
+        // Two more: the first, and the jump.
+        let mut memory = CodeMemory::new(((VERSIONS as usize + 2) * GRAIN).next_multiple_of(COMMIT_STEP)).unwrap();
         let first = function(&mut memory, 0);
         let (entry, field) = jump(&mut memory, first);
         let stop = AtomicBool::new(false);
