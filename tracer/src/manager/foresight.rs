@@ -82,6 +82,7 @@ impl Foresight {
     pub fn look(&mut self, time: Duration, standings: Vec<Standing>) -> Known {
         let goes_on = |old: &Seen| standings.iter().all(|new| !new.is_of(&old.standing) || new.left <= old.left);
         self.seen.retain(|old| old.last + FORGOTTEN >= time && goes_on(old));
+        self.forget_earlier_runs(&standings);
         let (mut left, mut nest) = (Duration::ZERO, None);
         for new in standings {
             match self.seen.iter_mut().find(|old| new.is_of(&old.standing)) {
@@ -96,6 +97,14 @@ impl Foresight {
             }
         }
         Known { all: if self.seen.is_empty() { time * 2 } else { time + left }, nest }
+    }
+
+    /// Forgets the loops within one that has come round since: these are other runs of them, even where they have less left.
+    fn forget_earlier_runs(&mut self, standings: &[Standing]) {
+        let came_round = |new: &Standing| self.seen.iter().any(|old| new.is_of(&old.standing) && new.left < old.left);
+        let Some(outermost) = standings.iter().rposition(came_round) else { return };
+        let within = &standings[..outermost];
+        self.seen.retain(|old| !within.iter().any(|new| new.is_of(&old.standing)));
     }
 }
 
@@ -158,6 +167,18 @@ mod tests {
         foresight.look(MS, vec![standing(0, 1000)]);
         foresight.look(2 * MS, vec![standing(0, 100)]);
         assert_eq!(foresight.look(3 * MS, vec![standing(0, 500)]).all, 3 * MS);
+    }
+
+    #[test]
+    fn loops_within_one_that_came_round_are_other_runs() {
+        let size = Some(Size { instructions: 10, flat: true });
+        let mut foresight = Foresight::new(1000);
+        let mut nest = |n: u32, inner, outer| {
+            foresight.look(n * MS, vec![Standing { size, ..standing(1, inner) }, standing(0, outer)]).nest
+        };
+        nest(1, 1000, 100);
+        assert_eq!(nest(2, 900, 100).map(|nest| nest.takes), Some(9 * MS));
+        assert_eq!(nest(3, 800, 99), None, "it has less left than before, but has begun anew");
     }
 
     #[test]
