@@ -171,10 +171,11 @@ mod tests {
 
     #[test]
     fn loops_within_one_that_came_round_are_other_runs() {
-        let size = Some(Size { instructions: 10, flat: true });
         let mut foresight = Foresight::new(1000);
         let mut nest = |n: u32, inner, outer| {
-            foresight.look(n * MS, vec![Standing { size, ..standing(1, inner) }, standing(0, outer)]).nest
+            let mut known = standing(1, inner);
+            known.size = Some(Size { instructions: 10, flat: true });
+            foresight.look(n * MS, vec![known, standing(0, outer)]).nest
         };
         nest(1, 1000, 100);
         assert_eq!(nest(2, 900, 100).map(|nest| nest.takes), Some(9 * MS));
