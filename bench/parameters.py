@@ -90,6 +90,7 @@ PARALLEL = {
     "divided": [0, 10000, 160000],
     "short_runs": [2, 128],
     "doubtful": [1, 16],
+    "stretch": [1000, 1_000_000_000],
     "alone": [64, 16384],
     "chunk_time": [2000, 5000, 100000, 1000000],
     "chunk_growth": [2, 16],

@@ -79,6 +79,7 @@ impl Settings {
         p.llvm = if whole { 2 } else { 0 };
         p.chunk = *choices.pick(&[1, 1, 3, 0, 300]);
         p.steal = if choices.chance(50) { seed } else { 0 };
+        p.stretch = *choices.pick(&[0, 0, 20, p.stretch]);
         let threads = *choices.pick(&[3, 1, 2, 16]);
         // Sums of floats are added up behind the iterations, a few terms at a time.
         p.dear = *choices.pick(&[0, 0, 0, 4, 50]);

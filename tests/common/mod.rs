@@ -60,7 +60,7 @@ pub const CONFIGURATIONS: &[Configuration] = &[
     Configuration { name: "stealing", options: &["--jit", "llvm=2,chunk=1", "--threads", "3"], tier: Tier::Parallel },
     Configuration {
         name: "stealing by many",
-        options: &["--jit", "llvm=2,chunk=3,steal=7,hot=1,hot_exit=1", "--threads", "16", "--regions=guard"],
+        options: &["--jit", "llvm=2,chunk=3,steal=7,stretch=0,hot=1,hot_exit=1", "--threads", "16", "--regions=guard"],
         tier: Tier::Any,
     },
     // Views and moves are a matter of speed only.

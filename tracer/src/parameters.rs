@@ -237,11 +237,14 @@ parameters! {
         "Shorter runs in a row until a loop counts as too short for several cores.",
         "flat from 2 to 128: bench/parameters.py";
     doubtful: "runs" = 4, dev 4, 1 to 1_000_000_000,
-        "Runs in a row that seem slower on several cores until one is made on one core to compare.",
+        "Runs or stretches of long ones in a row that seem slower on several cores until one core makes one.",
         "flat from 1 to 16: bench/parameters.py";
     alone: "runs" = 1024, dev 1024, 1 to 1_000_000_000,
-        "Most runs on one core, where that is faster again and again, until several are tried; first a 64th.",
+        "Most of these on one core, where that is faster again and again, until several do one; first a 64th.",
         "nothing beyond the noise of a busy machine, a fifth, from 64 to 16384: bench/parameters.py";
+    stretch: "microseconds" = 50_000, dev 50_000, 0 to 1_000_000_000,
+        "What a stretch of a long run takes, behind which it is looked whether several cores were faster.",
+        "two threads take the same from 1000 to one stretch, within 3 %: bench/parameters.py";
     chunk_time: "nanoseconds" = 20_000, dev 20_000, 1 to 1_000_000_000,
         "What a piece of a parallel loop should take; in between, a worker looks whether others want a part.",
         "nothing beyond the noise of a busy machine, a fifth, from 2000 to 1000000: bench/parameters.py";

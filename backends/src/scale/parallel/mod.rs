@@ -12,9 +12,11 @@ mod own;
 mod reductions;
 mod rooms;
 mod run;
+mod stretches;
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -43,6 +45,7 @@ use own::{Annexed, Regions, Stack};
 use reductions::{Partial, Reductions};
 use rooms::Rooms;
 use run::{Caller, Run};
+use stretches::Stretches;
 
 pub use own::{HELPER_STACK, RESERVE};
 
@@ -358,52 +361,71 @@ impl Parallel {
             pilot *= 2;
         };
         // Bytes that the first iterations have appended tell how many at a time are to be divided.
-        let rate = (self.arrays.bytes(&partial.appended) - before) as f64 / done as f64;
+        let mut rate = (self.arrays.bytes(&partial.appended) - before) as f64 / done as f64;
         let shared = self.shared(cost, rate);
         self.cost.store((shared * 16.0).max(1.0) as u64, Ordering::Relaxed);
-        if done < trips && (next == Next::Trial || !worth(trips - done, shared)) {
-            let (start, rest) = (Instant::now(), trips - done);
+        if done < trips && next == Next::Divided && !worth(trips - done, shared) {
             if run.chunk(CALLER, done, trips, &mut partial) != Status::Done {
                 return Ok(run.resume(state, at));
             }
-            if next == Next::Trial && self.gain().tried(rest, start.elapsed().as_nanos() as f64) {
-                tell(Turn::Back);
+            done = trips;
+        }
+        let mut stretches = Stretches::new(self.parameters.stretch, pool.workers(), cost, forced);
+        let mut how = next;
+        while done < trips {
+            let (start, to) = (Instant::now(), stretches.end(done, trips, how));
+            if how == Next::Divided {
+                self.short.store(0, Ordering::Relaxed);
+                tell(Turn::Parallel { first: !self.said.swap(true, Ordering::Relaxed) });
+                match self.divide(&run, pool, done..to, cost, &mut rate, &mut partial) {
+                    Ok(()) => {}
+                    Err(Stop::Iteration) => return Ok(run.resume(state, at)),
+                    Err(Stop::NoRoom(room)) => return Ok(run.fail(state, at, room)),
+                }
+            } else if run.chunk(CALLER, done, to, &mut partial) != Status::Done {
+                return Ok(run.resume(state, at));
             }
-        } else if done < trips {
-            self.short.store(0, Ordering::Relaxed);
-            tell(Turn::Parallel { first: !self.said.swap(true, Ordering::Relaxed) });
-            let (start, rest) = (Instant::now(), trips - done);
-            match self.divide(&run, pool, done, (cost, rate), &mut partial) {
-                Ok(()) => {}
-                Err(Stop::Iteration) => return Ok(run.resume(state, at)),
-                Err(Stop::NoRoom(room)) => return Ok(run.fail(state, at, room)),
+            let (made, took) = (to - done, start.elapsed().as_nanos() as f64);
+            let expected = made as f64 * cost;
+            stretches.made(how, made, took, took >= expected);
+            match how {
+                Next::Divided if self.gain().divided(made, took, expected) => tell(Turn::Back),
+                Next::Trial => self.gain().tried(made, took),
+                _ => {}
             }
-            self.gain().divided(rest, start.elapsed().as_nanos() as f64, rest as f64 * cost);
+            done = to;
+            how = match how {
+                // Both ways are to be tested.
+                Next::Divided if forced => Next::Alone,
+                _ if forced => Next::Divided,
+                _ => self.gain().next(),
+            };
         }
         Ok(run.finish(at, &partial))
     }
 
-    /// Runs all iterations from one on, on all cores, and adds to the partial result of those before. An iteration takes so
-    /// many nanoseconds, and appends so many bytes.
+    /// Runs some iterations on all cores, and adds to the partial result of those before. An iteration takes so many
+    /// nanoseconds, and appends so many bytes.
     fn divide(
         &self,
         run: &Run<'_>,
         pool: &Pool,
-        from: u64,
-        (cost, mut rate): (f64, f64),
+        iterations: Range<u64>,
+        cost: f64,
+        rate: &mut f64,
         partial: &mut Partial,
     ) -> Result<(), Stop> {
-        let (reductions, initial, trips) = (&self.reductions, &run.initial, run.begin.trips);
+        let (reductions, initial) = (&self.reductions, &run.initial);
         // Neither all terms of sums whose order matters nor all that is appended is kept at the same time.
         let most = u64::from(self.parameters.terms);
         let by_terms = most.checked_div(reductions.terms() as u64).unwrap_or(u64::MAX).max(1);
         // How much is appended may change: as much again is a guess, and four times as much.
         let begin = (FIRST_BATCH * pool.workers() as f64 / cost) as u64;
-        let mut by_bytes = if self.arrays.is_empty() { u64::MAX } else { begin.max(from) };
-        let mut done = from;
-        while done < trips {
-            by_bytes = by_bytes.min((most as f64 * 8.0 / rate) as u64).max(1);
-            let to = trips.min(done.saturating_add(by_terms.min(by_bytes)));
+        let mut by_bytes = if self.arrays.is_empty() { u64::MAX } else { begin.max(iterations.start) };
+        let mut done = iterations.start;
+        while done < iterations.end {
+            by_bytes = by_bytes.min((most as f64 * 8.0 / *rate) as u64).max(1);
+            let to = iterations.end.min(done.saturating_add(by_terms.min(by_bytes)));
             by_bytes = by_bytes.saturating_mul(4);
             let partials = InOrder::new(pool);
             let plan = Plan::new(to - done).expect(cost).pieces(pieces(&self.parameters));
@@ -426,7 +448,7 @@ impl Parallel {
                 // SAFETY: no chunk runs; their regions are annexes, which are joined behind the loop.
                 unsafe { self.arrays.append(&mut partial.appended, &appended) }.map_err(Stop::NoRoom)?;
             }
-            rate = (self.arrays.bytes(&partial.appended) - before) as f64 / (to - done) as f64;
+            *rate = (self.arrays.bytes(&partial.appended) - before) as f64 / (to - done) as f64;
             done = to;
         }
         Ok(())
