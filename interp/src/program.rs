@@ -116,7 +116,7 @@ pub struct Param {
 pub enum ParamKind {
     /// Behaves like a copy; its memory is only read.
     Value,
-    /// Comes back in the results, from this result slot on.
+    /// What may have changed of it comes back in the results, from this result slot on.
     InPlace { result: u16 },
     /// A view whose elements may be written.
     View,

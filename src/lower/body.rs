@@ -398,14 +398,14 @@ impl<'h> Body<'_, 'h> {
         for (i, (&local, place)) in routine.params.iter().zip(&signature.params).enumerate() {
             let slot = Slot(0).plus(place.slot);
             let region = place.region.map_or(Region::Foreign, |r| Region::Param(Slot(0).plus(r)));
-            self.bind(routine, local, slot, region, place.result.is_some());
-            if place.result.is_some() {
-                in_place.push((slot, place.slots));
+            self.bind(routine, local, slot, region, place.back.is_some());
+            if let Some(back) = &place.back {
+                in_place.extend(back.ranges.iter().map(|&(first, count)| (slot.plus(first), count)));
                 self.locals[local.0 as usize].mutable = true;
             }
             let writes = routine.summary.params.get(i).is_some_and(|s| s.writes);
-            let kind = match (place.result, self.types().get(place.ty)) {
-                (Some(result), _) => ParamKind::InPlace { result: clamp(result) },
+            let kind = match (&place.back, self.types().get(place.ty)) {
+                (Some(back), _) => ParamKind::InPlace { result: clamp(back.result) },
                 (None, Type::Slice(_)) => ParamKind::View,
                 (None, _) if writes => ParamKind::View,
                 (None, Type::Function { .. }) => ParamKind::Function,

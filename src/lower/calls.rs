@@ -10,7 +10,7 @@ use super::body::Body;
 use super::frame::Slot;
 use super::places::Place;
 use super::regions::{Region, Want};
-use super::signature::{ParamPlace, Signature};
+use super::signature::{Back, ParamPlace, Signature};
 use crate::check::hir::{Expr, RoutineId, Type};
 
 /// How an argument gets into the callee's frame.
@@ -70,13 +70,30 @@ impl<'h> Body<'_, 'h> {
         let function = self.m.function(Key::Routine(id));
         self.code.call(base, function);
         for (place, source) in signature.params.iter().zip(&sources) {
-            if let (Argument::InPlace(back), Some(result)) = (source, place.result) {
-                let layout = self.layout(place.ty);
-                self.store(*back, &layout, base.plus(result));
+            if let (Argument::InPlace(to), Some(back)) = (source, &place.back) {
+                self.store_back(*to, back, base);
             }
         }
         self.code.frame.reset(u32::from(base.0) + signature.result);
         base
+    }
+
+    /// Stores what came back of a parameter.
+    fn store_back(&mut self, to: Place, back: &Back, base: Slot) {
+        let mut from = base.plus(back.result);
+        if let Place::Slots(slot) = to {
+            for &(first, count) in &back.ranges {
+                self.code.copy(slot.plus(first), from, count);
+                from = from.plus(count);
+            }
+            return;
+        }
+        let to = if back.parts.len() > 1 { self.addressed(to) } else { to };
+        for part in &back.parts {
+            let layout = self.layout(part.ty);
+            self.store(to.field(part), &layout, from);
+            from = from.plus(layout.slots);
+        }
     }
 
     fn region_argument(&mut self, region: Region, to: Slot) {
@@ -130,7 +147,7 @@ impl<'h> Body<'_, 'h> {
     /// An argument is a view of the caller's value; a temporary that the callee changes is its own. What it takes lies
     /// where the result is wanted.
     fn argument_want(&self, param: &ParamPlace, result: Want) -> Want {
-        match (param.taken, param.result) {
+        match (param.taken, &param.back) {
             (true, _) => Want::Own(self.target(result)),
             (false, Some(_)) => Want::Own(self.here()),
             (false, None) => Want::Borrow,

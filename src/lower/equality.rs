@@ -86,7 +86,7 @@ impl<'h> Body<'_, 'h> {
     fn own_equality(&mut self, ty: TypeId) -> Option<RoutineId> {
         let routine = *self.hir.equals.get(&ty)?;
         let signature = self.m.signature(routine);
-        signature.params.iter().all(|p| p.result.is_none() && p.region.is_none()).then_some(routine)
+        signature.params.iter().all(|p| p.back.is_none() && p.region.is_none()).then_some(routine)
     }
 
     /// As [`Body::equal_slots`], with the values evaluated where the routine that compares them wants them.

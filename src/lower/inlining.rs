@@ -191,7 +191,7 @@ impl<'h> Body<'_, 'h> {
             if place.late && argument.is_place() {
                 self.frame_place(argument)?;
             }
-            if place.result.is_some() && argument.is_place() {
+            if place.back.is_some() && argument.is_place() {
                 changed.extend(analysis::root(argument));
             }
         }
@@ -298,8 +298,8 @@ impl<'h> Body<'_, 'h> {
     fn bind_inlined(&mut self, call: &InlinedCall<'h>) {
         let params = call.routine.params.iter().zip(&call.signature.params).zip(&call.params);
         for ((&local, place), &(slot, region)) in params {
-            self.bind(call.routine, local, slot, region, place.result.is_some());
-            self.locals[local.0 as usize].mutable = place.result.is_some();
+            self.bind(call.routine, local, slot, region, place.back.is_some());
+            self.locals[local.0 as usize].mutable = place.back.is_some();
         }
     }
 

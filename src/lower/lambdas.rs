@@ -129,7 +129,7 @@ pub(super) fn thunk(m: &mut Lowering<'_>, id: RoutineId) -> (Heading, Code) {
     let base = body.call_frame(inner.slots());
     for (from, to) in outer.params.iter().zip(&inner.params) {
         let (from, at) = (Slot(0).plus(from.slot), base.plus(to.slot));
-        if to.result.is_some() {
+        if to.back.is_some() {
             body.copy_slots(to.ty, at, from, here);
         } else {
             body.code.copy(at, from, to.slots);

@@ -21,7 +21,7 @@ pub enum Place {
 }
 
 impl Place {
-    fn field(self, field: &FieldPlace) -> Place {
+    pub fn field(self, field: &FieldPlace) -> Place {
         match self {
             Place::Slots(slot) => Place::Slots(slot.plus(field.slot)),
             Place::Memory { address, offset } => Place::Memory { address, offset: offset.saturating_add(field.offset) },

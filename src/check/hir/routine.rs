@@ -1,5 +1,7 @@
 //! Routine instances and what is known of them.
 
+use std::ops::BitOrAssign;
+
 use super::{Expr, LocalId, TypeId, Types};
 use crate::source::Span;
 
@@ -91,6 +93,40 @@ pub struct ParamSummary {
     pub reshapes: bool,
     /// Its storage may be seen through the result: a `Slice` that views it.
     pub viewed_by_result: bool,
+    /// Where its own slots change, not what lies behind them.
+    pub changed: Fields,
+}
+
+/// Some fields of a struct, or all of a value of whatever type.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Fields(u64);
+
+impl Fields {
+    pub const NONE: Fields = Fields(0);
+    pub const ALL: Fields = Fields(u64::MAX);
+
+    /// One field. Those beyond the sixty-third are not told apart from all.
+    pub fn one(field: u32) -> Fields {
+        if field < u64::BITS - 1 { Fields(1 << field) } else { Fields::ALL }
+    }
+
+    pub fn has(self, field: u32) -> bool {
+        self.0 & Fields::one(field).0 != 0
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub fn contains(self, other: Fields) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl BitOrAssign for Fields {
+    fn bitor_assign(&mut self, other: Fields) {
+        self.0 |= other.0;
+    }
 }
 
 impl ParamSummary {

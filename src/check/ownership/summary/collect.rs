@@ -1,9 +1,9 @@
 //! What each routine does by itself, and the edges that its calls make.
 
 use super::graph::{Edge, Graph};
-use super::{EffectNode, Flags, IO, Node, Summaries, is_function, written};
-use crate::check::hir::{Body, Expr, ExprKind, LocalId, Program, RoutineId, ShowPart, TypeId, Types};
-use crate::check::ownership::place::{Place, Root, Step};
+use super::{EffectNode, Flags, IO, Node, Summaries, fields, is_function, written};
+use crate::check::hir::{Body, Expr, ExprKind, Fields, LocalId, Program, RoutineId, ShowPart, TypeId, Types};
+use crate::check::ownership::place::Root;
 use crate::check::ownership::views::Views;
 use crate::check::ownership::walk::children;
 use crate::source::Span;
@@ -15,6 +15,7 @@ pub(super) struct Collect<'a> {
     /// By local: one more than its index among parameters and captures.
     index: Vec<u32>,
     found: Vec<(Node, Flags, Span)>,
+    changed: Vec<(Node, Fields)>,
     own: u8,
     own_cause: Option<Span>,
     graph: &'a mut Graph,
@@ -35,6 +36,7 @@ impl<'a> Collect<'a> {
             id,
             index,
             found: Vec::new(),
+            changed: Vec::new(),
             own: 0,
             own_cause: None,
             graph,
@@ -43,10 +45,13 @@ impl<'a> Collect<'a> {
         collect.visit(body);
         // A function that is the result is kept.
         collect.keep(body);
-        let Collect { found, own, own_cause, .. } = collect;
+        let Collect { found, changed, own, own_cause, .. } = collect;
         for (node, flags, span) in found {
             summaries.flags[node as usize] |= flags;
             summaries.blame(node, flags, span);
+        }
+        for (node, fields) in changed {
+            summaries.changed[node as usize] |= fields;
         }
         summaries.effects[id.0 as usize] |= own;
         if let Some(span) = own_cause {
@@ -149,6 +154,7 @@ impl<'a> Collect<'a> {
         for target in self.views.of(place, self.depth) {
             if let Root::Local(l) = target.root {
                 self.found(l, written(types, &target, place.ty), span);
+                self.changed.extend(self.node(l).map(|node| (node, fields(&target))));
             }
         }
     }
@@ -213,11 +219,13 @@ impl<'a> Collect<'a> {
             if !argument.is_place() && !self.views.is_slice(argument.ty) {
                 continue;
             }
-            for Place { root, steps, .. } in self.views.of(argument, self.depth) {
-                if let Root::Local(l) = root
+            for place in self.views.of(argument, self.depth) {
+                if let Root::Local(l) = place.root
                     && let Some(to) = self.node(l)
                 {
-                    self.graph.edge(from, Edge::Flow { to, element: steps.contains(&Step::Index), span });
+                    let whole = place.steps.is_empty() && !place.open;
+                    let fields = (!whole).then(|| fields(&place));
+                    self.graph.edge(from, Edge::Flow { to, element: place.indexed(), fields, span });
                 }
             }
         }

@@ -1,12 +1,14 @@
 //! Flags and effects carried along the edges between routines until nothing changes.
 
 use super::{EffectNode, Flags, Node, Summaries};
+use crate::check::hir::Fields;
 use crate::source::Span;
 
 #[derive(Clone, Copy)]
 pub(super) enum Edge {
-    /// What happens to the parameter happens to that one, in the caller.
-    Flow { to: Node, element: bool, span: Span },
+    /// What happens to the parameter happens to that one, in the caller: to these fields of it, or to the same ones if it is
+    /// all of it.
+    Flow { to: Node, element: bool, fields: Option<Fields>, span: Span },
     /// Calling or keeping the parameter calls or keeps that one.
     Function { to: Node },
     /// Calling the parameter has effects.
@@ -52,20 +54,23 @@ impl Graph {
             let mut next = self.first[node as usize];
             while next != NO_EDGE {
                 let (edge, after) = self.edges[next as usize];
-                let (to, add, span) = match edge {
-                    Edge::Flow { to, element, span } => {
+                let changed = summaries.changed[node as usize];
+                let (to, add, changed, span) = match edge {
+                    Edge::Flow { to, element, fields, span } => {
                         let flags = if element { flags.of_element() } else { flags };
-                        (to, flags.minus(Flags::VIEWED | Flags::CALLED | Flags::ESCAPES), Some(span))
+                        let changed = fields.filter(|_| !changed.is_empty()).unwrap_or(changed);
+                        (to, flags.minus(Flags::VIEWED | Flags::CALLED | Flags::ESCAPES), changed, Some(span))
                     }
-                    Edge::Function { to } => (to, flags.and(Flags::CALLED | Flags::ESCAPES), None),
+                    Edge::Function { to } => (to, flags.and(Flags::CALLED | Flags::ESCAPES), Fields::NONE, None),
                     Edge::Effect { .. } => {
                         next = after;
                         continue;
                     }
                 };
-                let old = summaries.flags[to as usize];
-                if !old.contains(add) {
+                let (old, before) = (summaries.flags[to as usize], summaries.changed[to as usize]);
+                if !old.contains(add) || !before.contains(changed) {
                     summaries.flags[to as usize] |= add;
+                    summaries.changed[to as usize] |= changed;
                     if let Some(span) = span {
                         summaries.blame(to, add, span);
                     }

@@ -23,9 +23,9 @@ use graph::Graph;
 use results::results;
 
 use super::intrinsics;
-use super::place::{Place, Places};
+use super::place::{Place, Places, Step};
 use super::views::Views;
-use crate::check::hir::{Body, Effects, ParamSummary, Program, RoutineId, Summary, Type, TypeId, Types};
+use crate::check::hir::{Body, Effects, Fields, ParamSummary, Program, RoutineId, Summary, Type, TypeId, Types};
 use crate::source::Span;
 
 /// What happens to a parameter, a bit each.
@@ -113,6 +113,8 @@ pub struct Summaries {
     /// Where a routine's nodes begin: its parameters, then its captures.
     base: Vec<Node>,
     flags: Vec<Flags>,
+    /// Where slots of parameters change.
+    changed: Vec<Fields>,
     causes: Vec<Causes>,
     /// Effects of routines, then of function types: bit 0 input and output, bit 1 blocking.
     effects: Vec<u8>,
@@ -153,6 +155,7 @@ impl Summaries {
         let mut summaries = Summaries {
             base,
             flags: vec![Flags::NONE; nodes as usize],
+            changed: vec![Fields::NONE; nodes as usize],
             causes: vec![Causes::default(); nodes as usize],
             effects: vec![0; program.routines.len() + program.types.len()],
             effect_causes: vec![None; program.routines.len() + program.types.len()],
@@ -178,7 +181,11 @@ impl Summaries {
                     if !is_function(&program.types, routine.locals[param.0 as usize].ty) {
                         flags = flags.minus(Flags::ESCAPES | Flags::CALLED);
                     }
-                    self.flags[self.base[id] as usize + i] |= flags;
+                    let node = self.base[id] as usize + i;
+                    self.flags[node] |= flags;
+                    if flags.has(Flags::CHANGES | Flags::RESHAPES) {
+                        self.changed[node] = Fields::ALL;
+                    }
                 }
             }
         }
@@ -231,6 +238,7 @@ impl Summaries {
                         changes: flags.has(Flags::CHANGES),
                         reshapes: flags.has(Flags::REPLACES | Flags::RESHAPES),
                         viewed_by_result: flags.has(Flags::VIEWED),
+                        changed: self.changed[self.base[id] as usize + i],
                     }
                 })
                 .collect();
@@ -261,6 +269,15 @@ impl Summaries {
         if flags.has(Flags::CHANGES | Flags::RESHAPES) {
             causes.change.get_or_insert(span);
         }
+    }
+}
+
+/// Which fields of the root an expression that names `place` is about, if it may change its slots.
+fn fields(place: &Place) -> Fields {
+    match place.steps.first() {
+        _ if place.indexed() => Fields::NONE,
+        Some(Step::Field(field)) => Fields::one(*field),
+        _ => Fields::ALL,
     }
 }
 
