@@ -4,8 +4,8 @@
     cargo build --release
     bench/llvm_costs.py [--rounds 3]
 
-The programs of bench/programs run for some hundred milliseconds, with all that gets hot compiled by default settings; the
-log tells of each module. Printed are the modules, the least of the rounds, and the line through them with the smallest sum
+The programs of bench/scaling.py run for some seconds, with all that gets hot compiled by default settings; the log tells of
+each module. Printed are the modules, the least of the rounds, and the line through them with the smallest sum
 of distances, which does not follow single modules that vectors make dear.
 """
 
@@ -15,7 +15,7 @@ import statistics
 import tempfile
 
 from measure import ROOT, SCALY, executable, run
-from parameters import LARGE, SIZES
+from scaling import PROGRAMS
 
 
 def modules(program, arguments):
@@ -49,8 +49,8 @@ def main():
     executable(SCALY)
     least = {}
     for _ in range(args.rounds):
-        for program, size in (SIZES | LARGE).items():
-            for place, (lines, took) in modules(program, size.split()).items():
+        for program in PROGRAMS:
+            for place, (lines, took) in modules(program.name, program.arguments.split()).items():
                 least[place] = (lines, min(took, least.get(place, (0, took))[1]))
     print("| module | lines | ms | µs a line |\n|---|---:|---:|---:|")
     for (program, line), (lines, took) in sorted(least.items(), key=lambda item: item[1]):

@@ -71,9 +71,9 @@ WHOLE = {
     "sample_depth": [1, 4, 64],
     "long_inside": [0, 200, 20000],
     "repay": [0, 2, 10, 20],
-    "llvm_loading": [0, 5000, 36000],
-    "llvm_region": [0, 4000, 16000],
-    "llvm_line": [0, 20, 100],
+    "llvm_loading": [0, 12000, 36000],
+    "llvm_region": [0, 3000, 12000],
+    "llvm_line": [0, 15, 60],
     "entries": [32, 2048],
     "short_run": [0, 1000, 4000, 20000],
     "recursion_depth": [0, 1, 3],
@@ -85,7 +85,7 @@ WHOLE = {
 
 # And about running it on all cores.
 PARALLEL = {
-    "repay_parallel": [0, 1, 2, 5, 10],
+    "repay_parallel": [0, 2, 5, 20],
     "pilot": [0, 2500, 40000, 160000],
     "divided": [0, 10000, 160000],
     "short_runs": [2, 128],

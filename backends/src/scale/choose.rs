@@ -45,8 +45,9 @@ impl<B: Backend + 'static> Scaling<B> {
     }
 
     /// Chooses what to compile of the loops that the program is in, the innermost first; whether there is anything that
-    /// repays. `recursive`: the function that the program is in several times.
-    pub(super) fn choose(&self, state: &State, chain: &[Running], recursive: Option<FunctionId>) -> bool {
+    /// repays, or after how many microseconds there may be. `recursive`: the function that the program is in several times.
+    pub(super) fn choose(&self, state: &State, chain: &[Running], recursive: Option<FunctionId>) -> (bool, u64) {
+        const NEVER: u64 = u64::MAX;
         let now = self.samples.get();
         let Parameters { sampled, turning, long_inside, .. } = self.parameters;
         let turning = |slot: &LoopState| slot.samples >= sampled && slot.passed.saturating_add(turning) >= now;
@@ -66,7 +67,7 @@ impl<B: Backend + 'static> Scaling<B> {
                     // It is on its way, and what it contains with it; what is around may go on all cores yet.
                     Stage::Building(_) | Stage::Ready(_) | Stage::Analyzing => {
                         if slot.scales() || unknown.is_empty() && candidates.is_empty() {
-                            return true;
+                            return (true, NEVER);
                         }
                         inside = true;
                         break;
@@ -82,28 +83,35 @@ impl<B: Backend + 'static> Scaling<B> {
         self.look_inside(&mut unknown, &mut candidates);
         if let Some(most) = unknown.iter().map(|&id| self.remaining(chain, id)).max() {
             // If the outermost does not pay, none does; a recursive function around them may.
-            let pays = most >= self.least(0, false);
-            if pays {
+            let least = self.least(0, false);
+            if most >= least {
                 self.analyze(state, unknown.into_iter().map(Place::Loop).collect(), most);
+                return (true, NEVER);
             }
-            return pays || inside;
+            return (inside, least - most);
         }
         let scales = |id: &&LoopId| {
             let loops = self.loops.borrow();
             loops[id.0 as usize].scales() && self.has_long_runs(&loops, **id)
         };
         let first = candidates.first().filter(|_| !inside);
-        let Some(&id) = candidates.iter().find(scales).or(first) else { return inside };
+        let Some(&id) = candidates.iter().find(scales).or(first) else {
+            return (inside, NEVER);
+        };
         let parallel = scales(&&id);
         let remaining = self.remaining(chain, id);
-        self.build_if(Place::Loop(id), |lines| remaining >= self.least(lines, parallel));
+        let mut missing = 0;
+        self.build_if(Place::Loop(id), |lines| {
+            missing = self.least(lines, parallel).saturating_sub(remaining);
+            missing == 0
+        });
         let mut loops = self.loops.borrow_mut();
         if parallel {
             let around = chain.iter().map(|running| running.id).skip_while(|&inner| inner != id).skip(1);
             around.for_each(|outer| loops[outer.0 as usize].inside = Some(id));
         }
         // Else the whole function may repay: each of its activations has but a part of the loop's trips.
-        !matches!(loops[id.0 as usize].stage, Stage::Walked(_))
+        (!matches!(loops[id.0 as usize].stage, Stage::Walked(_)), if missing > 0 { missing } else { NEVER })
     }
 
     /// Leaves loops to independent ones inside that take much of their time, in functions that they call too: code for one

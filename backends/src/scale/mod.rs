@@ -282,11 +282,11 @@ impl<B: Backend + 'static> Above for Scaling<B> {
             }
         }
         let several = recursive(&self.program, at, depth);
-        if !self.choose(state, &chain, several)
-            && let Some(id) = several
-        {
+        let (chosen, later) = self.choose(state, &chain, several);
+        again = again.min(later);
+        if !chosen && let Some(id) = several {
             let (soon, later) = self.sampled_function(state, id, periods);
-            (news, again) = (news || soon, later);
+            (news, again) = (news || soon, again.min(later));
         }
         if due {
             self.pace(news, again);
