@@ -364,22 +364,12 @@ fn add_param(region: &mut Region, block: BlockId, ty: Type) -> Value {
 
 /// Puts another value for one wherever it is read.
 fn replace(region: &mut Region, old: Value, new: Value) {
-    let change = |value: &mut Value| {
-        if *value == old {
-            *value = new;
-        }
-    };
-    for inst in &mut region.insts {
-        inst.args.iter_mut().for_each(change);
-        inst.kept.iter_mut().for_each(|kept| change(&mut kept.value));
-    }
-    for block in &mut region.blocks {
-        match &mut block.end {
-            Terminator::Branch(cond, ..) => change(cond),
-            Terminator::Exit(_, values) => values.iter_mut().for_each(change),
-            Terminator::Jump(_) => {}
-        }
-        block.end.edges_mut().for_each(|edge| edge.args.iter_mut().for_each(change));
+    for block in (0..region.blocks.len() as u32).map(BlockId) {
+        region.change_reads(block, |value| {
+            if *value == old {
+                *value = new;
+            }
+        });
     }
 }
 

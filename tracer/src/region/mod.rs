@@ -292,6 +292,22 @@ impl Region {
         &self.insts[id.index()]
     }
 
+    /// Changes every value that a block reads: its instructions, its end, and what it hands to the blocks behind.
+    pub fn change_reads(&mut self, id: BlockId, mut change: impl FnMut(&mut Value)) {
+        let Region { blocks, insts, .. } = self;
+        let block = &mut blocks[id.index()];
+        for inst in block.insts.iter().map(|inst| inst.index()) {
+            insts[inst].args.iter_mut().for_each(&mut change);
+            insts[inst].kept.iter_mut().for_each(|kept| change(&mut kept.value));
+        }
+        match &mut block.end {
+            Terminator::Branch(condition, ..) => change(condition),
+            Terminator::Exit(_, values) => values.iter_mut().for_each(&mut change),
+            Terminator::Jump(_) => {}
+        }
+        block.end.edges_mut().for_each(|edge| edge.args.iter_mut().for_each(&mut change));
+    }
+
     pub fn cycle(&self, id: CycleId) -> &Cycle {
         &self.cycles[id.index()]
     }

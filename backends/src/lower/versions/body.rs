@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use scaly_interp::bytecode::Opcode;
 use scaly_interp::machine::Fault;
-use scaly_tracer::region::{BlockId, CycleId, Dominators, Effects, Inst, InstId, Op, Region, Terminator, Type, Value};
+use scaly_tracer::region::{BlockId, CycleId, Dominators, Effects, Inst, InstId, Op, Region, Type, Value};
 
 /// The blocks of a loop from which it goes round again, and its ways out.
 #[derive(Clone)]
@@ -103,20 +103,8 @@ impl Body {
 
     /// Puts others for values where they are read outside of the loop.
     pub fn replace_outside(&self, region: &mut Region, others: &FxHashMap<Value, Value>) {
-        let change = |value: &mut Value| *value = others.get(value).copied().unwrap_or(*value);
-        for i in (0..region.blocks.len()).filter(|&i| !self.has(BlockId(i as u32))) {
-            for id in region.blocks[i].insts.clone() {
-                let inst = &mut region.insts[id.index()];
-                inst.args.iter_mut().for_each(change);
-                inst.kept.iter_mut().for_each(|kept| change(&mut kept.value));
-            }
-            let end = &mut region.blocks[i].end;
-            match end {
-                Terminator::Branch(cond, ..) => change(cond),
-                Terminator::Exit(_, values) => values.iter_mut().for_each(change),
-                Terminator::Jump(_) => {}
-            }
-            end.edges_mut().for_each(|edge| edge.args.iter_mut().for_each(change));
+        for block in (0..region.blocks.len() as u32).map(BlockId).filter(|&block| !self.has(block)) {
+            region.change_reads(block, |value| *value = others.get(value).copied().unwrap_or(*value));
         }
     }
 
