@@ -39,7 +39,7 @@ impl<B: Backend + 'static> Scaling<B> {
                 }
             }
             Turn::Back => {
-                let text = "several cores took longer than one; the next runs are made on one";
+                let text = "several cores took longer than one; it goes on on one for a while";
                 self.refuse(of, Variant::Parallel, &Why::new(text, self.header(id)));
             }
         };

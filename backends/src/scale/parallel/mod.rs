@@ -394,12 +394,14 @@ impl Parallel {
                 _ => {}
             }
             done = to;
-            how = match how {
-                // Both ways are to be tested.
-                Next::Divided if forced => Next::Alone,
-                _ if forced => Next::Divided,
-                _ => self.gain().next(),
-            };
+            if done < trips {
+                how = match how {
+                    // Both ways are to be tested.
+                    Next::Divided if forced => Next::Alone,
+                    _ if forced => Next::Divided,
+                    _ => self.gain().next(),
+                };
+            }
         }
         Ok(run.finish(at, &partial))
     }
