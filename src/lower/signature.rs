@@ -58,7 +58,9 @@ impl Back {
         for part in &parts {
             let slots = layouts.get(part.ty).slots;
             match ranges.last_mut() {
-                Some((first, count)) if *first + *count == part.slot => *count += slots,
+                Some((first, count)) if first.saturating_add(*count) == part.slot => {
+                    *count = count.saturating_add(slots)
+                }
                 _ => ranges.push((part.slot, slots)),
             }
         }
@@ -67,7 +69,7 @@ impl Back {
 
     /// How many slots.
     pub fn slots(&self) -> u32 {
-        self.ranges.iter().map(|&(_, count)| count).sum()
+        self.ranges.iter().fold(0, |sum, &(_, count)| sum.saturating_add(count))
     }
 }
 
