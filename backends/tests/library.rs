@@ -76,6 +76,16 @@ fn texts_and_costs() {
     assert!(costs.codegen_us > 0, "{costs:?}");
 }
 
+#[test]
+fn loops_begin_with_a_line() {
+    let mut compiler = compiler(Level::Quick);
+    compiler.texts = true;
+    // Of the sum, passes know where it ends.
+    let native = compile(&compiler, &ENDLESS.replace("const 1 ", "const 3 ").replace("add v3", "mul v3"));
+    let assembly = &native.code().assembly;
+    assert!(assembly.contains(".p2align\t6"), "{assembly}");
+}
+
 /// What a background promotion does: the order is given, and asked for until it is there.
 #[test]
 fn code_comes_later() {

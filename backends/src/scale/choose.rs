@@ -170,7 +170,8 @@ impl<B: Backend + 'static> Scaling<B> {
         compiler.map(|compiler| Box::new(compiler.loader()) as Box<_>)
     }
 
-    /// Microseconds in which compiling so many lines of a module repays; sooner where it can be run on all cores.
+    /// Microseconds in which compiling so many lines of a module repays. What can be run on all cores must take longer: what it
+    /// has left is known worse than it gains.
     pub(super) fn least(&self, lines: usize, parallel: bool) -> u64 {
         let Parameters { repay, repay_parallel, llvm_loading, llvm_region, llvm_line, .. } = self.parameters;
         let loading = if self.compiler.get().is_some() { 0 } else { u64::from(llvm_loading) };

@@ -144,9 +144,11 @@ mod tests {
         assert!((0..stretches).all(|_| !divided(gain, 900.0)));
     }
 
-    fn trial(gain: &mut Gain, iterations: u64, took: f64) {
+    /// A trial, and what is behind it; whether the loop is run on one core now.
+    fn trial(gain: &mut Gain, iterations: u64, took: f64, behind: f64) -> bool {
         assert_eq!(gain.next(), Next::Trial);
         gain.tried(iterations, took);
+        divided(gain, behind)
     }
 
     #[test]
@@ -155,10 +157,8 @@ mod tests {
         let mut goes_back = |faster: u32| {
             assert!((0..faster).all(|_| !divided(&mut gain, 500.0)));
             doubtful(&mut gain, DOUBTFUL);
-            trial(&mut gain, 10, 85.0);
-            assert!(!divided(&mut gain, 900.0), "it may be by chance");
-            trial(&mut gain, 10, 85.0);
-            assert!(divided(&mut gain, 900.0));
+            assert!(!trial(&mut gain, 10, 85.0, 900.0), "it may be by chance");
+            assert!(trial(&mut gain, 10, 85.0, 900.0));
             (0..).take_while(|_| gain.next() == Next::Alone).count()
         };
         let runs = [goes_back(0), goes_back(1), goes_back(0), goes_back(0), goes_back(0), goes_back(FIRST)];
@@ -178,8 +178,7 @@ mod tests {
     fn where_the_first_iterations_are_cheap_the_trial_says_so_and_comes_less_often() {
         let mut gain = gain();
         doubtful(&mut gain, DOUBTFUL);
-        trial(&mut gain, 100, 1700.0);
-        assert!(!divided(&mut gain, 900.0));
+        assert!(!trial(&mut gain, 100, 1700.0, 900.0));
         doubtful(&mut gain, 2 * DOUBTFUL);
         assert_eq!(gain.next(), Next::Trial);
     }
@@ -188,8 +187,7 @@ mod tests {
     fn iterations_that_cost_less_and_less_do_not_mislead() {
         let mut gain = gain();
         doubtful(&mut gain, DOUBTFUL);
-        trial(&mut gain, 100, 850.0);
-        assert!(!divided(&mut gain, 450.0), "the one behind was faster");
+        assert!(!trial(&mut gain, 100, 850.0, 450.0), "the one behind was faster");
         assert_eq!(gain.next(), Next::Divided);
     }
 
@@ -197,13 +195,10 @@ mod tests {
     fn a_few_dear_iterations_do_not_mislead() {
         let mut gain = gain();
         doubtful(&mut gain, DOUBTFUL);
-        trial(&mut gain, 100, 2.0);
-        assert!(!divided(&mut gain, 900.0), "what is on all cores must be something else");
+        assert!(!trial(&mut gain, 100, 2.0, 900.0), "what is on all cores must be something else");
         doubtful(&mut gain, 2 * DOUBTFUL);
-        trial(&mut gain, 100, 700.0);
-        assert!(!divided(&mut gain, 900.0));
-        trial(&mut gain, 100, 1000.0);
-        assert!(!divided(&mut gain, 900.0), "once is by chance");
+        assert!(!trial(&mut gain, 100, 700.0, 900.0));
+        assert!(!trial(&mut gain, 100, 1000.0, 900.0), "once is by chance");
         assert_eq!(gain.next(), Next::Divided);
     }
 }

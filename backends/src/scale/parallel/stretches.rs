@@ -29,7 +29,7 @@ impl Stretches {
 
     /// The end of the stretch that begins with this iteration. One that would leave less than itself is the last.
     pub fn end(&self, from: u64, trips: u64, how: Next) -> u64 {
-        let workers = if how == Next::Divided { self.workers } else { 1 };
+        let workers = self.workers_of(how);
         let (shorter, fewer) = if how == Next::Trial { (TRIAL, FEWER) } else { (1.0, 1) };
         let iterations = self.nanoseconds * self.times / shorter / self.cost.max(1e-3) * workers as f64;
         let iterations = (iterations as u64).max(self.least.div_ceil(fewer).saturating_mul(workers));
@@ -38,9 +38,12 @@ impl Stretches {
 
     /// What one took. `doubtful`: several cores did not seem to be faster.
     pub fn made(&mut self, how: Next, iterations: u64, took: f64, doubtful: bool) {
-        let workers = if how == Next::Divided { self.workers as f64 } else { 1.0 };
-        self.cost = took * workers / iterations.max(1) as f64;
+        self.cost = took * self.workers_of(how) as f64 / iterations.max(1) as f64;
         self.times = if how == Next::Divided && !doubtful { self.times * 2.0 } else { 1.0 };
+    }
+
+    fn workers_of(&self, how: Next) -> u64 {
+        if how == Next::Divided { self.workers } else { 1 }
     }
 }
 
