@@ -32,6 +32,7 @@ mod boost;
     )
 ))]
 mod corosensei;
+mod join;
 mod scheduler;
 mod stack;
 mod switch;

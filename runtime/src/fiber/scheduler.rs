@@ -8,12 +8,14 @@
 //!            spawn                resume               Done
 //!   ────────────────────> ready ────────> running ──────────> gone
 //!                          ^  ^              │  │
-//!                          │  └── Yield, ────┘  │ Park
+//!                          │  └── Yield, ────┘  │ Park, or a join
 //!                          │      suspend       v
 //!                          └─── completed ── waiting
 //! ```
+//!
+//! A fiber joins when its parallel loop has only parts left that other threads run ([`Worker::run_loop`]).
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -22,9 +24,10 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::Fiber;
+use super::join::{Bell, Rung};
 use super::stack::{DEFAULT_STACK, NativeStack};
 use super::switch::{Resumed, Suspend};
-use super::wait::{Operation, Waiting};
+use super::wait::{Look, Operation, Waiting};
 use crate::memory::{PagePool, PageSource};
 use crate::vm_stack::{DEFAULT_SLOTS, VmStack, VmStackError, VmStackPool};
 
@@ -85,6 +88,15 @@ pub struct Worker {
     spawned: RefCell<Vec<Box<dyn Task>>>,
     suspend: Cell<Option<NonNull<dyn Suspend>>>,
     native_limit: Cell<usize>,
+    bell: OnceCell<Arc<Bell>>,
+    /// Of the running fiber, if it ever joined.
+    rung: RefCell<Option<Arc<Rung>>>,
+    /// The running fiber is the only one.
+    alone: Cell<bool>,
+    /// The running fiber was switched away since it joins.
+    joins: Cell<bool>,
+    /// The main task is done.
+    over: Cell<bool>,
 }
 
 impl Worker {
@@ -95,6 +107,11 @@ impl Worker {
             spawned: RefCell::default(),
             suspend: Cell::new(None),
             native_limit: Cell::new(0),
+            bell: OnceCell::new(),
+            rung: RefCell::default(),
+            alone: Cell::new(true),
+            joins: Cell::new(false),
+            over: Cell::new(false),
         }
     }
 
@@ -132,6 +149,33 @@ impl Worker {
         self.suspend.set(Some(suspend));
         self.native_limit.set(limit);
     }
+
+    pub(super) fn in_fiber(&self) -> bool {
+        self.suspend.get().is_some()
+    }
+
+    /// Lets the others have turns until the running fiber is rung for.
+    pub(super) fn suspend_until_rung(&self) {
+        self.joins.set(true);
+        self.suspend();
+    }
+
+    pub(super) fn bell(&self) -> &Arc<Bell> {
+        self.bell.get_or_init(|| Arc::new(Bell::new()))
+    }
+
+    /// What wakes the running fiber.
+    pub(super) fn rung(&self) -> Arc<Rung> {
+        Arc::clone(self.rung.borrow_mut().get_or_insert_with(|| Arc::new(Rung::new(self.bell()))))
+    }
+
+    pub(super) fn is_alone(&self) -> bool {
+        self.alone.get() && self.spawned.borrow().is_empty()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over.get()
+    }
 }
 
 impl Drop for Worker {
@@ -150,6 +194,18 @@ struct Slot<'a> {
     task: TaskRef<'a>,
     /// Of a task that was switched away.
     native: Option<Running>,
+    /// Of one that has joined.
+    rung: Option<Arc<Rung>>,
+}
+
+impl<'a> Slot<'a> {
+    fn new(task: TaskRef<'a>) -> Slot<'a> {
+        Slot { task, native: None, rung: None }
+    }
+
+    fn is_rung(&self) -> bool {
+        self.rung.as_ref().is_some_and(|rung| rung.is_rung())
+    }
 }
 
 /// A turn on a native stack, and where its step will be.
@@ -187,36 +243,61 @@ impl Scheduler {
     /// dropped. A panic of a task goes on here.
     pub fn run(&mut self, main: &mut dyn Task) -> Result<i32, FiberError> {
         let mut run = Run {
-            slots: vec![Some(Slot { task: TaskRef::Main(main), native: None })],
+            slots: vec![Some(Slot::new(TaskRef::Main(main)))],
             free: Vec::new(),
             ready: VecDeque::from([MAIN]),
             waiting: Waiting::new(),
+            joining: Vec::new(),
         };
+        self.worker.over.set(false);
         let mut turns = 0;
         loop {
             turns += 1;
             if run.ready.is_empty() {
                 self.trim();
-                run.wake(true);
+                run.wait(&self.worker);
             } else if turns % TURNS_PER_LOOK == 0 && !run.waiting.is_empty() {
-                run.wake(false);
+                run.wake();
             }
+            run.wake_joining();
             let Some(id) = run.ready.pop_front() else { continue };
+            self.worker.alone.set(run.slots.len() - run.free.len() == 1);
             let Some(slot) = run.slots[id.0 as usize].as_mut() else { continue };
             let step = self.turn(slot)?;
             match step {
-                Some(Step::Done(status)) if id == MAIN => return Ok(status),
+                Some(Step::Done(status)) if id == MAIN => {
+                    self.end_joins(run)?;
+                    return Ok(status);
+                }
                 Some(Step::Done(_)) => {
                     run.slots[id.0 as usize] = None;
                     run.free.push(id);
                 }
                 Some(Step::Park(operation)) => run.waiting.park(id, operation),
+                None if self.worker.joins.take() => run.joining.push(id),
                 Some(Step::Yield) | None => run.ready.push_back(id),
             }
             for task in self.worker.spawned.take() {
                 run.add(task);
             }
         }
+    }
+
+    /// The main task is done. What is left is dropped, but not before no helper uses its stack.
+    fn end_joins(&mut self, mut run: Run) -> Result<(), FiberError> {
+        self.worker.over.set(true);
+        run.ready.clear();
+        while !run.joining.is_empty() {
+            run.wait(&self.worker);
+            run.wake_joining();
+            while let Some(id) = run.ready.pop_front() {
+                let Some(slot) = run.slots[id.0 as usize].as_mut() else { continue };
+                if self.turn(slot)?.is_none() && self.worker.joins.take() {
+                    run.joining.push(id);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn trim(&mut self) {
@@ -232,7 +313,9 @@ impl Scheduler {
             Some(native) => native,
             None => self.start(slot)?,
         };
+        self.worker.rung.replace(slot.rung.take());
         let resumed = fiber.resume();
+        slot.rung = self.worker.rung.take();
         self.worker.suspend.set(None);
         if resumed == Resumed::Suspended {
             slot.native = Some((fiber, result));
@@ -281,11 +364,13 @@ struct Run<'a> {
     free: Vec<FiberId>,
     ready: VecDeque<FiberId>,
     waiting: Waiting<FiberId>,
+    /// Waiting until they are rung for.
+    joining: Vec<FiberId>,
 }
 
 impl Run<'_> {
     fn add(&mut self, task: Box<dyn Task>) {
-        let slot = Some(Slot { task: TaskRef::Spawned(task), native: None });
+        let slot = Some(Slot::new(TaskRef::Spawned(task)));
         let id = match self.free.pop() {
             Some(id) => {
                 self.slots[id.0 as usize] = slot;
@@ -299,13 +384,44 @@ impl Run<'_> {
         self.ready.push_back(id);
     }
 
-    fn wake(&mut self, block: bool) {
+    /// Those who need not wait any more come next.
+    fn wake(&mut self) {
         let mut woken = Vec::new();
-        self.waiting.collect(block, |id| woken.push(id));
+        self.waiting.collect(Look::Once, |id| woken.push(id));
+        self.go_first(woken);
+    }
+
+    /// The same, and waits for somebody if there is none.
+    fn wait(&mut self, worker: &Worker) {
+        let mut woken = Vec::new();
+        if self.joining.is_empty() {
+            self.waiting.collect(Look::Wait(None), |id| woken.push(id));
+        } else {
+            let (bell, joining, waiting) = (worker.bell(), &self.joining, &mut self.waiting);
+            let is_rung = || joining.iter().any(|&id| rung(&self.slots, id));
+            bell.sleep(is_rung, |descriptor| {
+                if waiting.collect(Look::Wait(descriptor), |id| woken.push(id)) {
+                    bell.silence();
+                }
+            });
+        }
+        self.go_first(woken);
+    }
+
+    fn wake_joining(&mut self) {
+        let woken: Vec<_> = self.joining.extract_if(.., |id| rung(&self.slots, *id)).collect();
+        self.go_first(woken);
+    }
+
+    fn go_first(&mut self, woken: Vec<FiberId>) {
         for id in woken.into_iter().rev() {
             self.ready.push_front(id);
         }
     }
+}
+
+fn rung(slots: &[Option<Slot>], id: FiberId) -> bool {
+    slots[id.0 as usize].as_ref().is_some_and(Slot::is_rung)
 }
 
 #[cfg(test)]

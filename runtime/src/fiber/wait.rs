@@ -24,6 +24,13 @@ impl Operation {
     }
 }
 
+/// How to look who need not wait any more.
+pub(super) enum Look {
+    Once,
+    /// Until there is somebody, or this descriptor is readable.
+    Wait(Option<RawFd>),
+}
+
 /// Fibers by what they wait for. `K` names a fiber.
 pub(super) struct Waiting<K> {
     /// Earliest first, in the order of parking among equals.
@@ -63,15 +70,22 @@ impl<K: Copy + Ord> Waiting<K> {
     }
 
     /// Hands to `wake` whoever need not wait any more: descriptors in the order of parking, then timers by their
-    /// time. Waits for the first if `block`, else only looks.
-    pub(super) fn collect(&mut self, block: bool, mut wake: impl FnMut(K)) {
+    /// time. Whether the descriptor of the look is readable.
+    pub(super) fn collect(&mut self, look: Look, mut wake: impl FnMut(K)) -> bool {
+        let (block, bell) = match look {
+            Look::Once => (false, None),
+            Look::Wait(bell) => (true, bell),
+        };
+        let mut rung = false;
         if block || !self.descriptors.is_empty() {
             let timeout = if !block {
                 Some(Duration::ZERO)
             } else {
                 self.timers.peek().map(|Reverse((end, ..))| end.saturating_duration_since(Instant::now()))
             };
+            self.descriptors.extend(bell.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 }));
             self.poll(timeout);
+            rung = bell.and_then(|_| self.descriptors.pop()).is_some_and(|bell| bell.revents != 0);
             let mut at = 0;
             let owners = &mut self.owners;
             self.descriptors.retain(|descriptor| {
@@ -85,7 +99,7 @@ impl<K: Copy + Ord> Waiting<K> {
             });
         }
         if self.timers.is_empty() {
-            return;
+            return rung;
         }
         let now = Instant::now();
         while let Some(&Reverse((end, _, fiber))) = self.timers.peek() {
@@ -95,6 +109,7 @@ impl<K: Copy + Ord> Waiting<K> {
             self.timers.pop();
             wake(fiber);
         }
+        rung
     }
 
     fn poll(&mut self, timeout: Option<Duration>) {

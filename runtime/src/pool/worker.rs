@@ -51,6 +51,15 @@ thread_local! {
     static CURRENT: Cell<*const Context> = const { Cell::new(ptr::null()) };
 }
 
+/// Makes a context this thread's again when it is dropped.
+struct Restore(*const Context);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        CURRENT.set(self.0);
+    }
+}
+
 impl Context {
     pub(super) fn new(shared: &Arc<Shared>, worker: usize, place: Option<usize>, deque: Deque<Piece>) -> Context {
         let seed = shared.seed.unwrap_or(1) ^ (place.map_or(0, |place| place as u64 + 1) << 32);
@@ -75,13 +84,13 @@ impl Context {
 
     /// Makes this the context of what `then` calls.
     pub(super) fn enter<R>(&self, then: impl FnOnce() -> R) -> R {
-        struct Restore(*const Context);
-        impl Drop for Restore {
-            fn drop(&mut self) {
-                CURRENT.set(self.0);
-            }
-        }
         let _restore = Restore(CURRENT.replace(self));
+        then()
+    }
+
+    /// For what is not in the loop that this thread is in: another fiber may call loops of its own, and park in them.
+    fn apart<R>(then: impl FnOnce() -> R) -> R {
+        let _restore = Restore(CURRENT.replace(ptr::null()));
         then()
     }
 
@@ -187,7 +196,7 @@ impl Context {
             // An end or a piece since the last look has left a token, so this returns at once.
             let begun = Instant::now();
             match parking {
-                Some(parking) => parking.park(),
+                Some(parking) => Context::apart(|| parking.park()),
                 None => self.parker().park(),
             }
             self.join_spin.slept(begun.elapsed());
