@@ -11,6 +11,7 @@
 //! ever unwound. So nothing that may wait is ever called from native code.
 
 use scaly_runtime::memory::MemoryError;
+use scaly_runtime::pool::{Job, Plan, Pool, Status};
 
 pub use crate::interpreter::Position;
 use crate::interpreter::{LAST_KNOWN, Left, NESTED, OUTSIDE, Outcome, State, continue_at, resume_stopped};
@@ -206,6 +207,15 @@ impl State {
     /// Lowest address of the native stack that native frames may reach.
     pub fn native_limit(&self) -> usize {
         self.native_limit + NATIVE_RESERVE
+    }
+
+    /// Runs a loop on a pool's threads, this one among them; while it waits for the others its fiber parks.
+    pub fn run_loop(&self, pool: &Pool, plan: &Plan, job: &dyn Job) -> Status {
+        match self.worker {
+            // SAFETY: the worker resumed the fiber whose state this is, and waits for it.
+            Some(worker) => unsafe { worker.as_ref() }.run_loop(pool, plan, job),
+            None => pool.run(plan, job),
+        }
     }
 
     /// Whether there is room on the native stack to enter native code.

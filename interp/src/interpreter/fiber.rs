@@ -1,5 +1,6 @@
 //! The task that a run is, in a fiber of the scheduler of `scaly-runtime`.
 
+use std::ptr::NonNull;
 use std::sync::Arc;
 
 use scaly_runtime::console::OutputError;
@@ -114,6 +115,7 @@ impl<D: Driver> Task for Run<'_, D> {
             }
         };
         running.state.native_limit = worker.native_limit();
+        running.state.worker = Some(NonNull::from(worker));
         match running.resume(self.driver) {
             Stop::Park(operation) => {
                 self.stage = Stage::Running(running);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use scaly_runtime::console::{Input, Output};
-use scaly_runtime::fiber::Operation;
+use scaly_runtime::fiber::{Operation, Worker};
 use scaly_runtime::memory::{BLOCK_HEADER, MemoryError, PagePool, RegionStack, Window};
 
 use super::counting::Counting;
@@ -119,6 +119,8 @@ pub struct State {
     pub(crate) outcome: Outcome,
     /// Lowest usable address of the native stack that the run is on.
     pub(crate) native_limit: usize,
+    /// Of the fiber that runs, once it does.
+    pub(crate) worker: Option<NonNull<Worker>>,
     pub(crate) regions: RegionStack,
     pub(crate) world: World,
     /// Who watches the program's pictures; mostly nobody.
@@ -216,6 +218,7 @@ impl State {
             make_tier: None,
             outcome: Outcome::Done,
             native_limit: 0,
+            worker: None,
             tables,
             // SAFETY: by the caller's promise.
             regions: unsafe { RegionStack::new(pool) },

@@ -336,3 +336,59 @@ impl Drop for AbortOnPanic {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::AtomicU32;
+    use std::task::{Wake, Waker};
+    use std::thread::{self, Thread};
+    use std::time::Duration;
+
+    use super::super::{Parking, Plan, Pool, PoolOptions};
+    use super::*;
+
+    struct Unpark(Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Unpark>) {
+            self.0.unpark();
+        }
+    }
+
+    /// Counts how often a thread waits, and how often it is in a loop then.
+    struct Looks<'a>(&'a Pool, AtomicU32, AtomicU32);
+
+    impl Parking for Looks<'_> {
+        fn waker(&self) -> Waker {
+            Waker::from(Arc::new(Unpark(thread::current())))
+        }
+
+        fn park(&self) {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.2.fetch_add(u32::from(Context::with_current(&self.0.shared, |_| ()).is_some()), Ordering::Relaxed);
+            thread::park();
+        }
+    }
+
+    #[test]
+    fn a_thread_whose_fiber_has_parked_is_in_no_loop() {
+        let pool = Pool::new(PoolOptions { threads: Some(2), ..PoolOptions::default() });
+        let looks = Looks(&pool, AtomicU32::new(0), AtomicU32::new(0));
+        let both = Barrier::new(2);
+        let body = |chunk: &Chunk| {
+            for _ in chunk.lo..chunk.hi {
+                both.wait();
+                if chunk.worker > 0 {
+                    thread::sleep(Duration::from_millis(20));
+                }
+            }
+            Status::Done
+        };
+        for _ in 0..5 {
+            assert_eq!(pool.run_parking(&Plan::new(2), &body, &looks), Status::Done);
+        }
+        assert!(looks.1.into_inner() > 0);
+        assert_eq!(looks.2.into_inner(), 0);
+    }
+}

@@ -100,6 +100,14 @@ struct Begin {
     by: Vec<i64>,
 }
 
+/// What was measured of an iteration.
+struct Iteration {
+    /// Nanoseconds on one core.
+    cost: f64,
+    /// Appended to arrays.
+    bytes: f64,
+}
+
 /// Slots of a header, before each frame.
 const HEADER: usize = 2;
 
@@ -361,8 +369,9 @@ impl Parallel {
             pilot *= 2;
         };
         // Bytes that the first iterations have appended tell how many at a time are to be divided.
-        let mut rate = (self.arrays.bytes(&partial.appended) - before) as f64 / done as f64;
-        let shared = self.shared(cost, rate);
+        let bytes = (self.arrays.bytes(&partial.appended) - before) as f64 / done as f64;
+        let mut measured = Iteration { cost, bytes };
+        let shared = self.shared(&measured);
         self.cost.store((shared * 16.0).max(1.0) as u64, Ordering::Relaxed);
         if done < trips && next == Next::Divided && !worth(trips - done, shared) {
             if run.chunk(CALLER, done, trips, &mut partial) != Status::Done {
@@ -377,7 +386,7 @@ impl Parallel {
             if how == Next::Divided {
                 self.short.store(0, Ordering::Relaxed);
                 tell(Turn::Parallel { first: !self.said.swap(true, Ordering::Relaxed) });
-                match self.divide(&run, pool, done..to, cost, &mut rate, &mut partial) {
+                match self.divide(&run, state, pool, done..to, &mut measured, &mut partial) {
                     Ok(()) => {}
                     Err(Stop::Iteration) => return Ok(run.resume(state, at)),
                     Err(Stop::NoRoom(room)) => return Ok(run.fail(state, at, room)),
@@ -406,15 +415,14 @@ impl Parallel {
         Ok(run.finish(at, &partial))
     }
 
-    /// Runs some iterations on all cores, and adds to the partial result of those before. An iteration takes so many
-    /// nanoseconds, and appends so many bytes.
+    /// Runs some iterations on all cores, and adds to the partial result of those before.
     fn divide(
         &self,
         run: &Run<'_>,
+        state: &State,
         pool: &Pool,
         iterations: Range<u64>,
-        cost: f64,
-        rate: &mut f64,
+        measured: &mut Iteration,
         partial: &mut Partial,
     ) -> Result<(), Stop> {
         let (reductions, initial) = (&self.reductions, &run.initial);
@@ -422,16 +430,16 @@ impl Parallel {
         let most = u64::from(self.parameters.terms);
         let by_terms = most.checked_div(reductions.terms() as u64).unwrap_or(u64::MAX).max(1);
         // How much is appended may change: as much again is a guess, and four times as much.
-        let begin = (FIRST_BATCH * pool.workers() as f64 / cost) as u64;
+        let begin = (FIRST_BATCH * pool.workers() as f64 / measured.cost) as u64;
         let mut by_bytes = if self.arrays.is_empty() { u64::MAX } else { begin.max(iterations.start) };
         let mut done = iterations.start;
         while done < iterations.end {
-            by_bytes = by_bytes.min((most as f64 * 8.0 / *rate) as u64).max(1);
+            by_bytes = by_bytes.min((most as f64 * 8.0 / measured.bytes) as u64).max(1);
             let to = iterations.end.min(done.saturating_add(by_terms.min(by_bytes)));
             by_bytes = by_bytes.saturating_mul(4);
             let partials = InOrder::new(pool);
-            let plan = Plan::new(to - done).expect(cost).pieces(pieces(&self.parameters));
-            let status = pool.run(&plan, &|chunk: &Chunk<'_>| {
+            let plan = Plan::new(to - done).expect(measured.cost).pieces(pieces(&self.parameters));
+            let status = state.run_loop(pool, &plan, &|chunk: &Chunk<'_>| {
                 let (lo, hi) = (done + chunk.lo, done + chunk.hi);
                 let later = || reductions.later(initial, self.arrays.parts());
                 let add = |partial: &mut Partial| run.chunk(chunk.worker, lo, hi, partial);
@@ -450,7 +458,7 @@ impl Parallel {
                 // SAFETY: no chunk runs; their regions are annexes, which are joined behind the loop.
                 unsafe { self.arrays.append(&mut partial.appended, &appended) }.map_err(Stop::NoRoom)?;
             }
-            *rate = (self.arrays.bytes(&partial.appended) - before) as f64 / (to - done) as f64;
+            measured.bytes = (self.arrays.bytes(&partial.appended) - before) as f64 / (to - done) as f64;
             done = to;
         }
         Ok(())
@@ -458,7 +466,7 @@ impl Parallel {
 
     /// Nanoseconds of an iteration that can be shared: what is put in order behind iterations is put there by one core, and
     /// what the others gain must make up for that.
-    fn shared(&self, cost: f64, bytes: f64) -> f64 {
+    fn shared(&self, &Iteration { cost, bytes }: &Iteration) -> f64 {
         let Parameters { term, byte, .. } = self.parameters;
         let behind = self.reductions.terms() as f64 * f64::from(term) + bytes * f64::from(byte);
         cost - 2.0 * behind / 1000.0
