@@ -9,7 +9,7 @@
 //!   a region hands out again is new);
 //! - a value that one iteration leaves in a slot and a later one uses (*carried*). Moves are no use: a payload that is
 //!   copied with its union and never looked at carries nothing. A counted loop's own counter does not count.
-//! - I/O, in any iteration.
+//! - I/O, in any iteration; not the end of the program by an error.
 //!
 //! Slots are reported by number, so that a verdict which calls some of them inductions or reductions is judged without
 //! them ([`Seen::free_but`]). A slot that every iteration writes before it uses it is private and never reported.

@@ -154,7 +154,8 @@ impl<W> Oracle<W> {
         for k in 0..signature.param_slots() {
             self.log.use_slot(frame + k);
         }
-        if signature.external() {
+        // An error is not in the order of the iterations: that of the first is the program's.
+        if signature.external() && !signature.only_fails() {
             self.log.external();
         }
         let range = |extent: Extent| {

@@ -131,6 +131,12 @@ impl Signature {
         self.effects.iter().any(|e| matches!(e, Effect::Output | Effect::Input | Effect::Blocks | Effect::Stops))
     }
 
+    /// All that it does outside is to end the program with an error.
+    pub fn only_fails(&self) -> bool {
+        let outside = |e: &Effect| matches!(e, Effect::Output | Effect::Input | Effect::Blocks);
+        self.may_fault() && self.effects.contains(&Effect::Stops) && !self.effects.iter().any(outside)
+    }
+
     pub fn may_fault(&self) -> bool {
         self.effects.contains(&Effect::Faults)
     }
