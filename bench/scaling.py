@@ -44,6 +44,7 @@ PROGRAMS = [
     Program("histogram", "70000000", "200000"),
     Program("sieve", "20000000 36", "1000000 2"),
     Program("integral", "160000000", "100000"),
+    Program("blocks", "16 60000000", "4 1000000"),
     Program("fib", "46", "30"),
     Program("queens", "15", "8"),
 ]

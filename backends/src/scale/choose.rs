@@ -52,6 +52,8 @@ impl<B: Backend + 'static> Scaling<B> {
         let Parameters { sampled, turning, long_inside, .. } = self.parameters;
         let turning = |slot: &LoopState| slot.samples >= sampled && slot.passed.saturating_add(turning) >= now;
         let (mut unknown, mut candidates) = (Vec::new(), Vec::new());
+        // In a long trip, behind which they go on all cores: meanwhile what is inside of them is compiled.
+        let mut later = Vec::new();
         // Where the loops around it stay in traces, it is entered from the interpreter each time: only a long one pays.
         let mut alone = false;
         // Something inside of it is compiled, for one core.
@@ -66,19 +68,23 @@ impl<B: Backend + 'static> Scaling<B> {
                     Stage::Counting | Stage::Walked(_) if slot.recurs && better() => {}
                     // It is on its way, and what it contains with it; what is around may go on all cores yet.
                     Stage::Building(_) | Stage::Ready(_) | Stage::Analyzing => {
-                        if slot.scales() || unknown.is_empty() && candidates.is_empty() {
+                        if slot.scales() || unknown.is_empty() && candidates.is_empty() && later.is_empty() {
                             return (true, NEVER);
                         }
                         inside = true;
                         break;
                     }
                     Stage::Refused => alone |= turning(slot),
+                    Stage::Walked(_) if slot.scales() && slot.samples >= sampled && !turning(slot) => later.push(id),
                     _ if alone && slot.trips < u64::from(long_inside) => {}
                     _ if !turning(slot) || slot.inside.is_some_and(|id| loops[id.0 as usize].scales()) => {}
                     Stage::Counting => unknown.push(id),
                     Stage::Walked(_) => candidates.push(id),
                 }
             }
+        }
+        if inside && unknown.is_empty() && candidates.is_empty() {
+            candidates = later;
         }
         self.look_inside(&mut unknown, &mut candidates);
         if let Some(most) = unknown.iter().map(|&id| self.remaining(chain, id)).max() {

@@ -23,6 +23,9 @@ impl<B: Backend + 'static> Scaling<B> {
             let mut loops = self.loops.borrow_mut();
             let slot = &mut loops[id.0 as usize];
             let Stage::Ready(native) = &slot.stage else { return None };
+            if let (Some(parallel), Some(trip)) = (&slot.parallel, slot.long_trip()) {
+                parallel.expect(trip);
+            }
             (native.clone(), slot.parallel.clone(), slot.end, !std::mem::replace(&mut slot.switched, true))
         };
         state.set_loop_counter(id, 1);

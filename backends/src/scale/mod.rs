@@ -295,6 +295,20 @@ impl<B: Backend + 'static> Above for Scaling<B> {
     }
 }
 
+impl<B: Backend + 'static> Scaling<B> {
+    /// Behind what was compiled: if another thread has rung meanwhile, something around it may be ready, and is entered at
+    /// its next pass.
+    #[inline]
+    fn come_out(&self, state: &mut State, goes: Goes) -> Goes {
+        if let Goes::On(at) = goes
+            && self.traces.has_rung()
+        {
+            self.sampled(state, at);
+        }
+        goes
+    }
+}
+
 impl<B: Backend + 'static> Tier for Scaling<B> {
     fn hot_loop(&self, state: &mut State, id: LoopId, at: Position) -> Goes {
         let forced = self.options.choice == Choice::Forced;
@@ -308,16 +322,17 @@ impl<B: Backend + 'static> Tier for Scaling<B> {
         if forced && counting {
             self.force(state, Place::Loop(id));
         }
-        if built || forced {
-            self.settle(Place::Loop(id));
-            if let Some(goes) = self.enter(state, id, at) {
-                return goes;
-            }
-        }
-        self.watch(Place::Loop(id));
+        // Before what is compiled is entered: while that takes all the time nobody else looks.
         if self.tracing().take_poll() {
             self.sampled(state, at);
         }
+        if built || forced {
+            self.settle(Place::Loop(id));
+            if let Some(goes) = self.enter(state, id, at) {
+                return self.come_out(state, goes);
+            }
+        }
+        self.watch(Place::Loop(id));
         match due {
             // It is not hot yet, or not again.
             Some(left) if left > 1 => {
@@ -329,8 +344,11 @@ impl<B: Backend + 'static> Tier for Scaling<B> {
     }
 
     fn hot_function(&self, state: &mut State, id: FunctionId, at: Position) -> Goes {
+        if self.tracing().take_poll() {
+            self.sampled(state, at);
+        }
         if let Some(goes) = self.enter_function(state, id, at) {
-            return goes;
+            return self.come_out(state, goes);
         }
         self.watch(Place::Function(id));
         self.tracing().hot_function(state, id, at)

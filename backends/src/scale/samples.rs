@@ -104,6 +104,11 @@ impl<B: Backend> Samples<B> {
         self.bell.0.rung.swap(false, Ordering::Acquire)
     }
 
+    #[inline]
+    pub fn has_rung(&self) -> bool {
+        self.bell.0.rung.load(Ordering::Relaxed)
+    }
+
     /// From one sample to the next, from now on.
     pub fn set_period(&self, period: Duration) {
         if let Some(ticker) = &*self.ticker.borrow() {

@@ -141,6 +141,12 @@ impl LoopState {
         run.last.0.saturating_sub(run.first.0).checked_div(trips)
     }
 
+    /// The same, or how long it was seen in one that has not ended.
+    pub fn long_trip(&self) -> Option<Duration> {
+        let Run { first, last, .. } = self.run.as_ref()?;
+        self.trip().or(Some(last.0.saturating_sub(first.0)))
+    }
+
     /// Whether its runs take less than so many nanoseconds in the mean: asked after so many, then after twice as many and so
     /// on, of those since it was last asked. The first ones may have been disturbed.
     pub fn runs_are_short(&mut self, tried: u64, least: u64) -> bool {

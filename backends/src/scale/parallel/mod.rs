@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use scaly_interp::interpreter::{Helper, State};
 use scaly_interp::program::{LoopId, LoopKind, Pc, Program};
@@ -75,7 +75,7 @@ pub struct Parallel {
     stacks: Mutex<Vec<Stack>>,
     /// Where the interpreter goes on behind the loop.
     end: Pc,
-    /// Nanoseconds of an iteration that can be shared, times 16, as last measured; 0: never.
+    /// Nanoseconds of an iteration that can be shared, times [`COST`], as last measured; 0: never.
     cost: AtomicU64,
     said: AtomicBool,
     /// Runs in a row that were too short.
@@ -119,6 +119,12 @@ fn has_native_room(state: &State, slots: usize) -> bool {
 
 /// Nanoseconds for each worker that the first iterations together take whose arrays are put together.
 const FIRST_BATCH: f64 = 1e6;
+
+/// How much finer than by nanoseconds costs are kept.
+const COST: f64 = 16.0;
+
+/// How many times as long as compiled whole an iteration may take in traces or interpreted.
+const SLOWER: f64 = 64.0;
 
 /// The worker that calls a loop.
 const CALLER: usize = 0;
@@ -291,7 +297,7 @@ impl Parallel {
         let known = self.cost.load(Ordering::Relaxed);
         let worth = |trips: u64, cost: f64| forced || trips as f64 * cost >= f64::from(self.parameters.divided);
         let long = |trips: u64| {
-            let long = trips >= 2 && (known == 0 || worth(trips, known as f64 / 16.0));
+            let long = trips >= 2 && (known == 0 || worth(trips, known as f64 / COST));
             self.short.fetch_add(u32::from(!long), Ordering::Relaxed);
             if long { Ok(()) } else { Err(Alone::Short) }
         };
@@ -351,12 +357,17 @@ impl Parallel {
             annexed,
             helpers,
         };
-        // What an iteration costs is measured on the first ones.
+        // What an iteration costs is measured on the first ones. Where one takes longer than that may, others would wait for it.
         let start = Instant::now();
         let (mut done, mut pilot) = (0, 1);
         let mut partial = reductions.first(&initial, self.arrays.whole(slot));
         let before = self.arrays.bytes(&partial.appended);
+        let known = known as f64 / COST;
+        let piloted = forced || known < f64::from(self.parameters.pilot);
         let cost = loop {
+            if !piloted {
+                break known + self.behind(0.0);
+            }
             let to = trips.min(done + pilot);
             if run.chunk(CALLER, done, to, &mut partial) != Status::Done {
                 return Ok(run.resume(state, at));
@@ -369,10 +380,12 @@ impl Parallel {
             pilot *= 2;
         };
         // Bytes that the first iterations have appended tell how many at a time are to be divided.
-        let bytes = (self.arrays.bytes(&partial.appended) - before) as f64 / done as f64;
+        let bytes = (self.arrays.bytes(&partial.appended) - before) as f64 / done.max(1) as f64;
         let mut measured = Iteration { cost, bytes };
         let shared = self.shared(&measured);
-        self.cost.store((shared * 16.0).max(1.0) as u64, Ordering::Relaxed);
+        if piloted {
+            self.costs(shared.max(1.0 / COST));
+        }
         if done < trips && next == Next::Divided && !worth(trips - done, shared) {
             if run.chunk(CALLER, done, trips, &mut partial) != Status::Done {
                 return Ok(run.resume(state, at));
@@ -380,7 +393,7 @@ impl Parallel {
             done = trips;
         }
         let mut stretches = Stretches::new(self.parameters.stretch, pool.workers(), cost, forced);
-        let mut how = next;
+        let (mut how, mut doubtful) = (next, false);
         while done < trips {
             let (start, to) = (Instant::now(), stretches.end(done, trips, how));
             if how == Next::Divided {
@@ -397,6 +410,7 @@ impl Parallel {
             let (made, took) = (to - done, start.elapsed().as_nanos() as f64);
             let expected = made as f64 * cost;
             stretches.made(how, made, took, took >= expected);
+            doubtful |= how == Next::Divided && took >= expected;
             match how {
                 Next::Divided if self.gain().divided(made, took, expected) => tell(Turn::Back),
                 Next::Trial => self.gain().tried(made, took),
@@ -412,7 +426,26 @@ impl Parallel {
                 };
             }
         }
+        if !piloted {
+            // It is no more than all together took; what is taken for slower on all cores may only have become longer.
+            let most = start.elapsed().as_nanos() as f64 * pool.workers() as f64 / trips as f64;
+            self.costs(if doubtful { 0.0 } else { most.min(known) });
+        }
         Ok(run.finish(at, &partial))
+    }
+
+    /// An iteration has taken so long before the loop was compiled. That counts if it takes long then, too, as long as
+    /// nothing is measured.
+    pub fn expect(&self, trip: Duration) {
+        let trip = trip.as_nanos() as f64;
+        if self.cost.load(Ordering::Relaxed) == 0 && trip >= SLOWER * f64::from(self.parameters.pilot) {
+            self.costs(trip);
+        }
+    }
+
+    /// An iteration takes so many nanoseconds on one core; 0: that is to be measured.
+    fn costs(&self, nanoseconds: f64) {
+        self.cost.store((nanoseconds * COST) as u64, Ordering::Relaxed);
     }
 
     /// Runs some iterations on all cores, and adds to the partial result of those before.
@@ -430,7 +463,8 @@ impl Parallel {
         let most = u64::from(self.parameters.terms);
         let by_terms = most.checked_div(reductions.terms() as u64).unwrap_or(u64::MAX).max(1);
         // How much is appended may change: as much again is a guess, and four times as much.
-        let begin = (FIRST_BATCH * pool.workers() as f64 / measured.cost) as u64;
+        let workers = pool.workers() as u64;
+        let begin = ((FIRST_BATCH * workers as f64 / measured.cost) as u64).max(workers);
         let mut by_bytes = if self.arrays.is_empty() { u64::MAX } else { begin.max(iterations.start) };
         let mut done = iterations.start;
         while done < iterations.end {
@@ -464,12 +498,16 @@ impl Parallel {
         Ok(())
     }
 
-    /// Nanoseconds of an iteration that can be shared: what is put in order behind iterations is put there by one core, and
-    /// what the others gain must make up for that.
+    /// Nanoseconds of an iteration that can be shared.
     fn shared(&self, &Iteration { cost, bytes }: &Iteration) -> f64 {
+        cost - self.behind(bytes)
+    }
+
+    /// What an iteration that appends so many bytes loses since these, and terms of sums, are put in order behind it: that
+    /// is done by one core, and what the others gain must make up for it.
+    fn behind(&self, bytes: f64) -> f64 {
         let Parameters { term, byte, .. } = self.parameters;
-        let behind = self.reductions.terms() as f64 * f64::from(term) + bytes * f64::from(byte);
-        cost - 2.0 * behind / 1000.0
+        2.0 * (self.reductions.terms() as f64 * f64::from(term) + bytes * f64::from(byte)) / 1000.0
     }
 
     fn gain(&self) -> MutexGuard<'_, Gain> {
