@@ -27,6 +27,7 @@ use scaly_interp::tier::{self, Goes, NativeCall, Position, Tier};
 use scaly_runtime::console::{Input, Output};
 use scaly_runtime::memory::{MemoryOptions, RegionMode};
 use scaly_tracer::effects;
+use scaly_tracer::manager::Profile;
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::walker::{Root, Walker};
 
@@ -109,6 +110,7 @@ impl Llvm {
             addresses: &addresses,
             waits: &self.waits,
             parameters: scaly_tracer::parameters::Parameters::default(),
+            profile: &Profile::default(),
         };
         let native = self.compiler.compile(&region, context).map_err(|error| format!("{error}"))?;
         if verbose() {

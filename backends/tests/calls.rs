@@ -9,6 +9,7 @@ use scaly_backends::{Computed, Level, Native, Part};
 use scaly_interp::dump::parse;
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::routine::hash_text;
+use scaly_tracer::manager::Profile;
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::Region;
 use scaly_tracer::walker::{Root, Walker};
@@ -69,6 +70,7 @@ fn native(root: Root, recursion_depth: u32, level: Level, waits: bool) -> Native
         addresses: &Addresses::default(),
         waits: &[false, waits],
         parameters: scaly_tracer::parameters::Parameters::default(),
+        profile: &Profile::default(),
     };
     compiler(level).compile(&region(&program, root, recursion_depth), context).unwrap()
 }
@@ -233,6 +235,7 @@ fn calls_are_direct() {
         addresses: &Addresses::default(),
         waits: &[false, false],
         parameters: scaly_tracer::parameters::Parameters::default(),
+        profile: &Profile::default(),
     };
     let lowered = lower(&region(&program, LOOP, 2), context, "r").unwrap();
     assert!(lowered.module.contains("= call { i32, i64 } @r.function1(ptr %run, ptr %"), "{}", lowered.module);
@@ -265,6 +268,7 @@ function f(params 4, results 1, frame 20)
         addresses: &Addresses::default(),
         waits: &[false],
         parameters: scaly_tracer::parameters::Parameters::default(),
+        profile: &Profile::default(),
     };
     let native = compiler(Level::Best).compile(&region(&program, Root::Function(FunctionId(0)), 0), context).unwrap();
     assert_eq!(native.needs(), Needs::Nothing);

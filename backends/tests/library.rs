@@ -97,6 +97,7 @@ fn code_comes_later() {
         addresses: &addresses,
         waits: &[false],
         parameters: scaly_tracer::parameters::Parameters::default(),
+        profile: &scaly_tracer::manager::Profile::default(),
     };
     let mut building = compiler.begin(&region(ENDLESS), context).unwrap();
     let native = loop {
@@ -166,6 +167,7 @@ fn a_region_that_keeps_nothing_is_refused() {
         addresses: &addresses,
         waits: &[false],
         parameters: scaly_tracer::parameters::Parameters::default(),
+        profile: &scaly_tracer::manager::Profile::default(),
     };
     let refused = Compiler::new().unwrap().compile(&region(&text), context).unwrap_err();
     assert!(matches!(refused, Uncompiled::Lowering(_)), "{refused}");

@@ -12,6 +12,7 @@ use scaly_backends::{Compiler, Level};
 use scaly_interp::interpreter::State;
 use scaly_interp::machine::{IntMemory, IntOp};
 use scaly_interp::tier::Position;
+use scaly_tracer::manager::Profile;
 use scaly_tracer::region::{Op, Type};
 
 /// Numbers that look random and are the same in each run.
@@ -286,6 +287,7 @@ fn nothing_is_promised() {
         addresses: &addresses,
         waits: &[false],
         parameters: scaly_tracer::parameters::Parameters::default(),
+        profile: &Profile::default(),
     };
     for op in operations() {
         let module = lower(&region(&loop_text(op, [Operand::Loaded; 2])), context, "f").unwrap().module;

@@ -61,6 +61,7 @@ use scaly_interp::machine::IntCompare;
 use scaly_interp::program::{Pc, Program};
 use scaly_interp::routine::Routine;
 use scaly_tracer::independence::{Condition, Update};
+use scaly_tracer::manager::Profile;
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::region::{
     BlockId, ChainId, Def, Dominators, Edge, ExitKind, Inst, Op, Region, Terminator, Type, Value, Whole,
@@ -169,6 +170,7 @@ pub struct Context<'a> {
     /// By function: whether it may wait, so that no native code may call it.
     pub waits: &'a [bool],
     pub parameters: Parameters,
+    pub profile: &'a Profile,
 }
 
 /// Lowers a region that keeps what the interpreter needs (`Walker::keeping`).
@@ -629,7 +631,7 @@ impl<'a> Lowering<'a> {
                 line!(self, "br label %{}", edge.to);
                 self.come(self.label.clone(), edge);
             }
-            Terminator::Branch(cond, yes, no) => self.branch(*cond, yes, no),
+            Terminator::Branch(cond, yes, no) => self.branch(*cond, yes, no, block.end_pc),
             Terminator::Exit(exit, values) => {
                 let exit = self.region.exit(*exit);
                 match exit.kind {
@@ -660,17 +662,24 @@ impl<'a> Lowering<'a> {
         self.preds[edge.to.index()].push((label, edge.args.clone()));
     }
 
-    fn branch(&mut self, cond: Value, yes: &Edge, no: &Edge) {
+    /// `at`: what decides in the bytecode. LLVM makes no select of a branch that nearly always goes the same way: what it
+    /// selects waits for both sides, from one iteration to the next.
+    fn branch(&mut self, cond: Value, yes: &Edge, no: &Edge, at: Pc) {
         let cond = self.operand(cond);
+        let weights = match self.context.profile.jumps(at) {
+            Some(true) => ", !prof !0",
+            Some(false) => ", !prof !1",
+            None => "",
+        };
         if yes.to != no.to {
-            line!(self, "br i1 {cond}, label %{}, label %{}", yes.to, no.to);
+            line!(self, "br i1 {cond}, label %{}, label %{}{weights}", yes.to, no.to);
             self.come(self.label.clone(), yes);
             self.come(self.label.clone(), no);
             return;
         }
         // A phi has one value for each block before it.
         let other = format!("{}.no", self.label);
-        line!(self, "br i1 {cond}, label %{}, label %{other}", yes.to);
+        line!(self, "br i1 {cond}, label %{}, label %{other}{weights}", yes.to);
         self.come(self.label.clone(), yes);
         self.begin(other);
         line!(self, "br label %{}", no.to);
@@ -831,20 +840,39 @@ function g(params 3, results 1, frame 6)
 ";
 
     fn lowered(keeping: bool) -> Result<Lowered, Refusal> {
-        let program = parse(PROGRAM).unwrap();
+        lowered_with(PROGRAM, keeping, &Profile::default())
+    }
+
+    fn lowered_with(program: &str, keeping: bool, profile: &Profile) -> Result<Lowered, Refusal> {
+        let program = parse(program).unwrap();
         let walker = Walker::new(&program, Parameters::default());
         let region = if keeping { walker.keeping() } else { walker }.walk(LoopId(0)).unwrap();
-        let addresses = Addresses::default();
-        lower(
-            &region,
-            Context {
-                program: &program,
-                addresses: &addresses,
-                waits: &[false, false],
-                parameters: Parameters::default(),
-            },
-            "f",
-        )
+        let (addresses, parameters) = (Addresses::default(), Parameters::default());
+        let waits = &[false, false];
+        lower(&region, Context { program: &program, addresses: &addresses, waits, parameters, profile }, "f")
+    }
+
+    #[test]
+    fn branches_have_the_weights_of_the_profile() {
+        let program = "
+main f
+function f(params 2, results 1, frame 8)
+  Const s2, 0
+  ForPrepS s4..6, s1 -> @out
+loop counted s4..6 @top..@out
+top: JLtS s4, s0 -> @next
+  Const s2, 1
+next: ForLoop s4..6, loop0 -> @top
+out: Return1 s2
+";
+        let weights = |known: &[(Pc, bool)]| {
+            let profile = known.iter().copied().collect();
+            let module = lowered_with(program, true, &profile).unwrap().module;
+            let lines = module.lines().filter(|line| line.contains("br i1") && line.contains("!prof"));
+            lines.map(|line| line.rsplit(' ').next().unwrap().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(weights(&[]), [""; 0]);
+        assert_eq!((weights(&[(Pc(2), true)]), weights(&[(Pc(2), false)])), (vec!["!0".into()], vec!["!1".into()]));
     }
 
     #[test]

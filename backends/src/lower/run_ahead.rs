@@ -300,7 +300,9 @@ impl Lowering<'_> {
                 line!(self, "br label %{}", edge.to);
                 self.come(self.label.clone(), edge);
             }
-            Terminator::Branch(cond, yes, no) if !ending && ahead.knows(&[*cond]) => self.branch(*cond, yes, no),
+            Terminator::Branch(cond, yes, no) if !ending && ahead.knows(&[*cond]) => {
+                self.branch(*cond, yes, no, block.end_pc)
+            }
             _ => match over {
                 Some(Hammock { meet, brought }) => {
                     line!(self, "br label %{meet}");

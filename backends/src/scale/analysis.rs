@@ -8,9 +8,10 @@ use std::time::Instant;
 use scaly_interp::program::{FunctionId, Pc, Program};
 use scaly_interp::routine::{Effect, Routine};
 use scaly_tracer::effects;
+use scaly_tracer::manager::Profile;
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::recorder::Place;
-use scaly_tracer::region::{ExitKind, Op, Region};
+use scaly_tracer::region::{Block, ExitKind, Op, Region, Terminator};
 use scaly_tracer::walker::Walker;
 
 use super::parallel::Parallel;
@@ -52,6 +53,8 @@ pub struct Prepared {
     pub blocks: u32,
     pub instructions: u32,
     pub calls: u32,
+    /// Branches of it that nearly always go one way, as far as that is known.
+    pub predictable: u32,
     /// Where the program goes on when a `for` has made all its trips, if nothing else leads there.
     pub end: Option<Pc>,
 }
@@ -66,6 +69,7 @@ pub fn begin(
     program: Arc<Program>,
     addresses: Arc<Addresses>,
     parameters: Parameters,
+    profile: Profile,
     ids: Vec<Place>,
     parallel: bool,
     bell: Bell,
@@ -78,7 +82,7 @@ pub fn begin(
         if let Some(load) = load {
             load();
         }
-        of(&program, &addresses, parameters, &own, parallel, |analysis| results.send(analysis).is_ok());
+        of(&program, &addresses, parameters, &profile, &own, parallel, |analysis| results.send(analysis).is_ok());
         bell.ring();
     };
     match std::thread::Builder::new().name("scaly-walker".into()).stack_size(STACK).spawn(work) {
@@ -92,6 +96,7 @@ pub fn of(
     program: &Program,
     addresses: &Addresses,
     parameters: Parameters,
+    profile: &Profile,
     all: &[Place],
     parallel: bool,
     mut found: impl FnMut(Analysis) -> bool,
@@ -115,7 +120,7 @@ pub fn of(
                     Ok(found)
                 }));
             }
-            let context = Context { program, addresses, waits: &waits, parameters };
+            let context = Context { program, addresses, waits: &waits, parameters, profile };
             if let Place::Function(id) = of {
                 return prepare_function(&region, context, id, &mut serial);
             }
@@ -158,8 +163,13 @@ fn prepare(
         blocks: region.blocks.len() as u32,
         instructions: region.size() as u32,
         calls: region.chains.len() as u32 - 1,
+        predictable: region.blocks.iter().filter(|block| is_predictable(block, context.profile)).count() as u32,
         end: end(region),
     }))
+}
+
+fn is_predictable(block: &Block, profile: &Profile) -> bool {
+    matches!(block.end, Terminator::Branch(..)) && profile.jumps(block.end_pc).is_some()
 }
 
 fn name(of: Place) -> String {

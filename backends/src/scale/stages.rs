@@ -192,7 +192,16 @@ impl<B: Backend + 'static> Scaling<B> {
         all.iter().for_each(|&of| self.set_stage(of, Stage::Analyzing));
         let (program, parameters, parallel) = (self.program.clone(), self.parameters, self.options.pool.is_some());
         let (bell, load) = (self.traces.bell(), self.load_early(remaining));
-        match analysis::begin(program, self.addresses(state), parameters, all, parallel, bell, load) {
+        match analysis::begin(
+            program,
+            self.addresses(state),
+            parameters,
+            self.tracing().profile(),
+            all,
+            parallel,
+            bell,
+            load,
+        ) {
             Ok(results) => self.analyses.borrow_mut().push(results),
             Err(all) => self.analyze_here(state, &all),
         }
@@ -200,7 +209,8 @@ impl<B: Backend + 'static> Scaling<B> {
 
     pub(super) fn analyze_here(&self, state: &State, all: &[Place]) {
         let (addresses, parallel) = (self.addresses(state), self.options.pool.is_some());
-        analysis::of(&self.program, &addresses, self.parameters, all, parallel, |analysis| {
+        let profile = self.tracing().profile();
+        analysis::of(&self.program, &addresses, self.parameters, &profile, all, parallel, |analysis| {
             self.analyzed(analysis);
             true
         });
@@ -252,8 +262,8 @@ impl<B: Backend + 'static> Scaling<B> {
         let why = match prepared {
             Err(why) => why,
             Ok(prepared) => {
-                let Prepared { blocks, instructions, calls, .. } = *prepared;
-                self.log.event(|| Event::Region { start: start(of), blocks, instructions, calls });
+                let Prepared { blocks, instructions, calls, predictable, .. } = *prepared;
+                self.log.event(|| Event::Region { start: start(of), blocks, instructions, calls, predictable });
                 let needs = prepared.lowered.interface.needs;
                 let Needs::Program(at) = needs else { return Stage::Walked(prepared) };
                 if self.options.choice == Choice::Forced {

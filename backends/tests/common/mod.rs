@@ -9,6 +9,7 @@ use scaly_interp::dump::parse;
 use scaly_interp::interpreter::{self, Options, State, World};
 use scaly_interp::program::Program;
 use scaly_interp::tier::Position;
+use scaly_tracer::manager::Profile;
 use scaly_tracer::region::Region;
 
 /// Slots of the frame that regions run on.
@@ -49,6 +50,7 @@ pub fn compile(compiler: &Compiler, text: &str) -> Native {
         addresses: &addresses,
         waits: &waits,
         parameters: scaly_tracer::parameters::Parameters::default(),
+        profile: &Profile::default(),
     };
     compiler.compile(&region(text), context).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }

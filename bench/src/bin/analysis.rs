@@ -16,6 +16,7 @@ use scaly_backends::lower::{Addresses, Context, lower};
 use scaly_interp::program::{LoopId, Program};
 use scaly_tracer::effects;
 use scaly_tracer::explain::Judge;
+use scaly_tracer::manager::Profile;
 use scaly_tracer::parameters::Parameters;
 use scaly_tracer::walker::Walker;
 
@@ -34,7 +35,11 @@ fn beside_the_program(program: &Program, addresses: &Addresses, id: LoopId) -> [
     let region = Walker::new(program, parameters).keeping().walk(id);
     let following = took();
     if let Ok(region) = region {
-        let _ = lower(&region, Context { program, addresses, waits: &waits, parameters }, "loop");
+        let _ = lower(
+            &region,
+            Context { program, addresses, waits: &waits, parameters, profile: &Profile::default() },
+            "loop",
+        );
     }
     [waiting, judging, following, took()]
 }

@@ -134,6 +134,8 @@ pub enum Event<'a> {
         instructions: u32,
         /// Calls inlined.
         calls: u32,
+        /// Branches that nearly always go one way.
+        predictable: u32,
     },
     /// It has become code.
     Variant {

@@ -103,8 +103,13 @@ impl fmt::Display for Resolved<'_> {
             Resolved::Memory { .. } => {
                 write!(f, "memory: the system gives no memory for machine code; the program stays in the interpreter")
             }
-            Resolved::Region { start, blocks, instructions, calls } => {
-                write!(f, "region {start}: {blocks} blocks, {instructions} instructions, {calls} calls inlined")
+            Resolved::Region { start, blocks, instructions, calls, predictable } => {
+                write!(f, "region {start}: {blocks} blocks, {instructions} instructions, {calls} calls inlined")?;
+                match predictable {
+                    0 => Ok(()),
+                    1 => write!(f, ", 1 branch predictable"),
+                    n => write!(f, ", {n} branches predictable"),
+                }
             }
             Resolved::Variant { start, kind, lines, bytes, microseconds } => {
                 write!(f, "variant {start}: {kind}, {lines} lines, {bytes} bytes, {microseconds} µs beside the program")

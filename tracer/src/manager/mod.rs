@@ -18,6 +18,7 @@ mod foresight;
 mod pace;
 mod paths;
 mod places;
+mod profile;
 mod room;
 mod sizes;
 mod standing;
@@ -36,6 +37,7 @@ use contest::{Contest, QUESTION, Turn};
 use pace::Pace;
 use paths::Before;
 use places::Places;
+pub use profile::Profile;
 use scaly_interp::interpreter::{State, Windows};
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::tier::{self, Goes, Loops, NativeCall, Position, Tier};
@@ -200,6 +202,11 @@ impl<B: Backend> Tracing<B> {
     /// The loops of the program.
     pub fn loops(&self) -> &Loops {
         self.loops.get_or_init(|| Loops::of(&self.facts.program))
+    }
+
+    /// Which way branches nearly always go.
+    pub fn profile(&self) -> Profile {
+        self.trees.borrow().profile(&self.facts.program)
     }
 
     /// Processor time that was spent on traces, where that is bounded.
@@ -472,6 +479,7 @@ impl<B: Backend> Tracing<B> {
                     self.trees.borrow_mut().delay_exit(taken, self.parameters.hot_exit);
                     return Goes::On(to);
                 }
+                self.trees.borrow_mut().keep_share(taken);
                 if !follow && kind == ExitKind::Resume && self.is_common(state, taken) {
                     return Goes::On(to);
                 }

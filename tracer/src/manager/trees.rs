@@ -5,6 +5,7 @@ use scaly_interp::program::Pc;
 use scaly_interp::tier::Position;
 
 use super::paths::Before;
+use super::profile::Share;
 use crate::backend::Left;
 use crate::backend::code::FIRST_EXIT;
 use crate::optimize::Finished;
@@ -139,6 +140,10 @@ pub struct ExitData {
     pub made: Made,
     /// What iterations its tree had made when it was taken first, and how often it was taken since.
     pub since: Option<(Iterations, u32)>,
+    /// Before a side trace began here.
+    pub share: Option<Share>,
+    /// The instruction of the bytecode that decides whether it is taken.
+    pub guard: Option<Pc>,
 }
 
 /// How many iterations of a loop were made when its tree is left here.
@@ -171,6 +176,10 @@ impl Trees {
     #[inline]
     pub fn trace(&self, id: TraceId) -> &TraceData {
         &self.traces[id.index()]
+    }
+
+    pub fn exits(&self) -> &[ExitData] {
+        &self.exits
     }
 
     #[inline]
@@ -251,12 +260,15 @@ impl Trees {
         }
         let entry = trace.entry.map(SnapshotId::index);
         let made = made(trace, &self.trace(tree).counters);
+        let guards = guards(trace);
         self.exits.extend(trace.snapshots.iter().enumerate().map(|(i, snapshot)| ExitData {
             trace: id,
             entry: entry == Some(i),
             hoisted: hoisted.iter().any(|id| id.index() == i),
             made: made[i],
             since: None,
+            share: None,
+            guard: guards[i],
             base: snapshot.base(),
             snapshot: snapshot.clone(),
             types: snapshot.slots.iter().map(|&(_, r)| trace.ty(r).unwrap_or(Type::Word)).collect(),
@@ -422,6 +434,17 @@ fn made(trace: &Trace, counters: &[(u16, i64)]) -> Vec<Made> {
         counters.iter().position(written).map_or(Made::Unknown, Made::By)
     };
     trace.snapshots.iter().enumerate().map(of).collect()
+}
+
+/// By exit of a trace: what decides whether it is taken.
+fn guards(trace: &Trace) -> Vec<Option<Pc>> {
+    let mut guards = vec![None; trace.snapshots.len()];
+    for inst in trace.insts.iter().filter(|inst| matches!(inst.op, Op::Guard { .. })) {
+        if let Some(id) = inst.snapshot {
+            guards[id.index()] = Some(inst.pc);
+        }
+    }
+    guards
 }
 
 #[cfg(test)]
