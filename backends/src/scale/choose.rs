@@ -66,6 +66,7 @@ impl<B: Backend + 'static> Scaling<B> {
                 let better = || self.may_begin_again(function, recursive == Some(function));
                 match slot.stage {
                     Stage::Counting | Stage::Walked(_) if slot.recurs && better() => {}
+                    Stage::Ready(_) if slot.left => {}
                     // It is on its way, and what it contains with it; what is around may go on all cores yet.
                     Stage::Building(_) | Stage::Ready(_) | Stage::Analyzing => {
                         if slot.scales() || unknown.is_empty() && candidates.is_empty() && later.is_empty() {
@@ -150,6 +151,12 @@ impl<B: Backend + 'static> Scaling<B> {
         let worth = |id: &LoopId| loops[id.0 as usize].samples.saturating_mul(WORTH) >= loops[outer.0 as usize].samples;
         let found = (0..loops.len() as u32).map(LoopId).filter(worth);
         found.filter(|&id| id != outer && lies(id) && self.has_long_runs(loops, id)).collect()
+    }
+
+    /// Whether loops that go on all cores take much of a loop's time.
+    pub(super) fn is_left_to_inside(&self, id: LoopId) -> bool {
+        let loops = self.loops.borrow();
+        self.inside(&loops, id).iter().any(|inner| loops[inner.0 as usize].scales())
     }
 
     /// Whether a run of a loop is long enough to be divided, as far as that is known.

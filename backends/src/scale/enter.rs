@@ -66,8 +66,10 @@ impl<B: Backend + 'static> Scaling<B> {
         if let (Some(parallel), Err(alone)) = (&parallel, &divided) {
             self.stays_alone(id, parallel, alone);
         }
+        let left = failed && !forced && self.is_left_to_inside(id);
         let entered = match divided {
             Ok(goes) => Some(goes),
+            Err(_) if left => None,
             Err(_) => {
                 if first && native.has_room(state, at) {
                     self.log.event(|| Event::Switched { start: start(of), kind: Variant::Sequential });
@@ -80,6 +82,7 @@ impl<B: Backend + 'static> Scaling<B> {
         };
         let mut loops = self.loops.borrow_mut();
         let slot = &mut loops[id.0 as usize];
+        slot.left = left;
         let runs = &mut slot.runs;
         runs.entries += u64::from(entered.is_some());
         runs.parallel += u64::from(whole);

@@ -59,6 +59,8 @@ pub struct LoopState {
     pub switched: bool,
     /// Why it stays on one core has been told.
     pub told: bool,
+    /// What was to be checked did not hold when it was last entered: it is left to loops inside, which go on all cores.
+    pub left: bool,
     pub runs: RegionRuns,
     /// How many there were, and how long they had taken, when it was last asked whether they are too short.
     pub asked: (u64, u64),
@@ -104,6 +106,7 @@ impl LoopState {
             around: None,
             switched: false,
             told: false,
+            left: false,
             runs: RegionRuns::default(),
             asked: (0, 0),
             due: None,
@@ -174,7 +177,8 @@ impl LoopState {
 
     /// Whether it is, or will be, run on all cores.
     pub fn scales(&self) -> bool {
-        self.parallel.as_ref().is_some_and(|parallel| !parallel.too_short())
+        !self.left
+            && self.parallel.as_ref().is_some_and(|parallel| !parallel.too_short())
             && matches!(self.stage, Stage::Walked(_) | Stage::Building(_) | Stage::Ready(_))
     }
 }
