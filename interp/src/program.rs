@@ -110,6 +110,9 @@ pub struct Param {
     pub name: String,
     pub slots: Range<u16>,
     pub kind: ParamKind,
+    /// Of an array or slice: bytes from one element to the next, which lie where its first slot points to, as many as its
+    /// second one says; else 0.
+    pub stride: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

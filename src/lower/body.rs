@@ -391,7 +391,7 @@ impl<'h> Body<'_, 'h> {
         let mut params = Vec::new();
         let range = |slot: u32, n: u32| Slot(0).plus(slot).0..Slot(0).plus(slot + n).0;
         if signature.environment {
-            params.push(Param { name: String::new(), slots: 0..1, kind: ParamKind::Environment });
+            params.push(Param { name: String::new(), slots: 0..1, kind: ParamKind::Environment, stride: 0 });
         }
         let clamp = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
         let mut in_place = Vec::new();
@@ -415,11 +415,15 @@ impl<'h> Body<'_, 'h> {
             if !routine.library {
                 self.name_fields(&name, place.ty, slot, routine.span.file, 2);
             }
-            params.push(Param { name, slots: range(place.slot, place.slots), kind });
+            let stride = match *self.types().get(place.ty) {
+                Type::Array(element) | Type::Slice(element) => self.layout(element).stride(),
+                _ => 0,
+            };
+            params.push(Param { name, slots: range(place.slot, place.slots), kind, stride });
         }
         let regions = signature.region.into_iter().chain(signature.params.iter().filter_map(|p| p.region));
         for slot in regions {
-            params.push(Param { name: String::new(), slots: range(slot, 1), kind: ParamKind::Region });
+            params.push(Param { name: String::new(), slots: range(slot, 1), kind: ParamKind::Region, stride: 0 });
         }
         self.returned = Returned {
             slots: signature.result,

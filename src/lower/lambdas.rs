@@ -155,18 +155,19 @@ pub(super) fn thunk(m: &mut Lowering<'_>, id: RoutineId) -> (Heading, Code) {
 }
 
 fn thunk_heading(routine: &Routine, outer: &Signature, result_slots: u32) -> Heading {
-    let mut named = vec![Param { name: String::new(), slots: 0..1, kind: ParamKind::Environment }];
+    let mut named = vec![Param { name: String::new(), slots: 0..1, kind: ParamKind::Environment, stride: 0 }];
     for (place, local) in outer.params.iter().zip(&routine.params) {
         let first = Slot(0).plus(place.slot);
         named.push(Param {
             name: routine.locals[local.0 as usize].name.clone(),
             slots: first.0..first.plus(place.slots).0,
             kind: ParamKind::Value,
+            stride: 0,
         });
     }
     if let Some(region) = outer.region {
         let first = Slot(0).plus(region);
-        named.push(Param { name: String::new(), slots: first.0..first.plus(1).0, kind: ParamKind::Region });
+        named.push(Param { name: String::new(), slots: first.0..first.plus(1).0, kind: ParamKind::Region, stride: 0 });
     }
     Heading {
         name: routine.name.clone(),

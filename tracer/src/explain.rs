@@ -58,6 +58,8 @@ pub struct Judge<'a> {
     program: &'a Program,
     parameters: Parameters,
     walker: Walker<'a>,
+    /// Goes into no call.
+    flat: Walker<'a>,
     calls: Calls<'a>,
     summaries: Summaries,
     /// Of the functions with loops that were judged.
@@ -70,6 +72,7 @@ impl<'a> Judge<'a> {
             program,
             parameters,
             walker: Walker::new(program, parameters),
+            flat: Walker::new(program, Parameters { region_depth: 0, ..parameters }),
             calls: Calls::of_program(program),
             summaries: Summaries::default(),
             flows: FxHashMap::default(),
@@ -122,6 +125,14 @@ impl<'a> Judge<'a> {
             // Where something else stands in the way, what could be gathered does not.
             let gathered = self.decide(id, &region, &none, true);
             return (Ok(region), gathered);
+        }
+        // What is called with a slice may take that apart by what it finds there, but stays in it.
+        if region.chains.len() > 1
+            && refusals.iter().any(|refusal| matches!(refusal.reason, Reason::UnknownIndex { .. }))
+            && let Ok(flat) = self.flat.walk(id)
+            && let found @ Verdict::Independent(_) = self.decide(id, &flat, &none, false)
+        {
+            return (Ok(flat), found);
         }
         (Ok(region), verdict)
     }

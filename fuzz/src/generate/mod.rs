@@ -13,6 +13,7 @@ mod names;
 mod places;
 mod recursion;
 mod routine;
+mod slices;
 mod statement;
 mod sums;
 mod types;
@@ -227,8 +228,9 @@ impl Generator {
             self.hot_main(&mut body);
         } else if self.style.loops {
             for _ in 0..2 + self.choices.below(4) {
-                match self.choices.weighted(&[(5, 0), (3, 1), (4, 3), (1, 2)]) {
+                match self.choices.weighted(&[(5, 0), (3, 1), (4, 3), (2, 4), (1, 2)]) {
                     0 => self.loop_sample(&mut body),
+                    4 => self.slices_sample(&mut body),
                     1 => self.sum_sample(&mut body),
                     3 => self.gathered_sample(&mut body),
                     _ => self.two_names(&mut body),

@@ -16,7 +16,7 @@
 //!
 //! - Functions are numbered as they stand. An operand names a function by its name where only one has it, else as
 //!   `function3`; names that are not identifiers stand in quotes.
-//! - `s4` is a slot, `s4..6` are slots 4 and 5. `*24` is a stride, `+8` an offset, `-> @12` where a branch goes.
+//! - `s4` is a slot, `s4..6` are slots 4 and 5. `*24` is a stride (of a parameter: that of an array or slice), `+8` an offset, `-> @12` where a branch goes.
 //! - What precedes an instruction's colon is its label: the printed one is its index in the program's code, a written one
 //!   may be any number or name that is unique in its function, or missing. `@12` is the instruction with that label;
 //!   `@end` is behind the function's last one.

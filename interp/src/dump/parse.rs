@@ -172,7 +172,8 @@ impl Reader {
             "environment" => ParamKind::Environment,
             other => return Err(format!("`{other}` is none of value, inplace, view, region, function, environment")),
         };
-        self.current().params.push(Param { name, slots, kind });
+        let stride = if line.mark("*").is_ok() { line.number("a stride")? } else { 0 };
+        self.current().params.push(Param { name, slots, kind, stride });
         Ok(())
     }
 

@@ -81,12 +81,16 @@ impl<'a> Printer<'a> {
         for param in &function.params {
             write!(out, "  param {} {} ", Name(&param.name), Slots(param.slots.clone()))?;
             match param.kind {
-                ParamKind::Value => writeln!(out, "value")?,
-                ParamKind::InPlace { result } => writeln!(out, "inplace {result}")?,
-                ParamKind::View => writeln!(out, "view")?,
-                ParamKind::Region => writeln!(out, "region")?,
-                ParamKind::Function => writeln!(out, "function")?,
-                ParamKind::Environment => writeln!(out, "environment")?,
+                ParamKind::Value => write!(out, "value")?,
+                ParamKind::InPlace { result } => write!(out, "inplace {result}")?,
+                ParamKind::View => write!(out, "view")?,
+                ParamKind::Region => write!(out, "region")?,
+                ParamKind::Function => write!(out, "function")?,
+                ParamKind::Environment => write!(out, "environment")?,
+            }
+            match param.stride {
+                0 => out.write_char('\n')?,
+                stride => writeln!(out, " *{stride}")?,
             }
         }
         for variable in &function.variables {

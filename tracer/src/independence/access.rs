@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 use scaly_interp::machine::IntCompare;
-use scaly_interp::program::Pc;
+use scaly_interp::program::{ParamKind, Pc, Program};
 use scaly_interp::routine::Effect;
 
-use super::forms::{Assumption, Forms};
+use super::forms::{Assumption, Form, Forms};
 use super::names::Names;
 use super::owners::{Address, Owner, Owners, Way};
-use super::poly::Poly;
-use crate::effects::{Places, Summaries};
+use super::poly::{Atom, Poly};
+use crate::effects::{Place, Places, Source, Summaries};
 use crate::region::{BlockId, Effects, Inst, InstId, Op, Region, Value};
 
 /// Bytes of a block: from an offset, so many. What is not known is none.
@@ -33,12 +33,22 @@ pub struct Access {
     pub extent: Extent,
     /// The accessed bytes lie within so many from the block's start, because an index was checked.
     pub within: Option<Poly>,
+    /// All of the elements that the index may be of, likewise.
+    pub span: Option<Span>,
     pub write: bool,
     /// What its offset assumes.
     pub assumes: BTreeSet<Assumption>,
     pub inst: InstId,
     /// In what the programmer wrote.
     pub pc: Pc,
+}
+
+/// What is accessed by an index that depends on data: elements from a place on, such as those of a slice.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Span {
+    pub extent: Extent,
+    /// What it assumes.
+    pub assumes: BTreeSet<Assumption>,
 }
 
 /// A pointer that is stored where other iterations may find it.
@@ -61,6 +71,7 @@ struct Collector<'a, 'b> {
     forms: &'b mut Forms<'a>,
     owners: &'b mut Owners,
     names: &'b Names<'a>,
+    program: &'b Program,
     summaries: &'b Summaries,
     /// For each index, the lengths that a guard compares it with, and where.
     lengths: FxHashMap<Value, Vec<(Value, BlockId)>>,
@@ -74,6 +85,7 @@ pub fn collect<'a>(
     forms: &mut Forms<'a>,
     owners: &mut Owners,
     names: &Names<'a>,
+    program: &Program,
     summaries: &Summaries,
     rooms: &BTreeSet<Pc>,
     own: &BTreeSet<InstId>,
@@ -81,7 +93,7 @@ pub fn collect<'a>(
     let region = forms.region;
     let lengths = lengths(region);
     let mut collector =
-        Collector { region, forms, owners, names, summaries, lengths, rooms, found: Accesses::default() };
+        Collector { region, forms, owners, names, program, summaries, lengths, rooms, found: Accesses::default() };
     for block in &region.blocks {
         for &id in block.insts.iter().filter(|id| !own.contains(id)) {
             collector.inst(id, region.inst(id));
@@ -132,6 +144,7 @@ impl Collector<'_, '_> {
     /// Adds an access at each address that a value may be.
     fn each(&mut self, id: InstId, inst: &Inst, at: Value, write: bool, extent: impl Fn(&Address) -> Extent) {
         let within = self.within(inst.block, at);
+        let spans = self.spans(inst.block, at);
         let mut addresses: Vec<Address> = self.owners.addresses(at).cloned().collect();
         let pc = self.names.inst(inst);
         if addresses.is_empty() && !self.owners.is_null(self.forms, at) {
@@ -141,18 +154,53 @@ impl Collector<'_, '_> {
             if self.owners.is_private(address.owner) || *self.owners.way(address.owner) == Way::Text {
                 continue;
             }
-            let (extent, within) = (extent(&address), within.clone());
-            let access = Access { owner: address.owner, extent, within, write, assumes: address.assumes, inst: id, pc };
+            let (extent, within, owner) = (extent(&address), within.clone(), address.owner);
+            let span = spans.iter().find(|(of, _)| *of == owner).map(|(_, span)| span.clone());
+            let access = Access { owner, extent, within, span, write, assumes: address.assumes, inst: id, pc };
             self.add(access);
         }
     }
 
     fn add(&mut self, access: Access) {
-        let same = |a: &&mut Access| a.owner == access.owner && a.extent == access.extent && a.write == access.write;
+        let same = |a: &&mut Access| {
+            a.owner == access.owner && a.extent == access.extent && a.span == access.span && a.write == access.write
+        };
         match self.found.all.iter_mut().find(same) {
             Some(known) => known.assumes.extend(access.assumes),
             None => self.found.all.push(access),
         }
+    }
+
+    /// The lengths that an index has been checked to be below of.
+    fn lengths(&self, block: BlockId, index: Value) -> Vec<Value> {
+        let all = self.lengths.get(&index).into_iter().flatten();
+        all.filter(|&&(_, guard)| self.forms.dominators.dominates(guard, block)).map(|&(length, _)| length).collect()
+    }
+
+    /// By owner, the elements that the one at this address is among, as its index has been checked. Of an owner that it may
+    /// be at several addresses of nothing is said.
+    fn spans(&mut self, block: BlockId, at: Value) -> Vec<(Owner, Span)> {
+        let Some(inst) = self.region.def_inst(at) else { return Vec::new() };
+        let Op::Element { stride, .. } = inst.op else { return Vec::new() };
+        let lengths = self.lengths(block, inst.args[1]);
+        self.elements(inst.args[0], &lengths, stride)
+    }
+
+    /// All elements from a place on, by owner: as many as one of these lengths says.
+    fn elements(&mut self, first: Value, lengths: &[Value], stride: u32) -> Vec<(Owner, Span)> {
+        let forms: Vec<Form> = lengths.iter().map(|&length| self.forms.form(length)).collect();
+        let is_known = |atom| !matches!(atom, Atom::Value(value) if !self.forms.is_invariant(value));
+        let Some(length) = forms.iter().find(|form| form.poly.atoms().all(is_known)) else { return Vec::new() };
+        let Some(width) = length.poly.scale(stride.into()) else { return Vec::new() };
+        let first: Vec<&Address> = self.owners.addresses(first).collect();
+        let alone = |address: &&&Address| first.iter().filter(|other| other.owner == address.owner).count() == 1;
+        let of = |address: &Address| {
+            let offset = address.offset.clone()?;
+            let assumes = address.assumes.union(&length.assumes).cloned().collect();
+            let extent = Extent { offset: Some(offset), width: Some(width.clone()), stride: 0 };
+            Some((address.owner, Span { extent, assumes }))
+        };
+        first.iter().filter(alone).filter_map(|address| of(address)).collect()
     }
 
     /// From the guard of the index: bytes from the block's start that the element lies within.
@@ -163,13 +211,10 @@ impl Collector<'_, '_> {
         if !from_start {
             return None;
         }
-        let candidates = self.lengths.get(&inst.args[1])?.clone();
-        let (length, _) = candidates.into_iter().find(|&(length, guard)| {
-            self.forms.is_invariant(length) && self.forms.dominators.dominates(guard, block)
-        })?;
+        let length = self.lengths(block, inst.args[1]).into_iter().find(|&length| self.forms.is_invariant(length))?;
         let form = self.forms.form(length);
         // The length itself, not what it was computed from: it is the value in memory that counts.
-        let poly = if form.poly.is_simple() { form.poly } else { Poly::atom(super::poly::Atom::Value(length)) };
+        let poly = if form.poly.is_simple() { form.poly } else { Poly::atom(Atom::Value(length)) };
         poly.scale(stride.into())
     }
 
@@ -233,12 +278,35 @@ impl Collector<'_, '_> {
         }
     }
 
+    /// The elements of the array or slice that a callee gets in a parameter: it goes nowhere else through that. What it
+    /// may make longer, or give back, it gets in another way.
+    fn given(&mut self, inst: &Inst, args: &[Value], place: Place, write: bool) -> Vec<(Owner, Span)> {
+        let (Op::Call(function), Place { source: Source::Param(slot), below: false }) = (inst.op, place) else {
+            return Vec::new();
+        };
+        let params = &self.program.function(function).params;
+        let Some(param) = params.iter().find(|param| param.slots.start == slot) else { return Vec::new() };
+        let only_elements = match param.kind {
+            ParamKind::View => true,
+            ParamKind::Value => !write,
+            _ => false,
+        };
+        let at = usize::from(slot);
+        match args.get(at..at + 2) {
+            Some(&[first, length]) if only_elements && param.stride > 0 => {
+                self.elements(first, &[length], param.stride)
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn call(&mut self, id: InstId, inst: &Inst) {
         let Some((summary, params)) = self.summaries.callee(inst) else { return };
         let made = inst.results.first().or(inst.args.first()).copied();
         let pc = self.names.inst(inst);
         let touch = |collector: &mut Self, places: &Places, write: bool| {
             for place in places.iter() {
+                let spans = collector.given(inst, params, place, write);
                 // A function without parameters and results knows globals only.
                 let made = made.unwrap_or(Value(0));
                 for address in collector.owners.translate(params, place, made) {
@@ -247,7 +315,9 @@ impl Collector<'_, '_> {
                         continue;
                     }
                     let (extent, assumes) = (Extent::WHOLE, BTreeSet::new());
-                    collector.add(Access { owner, extent, within: None, write, assumes, inst: id, pc });
+                    let within = None;
+                    let span = spans.iter().find(|(of, _)| *of == owner).map(|(_, span)| span.clone());
+                    collector.add(Access { owner, extent, within, span, write, assumes, inst: id, pc });
                 }
             }
         };

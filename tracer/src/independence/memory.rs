@@ -79,6 +79,8 @@ pub struct Memory<'a, 'b> {
     /// Numbers of the accesses that are apart from a store by where they go, not by whose memory it is: what their offsets
     /// assume must hold, and only theirs.
     pub by_offset: BTreeSet<usize>,
+    /// The same by what their indices span: what that assumes must hold.
+    pub by_span: BTreeSet<usize>,
 }
 
 impl Memory<'_, '_> {
@@ -96,12 +98,20 @@ impl Memory<'_, '_> {
                 if other.write && k < i {
                     continue;
                 }
-                if self.relation(write.owner, other.owner) != Relation::Distinct {
-                    self.by_offset.extend([i, k]);
+                let Some(refusal) = self.conflict(write, other, i == k) else {
+                    if self.relation(write.owner, other.owner) != Relation::Distinct {
+                        self.by_offset.extend([i, k]);
+                    }
+                    continue;
+                };
+                if self.spans_apart(write, other) {
+                    for (number, access) in [(i, write), (k, other)] {
+                        let by = if access.span.is_some() { &mut self.by_span } else { &mut self.by_offset };
+                        by.insert(number);
+                    }
+                    continue;
                 }
-                if let Some(refusal) = self.conflict(write, other, i == k) {
-                    refuse(refusal);
-                }
+                refuse(refusal);
             }
         }
         for stored in &accesses.stored {
@@ -117,6 +127,19 @@ impl Memory<'_, '_> {
             _ => 2,
         });
         refusals
+    }
+
+    /// Whether what two accesses in one block may touch, in two different iterations, never overlaps, where the index of one
+    /// of them at least depends on data.
+    fn spans_apart(&mut self, a: &Access, b: &Access) -> bool {
+        if a.span.is_none() && b.span.is_none() || self.relation(a.owner, b.owner) != Relation::Same {
+            return false;
+        }
+        let spread = |access: &Access| Access {
+            extent: access.span.as_ref().map_or(&access.extent, |span| &span.extent).clone(),
+            ..access.clone()
+        };
+        self.along(&spread(a), &spread(b)) == Outcome::Apart
     }
 
     fn name(&self, owner: Owner) -> String {

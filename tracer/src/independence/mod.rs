@@ -176,7 +176,15 @@ pub fn decide(context: &Context<'_>) -> Verdict {
     refusals.extend(scalars.refusals.iter().cloned());
 
     let mut owners = Owners::of(&mut forms, context.summaries, &context.parameters);
-    let accesses = access::collect(&mut forms, &mut owners, &names, context.summaries, context.rooms, &gathering.own);
+    let accesses = access::collect(
+        &mut forms,
+        &mut owners,
+        &names,
+        context.program,
+        context.summaries,
+        context.rooms,
+        &gathering.own,
+    );
     let ends = rooms(context, &mut forms);
     let mut checks = BTreeSet::new();
     if let Ok(trip) = forms.trips[0].clone() {
@@ -192,11 +200,13 @@ pub fn decide(context: &Context<'_>) -> Verdict {
             constant_globals: context.summaries.constant_globals(),
             proof: Proof::default(),
             by_offset: BTreeSet::new(),
+            by_span: BTreeSet::new(),
         };
         refusals.extend(memory.prove(&accesses));
-        let Memory { mut proof, by_offset, .. } = memory;
+        let Memory { mut proof, by_offset, by_span, .. } = memory;
         let offsets = by_offset.iter().flat_map(|&i| &accesses.all[i].assumes);
-        let mut assumes = offsets.chain(&trip.assumes).chain(&scalars.assumes);
+        let spans = by_span.iter().filter_map(|&i| accesses.all[i].span.as_ref()).flat_map(|span| &span.assumes);
+        let mut assumes = offsets.chain(spans).chain(&trip.assumes).chain(&scalars.assumes);
         let assumed = assumes.all(|a| proof.assume(&forms, &a.poly, a.kind).is_some())
             && ends.is_some_and(|ends| ends.iter().all(|(base, end)| proof.room(&forms, *base, end).is_some()));
         if !assumed && refusals.is_empty() {
