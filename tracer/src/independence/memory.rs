@@ -286,10 +286,12 @@ impl Memory<'_, '_> {
     /// Two accesses in one tree: cell by cell on the ways to their blocks, then in the block.
     fn along(&mut self, a: &Access, b: &Access) -> Outcome {
         let owners = self.owners;
+        let first = || Some(self.forms.region.block(Region::ENTRY).params.first()?.value);
+        let Some(base) = owners.root_value(a.owner).or_else(first) else { return Outcome::Unknown };
         let ((cells_a, below_a), (cells_b, below_b)) = (owners.cells(a.owner), owners.cells(b.owner));
         let mut worst = None;
         for (x, y) in cells_a.iter().zip(&cells_b) {
-            match self.apart(&cell_extent(x), &cell_extent(y)) {
+            match self.apart(base, &cell_extent(x), &cell_extent(y)) {
                 Outcome::Apart => return Outcome::Apart,
                 other => worst = worst.or(Some(other)),
             }
@@ -309,7 +311,7 @@ impl Memory<'_, '_> {
         if below_a || below_b {
             return worst.unwrap_or(Outcome::Unknown);
         }
-        match self.apart(&a.extent, &b.extent) {
+        match self.apart(base, &a.extent, &b.extent) {
             Outcome::Apart => Outcome::Apart,
             // Where the block itself may be another one each time, the cell is to blame.
             other => match worst {
@@ -319,8 +321,8 @@ impl Memory<'_, '_> {
         }
     }
 
-    /// Whether two extents of one block, in two different iterations, never overlap.
-    fn apart(&mut self, a: &Extent, b: &Extent) -> Outcome {
+    /// Whether two extents of one block, in two different iterations, never overlap. `base`: the variable that they are of.
+    fn apart(&mut self, base: Value, a: &Extent, b: &Extent) -> Outcome {
         if by_residue(a, b) {
             return Outcome::Apart;
         }
@@ -328,7 +330,7 @@ impl Memory<'_, '_> {
         let (Some(width_x), Some(width_y)) = (&a.width, &b.width) else { return Outcome::Unknown };
         let mut proof = self.proof.clone();
         let element = gcd(a.stride, b.stride);
-        let outcome = self.compare(x, width_x, y, width_y, element.into(), &mut proof);
+        let outcome = self.compare(base, (x, width_x), (y, width_y), element.into(), &mut proof);
         if outcome == Some(Outcome::Apart) {
             self.proof = proof;
         }
@@ -338,17 +340,16 @@ impl Memory<'_, '_> {
     /// `element` is the stride of the elements that both offsets are made of.
     fn compare(
         &self,
-        x: &Poly,
-        width_x: &Poly,
-        y: &Poly,
-        width_y: &Poly,
+        base: Value,
+        (x, width_x): (&Poly, &Poly),
+        (y, width_y): (&Poly, &Poly),
         element: i128,
         proof: &mut Proof,
     ) -> Option<Outcome> {
         let root = Atom::Iter(Region::ROOT);
         let ((by_x, rest_x), (by_y, rest_y)) = (x.split(root)?, y.split(root)?);
         if by_x != by_y || by_x.is_zero() {
-            return self.ranges(x, width_x, y, width_y, proof);
+            return self.ranges(base, (x, width_x), (y, width_y), proof);
         }
         let (x, y) = (Part { rest: rest_x, width: width_x }, Part { rest: rest_y, width: width_y });
         let before = proof.clone();
@@ -382,7 +383,7 @@ impl Memory<'_, '_> {
         if low_x.sub(&low_y)?.as_constant().is_none() {
             let whole = |part: &Part<'_>| part.rest.add(&by_x.mul(&Poly::atom(root))?);
             *proof = attempt;
-            return self.ranges(&whole(&x)?, width_x, &whole(&y)?, width_y, proof);
+            return self.ranges(base, (&whole(&x)?, width_x), (&whole(&y)?, width_y), proof);
         }
         outcome
     }
@@ -456,7 +457,13 @@ impl Memory<'_, '_> {
     }
 
     /// By everything that each of them touches over the whole loop.
-    fn ranges(&self, x: &Poly, width_x: &Poly, y: &Poly, width_y: &Poly, proof: &mut Proof) -> Option<Outcome> {
+    fn ranges(
+        &self,
+        base: Value,
+        (x, width_x): (&Poly, &Poly),
+        (y, width_y): (&Poly, &Poly),
+        proof: &mut Proof,
+    ) -> Option<Outcome> {
         let root = Atom::Iter(Region::ROOT);
         let fixed = x.split(root)?.0.is_zero() && y.split(root)?.0.is_zero();
         let (low_x, high_x) = proof.extremes(self.forms, x)?;
@@ -480,7 +487,6 @@ impl Memory<'_, '_> {
         if low_x.sub(&low_y)?.as_constant().is_some() {
             return Some(Outcome::Overlap);
         }
-        let base = self.forms.region.block(Region::ENTRY).params.first()?.value;
         let bytes = |from: Poly, to: Poly| Bytes { base, from, to };
         proof.apart(bytes(low_x, end_x), bytes(low_y, end_y)).then_some(Outcome::Apart)
     }
