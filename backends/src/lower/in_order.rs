@@ -16,21 +16,26 @@ use crate::terms::{AT, END, STRIDE};
 pub const MORE: &str = "scaly_more_terms";
 
 impl Lowering<'_> {
-    /// The number of the sum that an instruction accumulates, and the term.
-    pub(super) fn term(&self, chain: ChainId, inst: &Inst) -> Option<(usize, Value)> {
+    /// The number of the sum that an instruction accumulates, the term, and whether that counts with the other sign.
+    pub(super) fn term(&self, chain: ChainId, inst: &Inst) -> Option<(usize, Value, bool)> {
         let (Op::Float(op) | Op::Single(op)) = inst.op else { return None };
         if chain != ChainId(0) || self.sums.is_empty() {
             return None;
         }
         self.sums.iter().enumerate().find_map(|(sum, updates)| {
             let update = updates.iter().find(|update| update.pc == inst.pc && update.op == op)?;
-            Some((sum, inst.args[update.term]))
+            Some((sum, inst.args[update.term], update.is_negated(updates)))
         })
     }
 
-    pub(super) fn keep_term(&mut self, sum: usize, term: Value) {
+    pub(super) fn keep_term(&mut self, sum: usize, term: Value, negated: bool) {
         let ty = if self.region.ty(term) == Type::Single { "float" } else { "double" };
-        let term = self.operand(term);
+        let mut term = self.operand(term);
+        if negated {
+            let other = self.temporary();
+            line!(self, "{other} = fneg {ty} {term}");
+            term = other;
+        }
         let [place, kept, at, next, end_place, end, full] = std::array::from_fn(|_| self.temporary());
         line!(self, "{place} = getelementptr i8, ptr %run, i64 {TERMS}");
         line!(self, "{kept} = load ptr, ptr {place}");

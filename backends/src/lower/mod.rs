@@ -705,8 +705,8 @@ impl<'a> Lowering<'a> {
                     line!(self, "{bits} = bitcast float %{result} to i32");
                     line!(self, "%{result}.s = zext i32 {bits} to i64");
                 }
-                if let Some((sum, term)) = self.term(chain, inst) {
-                    self.keep_term(sum, term);
+                if let Some((sum, term, negated)) = self.term(chain, inst) {
+                    self.keep_term(sum, term, negated);
                 }
             }
         }

@@ -20,6 +20,11 @@ pub struct Update {
 }
 
 impl Update {
+    /// Whether its term counts with the other sign, among all updates of the variable.
+    pub fn is_negated(self, among: &[Update]) -> bool {
+        self.op == FloatOp::Sub && among.iter().any(|other| other.op == FloatOp::Add)
+    }
+
     /// The instruction, in any region of the same loop that was not changed yet; none if it is not there just once.
     pub fn of(self, region: &Region) -> Option<InstId> {
         let is = |inst: &Inst| {
@@ -30,6 +35,15 @@ impl Update {
         let first = found.next()?;
         found.next().is_none().then_some(first)
     }
+}
+
+/// By what all updates of one variable accumulate. Of a sum some may take away what is added with the other sign: that is
+/// the same, to the bit.
+fn common(updates: &[Update]) -> Option<FloatOp> {
+    let first = updates.first()?.op;
+    let all = |ops: &[FloatOp]| updates.iter().all(|update| ops.contains(&update.op));
+    let sum = || all(&[FloatOp::Add, FloatOp::Sub]).then_some(FloatOp::Add);
+    if all(&[first]) { Some(first) } else { sum() }
 }
 
 /// Whether a float operation with the accumulated value as this operand accumulates a sum, or a product.
@@ -67,9 +81,9 @@ impl Analysis<'_, '_> {
             }
             updates.push(update);
         }
-        let op = updates.first()?.op;
+        let op = common(&updates)?;
         let dear = self.weight() >= u64::from(self.dear).saturating_mul(updates.len() as u64);
-        (dear && updates.iter().all(|update| update.op == op)).then_some((Combine::InOrder(op), updates))
+        dear.then_some((Combine::InOrder(op), updates))
     }
 
     /// Instructions of an iteration, those of inner loops and calls counted more than once.
