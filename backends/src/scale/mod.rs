@@ -297,11 +297,12 @@ impl<B: Backend + 'static> Above for Scaling<B> {
 
 impl<B: Backend + 'static> Scaling<B> {
     /// Behind what was compiled: if another thread has rung meanwhile, something around it may be ready, and is entered at
-    /// its next pass.
+    /// its next pass. Where all is compiled at once nobody waits for that.
     #[inline]
     fn come_out(&self, state: &mut State, goes: Goes) -> Goes {
         if let Goes::On(at) = goes
             && self.traces.has_rung()
+            && self.options.choice != Choice::Forced
         {
             self.sampled(state, at);
         }
