@@ -335,6 +335,13 @@ pub struct Routine {
     pub operator: Option<Binary>,
 }
 
+impl Routine {
+    /// That belongs to nothing.
+    pub fn free(params: Vec<Param>, result: Option<Type>, body: Block, procedure: bool) -> Routine {
+        Routine { params, result, body, procedure, method_of: None, operator: None }
+    }
+}
+
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Program {
     pub structs: Vec<Struct>,

@@ -59,6 +59,16 @@ pub struct Prepared {
     pub end: Option<Pc>,
 }
 
+/// What must be known of a program for that.
+pub struct Known {
+    pub program: Arc<Program>,
+    pub addresses: Arc<Addresses>,
+    pub parameters: Parameters,
+    pub profile: Profile,
+    /// There are other cores.
+    pub parallel: bool,
+}
+
 /// The walker recurses.
 const STACK: usize = 16 << 20;
 
@@ -66,12 +76,8 @@ const STACK: usize = 16 << 20;
 /// meanwhile is asked for by that thread: one that begins while a library is opened waits until that is done, for the C
 /// library's lock, under which it notes the destructors of its variables.
 pub fn begin(
-    program: Arc<Program>,
-    addresses: Arc<Addresses>,
-    parameters: Parameters,
-    profile: Profile,
+    known: Known,
     ids: Vec<Place>,
-    parallel: bool,
     bell: Bell,
     load: Option<Box<dyn FnOnce() + Send>>,
 ) -> Result<Receiver<Analysis>, Vec<Place>> {
@@ -82,7 +88,7 @@ pub fn begin(
         if let Some(load) = load {
             load();
         }
-        of(&program, &addresses, parameters, &profile, &own, parallel, |analysis| results.send(analysis).is_ok());
+        of(&known, &own, |analysis| results.send(analysis).is_ok());
         bell.ring();
     };
     match std::thread::Builder::new().name("scaly-walker".into()).stack_size(STACK).spawn(work) {
@@ -92,15 +98,9 @@ pub fn begin(
 }
 
 /// Hands on what is found out about each loop, as long as that is wanted.
-pub fn of(
-    program: &Program,
-    addresses: &Addresses,
-    parameters: Parameters,
-    profile: &Profile,
-    all: &[Place],
-    parallel: bool,
-    mut found: impl FnMut(Analysis) -> bool,
-) {
+pub fn of(known: &Known, all: &[Place], mut found: impl FnMut(Analysis) -> bool) {
+    let Known { program, addresses, parameters, profile, parallel } = known;
+    let parameters = *parameters;
     let waits = effects::waits(program);
     let mut walker = Walker::new(program, parameters).keeping();
     let mut judge = parallel.then(|| Judge::new(program, parameters));

@@ -12,7 +12,7 @@ use scaly_tracer::backend::Backend;
 use scaly_tracer::log::{Event, RegionRuns, Variant};
 use scaly_tracer::recorder::Place;
 
-use super::analysis::{self, Analysis, Prepared, Why};
+use super::analysis::{self, Analysis, Known, Prepared, Why};
 use super::parallel::Parallel;
 use super::{Choice, Scaling, start};
 use crate::compiler::{Building, has_room};
@@ -194,27 +194,24 @@ impl<B: Backend + 'static> Scaling<B> {
             return;
         }
         all.iter().for_each(|&of| self.set_stage(of, Stage::Analyzing));
-        let (program, parameters, parallel) = (self.program.clone(), self.parameters, self.options.pool.is_some());
-        let (bell, load) = (self.traces.bell(), self.load_early(remaining));
-        match analysis::begin(
-            program,
-            self.addresses(state),
-            parameters,
-            self.tracing().profile(),
-            all,
-            parallel,
-            bell,
-            load,
-        ) {
+        match analysis::begin(self.known(state), all, self.traces.bell(), self.load_early(remaining)) {
             Ok(results) => self.analyses.borrow_mut().push(results),
             Err(all) => self.analyze_here(state, &all),
         }
     }
 
+    fn known(&self, state: &State) -> Known {
+        Known {
+            program: self.program.clone(),
+            addresses: self.addresses(state),
+            parameters: self.parameters,
+            profile: self.tracing().profile(),
+            parallel: self.options.pool.is_some(),
+        }
+    }
+
     pub(super) fn analyze_here(&self, state: &State, all: &[Place]) {
-        let (addresses, parallel) = (self.addresses(state), self.options.pool.is_some());
-        let profile = self.tracing().profile();
-        analysis::of(&self.program, &addresses, self.parameters, &profile, all, parallel, |analysis| {
+        analysis::of(&self.known(state), all, |analysis| {
             self.analyzed(analysis);
             true
         });

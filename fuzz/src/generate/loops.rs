@@ -350,19 +350,12 @@ impl Generator {
             body: vec![write],
             label: None,
         };
-        let number = self.program.routines.len();
-        self.program.routines.push(Routine {
-            params: vec![
-                Param { var: u, ty: ty.clone(), passing: Passing::View },
-                Param { var: v, ty, passing: Passing::WrittenView },
-            ],
-            result: None,
-            body: vec![loop_body],
-            procedure: self.choices.chance(50),
-            method_of: None,
-            operator: None,
-        });
-        self.recursive.push(false);
+        let params = vec![
+            Param { var: u, ty: ty.clone(), passing: Passing::View },
+            Param { var: v, ty, passing: Passing::WrittenView },
+        ];
+        let procedure = self.choices.chance(50);
+        let number = self.add_routine(Routine::free(params, None, vec![loop_body], procedure), false);
         for _ in 0..1 + self.choices.below(3) {
             let source = if self.choices.chance(50) { &stage.b } else { &stage.a };
             let args = [source, &stage.a]

@@ -142,6 +142,13 @@ impl Generator {
         self.next
     }
 
+    /// Adds a routine that is no method, and says its number.
+    fn add_routine(&mut self, routine: Routine, recursive: bool) -> usize {
+        self.program.routines.push(routine);
+        self.recursive.push(recursive);
+        self.program.routines.len() - 1
+    }
+
     fn declare(&mut self, ty: Type, mutable: bool) -> Known {
         Known {
             var: self.fresh(),

@@ -132,16 +132,8 @@ impl Generator {
             .map(|(slice, written)| Param { var: slice.var, ty: slice.ty.clone(), passing: passing(written) })
             .collect();
         params.push(Param { var: trips, ty: INT, passing: Passing::Value });
-        self.program.routines.push(Routine {
-            params,
-            result: Some(of.clone()),
-            body,
-            procedure: self.choices.chance(50),
-            method_of: None,
-            operator: None,
-        });
-        self.recursive.push(false);
-        self.program.routines.len() - 1
+        let procedure = self.choices.chance(50);
+        self.add_routine(Routine::free(params, Some(of.clone()), body, procedure), false)
     }
 
     /// Loads and stores; which of the slices are written.

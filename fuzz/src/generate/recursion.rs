@@ -67,16 +67,8 @@ impl Generator {
             for (ty, passing) in &types {
                 params.push(Param { var: self.fresh(), ty: ty.clone(), passing: *passing });
             }
-            let number = self.program.routines.len();
-            self.program.routines.push(Routine {
-                params: params.clone(),
-                result: Some(result.clone()),
-                body: Vec::new(),
-                procedure,
-                method_of: None,
-                operator: None,
-            });
-            self.recursive.push(true);
+            let draft = Routine::free(params.clone(), Some(result.clone()), Vec::new(), procedure);
+            let number = self.add_routine(draft, true);
             self.linear.push(number);
             members.push(Draft { number, depth, params, result: result.clone() });
         }

@@ -21,7 +21,7 @@ impl Generator {
         let data = self.filled(INT, (ROWS * step + 2) as usize, body);
         let table = self.filled(INT, (ROWS * step + 2) as usize, body);
         let i = self.fresh();
-        let by = self.choices.within(1, 40) as i64;
+        let by = self.choices.within(1, 40);
         let value = both(Binary::Rem, both(Binary::Mul, Expr::Var(i), self.int(by)), self.int(17));
         let fill = |array| set(element(array, Expr::Var(i)), value.clone());
         body.push(range(i, self.int(ROWS * step + 2), vec![fill(&data), fill(&table)]));
@@ -84,15 +84,6 @@ impl Generator {
         self.scope = outer;
         let params = [(a, Passing::WrittenView), (b, Passing::View), (n, Passing::Value)];
         let params = params.map(|(known, passing)| Param { var: known.var, ty: known.ty, passing }).to_vec();
-        self.program.routines.push(Routine {
-            params,
-            result: None,
-            body: inner,
-            procedure: true,
-            method_of: None,
-            operator: None,
-        });
-        self.recursive.push(recursive);
-        number
+        self.add_routine(Routine::free(params, None, inner, true), recursive)
     }
 }

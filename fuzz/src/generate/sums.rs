@@ -102,16 +102,7 @@ impl Generator {
 
     /// A procedure that is called with these arrays, one to three times.
     pub(super) fn called_with(&mut self, arrays: &[Known], params: Vec<Param>, inner: Block, body: &mut Block) {
-        let number = self.program.routines.len();
-        self.program.routines.push(Routine {
-            params,
-            result: None,
-            body: inner,
-            procedure: true,
-            method_of: None,
-            operator: None,
-        });
-        self.recursive.push(false);
+        let number = self.add_routine(Routine::free(params, None, inner, true), false);
         for _ in 0..1 + self.choices.below(3) {
             body.push(Statement::Call(Expr::Call(number, arrays.iter().map(|array| Expr::Var(array.var)).collect())));
         }
