@@ -228,7 +228,7 @@ parameters! {
         "What these must take on average for the loop not to go back to traces.",
         "flat from 0 to 20000: bench/parameters.py";
     pilot: "nanoseconds" = 10_000, dev 10_000, 0 to 1_000_000_000,
-        "Time on one core at the beginning of a run to measure an iteration in; none where one is known to be longer.",
+        "Time on one core at the start of a run to measure an iteration in; none where one is known to be longer.",
         "nothing beyond the noise of a busy machine, a fifth, from 0 to 160000: bench/parameters.py";
     divided: "nanoseconds" = 40_000, dev 40_000, 0 to 1_000_000_000,
         "What the rest of a run must take on one core for it to go on on all.",
