@@ -263,7 +263,13 @@ impl Scheduler {
             let Some(id) = run.ready.pop_front() else { continue };
             self.worker.alone.set(run.slots.len() - run.free.len() == 1);
             let Some(slot) = run.slots[id.0 as usize].as_mut() else { continue };
-            let step = self.turn(slot)?;
+            let step = match self.turn(slot) {
+                Ok(step) => step,
+                Err(error) => {
+                    self.end_joins(run)?;
+                    return Err(error);
+                }
+            };
             match step {
                 Some(Step::Done(status)) if id == MAIN => {
                     self.end_joins(run)?;
@@ -283,7 +289,7 @@ impl Scheduler {
         }
     }
 
-    /// The main task is done. What is left is dropped, but not before no helper uses its stack.
+    /// The main task is done, or nothing can go on. What is left is dropped, but not before no helper uses its stack.
     fn end_joins(&mut self, mut run: Run) -> Result<(), FiberError> {
         self.worker.over.set(true);
         run.ready.clear();
