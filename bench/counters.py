@@ -4,10 +4,10 @@
     cargo build --release
     bench/counters.py [--rounds 7] [--instructions] [--limit 1.01] [--jit SETTINGS] [--uncounted SCALY] [names...]
 
-The default has thresholds here that no counter reaches: nothing is ever compiled, and all that counting costs is there,
-windows and rests. `--jit` sets other parameters as well: with `rest=0` everything is counted. Both run in turn, round by
-round. The time is user and system time together, the least of the rounds. `--instructions` counts them too, at small sizes
-under valgrind: no noise there, but no time either, and windows come by time.
+The default has thresholds here that no counter reaches: nothing is ever compiled, and all that counting costs is there.
+`--jit` sets other parameters as well: with `stride=1` everything is counted. Both run in turn, round by round. The time is
+user and system time together, the least of the rounds. `--instructions` counts them too, at small sizes under valgrind: no
+noise there, but no time either.
 
 `--uncounted` takes another build for the side that counts nothing, one in which nothing ever does:
 

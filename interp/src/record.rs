@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use crate::bytecode::Instruction;
-use crate::interpreter::{Flow, Native, Outcome, Position, State, fault, follow, position, stop, stopped};
+use crate::interpreter::{
+    Flow, Native, Outcome, Position, State, count_back_edge, count_call, fault, follow, position, stop, stopped,
+};
 use crate::machine::{Machine, Next};
 use crate::program::FunctionId;
 use crate::routine;
@@ -84,20 +86,17 @@ pub fn record<R: Recorder>(state: &mut State, from: Position, recorder: &mut R) 
             if after == After::End {
                 return Goes::On(at);
             }
-            match follow(next, true, pc, base, code, state) {
-                Flow::Go(to, frame) if after == After::Through => {
+            match follow(next, pc, base, code, state) {
+                Flow::Call(to, frame, id) if after == After::Through => {
                     let callee = position(to, frame, code);
-                    if !recorder.through(state, |state| run_nested(state, callee, Goes::On(callee))) {
-                        recorder.stopped();
-                        return Goes::Stopped;
-                    }
-                    pc = pc.add(1);
-                }
-                Flow::FunctionHook(to, frame, id) if after == After::Through => {
-                    let callee = position(to, frame, code);
+                    let hot = count_call(state, id);
                     let run = |state: &mut State| {
-                        mark_nested(callee);
-                        let goes = state.hot_function(FunctionId(id), callee);
+                        let goes = if hot {
+                            mark_nested(callee);
+                            state.hot_function(FunctionId(id), callee)
+                        } else {
+                            Goes::On(callee)
+                        };
                         run_nested(state, callee, goes)
                     };
                     if !recorder.through(state, run) {
@@ -108,12 +107,16 @@ pub fn record<R: Recorder>(state: &mut State, from: Position, recorder: &mut R) 
                 }
                 Flow::Go(to, frame) => (pc, base) = (to, frame),
                 // A hook under a recording comes again soon.
-                Flow::LoopHook(to, id) => {
-                    state.restart_loop(id, 1);
+                Flow::Loop(to, id) => {
+                    if count_back_edge(state, id) {
+                        state.restart_loop(id, 1);
+                    }
                     pc = to;
                 }
-                Flow::FunctionHook(to, frame, id) => {
-                    state.restart_function(id, 1);
+                Flow::Call(to, frame, id) => {
+                    if count_call(state, id) {
+                        state.restart_function(id, 1);
+                    }
                     (pc, base) = (to, frame);
                 }
                 Flow::Stop(left, pc, base) => {

@@ -1,4 +1,4 @@
-//! A timer that rings a bell once, each time that it is set: mostly a flag that is raised.
+//! A timer that raises a flag once, each time that it is set.
 //!
 //! It is a timer of the kernel whose signal comes to the thread that made it. A thread that sleeps and raises the flag
 //! did the same before; starting one costs a run of five milliseconds 0.3 more of processor time (`bench/traces.py
@@ -18,69 +18,14 @@ use crate::os;
 
 const SIGNAL: libc::c_int = libc::SIGURG;
 
-/// What a timer rings.
-///
-/// # Safety
-/// `ring` runs within a signal handler, between any two instructions of the thread: it only does what is allowed there
-/// (stores to atomics, reads of clocks), and copes with whatever the thread is at.
-pub unsafe trait Bell {
-    /// When it rings again; not by itself if there is nothing.
-    fn ring(&self) -> Option<Duration>;
-}
-
-/// A flag that is raised.
-// SAFETY: only a store to an atomic.
-unsafe impl Bell for AtomicU32 {
-    fn ring(&self) -> Option<Duration> {
-        self.store(1, Ordering::Relaxed);
-        None
-    }
-}
-
-/// What time passes for a timer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Clock {
-    /// The time of day, to the microsecond. To set it and to ring takes 30 us under a hypervisor that emulates timers, 5
-    /// elsewhere.
-    Real,
-    /// The thread's processor time: it stands still while the thread waits. The kernel looks at it at its own ticks only
-    /// of 1 to 10 ms, so that it rings up to one later; that takes 6 us.
-    Processor,
-}
-
-impl Clock {
-    fn id(self) -> libc::clockid_t {
-        match self {
-            Clock::Real => libc::CLOCK_MONOTONIC,
-            Clock::Processor => libc::CLOCK_THREAD_CPUTIME_ID,
-        }
-    }
-}
-
-/// Of one thread. Once it has rung it rests, unless the bell says when next, so that a waiting program uses no time.
+/// Of one thread, by the time of day. Once the flag is up it rests, so that a waiting program uses no time. To set it and to
+/// be interrupted takes 30 us under a hypervisor that emulates timers, 5 elsewhere; timers of the thread's processor time are
+/// looked at by the kernel at its own ticks only, of 1 to 10 ms.
 pub struct Ticker {
-    /// Where the signal finds it.
-    target: Box<Target>,
+    timer: libc::timer_t,
     period: Cell<Duration>,
     /// It is deleted on the thread that its signals come to: none is on its way there any more.
     _here: PhantomData<*const ()>,
-}
-
-struct Target {
-    bell: *const dyn Bell,
-    timer: libc::timer_t,
-}
-
-impl Target {
-    /// May be called in a signal.
-    fn set(&self, period: Duration) {
-        // SAFETY: zero is a valid time; its fields are set by name.
-        let mut when: libc::itimerspec = unsafe { mem::zeroed() };
-        when.it_value.tv_sec = period.as_secs() as libc::time_t;
-        when.it_value.tv_nsec = libc::c_long::from(period.subsec_nanos() as i32);
-        // SAFETY: the timer is this one's, and the time outlives the call.
-        unsafe { libc::timer_settime(self.timer, 0, &when, ptr::null_mut()) };
-    }
 }
 
 impl fmt::Debug for Ticker {
@@ -93,35 +38,26 @@ impl Ticker {
     /// Makes it, and sets it; none where the system refuses.
     ///
     /// # Safety
-    /// The bell lives longer than the ticker, and stays where it is.
-    pub unsafe fn start<B: Bell + 'static>(bell: *const B, period: Duration) -> Option<Ticker> {
-        // SAFETY: by the caller's promise.
-        unsafe { Ticker::by(Clock::Real, bell, period) }
-    }
-
-    /// The same by another clock.
-    ///
-    /// # Safety
-    /// As for [`Ticker::start`].
-    pub unsafe fn by<B: Bell + 'static>(clock: Clock, bell: *const B, period: Duration) -> Option<Ticker> {
+    /// The flag lives longer than the ticker, and stays where it is.
+    pub unsafe fn start(flag: *const AtomicU32, period: Duration) -> Option<Ticker> {
         static HANDLER: OnceLock<bool> = OnceLock::new();
         if !HANDLER.get_or_init(install) {
             return None;
         }
         os::take_signal(SIGNAL);
-        let mut target = Box::new(Target { bell, timer: ptr::null_mut() });
+        let mut timer = ptr::null_mut();
         // SAFETY: zero is a valid event; its fields are set by name.
         let mut event: libc::sigevent = unsafe { mem::zeroed() };
-        event.sigev_value = libc::sigval { sival_ptr: ptr::from_ref(&*target).cast_mut().cast() };
+        event.sigev_value = libc::sigval { sival_ptr: flag.cast_mut().cast() };
         event.sigev_signo = SIGNAL;
         event.sigev_notify = libc::SIGEV_THREAD_ID;
         // SAFETY: asks for a number.
         event.sigev_notify_thread_id = unsafe { libc::gettid() };
         // SAFETY: both structures outlive the call.
-        if unsafe { libc::timer_create(clock.id(), &mut event, &mut target.timer) } != 0 {
+        if unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &mut event, &mut timer) } != 0 {
             return None;
         }
-        let ticker = Ticker { target, period: Cell::new(period), _here: PhantomData };
+        let ticker = Ticker { timer, period: Cell::new(period), _here: PhantomData };
         ticker.wake();
         Some(ticker)
     }
@@ -133,21 +69,27 @@ impl Ticker {
 
     /// What it rang for has been seen: it is set again.
     pub fn wake(&self) {
-        self.target.set(self.period.get());
+        let period = self.period.get();
+        // SAFETY: zero is a valid time; its fields are set by name.
+        let mut when: libc::itimerspec = unsafe { mem::zeroed() };
+        when.it_value.tv_sec = period.as_secs() as libc::time_t;
+        when.it_value.tv_nsec = libc::c_long::from(period.subsec_nanos() as i32);
+        // SAFETY: the timer is this one's, and the time outlives the call.
+        unsafe { libc::timer_settime(self.timer, 0, &when, ptr::null_mut()) };
     }
 }
 
 impl Drop for Ticker {
     fn drop(&mut self) {
         // SAFETY: the timer is this one's. Its signals come to this thread, before this call returns or not at all.
-        unsafe { libc::timer_delete(self.target.timer) };
+        unsafe { libc::timer_delete(self.timer) };
     }
 }
 
 /// Once a process.
 fn install() -> bool {
     // SAFETY: zero is a valid action; its fields are set by name. The handler does only what is allowed wherever the
-    // thread is, by the promise of `Bell`; it runs on the thread's stack for signals if it has one.
+    // thread is; it runs on the thread's stack for signals if it has one.
     unsafe {
         let mut action: libc::sigaction = mem::zeroed();
         action.sa_sigaction = raise as *const () as libc::sighandler_t;
@@ -159,13 +101,11 @@ fn install() -> bool {
 
 extern "C" fn raise(_: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     // SAFETY: the kernel passes what belongs to the signal. One of a timer of this process is one of a ticker, whose
-    // target lives until it is deleted, and whose bell does by the promise of `start`.
+    // flag lives longer by the promise of `start`.
     unsafe {
         if (*info).si_code == libc::SI_TIMER {
-            let target: *const Target = (*info).si_value().sival_ptr.cast();
-            if let Some(period) = (*(*target).bell).ring() {
-                (*target).set(period);
-            }
+            let flag: *const AtomicU32 = (*info).si_value().sival_ptr.cast();
+            (*flag).store(1, Ordering::Relaxed);
         }
     }
 }
@@ -209,35 +149,6 @@ mod tests {
         drop(ticker);
         thread::sleep(20 * SOON);
         assert_eq!(flag.load(Ordering::Relaxed), 0);
-    }
-
-    /// Counts how often it rings.
-    #[derive(Default)]
-    struct Counter(AtomicU32);
-
-    // SAFETY: only a change of an atomic.
-    unsafe impl Bell for Counter {
-        fn ring(&self) -> Option<Duration> {
-            let before = self.0.fetch_add(1, Ordering::Relaxed);
-            (before < 2).then_some(SOON)
-        }
-    }
-
-    #[test]
-    fn a_bell_says_how_often_it_rings_and_processor_time_stands_still() {
-        let counter = Counter::default();
-        // SAFETY: the counter is dropped last.
-        let _ticker = unsafe { Ticker::by(Clock::Processor, &raw const counter, SOON) }.unwrap();
-        thread::sleep(20 * SOON);
-        assert_eq!(counter.0.load(Ordering::Relaxed), 0, "a thread that sleeps uses no processor time");
-        let all_of = |time: Duration| {
-            let end = crate::os::thread_time() + time;
-            while crate::os::thread_time() < end {}
-            counter.0.load(Ordering::Relaxed)
-        };
-        // The kernel's ticks may be late by much where the machine under it is busy.
-        let rung = (0..20).map(|_| all_of(100 * SOON)).find(|&rung| rung >= 3);
-        assert_eq!((rung, all_of(100 * SOON)), (Some(3), 3));
     }
 
     #[test]

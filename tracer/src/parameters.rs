@@ -98,12 +98,9 @@ parameters! {
     warmup: "microseconds" = 300, dev 300, 0 to 1_000_000_000,
         "Processor time until anything is recorded; 0 where hot, hot_function or hot_exit is given.",
         "flat from 0 to 1000, with 2000 50 ms take 1.05 times as long: bench/parameters.py";
-    window: "microseconds" = 1000, dev 1000, 1 to 1_000_000,
-        "Processor time for which is counted, where thresholds are over 256, to see whether anything is hot.",
-        "counting takes 1 % of 200 ms with 4000, 3 % with 20000; flat below 4000, a tick: bench/counters.py";
-    rest: "windows" = 15, dev 15, 0 to 1_000_000,
-        "The longest time for which they are not counted where nothing was.",
-        "with 0 counting takes 5 % of tight loops, with 1 3 %, with 15 0.2 %; flat to 63: bench/counters.py";
+    stride: "back edges" = 512, dev 512, 1 to 1_000_000,
+        "Back edges and calls from one that is counted to the next, until there is a trace.",
+        "counting takes 1.7 % of 0.2 s with 1 and with 64, 0.2 % with 512, nothing with 8192: bench/counters.py";
     effort: "percent" = 10, dev 10, 1 to 100,
         "Most that traces may take of the time known; 100 where hot, hot_function or hot_exit is given.",
         "10 ms take up to 1.2 times as long as interpreted with 14, 1.03 with 10: bench/short.py";

@@ -1,135 +1,108 @@
-//! When back edges and calls are counted.
+//! Which back edges and calls are counted.
 //!
-//! To count takes 5 % of the time of tight loops, and is in vain as long as nothing may be compiled, or nothing gets
-//! hot. Where counters come to their end soon that ends by itself, and nobody is asked before a warm-up is over
-//! ([`State::count_behind`]). Else a run with a tier is counted in windows ([`State::count_in_windows`]):
+//! To count each of them takes 5 % of the time of tight loops, in vain as long as nothing may be compiled, or nothing
+//! gets hot. So a run with a tier begins with some of them ([`State::count_some`]): a register counts down, at all back
+//! edges and calls alike, and where it comes to its end, as many as were passed since the last time are counted for the
+//! loop or function at hand. How many are passed varies, so that no loop keeps step with it. As soon as there is
+//! something to be entered, all are counted ([`State::count_always`]).
 //!
-//! ```text
-//! window ── hook behind the warm-up ──> counting, to the end
-//!        ── none ─────────────────────> rest, longer each time ──> window
-//! ```
-//!
-//! A timer leads from one to the next: its signals exchange the handlers of the few opcodes that count
-//! ([`Handlers::count`]). Windows and rests are of processor time and end at the kernel's ticks, of 1 to 10 ms; a rest is so
-//! many times as long as the window before it was.
+//! Rejected: to count all, and nothing at times, by signals of a timer. One that rings within a millisecond takes 30 us
+//! under a hypervisor, and those of the processor's time ring every 4 ms.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use scaly_runtime::os::thread_time;
-use scaly_runtime::ticker::{Bell, Clock, Ticker};
+use super::state::{HOT, State};
 
-use super::dispatch::Handlers;
-use super::state::State;
-
-/// How a run is counted that need not be counted all the time.
+/// What is counted of back edges and calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Windows {
-    /// Time at the beginning in which nobody asks what is hot.
-    pub warmup: Duration,
-    /// Processor time in which what is hot shows; at least to the kernel's next tick.
-    pub window: Duration,
-    /// The longest rest, in windows.
-    pub rest: u32,
+pub(crate) enum Counts {
+    Nothing,
+    /// Those of a loop or function, as far as can be told from some.
+    Some,
+    All,
 }
 
-/// The first rest, in windows.
-const FIRST_REST: u32 = 3;
+/// The first look is about here, and each next one where so many parts of all back edges and calls so far have come again.
+const FIRST: u32 = 32;
+const SHARE: u32 = 16;
+/// What multiplies the ticks at each call of a routine, so that a loop of few long trips is looked at before 100 have been made.
+pub(super) const SOONER: f64 = 15.0 / 16.0;
 
-/// What changes counting, if anything does.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Counting {
-    // Before what they ring.
-    ticks: Option<Ticker>,
-    watch: Option<Box<Watch>>,
-    /// When it began, and how long it takes, until it is over.
+    /// Back edges and calls until one is looked at, the last time that the interpreter stopped.
+    pub ticks: f64,
+    /// What that began with.
+    passed: u32,
+    /// How many were passed in all.
+    so_far: u32,
+    /// Numbers the looks.
+    looks: u32,
+    /// About how many are passed at most.
+    stride: u32,
+    /// When it began, and how long nobody is to be asked, until that is over.
     warmup: Option<(Instant, Duration)>,
 }
 
-/// Used by the thread and within its signals, of which none comes while another runs.
-#[derive(Debug)]
-struct Watch {
-    handlers: *const Handlers,
-    windows: Windows,
-    rests: AtomicBool,
-    /// Nanoseconds of processor time at its beginning.
-    since: AtomicU64,
-    /// Length of the next rest, in windows.
-    rest: AtomicU32,
-}
-
-impl Watch {
-    /// May be called in a signal.
-    fn enter(&self, rests: bool) {
-        let now = thread_time().as_nanos() as u64;
-        self.since.store(now, Ordering::Relaxed);
-        self.rests.store(rests, Ordering::Relaxed);
-        // SAFETY: the state that the handlers are of ends its windows before it moves or goes.
-        unsafe { (*self.handlers).count(!rests) };
+impl Default for Counting {
+    fn default() -> Counting {
+        Counting { ticks: 1.0, passed: 0, so_far: 0, looks: 0, stride: 1, warmup: None }
     }
 }
 
-/// At the ticks.
-// SAFETY: reads clocks and stores to atomics.
-unsafe impl Bell for Watch {
-    fn ring(&self) -> Option<Duration> {
-        if self.rests.load(Ordering::Relaxed) {
-            self.enter(false);
-            return Some(self.windows.window);
-        }
-        let since = Duration::from_nanos(self.since.load(Ordering::Relaxed));
-        let passed = thread_time().saturating_sub(since);
-        if passed < self.windows.window {
-            // It began behind the tick before.
-            return Some(self.windows.window - passed);
-        }
-        let length = self.rest.load(Ordering::Relaxed);
-        if length == 0 {
-            return Some(self.windows.window);
-        }
-        self.rest.store((2 * length + 1).min(self.windows.rest), Ordering::Relaxed);
-        self.enter(true);
-        Some(passed * length)
+impl Counting {
+    /// How many the next look stands for: a share of all so far, and half of that more or less. 11 has no divisor in common
+    /// with powers of two, so that each number in between comes once in a round.
+    fn begin(&mut self) {
+        self.so_far = self.so_far.saturating_add(self.passed);
+        let stride = (FIRST + self.so_far / SHARE).min(self.stride);
+        let range = (stride / 2 + 1).next_power_of_two();
+        self.looks = self.looks.wrapping_add(11);
+        self.passed = stride - range / 2 + (self.looks & (range - 1));
+        self.ticks = f64::from(self.passed);
     }
 }
 
 impl State {
     /// Nothing is counted, and nothing gets hot.
     pub fn count_never(&mut self) {
-        self.end_windows();
-        self.handlers.count(false);
+        self.handlers.count(Counts::Nothing);
     }
 
     /// Everything is, from now on: what a run does by itself.
     pub fn count_always(&mut self) {
-        self.end_windows();
-        self.handlers.count(true);
+        self.handlers.count(Counts::All);
     }
 
-    /// Counts everything, and asks nobody before the warm-up is over.
-    pub fn count_behind(&mut self, warmup: Duration) {
-        self.count_always();
-        self.counting.warmup = Some((Instant::now(), warmup));
+    /// Looks at one of `stride` back edges and calls, and asks nobody before the warm-up is over.
+    pub fn count_some(&mut self, stride: u32, warmup: Duration) {
+        self.handlers.count(if stride > 1 { Counts::Some } else { Counts::All });
+        self.counting = Counting { stride, warmup: Some((Instant::now(), warmup)), ..Counting::default() };
+        self.counting.begin();
     }
 
-    /// Counts in windows until a counter comes to its end behind the warm-up, and everything from then on; where the
-    /// system gives no timer, at once. The state stays where it is while it runs.
-    pub fn count_in_windows(&mut self, windows: Windows) {
-        self.count_behind(windows.warmup);
-        let watch = Box::new(Watch {
-            handlers: &raw const self.handlers,
-            windows,
-            rests: AtomicBool::new(false),
-            since: AtomicU64::default(),
-            rest: AtomicU32::new(FIRST_REST.min(windows.rest)),
-        });
-        watch.enter(false);
-        let watch = self.counting.watch.insert(watch);
-        // SAFETY: the watch lies in a box that is dropped after the ticker.
-        self.counting.ticks = unsafe { Ticker::by(Clock::Processor, &raw const **watch, windows.window) };
-        if self.counting.ticks.is_none() {
-            self.count_always();
-        }
+    /// A back edge of this loop is looked at; true if its hook is due.
+    pub(super) fn look_at_loop(&mut self, id: u32) -> bool {
+        let passed = self.counting.passed;
+        self.counting.begin();
+        let counter = &mut self.loops[id as usize];
+        *counter = counter.saturating_sub(passed);
+        *counter == 0
+    }
+
+    /// The same for a call of a function.
+    pub(super) fn look_at_function(&mut self, id: u32) -> bool {
+        let passed = self.counting.passed;
+        self.counting.begin();
+        let counter = &mut self.entries[id as usize].counter;
+        *counter = counter.saturating_sub(passed);
+        *counter == 0
+    }
+
+    /// What a counter that was set to `count` is set to in the warm-up: to look at the clock takes as long as the back edges
+    /// of a short loop. More would be too many when the warm-up is over.
+    pub(super) fn later(&self, count: u32) -> u32 {
+        count.max(4 * HOT).max(self.counting.so_far / SHARE)
     }
 
     /// A counter has come to its end: whether the tier is to be asked.
@@ -138,15 +111,8 @@ impl State {
         let Some((began, warmup)) = self.counting.warmup else { return true };
         let over = began.elapsed() >= warmup;
         if over {
-            self.count_always();
+            self.counting.warmup = None;
         }
         over
-    }
-
-    /// Counting stays as it is, and the warm-up is over.
-    pub(super) fn end_windows(&mut self) {
-        self.counting.warmup = None;
-        self.counting.ticks = None;
-        self.counting.watch = None;
     }
 }

@@ -118,10 +118,10 @@ pub(crate) unsafe fn resume_stopped(state: &mut State, at: Position, outcome: Ou
 /// Where an instruction leads.
 pub(crate) enum Flow {
     Go(*const Instruction, *mut u64),
-    /// The same, after the hook of this loop.
-    LoopHook(*const Instruction, u32),
-    /// The same, after the hook of this function.
-    FunctionHook(*const Instruction, *mut u64, u32),
+    /// By the back edge of this loop to its header.
+    Loop(*const Instruction, u32),
+    /// Into a new frame of this function.
+    Call(*const Instruction, *mut u64, u32),
     Stop(Left, *const Instruction, *mut u64),
     /// At this instruction.
     Fault(Fault),
@@ -132,14 +132,37 @@ pub(crate) enum Flow {
 /// Whether back edges and calls are ever counted; if not, nothing gets hot.
 const COUNTED: bool = !cfg!(feature = "uncounted");
 
-/// Where an instruction leads, with back edges and calls `counted` or not.
+/// Counts a back edge of a loop; true if its hook is due.
+///
+/// # Safety
+/// The state is live, and the loop is one of its program's.
+#[inline(always)]
+pub(crate) unsafe fn count_back_edge(state: *mut State, id: u32) -> bool {
+    // SAFETY: by the caller's promise.
+    let counter = unsafe { &mut *(*state).loops.as_ptr().add(id as usize).cast_mut() };
+    *counter = counter.wrapping_sub(u32::from(COUNTED));
+    COUNTED && *counter == 0
+}
+
+/// The same for a call of a function.
+///
+/// # Safety
+/// The state is live, and the function is one of its program's.
+#[inline(always)]
+pub(crate) unsafe fn count_call(state: *mut State, id: u32) -> bool {
+    // SAFETY: by the caller's promise.
+    let entry = unsafe { &mut *(*state).entries.as_ptr().add(id as usize).cast_mut() };
+    entry.counter = entry.counter.wrapping_sub(u32::from(COUNTED));
+    COUNTED && entry.counter == 0
+}
+
+/// Where an instruction leads.
 ///
 /// # Safety
 /// As for [`run`], for the instruction at `pc`.
 #[inline(always)]
 pub(crate) unsafe fn follow(
     next: Next,
-    counted: bool,
     pc: *const Instruction,
     base: *mut u64,
     code: *const Instruction,
@@ -151,15 +174,8 @@ pub(crate) unsafe fn follow(
         match next {
             Next::Seq => Flow::Go(pc.add(1), base),
             Next::Jump(target) => Flow::Go(code.add(target as usize), base),
-            Next::Loop { target, .. } if !(COUNTED && counted) => Flow::Go(code.add(target as usize), base),
-            Next::Loop { target, id } => {
-                let counter = (*state).loops.as_ptr().add(id as usize).cast_mut();
-                let left = (*counter).wrapping_sub(1);
-                *counter = left;
-                let header = code.add(target as usize);
-                if left == 0 { Flow::LoopHook(header, id) } else { Flow::Go(header, base) }
-            }
-            Next::Call { function, frame } => enter(function, counted, base.add(frame as usize), pc, base, code, state),
+            Next::Loop { target, id } => Flow::Loop(code.add(target as usize), id),
+            Next::Call { function, frame } => enter(function, base.add(frame as usize), pc, base, code, state),
             Next::CallIndirect { value, frame } => {
                 let function = *base.add(value as usize) as u32;
                 let environment = *base.add(value as usize + 1);
@@ -167,7 +183,7 @@ pub(crate) unsafe fn follow(
                 let callee = base.add(frame as usize);
                 // The slot is the caller's own, in case the callee's frame does not fit.
                 *callee = environment;
-                enter(function, counted, callee, pc, base, code, state)
+                enter(function, callee, pc, base, code, state)
             }
             Next::Return { from, count } => {
                 let caller = *base.sub(2) as *mut u64;
@@ -191,7 +207,6 @@ pub(crate) unsafe fn follow(
 #[inline(always)]
 unsafe fn enter(
     function: u32,
-    counted: bool,
     callee: *mut u64,
     pc: *const Instruction,
     base: *mut u64,
@@ -200,20 +215,14 @@ unsafe fn enter(
 ) -> Flow {
     // SAFETY: as for `follow`.
     unsafe {
-        let entry = (*state).entries.as_ptr().add(function as usize).cast_mut();
+        let entry = (*state).entries.as_ptr().add(function as usize);
         // Compared as addresses: the sum may lie behind the stack.
         if callee.wrapping_add((*entry).frame_slots as usize) > (*state).limit {
             return Flow::Fault(Fault::StackExhausted);
         }
         *callee.sub(2) = base as u64;
         *callee.sub(1) = pc.add(1).offset_from_unsigned(code) as u64;
-        let first = code.add((*entry).start as usize);
-        if !(COUNTED && counted) {
-            return Flow::Go(first, callee);
-        }
-        let left = (*entry).counter.wrapping_sub(1);
-        (*entry).counter = left;
-        if left == 0 { Flow::FunctionHook(first, callee, function) } else { Flow::Go(first, callee) }
+        Flow::Call(code.add((*entry).start as usize), callee, function)
     }
 }
 
@@ -277,25 +286,87 @@ pub(crate) unsafe fn stopped(
 
 #[cfg(all(threaded, not(debug_assertions)))]
 mod engine {
-    use std::mem;
-    use std::sync::atomic::{AtomicPtr, Ordering};
-
     use super::*;
+    use crate::interpreter::counting::{Counts, SOONER};
     use crate::step::{Semantics, each, for_each_opcode};
 
-    /// All that running needs, in registers.
-    type Handler = unsafe fn(*const Instruction, *mut u64, *const Instruction, *mut State);
+    /// All that running needs, in registers; last, the back edges and calls until one is looked at, where some are. That is
+    /// in a register for floats since one for integers less makes each seventh handler save one: 24 of them do for 2.
+    type Handler = unsafe fn(*const Instruction, *mut u64, *const Instruction, *mut State, f64);
 
-    /// By opcode, each a [`Handler`]. A copy in the state itself saves the register that would hold its address.
-    /// Atomic, since a signal may exchange some between two instructions.
-    pub(crate) struct Handlers([AtomicPtr<()>; Opcode::ALL.len()]);
+    /// By opcode. A copy in the state itself saves the register that would hold its address.
+    pub(crate) struct Handlers([Handler; Opcode::ALL.len()]);
+
+    /// What a back edge or a call leads to.
+    enum Due {
+        Nothing,
+        /// To be looked at, since some are.
+        Look,
+        Hook,
+    }
+
+    /// Which back edges and calls are counted; a [`Counts`] as a type.
+    trait Counting {
+        unsafe fn back_edge(state: *mut State, ticks: &mut f64, id: u32) -> Due;
+        unsafe fn call(state: *mut State, ticks: &mut f64, id: u32) -> Due;
+    }
+
+    struct CountNone;
+    struct CountSome;
+    struct CountAll;
+
+    impl Counting for CountNone {
+        #[inline(always)]
+        unsafe fn back_edge(_: *mut State, _: &mut f64, _: u32) -> Due {
+            Due::Nothing
+        }
+
+        #[inline(always)]
+        unsafe fn call(_: *mut State, _: &mut f64, _: u32) -> Due {
+            Due::Nothing
+        }
+    }
+
+    impl CountSome {
+        #[inline(always)]
+        fn tick(ticks: &mut f64) -> Due {
+            *ticks -= f64::from(u8::from(COUNTED));
+            if COUNTED && *ticks <= 0.0 { Due::Look } else { Due::Nothing }
+        }
+    }
+
+    impl Counting for CountSome {
+        #[inline(always)]
+        unsafe fn back_edge(_: *mut State, ticks: &mut f64, _: u32) -> Due {
+            CountSome::tick(ticks)
+        }
+
+        #[inline(always)]
+        unsafe fn call(_: *mut State, ticks: &mut f64, _: u32) -> Due {
+            CountSome::tick(ticks)
+        }
+    }
+
+    impl Counting for CountAll {
+        #[inline(always)]
+        unsafe fn back_edge(state: *mut State, _: &mut f64, id: u32) -> Due {
+            // SAFETY: by the caller's promise.
+            if unsafe { count_back_edge(state, id) } { Due::Hook } else { Due::Nothing }
+        }
+
+        #[inline(always)]
+        unsafe fn call(state: *mut State, _: &mut f64, id: u32) -> Due {
+            // SAFETY: by the caller's promise.
+            if unsafe { count_call(state, id) } { Due::Hook } else { Due::Nothing }
+        }
+    }
 
     macro_rules! handlers {
         ($($op:ident)*) => {
-            /// All of them, counting.
+            /// All of them, counting all.
             const fn handlers() -> Handlers {
-                let mut handlers = [const { AtomicPtr::new(handler::<each::Nop, true> as *mut ()) }; Opcode::ALL.len()];
-                $(handlers[Opcode::$op as usize] = AtomicPtr::new(handler::<each::$op, true> as *mut ());)*
+                let mut handlers: [Handler; Opcode::ALL.len()] = [handler::<each::Nop, CountAll>; Opcode::ALL.len()];
+                $(handlers[Opcode::$op as usize] = handler::<each::$op, CountAll>;)*
                 Handlers(handlers)
             }
         };
@@ -303,70 +374,116 @@ mod engine {
 
     for_each_opcode!(handlers);
 
-    macro_rules! counters {
-        ($($op:ident)*) => {
-            /// The opcodes that count, with a handler that does and one that doesn't.
-            const COUNTERS: &[(Opcode, Handler, Handler)] =
-                &[$((Opcode::$op, handler::<each::$op, true>, handler::<each::$op, false>)),*];
-        };
-    }
-
-    counters!(Loop ForLoop Call CallIndirect);
-
     impl Handlers {
-        /// Those that count.
+        /// Those that count all.
         pub fn new() -> Handlers {
             handlers()
         }
 
-        /// From the next instruction on back edges and calls are counted, or not. May be called in a signal.
-        pub fn count(&self, on: bool) {
-            for &(op, counting, resting) in COUNTERS {
-                self.0[op as usize].store(if on { counting } else { resting } as *mut (), Ordering::Relaxed);
+        /// From the next instruction on this is counted.
+        pub fn count(&mut self, what: Counts) {
+            match what {
+                Counts::Nothing => self.counting::<CountNone>(),
+                Counts::Some => self.counting::<CountSome>(),
+                Counts::All => self.counting::<CountAll>(),
             }
+        }
+
+        fn counting<C: Counting>(&mut self) {
+            self.0[Opcode::Loop as usize] = handler::<each::Loop, C>;
+            self.0[Opcode::ForLoop as usize] = handler::<each::ForLoop, C>;
+            self.0[Opcode::Call as usize] = handler::<each::Call, C>;
+            self.0[Opcode::CallIndirect as usize] = handler::<each::CallIndirect, C>;
         }
     }
 
     pub(super) unsafe fn start(pc: *const Instruction, base: *mut u64, code: *const Instruction, state: *mut State) {
         // SAFETY: by the promise of `run`.
-        unsafe { go(pc, base, code, state) }
+        unsafe { go(pc, base, code, state, (*state).counting.ticks) }
     }
 
-    /// To be called in tail position. The table is read plainly: an atomic load would be an instruction more than the jump,
-    /// and programs take 1 % longer. Beside this thread nobody stores there but its own signals, which come before or
-    /// behind the one instruction that reads.
+    /// To be called in tail position.
     #[inline(always)]
-    unsafe fn go(pc: *const Instruction, base: *mut u64, code: *const Instruction, state: *mut State) {
-        // SAFETY: by the promise of `run`; the table holds nothing but handlers.
-        unsafe {
-            let handler = *(*state).handlers.0[(*pc).op as usize].as_ptr();
-            mem::transmute::<*mut (), Handler>(handler)(pc, base, code, state)
-        }
+    unsafe fn go(pc: *const Instruction, base: *mut u64, code: *const Instruction, state: *mut State, ticks: f64) {
+        // SAFETY: by the promise of `run`.
+        unsafe { (*state).handlers.0[(*pc).op as usize](pc, base, code, state, ticks) }
     }
 
-    unsafe fn handler<S: Semantics, const COUNTING: bool>(
+    unsafe fn handler<S: Semantics, C: Counting>(
         pc: *const Instruction,
         base: *mut u64,
         code: *const Instruction,
         state: *mut State,
+        mut ticks: f64,
     ) {
         // SAFETY: by the promise of `run`.
         unsafe {
             let mut machine = Native { base, tables: Arc::as_ptr(&(*state).tables) };
-            match follow(S::run(&mut machine, *pc), COUNTING, pc, base, code, state) {
-                Flow::Go(pc, base) => go(pc, base, code, state),
-                Flow::LoopHook(pc, id) => loop_hook(pc, base, code, state, id),
-                Flow::FunctionHook(pc, base, id) => function_hook(pc, base, code, state, id),
-                Flow::Stop(left, pc, base) => stop(left, pc, base, code, state),
+            match follow(S::run(&mut machine, *pc), pc, base, code, state) {
+                Flow::Go(pc, base) => go(pc, base, code, state, ticks),
+                Flow::Loop(pc, id) => match C::back_edge(state, &mut ticks, id) {
+                    Due::Nothing => go(pc, base, code, state, ticks),
+                    Due::Look => look_at_loop(pc, base, code, state, id),
+                    Due::Hook => loop_hook(pc, base, code, state, id),
+                },
+                Flow::Call(pc, base, id) => match C::call(state, &mut ticks, id) {
+                    Due::Nothing => go(pc, base, code, state, ticks),
+                    Due::Look => look_at_function(pc, base, code, state, id),
+                    Due::Hook => function_hook(pc, base, code, state, id),
+                },
+                Flow::Stop(left, pc, base) => {
+                    (*state).counting.ticks = ticks;
+                    stop(left, pc, base, code, state)
+                }
                 Flow::Fault(kind) => fault(pc, base, code, state, kind),
                 Flow::Runtime(routine, frame) => {
                     let outcome = routine::call(&mut *state, routine, base.add(frame as usize));
                     if outcome == Outcome::Done {
-                        go(pc.add(1), base, code, state)
+                        // It may have taken long: a loop that calls it is looked at soon.
+                        go(pc.add(1), base, code, state, ticks * SOONER)
                     } else {
+                        (*state).counting.ticks = ticks;
                         stopped(pc, base, code, state, outcome)
                     }
                 }
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn look_at_loop(
+        pc: *const Instruction,
+        base: *mut u64,
+        code: *const Instruction,
+        state: *mut State,
+        id: u32,
+    ) {
+        // SAFETY: by the promise of `run`.
+        unsafe {
+            if (*state).look_at_loop(id) {
+                loop_hook(pc, base, code, state, id)
+            } else {
+                go(pc, base, code, state, (*state).counting.ticks)
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn look_at_function(
+        pc: *const Instruction,
+        base: *mut u64,
+        code: *const Instruction,
+        state: *mut State,
+        id: u32,
+    ) {
+        // SAFETY: by the promise of `run`.
+        unsafe {
+            if (*state).look_at_function(id) {
+                function_hook(pc, base, code, state, id)
+            } else {
+                go(pc, base, code, state, (*state).counting.ticks)
             }
         }
     }
@@ -405,7 +522,7 @@ mod engine {
         unsafe {
             if goes {
                 let at = (*state).went;
-                go(code.add(at.pc.0 as usize), at.base, code, state)
+                go(code.add(at.pc.0 as usize), at.base, code, state, (*state).counting.ticks)
             }
         }
     }
@@ -413,23 +530,34 @@ mod engine {
 
 #[cfg(not(all(threaded, not(debug_assertions))))]
 mod engine {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
     use super::*;
+    use crate::interpreter::counting::{Counts, SOONER};
     use crate::step::step;
 
-    /// Whether to count is all that the loop needs.
-    pub(crate) struct Handlers(AtomicBool);
+    /// What is counted is all that the loop needs.
+    pub(crate) struct Handlers(Counts);
 
     impl Handlers {
-        /// Counts.
+        /// Counts all.
         pub fn new() -> Handlers {
-            Handlers(AtomicBool::new(true))
+            Handlers(Counts::All)
         }
 
-        /// From the next instruction on back edges and calls are counted, or not. May be called in a signal.
-        pub fn count(&self, on: bool) {
-            self.0.store(on, Ordering::Relaxed);
+        /// From the next instruction on this is counted.
+        pub fn count(&mut self, what: Counts) {
+            self.0 = what;
+        }
+    }
+
+    /// Whether the hook of a back edge or a call is due, by what is counted of `all` or by a `look` at some.
+    fn is_due(state: &mut State, all: impl FnOnce(*mut State) -> bool, look: impl FnOnce(&mut State) -> bool) -> bool {
+        match state.handlers.0 {
+            Counts::Nothing => false,
+            Counts::Some => {
+                state.counting.ticks -= f64::from(u8::from(COUNTED));
+                state.counting.ticks <= 0.0 && look(state)
+            }
+            Counts::All => all(state),
         }
     }
 
@@ -443,20 +571,25 @@ mod engine {
         unsafe {
             loop {
                 let mut machine = Native { base, tables: Arc::as_ptr(&(*state).tables) };
-                let counting = (*state).handlers.0.load(Ordering::Relaxed);
-                match follow(step(&mut machine, *pc), counting, pc, base, code, state) {
+                match follow(step(&mut machine, *pc), pc, base, code, state) {
                     Flow::Go(next, frame) => (pc, base) = (next, frame),
-                    Flow::LoopHook(next, id) => {
-                        if !(*state).loop_goes(LoopId(id), position(next, base, code)) {
-                            return;
+                    Flow::Loop(next, id) => {
+                        pc = next;
+                        if is_due(&mut *state, |state| count_back_edge(state, id), |state| state.look_at_loop(id)) {
+                            if !(*state).loop_goes(LoopId(id), position(next, base, code)) {
+                                return;
+                            }
+                            (pc, base) = (code.add((*state).went.pc.0 as usize), (*state).went.base);
                         }
-                        (pc, base) = (code.add((*state).went.pc.0 as usize), (*state).went.base);
                     }
-                    Flow::FunctionHook(next, frame, id) => {
-                        if !(*state).function_goes(FunctionId(id), position(next, frame, code)) {
-                            return;
+                    Flow::Call(next, frame, id) => {
+                        (pc, base) = (next, frame);
+                        if is_due(&mut *state, |state| count_call(state, id), |state| state.look_at_function(id)) {
+                            if !(*state).function_goes(FunctionId(id), position(next, frame, code)) {
+                                return;
+                            }
+                            (pc, base) = (code.add((*state).went.pc.0 as usize), (*state).went.base);
                         }
-                        (pc, base) = (code.add((*state).went.pc.0 as usize), (*state).went.base);
                     }
                     Flow::Stop(left, pc, base) => return stop(left, pc, base, code, state),
                     Flow::Fault(kind) => return fault(pc, base, code, state, kind),
@@ -465,6 +598,7 @@ mod engine {
                         if outcome != Outcome::Done {
                             return stopped(pc, base, code, state, outcome);
                         }
+                        (*state).counting.ticks *= SOONER;
                         pc = pc.add(1);
                     }
                 }

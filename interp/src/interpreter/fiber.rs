@@ -122,7 +122,6 @@ impl<D: Driver> Task for Run<'_, D> {
                 Step::Park(operation)
             }
             Stop::Ended(ended) => {
-                running.state.end_windows();
                 let finished = running.finish(ended, worker);
                 let status = finished.ended.status();
                 self.stage = Stage::Ended(Ok(Box::new(finished)));

@@ -19,10 +19,10 @@ use scaly_runtime::memory::MemoryOptions;
 use crate::program::Program;
 use crate::tier::Tier;
 use crate::verify::VerifyError;
-pub use counting::Windows;
 pub use dispatch::Position;
 pub(crate) use dispatch::{
-    Flow, LAST_KNOWN, Left, NESTED, OUTSIDE, continue_at, fault, follow, position, resume_stopped, stop, stopped,
+    Flow, LAST_KNOWN, Left, NESTED, OUTSIDE, continue_at, count_back_edge, count_call, fault, follow, position,
+    resume_stopped, stop, stopped,
 };
 pub(crate) use error::index_message;
 pub use error::{RuntimeError, TRACE_INNER, TRACE_OUTER, TraceLine};
@@ -65,7 +65,7 @@ pub enum RunError {
     NoRoom { slots: usize },
 }
 
-/// A run that ended, and what it counted while it did: [`State::count_never`] and [`State::count_in_windows`] see less.
+/// A run that ended, and what it counted while it did: [`State::count_never`] and [`State::count_some`] see less.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Finished {
     pub ended: Ended,

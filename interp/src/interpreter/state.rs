@@ -164,12 +164,6 @@ pub(crate) enum Outcome {
     Exit,
 }
 
-/// What a counter that was set to `count` is set to in the warm-up: to look at the clock takes as long as the back edges of
-/// a short loop. More would be too many when the warm-up is over.
-fn later(count: u32) -> u32 {
-    count.max(4 * HOT)
-}
-
 impl State {
     /// # Safety
     /// As for [`RegionStack::new`]: the pool outlives the state and is used by its thread alone. The program is
@@ -280,7 +274,7 @@ impl State {
     /// A loop's counter has come to 0 at this header.
     pub(crate) fn hot_loop(&mut self, id: LoopId, at: Position) -> Goes {
         if !self.found_hot() {
-            self.restart_loop(id.0, later(self.started.0[id.0 as usize]));
+            self.restart_loop(id.0, self.later(self.started.0[id.0 as usize]));
             return Goes::On(at);
         }
         match self.tier() {
@@ -295,7 +289,7 @@ impl State {
     /// A function's counter has come to 0 at its first instruction.
     pub(crate) fn hot_function(&mut self, id: FunctionId, at: Position) -> Goes {
         if !self.found_hot() {
-            self.restart_function(id.0, later(self.started.1[id.0 as usize]));
+            self.restart_function(id.0, self.later(self.started.1[id.0 as usize]));
             return Goes::On(at);
         }
         match self.tier() {

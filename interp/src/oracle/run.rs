@@ -7,8 +7,8 @@ use super::machine::Noting;
 use super::report::Report;
 use crate::bytecode::{Instruction, Opcode};
 use crate::interpreter::{
-    Driver, Flow, Left, Native, Options, Outcome, Position, RunError, State, World, fault, follow, run_with, stop,
-    stopped,
+    Driver, Flow, Left, Native, Options, Outcome, Position, RunError, State, World, count_back_edge, count_call, fault,
+    follow, run_with, stop, stopped,
 };
 use crate::machine::Next;
 use crate::program::{LoopId, Pc, Program};
@@ -112,15 +112,19 @@ impl<W: FnMut(LoopId, &mut Frame<'_>) -> bool> Driver for Oracle<W> {
                     Next::Seq if ins.op == Opcode::ForLoop => counted_out = Some(LoopId(ins.y)),
                     _ => {}
                 }
-                match follow(next, true, pc, base, code, state) {
+                match follow(next, pc, base, code, state) {
                     Flow::Go(next, frame) => (pc, base) = (next, frame),
-                    Flow::LoopHook(next, id) => {
+                    Flow::Loop(next, id) => {
                         pc = next;
-                        state.loop_hook(id);
+                        if count_back_edge(state, id) {
+                            state.loop_hook(id);
+                        }
                     }
-                    Flow::FunctionHook(next, frame, id) => {
+                    Flow::Call(next, frame, id) => {
                         (pc, base) = (next, frame);
-                        state.function_hook(id);
+                        if count_call(state, id) {
+                            state.function_hook(id);
+                        }
                     }
                     Flow::Stop(left, pc, base) => {
                         stop(left, pc, base, code, state);

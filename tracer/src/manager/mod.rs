@@ -38,7 +38,7 @@ use pace::Pace;
 use paths::Before;
 use places::Places;
 pub use profile::Profile;
-use scaly_interp::interpreter::{State, Windows};
+use scaly_interp::interpreter::State;
 use scaly_interp::program::{FunctionId, LoopId, Pc, Program};
 use scaly_interp::tier::{self, Goes, Loops, NativeCall, Position, Tier};
 use scaly_runtime::os::thread_time;
@@ -68,24 +68,14 @@ pub type Make<B> = Box<dyn Fn(&Parameters) -> Option<B>>;
 /// times as long as interpreted.
 const DOWN: u32 = 16;
 
-/// Counters up to this come to their end soon: each takes a tenth of a microsecond of counting until then. A timer takes
-/// some ten, which is less than a warm-up that is longer than this, in microseconds.
-const SOON: u32 = 256;
-const SHORT: u32 = 1000;
-
 /// Sets the counters of a run that begins.
 // Inline: it is all that most runs use of this crate, whose code need not come into memory for it.
 #[inline]
 pub fn set_counters(program: &Program, parameters: &Parameters, state: &mut State) {
-    let &Parameters { count, hot, hot_function, warmup, window, rest, .. } = parameters;
+    let &Parameters { count, hot, hot_function, warmup, stride, .. } = parameters;
     // Statistics tell of the whole run, and thresholds that are given hold from its beginning.
     if count == 0 && warmup > 0 {
-        let time = |microseconds: u32| Duration::from_micros(microseconds.into());
-        if hot.max(hot_function) <= SOON && warmup <= SHORT {
-            state.count_behind(time(warmup));
-        } else {
-            state.count_in_windows(Windows { warmup: time(warmup), window: time(window), rest });
-        }
+        state.count_some(stride, Duration::from_micros(warmup.into()));
     }
     (0..program.loops.len() as u32).for_each(|i| state.set_loop_counter(LoopId(i), hot));
     (0..program.functions.len() as u32).for_each(|i| state.set_function_counter(FunctionId(i), hot_function));
@@ -324,6 +314,8 @@ impl<B: Backend> Tracing<B> {
             self.set_counter(state, place, u32::MAX);
             return Goes::On(at);
         }
+        // What is made is entered whenever the interpreter comes there.
+        state.count_always();
         let start = start_of(place);
         self.log.event(|| Event::Hot { start, count: retry });
         let tree = self.trees.borrow().next_id();
