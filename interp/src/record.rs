@@ -59,7 +59,7 @@ pub trait Recorder: Machine {
 
 /// Records from a position on until the recorder or the program ends it.
 pub fn record<R: Recorder>(state: &mut State, from: Position, recorder: &mut R) -> Goes {
-    let code = state.code();
+    let code = state.code;
     let mut pc = code.wrapping_add(from.pc.0 as usize);
     let mut base = from.base;
     // SAFETY: a position is of this program, with its frames intact, as in the interpreter's own loop.

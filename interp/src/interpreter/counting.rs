@@ -25,13 +25,14 @@ pub(crate) enum Counts {
 /// The first look is about here, and each next one where so many parts of all back edges and calls so far have come again.
 const FIRST: u32 = 32;
 const SHARE: u32 = 16;
-/// What multiplies the ticks at each call of a routine, so that a loop of few long trips is looked at before 100 have been made.
-pub(super) const SOONER: f64 = 15.0 / 16.0;
+/// One part of so many of the ticks is left out at each call of a routine, for that may take long: a loop that does is looked
+/// at before it has made a hundred trips.
+pub(super) const SOONER: u32 = 16;
 
 #[derive(Debug)]
 pub(super) struct Counting {
     /// Back edges and calls until one is looked at, the last time that the interpreter stopped.
-    pub ticks: f64,
+    pub ticks: u32,
     /// What that began with.
     passed: u32,
     /// How many were passed in all.
@@ -46,7 +47,7 @@ pub(super) struct Counting {
 
 impl Default for Counting {
     fn default() -> Counting {
-        Counting { ticks: 1.0, passed: 0, so_far: 0, looks: 0, stride: 1, warmup: None }
+        Counting { ticks: 1, passed: 0, so_far: 0, looks: 0, stride: 1, warmup: None }
     }
 }
 
@@ -59,7 +60,7 @@ impl Counting {
         let range = (stride / 2 + 1).next_power_of_two();
         self.looks = self.looks.wrapping_add(11);
         self.passed = stride - range / 2 + (self.looks & (range - 1));
-        self.ticks = f64::from(self.passed);
+        self.ticks = self.passed;
     }
 }
 

@@ -89,10 +89,9 @@ pub(crate) use engine::Handlers;
 /// The position is of the state's program, its frame lies on the stack that ends at `State::limit`; the program is
 /// verified and was lowered correctly: its addresses are of its own blocks.
 pub(crate) unsafe fn run(state: &mut State, from: Position) -> Left {
-    let code = state.code();
-    let pc = code.wrapping_add(from.pc.0 as usize);
+    let pc = state.code.wrapping_add(from.pc.0 as usize);
     // SAFETY: by the caller's promise.
-    unsafe { engine::start(pc, from.base, code, state) };
+    unsafe { engine::start(pc, from.base, state) };
     state.left
 }
 
@@ -110,7 +109,7 @@ pub(crate) unsafe fn continue_at(state: &mut State, at: Position) -> Left {
 /// # Safety
 /// As for [`run`].
 pub(crate) unsafe fn resume_stopped(state: &mut State, at: Position, outcome: Outcome) {
-    let code = state.code();
+    let code = state.code;
     // SAFETY: by the caller's promise.
     unsafe { stopped(code.add(at.pc.0 as usize), at.base, code, state, outcome) }
 }
@@ -290,9 +289,9 @@ mod engine {
     use crate::interpreter::counting::{Counts, SOONER};
     use crate::step::{Semantics, each, for_each_opcode};
 
-    /// All that running needs, in registers; last, the back edges and calls until one is looked at, where some are. That is
-    /// in a register for floats since one for integers less makes each seventh handler save one: 24 of them do for 2.
-    type Handler = unsafe fn(*const Instruction, *mut u64, *const Instruction, *mut State, f64);
+    /// All that running needs, in registers; last, the back edges and calls until one is looked at, where some are. With one
+    /// more, the code's address, each seventh handler would have to save a register of its own.
+    type Handler = unsafe fn(*const Instruction, *mut u64, *mut State, u32);
 
     /// By opcode. A copy in the state itself saves the register that would hold its address.
     pub(crate) struct Handlers([Handler; Opcode::ALL.len()]);
@@ -307,8 +306,8 @@ mod engine {
 
     /// Which back edges and calls are counted; a [`Counts`] as a type.
     trait Counting {
-        unsafe fn back_edge(state: *mut State, ticks: &mut f64, id: u32) -> Due;
-        unsafe fn call(state: *mut State, ticks: &mut f64, id: u32) -> Due;
+        unsafe fn back_edge(state: *mut State, ticks: &mut u32, id: u32) -> Due;
+        unsafe fn call(state: *mut State, ticks: &mut u32, id: u32) -> Due;
     }
 
     struct CountNone;
@@ -317,45 +316,45 @@ mod engine {
 
     impl Counting for CountNone {
         #[inline(always)]
-        unsafe fn back_edge(_: *mut State, _: &mut f64, _: u32) -> Due {
+        unsafe fn back_edge(_: *mut State, _: &mut u32, _: u32) -> Due {
             Due::Nothing
         }
 
         #[inline(always)]
-        unsafe fn call(_: *mut State, _: &mut f64, _: u32) -> Due {
+        unsafe fn call(_: *mut State, _: &mut u32, _: u32) -> Due {
             Due::Nothing
         }
     }
 
     impl CountSome {
         #[inline(always)]
-        fn tick(ticks: &mut f64) -> Due {
-            *ticks -= f64::from(u8::from(COUNTED));
-            if COUNTED && *ticks <= 0.0 { Due::Look } else { Due::Nothing }
+        fn tick(ticks: &mut u32) -> Due {
+            *ticks = ticks.wrapping_sub(u32::from(COUNTED));
+            if COUNTED && *ticks == 0 { Due::Look } else { Due::Nothing }
         }
     }
 
     impl Counting for CountSome {
         #[inline(always)]
-        unsafe fn back_edge(_: *mut State, ticks: &mut f64, _: u32) -> Due {
+        unsafe fn back_edge(_: *mut State, ticks: &mut u32, _: u32) -> Due {
             CountSome::tick(ticks)
         }
 
         #[inline(always)]
-        unsafe fn call(_: *mut State, ticks: &mut f64, _: u32) -> Due {
+        unsafe fn call(_: *mut State, ticks: &mut u32, _: u32) -> Due {
             CountSome::tick(ticks)
         }
     }
 
     impl Counting for CountAll {
         #[inline(always)]
-        unsafe fn back_edge(state: *mut State, _: &mut f64, id: u32) -> Due {
+        unsafe fn back_edge(state: *mut State, _: &mut u32, id: u32) -> Due {
             // SAFETY: by the caller's promise.
             if unsafe { count_back_edge(state, id) } { Due::Hook } else { Due::Nothing }
         }
 
         #[inline(always)]
-        unsafe fn call(state: *mut State, _: &mut f64, id: u32) -> Due {
+        unsafe fn call(state: *mut State, _: &mut u32, id: u32) -> Due {
             // SAFETY: by the caller's promise.
             if unsafe { count_call(state, id) } { Due::Hook } else { Due::Nothing }
         }
@@ -397,39 +396,39 @@ mod engine {
         }
     }
 
-    pub(super) unsafe fn start(pc: *const Instruction, base: *mut u64, code: *const Instruction, state: *mut State) {
+    pub(super) unsafe fn start(pc: *const Instruction, base: *mut u64, state: *mut State) {
         // SAFETY: by the promise of `run`.
-        unsafe { go(pc, base, code, state, (*state).counting.ticks) }
+        unsafe { go(pc, base, state, (*state).counting.ticks) }
     }
 
     /// To be called in tail position.
     #[inline(always)]
-    unsafe fn go(pc: *const Instruction, base: *mut u64, code: *const Instruction, state: *mut State, ticks: f64) {
+    unsafe fn go(pc: *const Instruction, base: *mut u64, state: *mut State, ticks: u32) {
         // SAFETY: by the promise of `run`.
-        unsafe { (*state).handlers.0[(*pc).op as usize](pc, base, code, state, ticks) }
+        unsafe { (*state).handlers.0[(*pc).op as usize](pc, base, state, ticks) }
     }
 
     unsafe fn handler<S: Semantics, C: Counting>(
         pc: *const Instruction,
         base: *mut u64,
-        code: *const Instruction,
         state: *mut State,
-        mut ticks: f64,
+        mut ticks: u32,
     ) {
         // SAFETY: by the promise of `run`.
         unsafe {
             let mut machine = Native { base, tables: Arc::as_ptr(&(*state).tables) };
+            let code = (*state).code;
             match follow(S::run(&mut machine, *pc), pc, base, code, state) {
-                Flow::Go(pc, base) => go(pc, base, code, state, ticks),
+                Flow::Go(pc, base) => go(pc, base, state, ticks),
                 Flow::Loop(pc, id) => match C::back_edge(state, &mut ticks, id) {
-                    Due::Nothing => go(pc, base, code, state, ticks),
-                    Due::Look => look_at_loop(pc, base, code, state, id),
-                    Due::Hook => loop_hook(pc, base, code, state, id),
+                    Due::Nothing => go(pc, base, state, ticks),
+                    Due::Look => look_at_loop(pc, base, state, id),
+                    Due::Hook => loop_hook(pc, base, state, id),
                 },
                 Flow::Call(pc, base, id) => match C::call(state, &mut ticks, id) {
-                    Due::Nothing => go(pc, base, code, state, ticks),
-                    Due::Look => look_at_function(pc, base, code, state, id),
-                    Due::Hook => function_hook(pc, base, code, state, id),
+                    Due::Nothing => go(pc, base, state, ticks),
+                    Due::Look => look_at_function(pc, base, state, id),
+                    Due::Hook => function_hook(pc, base, state, id),
                 },
                 Flow::Stop(left, pc, base) => {
                     (*state).counting.ticks = ticks;
@@ -440,7 +439,7 @@ mod engine {
                     let outcome = routine::call(&mut *state, routine, base.add(frame as usize));
                     if outcome == Outcome::Done {
                         // It may have taken long: a loop that calls it is looked at soon.
-                        go(pc.add(1), base, code, state, ticks * SOONER)
+                        go(pc.add(1), base, state, ticks - ticks / SOONER)
                     } else {
                         (*state).counting.ticks = ticks;
                         stopped(pc, base, code, state, outcome)
@@ -452,77 +451,59 @@ mod engine {
 
     #[cold]
     #[inline(never)]
-    unsafe fn look_at_loop(
-        pc: *const Instruction,
-        base: *mut u64,
-        code: *const Instruction,
-        state: *mut State,
-        id: u32,
-    ) {
+    unsafe fn look_at_loop(pc: *const Instruction, base: *mut u64, state: *mut State, id: u32) {
         // SAFETY: by the promise of `run`.
         unsafe {
             if (*state).look_at_loop(id) {
-                loop_hook(pc, base, code, state, id)
+                loop_hook(pc, base, state, id)
             } else {
-                go(pc, base, code, state, (*state).counting.ticks)
+                go(pc, base, state, (*state).counting.ticks)
             }
         }
     }
 
     #[cold]
     #[inline(never)]
-    unsafe fn look_at_function(
-        pc: *const Instruction,
-        base: *mut u64,
-        code: *const Instruction,
-        state: *mut State,
-        id: u32,
-    ) {
+    unsafe fn look_at_function(pc: *const Instruction, base: *mut u64, state: *mut State, id: u32) {
         // SAFETY: by the promise of `run`.
         unsafe {
             if (*state).look_at_function(id) {
-                function_hook(pc, base, code, state, id)
+                function_hook(pc, base, state, id)
             } else {
-                go(pc, base, code, state, (*state).counting.ticks)
+                go(pc, base, state, (*state).counting.ticks)
             }
         }
     }
 
     #[cold]
     #[inline(never)]
-    unsafe fn loop_hook(pc: *const Instruction, base: *mut u64, code: *const Instruction, state: *mut State, id: u32) {
+    unsafe fn loop_hook(pc: *const Instruction, base: *mut u64, state: *mut State, id: u32) {
         // SAFETY: by the promise of `run`; where the tier says to go on is a place of this program.
         unsafe {
-            let goes = (*state).loop_goes(LoopId(id), position(pc, base, code));
-            went(goes, code, state)
+            let goes = (*state).loop_goes(LoopId(id), position(pc, base, (*state).code));
+            went(goes, state)
         }
     }
 
     #[cold]
     #[inline(never)]
-    unsafe fn function_hook(
-        pc: *const Instruction,
-        base: *mut u64,
-        code: *const Instruction,
-        state: *mut State,
-        id: u32,
-    ) {
+    unsafe fn function_hook(pc: *const Instruction, base: *mut u64, state: *mut State, id: u32) {
         // SAFETY: as for `loop_hook`.
         unsafe {
-            let goes = (*state).function_goes(FunctionId(id), position(pc, base, code));
-            went(goes, code, state)
+            let goes = (*state).function_goes(FunctionId(id), position(pc, base, (*state).code));
+            went(goes, state)
         }
     }
 
     /// Goes on where a hook said. That is in the state and not in a local: a call behind one whose result is in this
     /// frame is no jump, and each hook would leave its frame on the stack.
     #[inline(always)]
-    unsafe fn went(goes: bool, code: *const Instruction, state: *mut State) {
+    unsafe fn went(goes: bool, state: *mut State) {
         // SAFETY: as for `loop_hook`.
         unsafe {
             if goes {
                 let at = (*state).went;
-                go(code.add(at.pc.0 as usize), at.base, code, state, (*state).counting.ticks)
+                go((*state).code.add(at.pc.0 as usize), at.base, state, (*state).counting.ticks)
             }
         }
     }
@@ -554,21 +535,17 @@ mod engine {
         match state.handlers.0 {
             Counts::Nothing => false,
             Counts::Some => {
-                state.counting.ticks -= f64::from(u8::from(COUNTED));
-                state.counting.ticks <= 0.0 && look(state)
+                state.counting.ticks -= u32::from(COUNTED);
+                state.counting.ticks == 0 && look(state)
             }
             Counts::All => all(state),
         }
     }
 
-    pub(super) unsafe fn start(
-        mut pc: *const Instruction,
-        mut base: *mut u64,
-        code: *const Instruction,
-        state: *mut State,
-    ) {
+    pub(super) unsafe fn start(mut pc: *const Instruction, mut base: *mut u64, state: *mut State) {
         // SAFETY: by the promise of `run`.
         unsafe {
+            let code = (*state).code;
             loop {
                 let mut machine = Native { base, tables: Arc::as_ptr(&(*state).tables) };
                 match follow(step(&mut machine, *pc), pc, base, code, state) {
@@ -598,7 +575,7 @@ mod engine {
                         if outcome != Outcome::Done {
                             return stopped(pc, base, code, state, outcome);
                         }
-                        (*state).counting.ticks *= SOONER;
+                        (*state).counting.ticks -= (*state).counting.ticks / SOONER;
                         pc = pc.add(1);
                     }
                 }

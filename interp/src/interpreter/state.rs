@@ -104,6 +104,8 @@ pub struct State {
     pub(crate) handlers: Handlers,
     pub(super) counting: Counting,
     pub(crate) program: Arc<Program>,
+    /// Of the program.
+    pub(crate) code: *const Instruction,
     pub(crate) tables: Arc<Tables>,
     pub(crate) entries: Vec<Entry>,
     /// By loop: back edges until the hook.
@@ -218,6 +220,7 @@ impl State {
             regions: unsafe { RegionStack::new(pool) },
             world,
             screen: None,
+            code: program.code.as_ptr(),
             program,
             pending: Pending::default(),
             limit: std::ptr::null_mut(),
@@ -227,10 +230,6 @@ impl State {
             scratch: Vec::new(),
             input_ready: false,
         }
-    }
-
-    pub(crate) fn code(&self) -> *const Instruction {
-        self.program.code.as_ptr()
     }
 
     #[inline]

@@ -76,7 +76,7 @@ struct Oracle<W> {
 
 impl<W: FnMut(LoopId, &mut Frame<'_>) -> bool> Driver for Oracle<W> {
     unsafe fn drive(&mut self, state: &mut State, from: Position) -> Left {
-        let code = state.code();
+        let code = state.code;
         let program = state.program.clone();
         let stack = *self.stack.get_or_insert(from.base);
         let mut pc = code.wrapping_add(from.pc.0 as usize);
