@@ -89,7 +89,9 @@ impl Foresight {
                 Some(old) => {
                     (old.left, old.last) = (new.left, time);
                     left = left.max(old.takes(new.left, time, left, self.most));
-                    if let Some(size) = new.size.filter(|_| old.standing.left - new.left >= TRIPS) {
+                    // Few trips tell where each is made of many of a loop inside.
+                    let trips = old.standing.left - new.left;
+                    if let Some(size) = new.size.filter(|_| trips >= TRIPS || nest.is_some() && trips > 0) {
                         nest = Some(Nest { size, trips: new.left, takes: left });
                     }
                 }
@@ -116,6 +118,12 @@ mod tests {
 
     fn standing(id: u32, left: u64) -> Standing {
         Standing::of(9, id, left)
+    }
+
+    fn known(id: u32, left: u64, size: Size) -> Standing {
+        let mut known = standing(id, left);
+        known.size = Some(size);
+        known
     }
 
     #[test]
@@ -173,9 +181,8 @@ mod tests {
     fn loops_within_one_that_came_round_are_other_runs() {
         let mut foresight = Foresight::new(1000);
         let mut nest = |n: u32, inner, outer| {
-            let mut known = standing(1, inner);
-            known.size = Some(Size { instructions: 10, flat: true });
-            foresight.look(n * MS, vec![known, standing(0, outer)]).nest
+            let size = Size { instructions: 10, flat: true };
+            foresight.look(n * MS, vec![known(1, inner, size), standing(0, outer)]).nest
         };
         nest(1, 1000, 100);
         assert_eq!(nest(2, 900, 100).map(|nest| nest.takes), Some(9 * MS));
@@ -183,16 +190,24 @@ mod tests {
     }
 
     #[test]
+    fn a_loop_of_few_trips_is_known_by_those_inside() {
+        let mut foresight = Foresight::new(1000);
+        let size = Size { instructions: 10, flat: true };
+        let mut look =
+            |n: u32, inner, outer| foresight.look(n * MS, vec![known(1, inner, size), known(0, outer, size)]).nest;
+        look(1, 1000, 9);
+        assert_eq!(look(2, 500, 9), Some(Nest { size, trips: 500, takes: MS }), "it has made none");
+        // Another run of the one inside begins.
+        assert_eq!(look(3, 1000, 8), None);
+        assert_eq!(look(4, 500, 8), Some(Nest { size, trips: 8, takes: 3 * 8 * MS }));
+    }
+
+    #[test]
     fn what_loops_of_known_size_take_is_known_by_trips() {
         let size = Size { instructions: 10, flat: true };
-        let known = |id, left| {
-            let mut known = standing(id, left);
-            known.size = Some(size);
-            known
-        };
         let mut foresight = Foresight::new(1000);
         let mut look = |n: u32, of: [(u32, u64); 2]| {
-            foresight.look(n * MS, vec![known(of[0].0, of[0].1), standing(of[1].0, of[1].1)]).nest
+            foresight.look(n * MS, vec![known(of[0].0, of[0].1, size), standing(of[1].0, of[1].1)]).nest
         };
         look(1, [(1, 1000), (0, 9)]);
         assert_eq!(look(2, [(1, 990), (0, 9)]), None, "too few, though they took long");
