@@ -53,6 +53,7 @@ use in_order::MORE;
 pub use leave::{ABANDONED, Leave};
 use limit::Limit;
 use narrow::Narrow;
+pub use ops::likely_divisor;
 use restart::{FORK, GIVE_UP, JOIN, RECURSE, Serial};
 use run_ahead::{RECURSE_AHEAD, RunAhead, SEEN_AHEAD};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -873,6 +874,29 @@ out: Return1 s2
         };
         assert_eq!(weights(&[]), [""; 0]);
         assert_eq!((weights(&[(Pc(2), true)]), weights(&[(Pc(2), false)])), (vec!["!0".into()], vec!["!1".into()]));
+    }
+
+    #[test]
+    fn a_known_divisor_has_a_way_of_its_own() {
+        let program = "
+main f
+function f(params 3, results 1, frame 8)
+  ForPrepS s4..6, s1 -> @out
+loop counted s4..6 @top..@out
+top: RemS s3, s4, s0
+  Add s2, s2, s3
+  RemS s2, s2, s0
+  ForLoop s4..6, loop0 -> @top
+out: Return1 s2
+";
+        let divisions = |known: &[(Pc, i64)]| {
+            let module = lowered_with(program, true, &known.iter().copied().collect()).unwrap().module;
+            module.lines().filter(|line| line.contains("srem")).map(|line| line.ends_with(" 10")).collect::<Vec<_>>()
+        };
+        assert_eq!(divisions(&[]), [false; 2]);
+        assert_eq!(divisions(&[(Pc(1), 10), (Pc(1), 10)]), [false, true, false, true], "both divide by the same");
+        assert_eq!(divisions(&[(Pc(1), 10), (Pc(1), 64)]), [false; 2], "it is not known which");
+        assert_eq!(divisions(&[(Pc(2), 10)]), [false; 2], "of another instruction");
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::fmt::Write;
 use scaly_interp::interpreter::{NAN_F32, NAN_F64};
 use scaly_interp::machine::{FloatCompare, FloatOp, FloatUnary, IntCompare, IntKind, IntMemory, IntOp, IntUnary};
 use scaly_runtime::memory::{BLOCK_HEADER, BlockHeader};
-use scaly_tracer::region::{Inst, Op, Type, Value};
+use scaly_tracer::manager::Profile;
+use scaly_tracer::region::{Inst, Op, Region, Type, Value};
 
 use super::{Lowering, line, type_name};
 
@@ -62,6 +63,21 @@ fn name(op: IntOp) -> &'static str {
     }
 }
 
+/// By what an instruction nearly always divides, where it is not by a constant: what is known of one instruction holds for
+/// all that divide by the same.
+pub fn likely_divisor(region: &Region, inst: &Inst, profile: &Profile) -> Option<i64> {
+    let by = divisor(inst).filter(|&by| region.constant(by).is_none())?;
+    let mut same = region.insts.iter().filter(|other| divisor(other) == Some(by));
+    profile.divisor(inst.pc).or_else(|| same.find_map(|other| profile.divisor(other.pc)))
+}
+
+fn divisor(inst: &Inst) -> Option<Value> {
+    match inst.op {
+        Op::Int(IntOp::DivS | IntOp::DivU | IntOp::RemS | IntOp::RemU) => inst.args.get(1).copied(),
+        _ => None,
+    }
+}
+
 fn extension(signed: bool) -> &'static str {
     if signed { "sext" } else { "zext" }
 }
@@ -87,7 +103,10 @@ impl Lowering<'_> {
                 self.int_narrow(result, op, &self.low(arg(0)), &b);
             }
             Op::IntUnary(op) if self.narrow.computes(inst) => self.unary_narrow(result, op, &self.low(arg(0))),
-            Op::Int(op) => self.int(&r, op, &a, &b, self.region.constant(arg(1))),
+            Op::Int(op) => match likely_divisor(self.region, inst, self.context.profile) {
+                Some(likely) => self.divide_by(&r, op, (&a, &b), likely),
+                None => self.int(&r, op, &a, &b, self.region.constant(arg(1))),
+            },
             Op::IntUnary(op) => self.int_unary(&r, op, &a),
             Op::Compare(op) => {
                 let op = match op {
@@ -323,6 +342,22 @@ impl Lowering<'_> {
 
     fn binary_intrinsic(&mut self, r: &str, name: &str, a: &str, b: &str, bits: u32) {
         line!(self, "{r} = call i{bits} @llvm.{name}.i{bits}(i{bits} {a}, i{bits} {b})");
+    }
+
+    /// By what is a constant nearly always, if not for ever: it takes a multiplication.
+    fn divide_by(&mut self, r: &str, op: IntOp, (a, b): (&str, &str), likely: i64) {
+        let ((fixed, other), (behind, _)) = (self.fork(), self.fork());
+        let (same, short, long) = (self.temporary(), self.temporary(), self.temporary());
+        line!(self, "{same} = icmp eq i64 {b}, {likely}");
+        line!(self, "br i1 {same}, label %{fixed}, label %{other}, !prof !0");
+        self.begin(other.clone());
+        self.int(&long, op, a, b, None);
+        line!(self, "br label %{behind}");
+        self.begin(fixed.clone());
+        self.int(&short, op, a, &likely.to_string(), Some(likely));
+        line!(self, "br label %{behind}");
+        self.begin(behind);
+        line!(self, "{r} = phi i64 [ {short}, %{fixed} ], [ {long}, %{other} ]");
     }
 
     /// By 0 it gives 0, by -1 it wraps.

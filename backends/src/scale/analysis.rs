@@ -16,7 +16,7 @@ use scaly_tracer::walker::Walker;
 
 use super::parallel::Parallel;
 use super::samples::Bell;
-use crate::lower::{Addresses, Context, Divided, Lowered, lower_divided, lower_restart};
+use crate::lower::{Addresses, Context, Divided, Lowered, likely_divisor, lower_divided, lower_restart};
 use scaly_tracer::explain::Judge;
 
 /// Why not, in words, what to change, and where.
@@ -55,6 +55,8 @@ pub struct Prepared {
     pub calls: u32,
     /// Branches of it that nearly always go one way, as far as that is known.
     pub predictable: u32,
+    /// Divisions by what is always the same so far, as far as that is known.
+    pub divisors: u32,
     /// Where the program goes on when a `for` has made all its trips, if nothing else leads there.
     pub end: Option<Pc>,
 }
@@ -164,6 +166,8 @@ fn prepare(
         instructions: region.size() as u32,
         calls: region.chains.len() as u32 - 1,
         predictable: region.blocks.iter().filter(|block| is_predictable(block, context.profile)).count() as u32,
+        divisors: region.insts.iter().filter(|inst| likely_divisor(region, inst, context.profile).is_some()).count()
+            as u32,
         end: end(region),
     }))
 }

@@ -263,8 +263,9 @@ impl<B: Backend + 'static> Scaling<B> {
         let why = match prepared {
             Err(why) => why,
             Ok(prepared) => {
-                let Prepared { blocks, instructions, calls, predictable, .. } = *prepared;
-                self.log.event(|| Event::Region { start: start(of), blocks, instructions, calls, predictable });
+                let Prepared { blocks, instructions, calls, predictable, divisors, .. } = *prepared;
+                let start = start(of);
+                self.log.event(|| Event::Region { start, blocks, instructions, calls, predictable, divisors });
                 let needs = prepared.lowered.interface.needs;
                 let Needs::Program(at) = needs else { return Stage::Walked(prepared) };
                 if self.options.choice == Choice::Forced {

@@ -136,6 +136,8 @@ pub enum Event<'a> {
         calls: u32,
         /// Branches that nearly always go one way.
         predictable: u32,
+        /// Divisions by what is always the same so far.
+        divisors: u32,
     },
     /// It has become code.
     Variant {

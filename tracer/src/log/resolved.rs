@@ -125,6 +125,7 @@ pub enum Resolved<'a> {
         instructions: u32,
         calls: u32,
         predictable: u32,
+        divisors: u32,
     },
     Variant {
         start: From<'a>,
@@ -283,8 +284,8 @@ impl<'a> Resolver<'a> {
             }
             Event::Memory(CodeMemory::Full { used }) => Resolved::Memory { state: "full", used: Some(used as u64) },
             Event::Memory(CodeMemory::Refused) => Resolved::Memory { state: "refused", used: None },
-            Event::Region { start, blocks, instructions, calls, predictable } => {
-                Resolved::Region { start: self.start(start), blocks, instructions, calls, predictable }
+            Event::Region { start, blocks, instructions, calls, predictable, divisors } => {
+                Resolved::Region { start: self.start(start), blocks, instructions, calls, predictable, divisors }
             }
             Event::Variant { start, kind, lines, bytes, microseconds } => {
                 Resolved::Variant { start: self.start(start), kind: kind.name(), lines, bytes, microseconds }

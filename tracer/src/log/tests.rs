@@ -85,7 +85,14 @@ fn events() -> Vec<Event<'static>> {
         Event::Memory(CodeMemory::Refused),
         Event::Memory(CodeMemory::Full { used: 1 << 20 }),
         Event::Memory(CodeMemory::Refused),
-        Event::Region { start: Start::Loop(LoopId(0)), blocks: 4, instructions: 31, calls: 2, predictable: 1 },
+        Event::Region {
+            start: Start::Loop(LoopId(0)),
+            blocks: 4,
+            instructions: 31,
+            calls: 2,
+            predictable: 1,
+            divisors: 2,
+        },
         Event::Variant {
             start: Start::Loop(LoopId(0)),
             kind: Variant::Sequential,
@@ -149,7 +156,7 @@ output, so it cannot be a native call (take input and output out of the recursiv
 [trace] rests loop {name}:2: it comes round 9.5 times as often in the interpreter, which runs all for 20 ms
 [trace] memory: the code memory is full, 1048576 bytes are in use; the least useful traces are dropped (raise code_memory)
 [trace] memory: the system gives no memory for machine code; the program stays in the interpreter
-[trace] region loop {name}:2: 4 blocks, 31 instructions, 2 calls inlined, 1 branch predictable
+[trace] region loop {name}:2: 4 blocks, 31 instructions, 2 calls inlined, 1 branch predictable, 2 divisors known
 [trace] variant loop {name}:2: sequential, 230 lines, 1184 bytes, 9120 µs beside the program
 [trace] switched loop {name}:2: parallel from here on
 [trace] refused loop {name}:2: not parallel: at {name}:3: no (do)

@@ -103,12 +103,17 @@ impl fmt::Display for Resolved<'_> {
             Resolved::Memory { .. } => {
                 write!(f, "memory: the system gives no memory for machine code; the program stays in the interpreter")
             }
-            Resolved::Region { start, blocks, instructions, calls, predictable } => {
+            Resolved::Region { start, blocks, instructions, calls, predictable, divisors } => {
                 write!(f, "region {start}: {blocks} blocks, {instructions} instructions, {calls} calls inlined")?;
                 match predictable {
+                    0 => {}
+                    1 => write!(f, ", 1 branch predictable")?,
+                    n => write!(f, ", {n} branches predictable")?,
+                }
+                match divisors {
                     0 => Ok(()),
-                    1 => write!(f, ", 1 branch predictable"),
-                    n => write!(f, ", {n} branches predictable"),
+                    1 => write!(f, ", 1 divisor known"),
+                    n => write!(f, ", {n} divisors known"),
                 }
             }
             Resolved::Variant { start, kind, lines, bytes, microseconds } => {

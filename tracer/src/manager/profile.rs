@@ -1,4 +1,4 @@
-//! Which way branches nearly always go, as far as the exits of traces tell.
+//! Which way branches nearly always go, as far as the exits of traces tell, and by what is divided.
 //!
 //! The root trace of a short loop knows how many iterations it has made ([`super::paths`]), and each of its exits how often
 //! it was taken meanwhile. An exit that gets hot is followed by a side trace, and counts no more: what it has counted until
@@ -16,20 +16,43 @@ const SELDOM: u64 = 100;
 /// Passes that say something.
 const ENOUGH: u64 = 1000;
 
-/// By branch that nearly always goes one way: whether it jumps.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Profile(FxHashMap<Pc, bool>);
+pub struct Profile {
+    /// By branch that nearly always goes one way: whether it jumps.
+    branches: FxHashMap<Pc, bool>,
+    /// By instruction that divides: the divisor that traces have been made for, if there is but one.
+    divisors: FxHashMap<Pc, i64>,
+}
 
 impl Profile {
     /// Whether a branch nearly always jumps; none if it does not nearly always do the same, as far as is known.
     pub fn jumps(&self, branch: Pc) -> Option<bool> {
-        self.0.get(&branch).copied()
+        self.branches.get(&branch).copied()
+    }
+
+    /// By what an instruction divides, as far as is known.
+    pub fn divisor(&self, division: Pc) -> Option<i64> {
+        self.divisors.get(&division).copied()
     }
 }
 
 impl FromIterator<(Pc, bool)> for Profile {
     fn from_iter<I: IntoIterator<Item = (Pc, bool)>>(branches: I) -> Profile {
-        Profile(branches.into_iter().collect())
+        Profile { branches: branches.into_iter().collect(), divisors: FxHashMap::default() }
+    }
+}
+
+impl FromIterator<(Pc, i64)> for Profile {
+    /// An instruction that stands there with several divisors has none.
+    fn from_iter<I: IntoIterator<Item = (Pc, i64)>>(divisors: I) -> Profile {
+        let (mut found, mut several) = (FxHashMap::default(), FxHashSet::default());
+        for (pc, divisor) in divisors {
+            if *found.entry(pc).or_insert(divisor) != divisor {
+                several.insert(pc);
+            }
+        }
+        found.retain(|pc, _| !several.contains(pc));
+        Profile { branches: FxHashMap::default(), divisors: found }
     }
 }
 
@@ -70,7 +93,7 @@ impl Trees {
         data.share = Some(Share::of(data.since, all));
     }
 
-    /// Which way the branches of a program nearly always go.
+    /// Which way the branches of a program nearly always go, and by what it divides.
     pub fn profile(&self, program: &Program) -> Profile {
         let (mut passes, mut unknown) = (FxHashMap::<Pc, Passes>::default(), FxHashSet::default());
         for data in self.exits() {
@@ -93,7 +116,8 @@ impl Trees {
             }
         }
         let known = passes.into_iter().filter(|(branch, _)| !unknown.contains(branch));
-        known.filter_map(|(branch, passes)| Some((branch, passes.jumps()?))).collect()
+        let branches = known.filter_map(|(branch, passes)| Some((branch, passes.jumps()?))).collect();
+        Profile { branches, ..self.divisors().collect() }
     }
 }
 

@@ -6,6 +6,7 @@ use scaly_interp::tier::Position;
 
 use super::paths::Before;
 use super::profile::Share;
+use super::values;
 use crate::backend::Left;
 use crate::backend::code::FIRST_EXIT;
 use crate::optimize::Finished;
@@ -90,6 +91,8 @@ pub struct TraceData {
     /// Of a root: the loops of its tree, itself too, for any values; and those for one value of each that they fix.
     pub specializations: u32,
     pub fixes: u32,
+    /// What it takes divisors to be, by the instruction that divides.
+    pub divisors: Vec<(Pc, i64)>,
     /// Of a root: runs from the interpreter or a recording.
     pub runs: u64,
     /// Of a root: entries by the interpreter since the tree last grew, and its uses since room was last made.
@@ -178,6 +181,11 @@ impl Trees {
         &self.traces[id.index()]
     }
 
+    /// What divisors traces were made for, by the instruction that divides.
+    pub fn divisors(&self) -> impl Iterator<Item = (Pc, i64)> {
+        self.traces.iter().flat_map(|trace| trace.divisors.iter().copied())
+    }
+
     pub fn exits(&self) -> &[ExitData] {
         &self.exits
     }
@@ -233,6 +241,7 @@ impl Trees {
             sides: 0,
             specializations: u32::from(!fixes),
             fixes: u32::from(fixes),
+            divisors: if fixes { values::fixed(trace).collect() } else { Vec::new() },
             runs: 0,
             quiet: 0,
             early: Early::default(),

@@ -1,7 +1,7 @@
 //! What a specialization of a loop is for, in the words of the source.
 
 use scaly_interp::machine::IntCompare;
-use scaly_interp::program::{LoopId, Program};
+use scaly_interp::program::{LoopId, Pc, Program};
 
 use crate::region::Op as Common;
 use crate::trace::{Const, Op, Ref, Trace};
@@ -9,12 +9,28 @@ use crate::trace::{Const, Op, Ref, Trace};
 /// The conditions that a loop's trace checks at its entry: `mode <> 1, mode = 2`.
 pub fn conditions(trace: &Trace, program: &Program, id: LoopId) -> String {
     let of = Words { trace, program, id };
-    let at_entry = trace.insts.iter().filter(|inst| inst.snapshot.is_some() && inst.snapshot == trace.entry);
-    let conditions = at_entry.filter_map(|inst| match inst.op {
-        Op::Guard { expected } => Some(of.condition(inst.a, expected)),
-        _ => None,
-    });
+    let conditions = at_entry(trace).map(|(_, cond, expected)| of.condition(cond, expected));
     conditions.collect::<Vec<String>>().join(", ")
+}
+
+/// What a trace takes values to be, by the instruction that it did so for: a divisor that does not change in its loop.
+pub fn fixed(trace: &Trace) -> impl Iterator<Item = (Pc, i64)> {
+    at_entry(trace).filter_map(|(pc, cond, expected)| {
+        let compare = trace.inst(cond);
+        match (compare.op, trace.constant(compare.b)) {
+            (Op::Common(Common::Compare(IntCompare::Eq)), Some(Const::Word(value))) if expected => Some((pc, value)),
+            _ => None,
+        }
+    })
+}
+
+/// The guards at a loop's entry: of which instruction, and whether the condition holds.
+fn at_entry(trace: &Trace) -> impl Iterator<Item = (Pc, Ref, bool)> {
+    let at_entry = trace.insts.iter().filter(|inst| inst.snapshot.is_some() && inst.snapshot == trace.entry);
+    at_entry.filter_map(|inst| match inst.op {
+        Op::Guard { expected } => Some((inst.pc, inst.a, expected)),
+        _ => None,
+    })
 }
 
 struct Words<'a> {
