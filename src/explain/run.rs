@@ -60,8 +60,10 @@ pub struct Explained<'a> {
     /// Passes of its header from which it ran as compiled whole, and those of them on all cores.
     pub entries: u64,
     pub parallel_entries: u64,
-    /// Entries at which a check did not hold, so that they ran on one core.
+    /// Starts at which a check did not hold, so that they ran on one core.
     pub failed_checks: u64,
+    /// Those of them at which it was left to loops inside, and not entered.
+    pub left_inside: u64,
     pub time: Option<Time>,
     /// All of its paths could be followed.
     pub closed: bool,
@@ -193,6 +195,7 @@ fn explain<'a>(
         entries: each.runs.entries,
         parallel_entries: each.runs.parallel,
         failed_checks: each.runs.failed_checks,
+        left_inside: each.runs.left,
         time: clock.and_then(|clock| clock.time(each)),
         part_of: None,
         closed: verdict.shape.is_ok(),
@@ -364,12 +367,13 @@ impl Explanation<'_> {
         }
         each.reductions.iter().try_for_each(|text| writeln!(f, "        {text}"))?;
         if each.failed_checks > 0 {
-            let times = grouped(each.failed_checks);
-            writeln!(
-                f,
-                "        a check did not hold at {times} of {} starts; they ran on one core",
-                grouped(each.entries)
-            )?;
+            let (times, starts) = (grouped(each.failed_checks), grouped(each.entries + each.left_inside));
+            let then = match each.left_inside {
+                0 => "they ran on one core".into(),
+                left if left == each.failed_checks => "they were left to loops inside".into(),
+                left => format!("{} were left to loops inside, the others ran on one core", grouped(left)),
+            };
+            writeln!(f, "        a check did not hold at {times} of {starts} starts; {then}")?;
         }
         for because in &each.because {
             self.reason(f, each, because)?;

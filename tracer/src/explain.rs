@@ -346,6 +346,13 @@ pub fn check_in_words(program: &Program, id: LoopId, region: &Region, check: &En
             )
         }
         EntryCheck::Room { base, .. } => format!("there is memory for what is appended to {}", quoted(*base)),
+        EntryCheck::Either(a, b) => {
+            let all = |checks: &BTreeSet<EntryCheck>| {
+                let told = checks.iter().filter(|check| !is_formality(check));
+                told.map(|check| check_in_words(program, id, region, check)).collect::<Vec<_>>().join(" and ")
+            };
+            format!("{}, or {}", all(a), all(b))
+        }
         EntryCheck::Apart(a, b) => {
             format!("the memory of {} and {} does not overlap", quoted(a.base), quoted(b.base))
         }

@@ -87,6 +87,7 @@ impl<B: Backend + 'static> Scaling<B> {
         runs.entries += u64::from(entered.is_some());
         runs.parallel += u64::from(whole);
         runs.failed_checks += u64::from(failed);
+        runs.left += u64::from(left);
         let took = began_at.elapsed();
         runs.nanoseconds += took.as_nanos() as u64;
         self.apart.set(self.apart.get() + took);

@@ -23,9 +23,10 @@ impl Generator {
     pub(super) fn hot_main(&mut self, body: &mut Block) {
         if self.style.loops {
             for _ in 0..1 + self.choices.below(2) {
-                match self.choices.weighted(&[(3, 0), (3, 1), (2, 3), (4, 2)]) {
+                match self.choices.weighted(&[(3, 0), (3, 1), (2, 3), (2, 4), (4, 2)]) {
                     0 => self.two_names(body),
                     3 => self.slices_sample(body),
+                    4 => self.windows_sample(body),
                     1 => self.sum_sample(body),
                     _ => self.gathered_sample(body),
                 }

@@ -17,6 +17,7 @@ mod slices;
 mod statement;
 mod sums;
 mod types;
+mod windows;
 
 use crate::choice::Choices;
 use crate::evaluate::{Limits, Outcome, Refused, evaluate};
@@ -235,9 +236,10 @@ impl Generator {
             self.hot_main(&mut body);
         } else if self.style.loops {
             for _ in 0..2 + self.choices.below(4) {
-                match self.choices.weighted(&[(5, 0), (3, 1), (4, 3), (2, 4), (1, 2)]) {
+                match self.choices.weighted(&[(5, 0), (3, 1), (4, 3), (2, 4), (3, 5), (1, 2)]) {
                     0 => self.loop_sample(&mut body),
                     4 => self.slices_sample(&mut body),
+                    5 => self.windows_sample(&mut body),
                     1 => self.sum_sample(&mut body),
                     3 => self.gathered_sample(&mut body),
                     _ => self.two_names(&mut body),

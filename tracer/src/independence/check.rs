@@ -30,6 +30,8 @@ pub enum EntryCheck {
     Apart(Bytes, Bytes),
     /// The block at an address has room for so many bytes. Who enters the loop may make it first.
     Room { base: Value, bytes: Poly },
+    /// All of one kind hold, or all of the other.
+    Either(BTreeSet<EntryCheck>, BTreeSet<EntryCheck>),
 }
 
 /// Checks gathered by a proof, and whether it failed for good.
@@ -68,6 +70,17 @@ impl Proof {
                 true
             }
         }
+    }
+
+    /// What it takes that one of two proofs holds.
+    pub fn either(a: Proof, b: Proof) -> Proof {
+        let own = |of: &Proof, other: &Proof| of.checks.difference(&other.checks).cloned().collect::<BTreeSet<_>>();
+        let (only_a, only_b) = (own(&a, &b), own(&b, &a));
+        let mut both = Proof { checks: a.checks.intersection(&b.checks).cloned().collect() };
+        if !only_a.is_empty() && !only_b.is_empty() {
+            both.checks.insert(EntryCheck::Either(only_a, only_b));
+        }
+        both
     }
 
     pub fn apart(&mut self, a: Bytes, b: Bytes) -> bool {

@@ -3,6 +3,8 @@
 //! This is what decides which variant runs, until compiled code does it; and what the comparison with the dependence
 //! oracle asks for each run of a loop.
 
+use std::collections::BTreeSet;
+
 use scaly_interp::machine::{IntOp, IntUnary};
 use scaly_interp::oracle::Frame;
 use scaly_interp::program::Program;
@@ -88,6 +90,12 @@ fn one(
         EntryCheck::Apart(a, b) => {
             let ((from_a, to_a), (from_b, to_b)) = (range(a)?, range(b)?);
             to_a <= from_b || to_b <= from_a
+        }
+        EntryCheck::Either(a, b) => {
+            let all = |checks: &BTreeSet<EntryCheck>| {
+                checks.iter().all(|check| one(region, check, slot, capacity).unwrap_or(false))
+            };
+            all(a) || all(b)
         }
         EntryCheck::Room { base, bytes } => number(bytes)? <= i128::from(capacity(word(region, *base, slot, 0)?)),
     })

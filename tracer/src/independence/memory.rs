@@ -60,6 +60,10 @@ impl Origins<'_> {
 /// Parameters that look at what a lambda captured.
 const LAMBDAS: [ParamKind; 2] = [ParamKind::Function, ParamKind::Environment];
 
+/// Steps that one range begins behind another at least for it to be tested whether the loop makes no more: there is little to
+/// divide in fewer.
+const FAR: i128 = 4;
+
 /// An offset without the counter of the region's loop, and how many bytes are accessed there.
 struct Part<'w> {
     rest: Poly,
@@ -360,6 +364,10 @@ impl Memory<'_, '_> {
         // As in `j * width + i`, where i is the loop's counter: what the inner counter adds is a multiple of something
         // that all of the rest does not reach.
         for row in self.coefficients(&x.rest).into_iter().chain(self.coefficients(&y.rest)) {
+            let (of_row, of_step) = (row.as_constant(), by_x.as_constant());
+            if of_row.is_some_and(|row| of_step.is_none_or(|step| row.abs() <= step.abs())) {
+                continue;
+            }
             let mut attempt = before.clone();
             let (Some(in_x), Some(in_y)) = (self.without(&x, &row), self.without(&y, &row)) else { continue };
             if self.stride(&by_x, &in_x, &in_y, Some(&row), element, &mut attempt) == Some(Outcome::Apart) {
@@ -376,16 +384,32 @@ impl Memory<'_, '_> {
                 return Some(Outcome::Apart);
             }
         }
-        // Shifted against one another by something unknown: no stride will do.
-        let mut attempt = before;
-        let (low_x, _) = attempt.extremes(self.forms, &x.rest)?;
-        let (low_y, _) = attempt.extremes(self.forms, &y.rest)?;
-        if low_x.sub(&low_y)?.as_constant().is_none() {
-            let whole = |part: &Part<'_>| part.rest.add(&by_x.mul(&Poly::atom(root))?);
-            *proof = attempt;
-            return self.ranges(base, (&whole(&x)?, width_x), (&whole(&y)?, width_y), proof);
+        // One may go along all that it touches behind the other.
+        let mut ranges = before.clone();
+        let whole = |part: &Part<'_>| part.rest.add(&by_x.mul(&Poly::atom(root))?);
+        let behind = self.ranges(base, (&whole(&x)?, width_x), (&whole(&y)?, width_y), &mut ranges);
+        let mut steps = before;
+        let (low_x, _) = steps.extremes(self.forms, &x.rest)?;
+        let (low_y, _) = steps.extremes(self.forms, &y.rest)?;
+        let shift = low_x.sub(&low_y)?;
+        let outcome = if shift.as_constant().is_some() && behind != Some(Outcome::Apart) { outcome } else { behind };
+        // Or both lie in what one step of the counter goes along, as in `i * width + shift + k`.
+        let within = shift.as_constant().is_none()
+            && !self.by_element(&by_x, element)
+            && self.spread(&by_x, &x, &y, None, element, &mut steps) == Some(Outcome::Apart);
+        match (outcome, within) {
+            (Some(Outcome::Apart), true) => *proof = Proof::either(steps, ranges),
+            (Some(Outcome::Apart), false) => *proof = ranges,
+            (_, true) => *proof = steps,
+            (outcome, false) => return outcome,
         }
-        outcome
+        Some(Outcome::Apart)
+    }
+
+    /// Whether each iteration goes at most one element further than the one before.
+    fn by_element(&self, by: &Poly, element: i128) -> bool {
+        let stride = by.away().and_then(|(by, _)| by.mul(&self.trip.step)?.as_constant());
+        stride.is_some_and(|stride| stride <= element)
     }
 
     /// What the counters of inner cycles are multiplied by in an offset.
@@ -406,9 +430,27 @@ impl Memory<'_, '_> {
         Some(Part { rest, width: part.width })
     }
 
+    /// Whether each step of the counter goes further than the rest of both offsets is spread, where they begin at the same
+    /// place but for a constant.
+    fn stride(
+        &self,
+        by: &Poly,
+        x: &Part<'_>,
+        y: &Part<'_>,
+        row: Option<&Poly>,
+        element: i128,
+        proof: &mut Proof,
+    ) -> Option<Outcome> {
+        let mut attempt = proof.clone();
+        let (low_x, _) = attempt.extremes(self.forms, &x.rest)?;
+        let (low_y, _) = attempt.extremes(self.forms, &y.rest)?;
+        low_x.sub(&low_y)?.as_constant()?;
+        self.spread(by, x, y, row, element, proof)
+    }
+
     /// Whether each step of the counter goes further than the rest of both offsets is spread; and within a row, if the
     /// offsets also have multiples of one.
-    fn stride(
+    fn spread(
         &self,
         by: &Poly,
         x: &Part<'_>,
@@ -420,15 +462,12 @@ impl Memory<'_, '_> {
         let (low_x, high_x) = proof.extremes(self.forms, &x.rest)?;
         let (low_y, high_y) = proof.extremes(self.forms, &y.rest)?;
         let ((_, wide_x), (_, wide_y)) = (proof.extremes(self.forms, x.width)?, proof.extremes(self.forms, y.width)?);
-        // Shifted against one another by something unknown.
-        low_x.sub(&low_y)?.as_constant()?;
-        let (by, _) = by.away()?;
+        let (next_element, (by, _)) = (self.by_element(by, element), by.away()?);
         let stride = by.mul(&self.trip.step)?;
         let spread_x = high_x.add(&wide_x)?.sub(&low_y)?;
         let spread_y = high_y.add(&wide_y)?.sub(&low_x)?;
         // One element further each time, and how far the inner counters go is not known: the check would hold for loops
         // of an iteration or two only.
-        let next_element = stride.as_constant().is_some_and(|s| s <= element);
         if next_element && (spread_x.as_constant().is_none() || spread_y.as_constant().is_none()) {
             return Some(Outcome::Overlap);
         }
@@ -465,7 +504,8 @@ impl Memory<'_, '_> {
         proof: &mut Proof,
     ) -> Option<Outcome> {
         let root = Atom::Iter(Region::ROOT);
-        let fixed = x.split(root)?.0.is_zero() && y.split(root)?.0.is_zero();
+        let (by_x, by_y) = (x.split(root)?.0, y.split(root)?.0);
+        let fixed = by_x.is_zero() && by_y.is_zero();
         let (low_x, high_x) = proof.extremes(self.forms, x)?;
         let (low_y, high_y) = proof.extremes(self.forms, y)?;
         let ((_, wide_x), (_, wide_y)) = (proof.extremes(self.forms, width_x)?, proof.extremes(self.forms, width_y)?);
@@ -483,9 +523,14 @@ impl Memory<'_, '_> {
         if fixed && gaps.iter().all(|gap| gap.as_constant().is_some()) {
             return Some(Outcome::SamePlace);
         }
-        // They begin together, or one begins within the other by a constant: no test would ever pass.
-        if low_x.sub(&low_y)?.as_constant().is_some() {
-            return Some(Outcome::Overlap);
+        if let Some(shift) = low_x.sub(&low_y)?.as_constant() {
+            // They begin together, or one begins within few steps of the other: no test would ever pass.
+            let far = |by: &Poly| by.as_constant().is_some_and(|by| by.abs().saturating_mul(FAR) <= shift.abs());
+            if shift == 0 || !far(&by_x) || !far(&by_y) {
+                return Some(Outcome::Overlap);
+            }
+            let gap = if shift < 0 { low_y.sub(&end_x)? } else { low_x.sub(&end_y)? };
+            return proof.at_least_zero(gap).then_some(Outcome::Apart);
         }
         let bytes = |from: Poly, to: Poly| Bytes { base, from, to };
         proof.apart(bytes(low_x, end_x), bytes(low_y, end_y)).then_some(Outcome::Apart)

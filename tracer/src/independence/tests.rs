@@ -96,6 +96,52 @@ inner: Mul s12, s10, s6
     assert!(inner.starts_with("independent: "), "{inner}");
 }
 
+/// `for x in 0..w set a[i * w + SHIFT + x]: a[i * w + x]`
+fn shifted(shift: &str) -> String {
+    verdict(&for_loop(&format!(
+        "Const s14, 0
+  ForPrepS s14..16, s6 -> @next
+loop counted s14..16 @inner..@next in loop0
+inner: Mul s12, s10, s6
+  Add s12, s12, s14
+  LoadElemF64 s16, s0..2, s12, *8, +0
+  {shift}
+  StoreElemF64 s0..2, s12, s16, *8, +0
+  ForLoop s14..16, loop1 -> @inner"
+    )))
+}
+
+#[test]
+fn a_shift_stays_within_a_row_or_leads_behind_all() {
+    let ranges =
+        "bytes 0..8 * w + 8 * w * the number of iterations and 8 * x..8 * x + 8 * w + 8 * w * the number of iterations";
+    let checks = format!("0 >= x and x >= 0, or w >= 0 and {ranges} of `a` do not overlap");
+    assert_eq!(shifted("Add s12, s12, s5"), format!("independent: checked when it starts: {checks}"));
+}
+
+#[test]
+fn no_row_is_wider_than_itself() {
+    for shift in [1, 1000] {
+        let found = shifted(&format!("AddImm s12, s12, {shift}"));
+        assert_eq!(found, "serial: an iteration reads elements of `a` that others write");
+    }
+}
+
+/// `set a[i + SHIFT]: a[i]`
+#[test]
+fn few_steps_further_there_are_others() {
+    let by = |shift: i64| {
+        verdict(&for_loop(&format!(
+            "LoadElemF64 s12, s0..2, s10, *8, +0
+  AddImm s13, s10, {shift}
+  StoreElemF64 s0..2, s13, s12, *8, +0"
+        )))
+    };
+    assert_eq!(by(3), "serial: an iteration reads elements of `a` that others write");
+    assert_eq!(by(100), "independent: checked when it starts: 99 >= the number of iterations");
+    assert_eq!(by(-100), by(100));
+}
+
 #[test]
 fn everything_to_one_place() {
     let text = for_loop("Const s12, 0\n  StoreElemF64 s0..2, s12, s5, *8, +0");

@@ -101,6 +101,9 @@ pub struct RegionRuns {
     pub parallel: u64,
     /// Entries of an independent loop at which what must hold for that did not.
     pub failed_checks: u64,
+    /// Those of them at which it was left to loops inside, and not entered.
+    #[serde(rename = "left_inside")]
+    pub left: u64,
 }
 
 /// Why a loop or function did not get further.
