@@ -10,7 +10,6 @@ use crate::interpreter::{
     Flow, Native, Outcome, Position, State, count_back_edge, count_call, fault, follow, position, stop, stopped,
 };
 use crate::machine::{Machine, Next};
-use crate::program::FunctionId;
 use crate::routine;
 use crate::step::step;
 use crate::tier::{Goes, mark_nested, run_nested};
@@ -87,13 +86,13 @@ pub fn record<R: Recorder>(state: &mut State, from: Position, recorder: &mut R) 
                 return Goes::On(at);
             }
             match follow(next, pc, base, code, state) {
-                Flow::Call(to, frame, id) if after == After::Through => {
+                Flow::Call(to, frame, entry) if after == After::Through => {
                     let callee = position(to, frame, code);
-                    let hot = count_call(state, id);
+                    let (hot, id) = (count_call(entry), state.function(entry));
                     let run = |state: &mut State| {
                         let goes = if hot {
                             mark_nested(callee);
-                            state.hot_function(FunctionId(id), callee)
+                            state.hot_function(id, callee)
                         } else {
                             Goes::On(callee)
                         };
@@ -113,9 +112,9 @@ pub fn record<R: Recorder>(state: &mut State, from: Position, recorder: &mut R) 
                     }
                     pc = to;
                 }
-                Flow::Call(to, frame, id) => {
-                    if count_call(state, id) {
-                        state.restart_function(id, 1);
+                Flow::Call(to, frame, entry) => {
+                    if count_call(entry) {
+                        state.restart_function(state.function(entry).0, 1);
                     }
                     (pc, base) = (to, frame);
                 }

@@ -12,6 +12,7 @@
 use std::time::{Duration, Instant};
 
 use super::state::{HOT, State};
+use crate::program::FunctionId;
 
 /// What is counted of back edges and calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -92,10 +93,10 @@ impl State {
     }
 
     /// The same for a call of a function.
-    pub(super) fn look_at_function(&mut self, id: u32) -> bool {
+    pub(super) fn look_at_function(&mut self, id: FunctionId) -> bool {
         let passed = self.counting.passed;
         self.counting.begin();
-        let counter = &mut self.entries[id as usize].counter;
+        let counter = &mut self.entries[id.0 as usize].counter;
         *counter = counter.saturating_sub(passed);
         *counter == 0
     }

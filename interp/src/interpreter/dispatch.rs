@@ -25,7 +25,7 @@
 use std::sync::Arc;
 
 use super::native::{Native, move_slots};
-use super::state::{Outcome, State};
+use super::state::{Entry, Outcome, State};
 use crate::bytecode::{Instruction, Opcode};
 use crate::machine::{Fault, Next};
 use crate::program::{Class, FunctionId, LoopId, Pc};
@@ -120,7 +120,7 @@ pub(crate) enum Flow {
     /// By the back edge of this loop to its header.
     Loop(*const Instruction, u32),
     /// Into a new frame of this function.
-    Call(*const Instruction, *mut u64, u32),
+    Call(*const Instruction, *mut u64, *mut Entry),
     Stop(Left, *const Instruction, *mut u64),
     /// At this instruction.
     Fault(Fault),
@@ -146,11 +146,11 @@ pub(crate) unsafe fn count_back_edge(state: *mut State, id: u32) -> bool {
 /// The same for a call of a function.
 ///
 /// # Safety
-/// The state is live, and the function is one of its program's.
+/// The entry is of a live state.
 #[inline(always)]
-pub(crate) unsafe fn count_call(state: *mut State, id: u32) -> bool {
+pub(crate) unsafe fn count_call(entry: *mut Entry) -> bool {
     // SAFETY: by the caller's promise.
-    let entry = unsafe { &mut *(*state).entries.as_ptr().add(id as usize).cast_mut() };
+    let entry = unsafe { &mut *entry };
     entry.counter = entry.counter.wrapping_sub(u32::from(COUNTED));
     COUNTED && entry.counter == 0
 }
@@ -214,14 +214,14 @@ unsafe fn enter(
 ) -> Flow {
     // SAFETY: as for `follow`.
     unsafe {
-        let entry = (*state).entries.as_ptr().add(function as usize);
+        let entry = (*state).entries.as_ptr().add(function as usize).cast_mut();
         // Compared as addresses: the sum may lie behind the stack.
         if callee.wrapping_add((*entry).frame_slots as usize) > (*state).limit {
             return Flow::Fault(Fault::StackExhausted);
         }
         *callee.sub(2) = base as u64;
         *callee.sub(1) = pc.add(1).offset_from_unsigned(code) as u64;
-        Flow::Call(code.add((*entry).start as usize), callee, function)
+        Flow::Call(code.add((*entry).start as usize), callee, entry)
     }
 }
 
@@ -307,7 +307,7 @@ mod engine {
     /// Which back edges and calls are counted; a [`Counts`] as a type.
     trait Counting {
         unsafe fn back_edge(state: *mut State, ticks: &mut u32, id: u32) -> Due;
-        unsafe fn call(state: *mut State, ticks: &mut u32, id: u32) -> Due;
+        unsafe fn call(ticks: &mut u32, entry: *mut Entry) -> Due;
     }
 
     struct CountNone;
@@ -321,7 +321,7 @@ mod engine {
         }
 
         #[inline(always)]
-        unsafe fn call(_: *mut State, _: &mut u32, _: u32) -> Due {
+        unsafe fn call(_: &mut u32, _: *mut Entry) -> Due {
             Due::Nothing
         }
     }
@@ -341,7 +341,7 @@ mod engine {
         }
 
         #[inline(always)]
-        unsafe fn call(_: *mut State, ticks: &mut u32, _: u32) -> Due {
+        unsafe fn call(ticks: &mut u32, _: *mut Entry) -> Due {
             CountSome::tick(ticks)
         }
     }
@@ -354,9 +354,9 @@ mod engine {
         }
 
         #[inline(always)]
-        unsafe fn call(state: *mut State, _: &mut u32, id: u32) -> Due {
+        unsafe fn call(_: &mut u32, entry: *mut Entry) -> Due {
             // SAFETY: by the caller's promise.
-            if unsafe { count_call(state, id) } { Due::Hook } else { Due::Nothing }
+            if unsafe { count_call(entry) } { Due::Hook } else { Due::Nothing }
         }
     }
 
@@ -425,10 +425,10 @@ mod engine {
                     Due::Look => look_at_loop(pc, base, state, id),
                     Due::Hook => loop_hook(pc, base, state, id),
                 },
-                Flow::Call(pc, base, id) => match C::call(state, &mut ticks, id) {
+                Flow::Call(pc, base, entry) => match C::call(&mut ticks, entry) {
                     Due::Nothing => go(pc, base, state, ticks),
-                    Due::Look => look_at_function(pc, base, state, id),
-                    Due::Hook => function_hook(pc, base, state, id),
+                    Due::Look => look_at_function(pc, base, state, entry),
+                    Due::Hook => function_hook(pc, base, state, entry),
                 },
                 Flow::Stop(left, pc, base) => {
                     (*state).counting.ticks = ticks;
@@ -464,11 +464,11 @@ mod engine {
 
     #[cold]
     #[inline(never)]
-    unsafe fn look_at_function(pc: *const Instruction, base: *mut u64, state: *mut State, id: u32) {
+    unsafe fn look_at_function(pc: *const Instruction, base: *mut u64, state: *mut State, entry: *mut Entry) {
         // SAFETY: by the promise of `run`.
         unsafe {
-            if (*state).look_at_function(id) {
-                function_hook(pc, base, state, id)
+            if (*state).look_at_function((*state).function(entry)) {
+                function_hook(pc, base, state, entry)
             } else {
                 go(pc, base, state, (*state).counting.ticks)
             }
@@ -487,10 +487,10 @@ mod engine {
 
     #[cold]
     #[inline(never)]
-    unsafe fn function_hook(pc: *const Instruction, base: *mut u64, state: *mut State, id: u32) {
+    unsafe fn function_hook(pc: *const Instruction, base: *mut u64, state: *mut State, entry: *mut Entry) {
         // SAFETY: as for `loop_hook`.
         unsafe {
-            let goes = (*state).function_goes(FunctionId(id), position(pc, base, (*state).code));
+            let goes = (*state).function_goes((*state).function(entry), position(pc, base, (*state).code));
             went(goes, state)
         }
     }
@@ -559,10 +559,11 @@ mod engine {
                             (pc, base) = (code.add((*state).went.pc.0 as usize), (*state).went.base);
                         }
                     }
-                    Flow::Call(next, frame, id) => {
+                    Flow::Call(next, frame, entry) => {
                         (pc, base) = (next, frame);
-                        if is_due(&mut *state, |state| count_call(state, id), |state| state.look_at_function(id)) {
-                            if !(*state).function_goes(FunctionId(id), position(next, frame, code)) {
+                        let id = (*state).function(entry);
+                        if is_due(&mut *state, |_| count_call(entry), |state| state.look_at_function(id)) {
+                            if !(*state).function_goes((*state).function(entry), position(next, frame, code)) {
                                 return;
                             }
                             (pc, base) = (code.add((*state).went.pc.0 as usize), (*state).went.base);

@@ -232,6 +232,12 @@ impl State {
         }
     }
 
+    /// Whose entry it is: one of this state's.
+    pub(crate) fn function(&self, entry: *const Entry) -> FunctionId {
+        let bytes = entry.addr() - self.entries.as_ptr().addr();
+        FunctionId((bytes / size_of::<Entry>()) as u32)
+    }
+
     #[inline]
     pub(crate) fn restart_loop(&mut self, id: u32, count: u32) {
         let i = id as usize;

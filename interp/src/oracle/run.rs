@@ -120,10 +120,10 @@ impl<W: FnMut(LoopId, &mut Frame<'_>) -> bool> Driver for Oracle<W> {
                             state.loop_hook(id);
                         }
                     }
-                    Flow::Call(next, frame, id) => {
+                    Flow::Call(next, frame, entry) => {
                         (pc, base) = (next, frame);
-                        if count_call(state, id) {
-                            state.function_hook(id);
+                        if count_call(entry) {
+                            state.function_hook(state.function(entry).0);
                         }
                     }
                     Flow::Stop(left, pc, base) => {
