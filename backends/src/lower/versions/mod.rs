@@ -7,8 +7,9 @@
 //! follows from what the loop does not do: it calls nothing, and it stores numbers only, never a pair of pointer and length.
 //!
 //! In the copy the indexes themselves need no check either, where the first and the last one lie within the row: see
-//! `ranges`. That alone is worth a copy where a float is carried from iteration to iteration, or what is stored (`carry`), or
-//! where a check stands on one of two ways: LLVM then takes no check out of the loop by itself.
+//! `ranges`. That alone is worth a copy where a float is carried from iteration to iteration, or what is stored (`carry`),
+//! where a check stands on one of two ways, or where an index goes further than by one: LLVM then takes no check out of the
+//! loop by itself.
 //!
 //! Where the loops inside a loop make few iterations, always the same, they are written out in the copy of that one, if no
 //! check is left in it then: see `unroll`. The loop itself keeps them. If one is left, there is no copy, and they are
@@ -31,6 +32,7 @@ mod ranges;
 mod unroll;
 
 use body::Body;
+use ranges::Ranges;
 use rustc_hash::{FxHashMap, FxHashSet};
 use scaly_interp::bytecode::Opcode;
 use scaly_interp::machine::Fault;
@@ -119,15 +121,19 @@ impl<'a> Version<'a> {
         let body = Body::of(old, cycle)?;
         let opcode = |inst: &Inst| program.code.get(inst.pc.0 as usize).map(|ins| ins.op);
         let pairs = body.insts(old).any(|(_, inst)| opcode(inst).is_some_and(is_pair));
-        if !body.keeps_pairs(old, opcode)
-            || !pairs && !body.carries_floats_or_stores(old) && !body.checks_on_one_way(old)
-        {
+        if !body.keeps_pairs(old, opcode) {
             return None;
         }
         let outputs = body.outputs_to_one_place(old)?;
+        let any = body.carries_floats_or_stores(old) || body.checks_on_one_way(old);
         let mut version = Version::begun(old, program, body.clone(), body, None);
         let ranges = version.tests();
-        let gains = if pairs { !version.loaded.is_empty() } else { ranges };
+        let gains = match ranges {
+            _ if pairs => !version.loaded.is_empty(),
+            Ranges::None => false,
+            Ranges::ByOne => any,
+            Ranges::Wider => true,
+        };
         gains.then(|| version.finish(&outputs))
     }
 
@@ -175,11 +181,11 @@ impl<'a> Version<'a> {
         version
     }
 
-    /// Makes all tests; whether there are some of indices that go by steps.
-    fn tests(&mut self) -> bool {
+    /// Makes all tests; those of indices that go by steps.
+    fn tests(&mut self) -> Ranges {
         let trips = self.trips();
         self.test();
-        trips.is_some_and(|trips| self.ranges(trips))
+        trips.map_or(Ranges::None, |trips| self.ranges(trips))
     }
 
     fn value(&mut self, like: Value, def: Def) -> Value {
@@ -721,6 +727,20 @@ out: Return1 s3
         assert_eq!(of("Move s20, s3"), Some(vec![1, 2]));
         assert_eq!(of("Const s21, 2\nShl s20, s21, s12"), Some(vec![1, 2]));
         assert_eq!(of("Const s21, 1048577\nMul s20, s12, s21"), Some(vec![1, 2]));
+    }
+
+    /// LLVM sees by itself that indexes in a row are within.
+    #[test]
+    fn a_check_of_every_other_element_is_worth_a_version() {
+        let of = |index: &str| {
+            checks(&nest(&format!(
+                "{index}\nLoadElemI64 s21, s0..2, s20, *8, +0\nStoreElemI64 s0..2, s20, s21, *8, +0"
+            )))
+        };
+        assert_eq!(of("Add s20, s12, s6"), None);
+        assert_eq!(of("Sub s20, s6, s12"), None);
+        assert_eq!(of("Add s20, s12, s12"), Some(vec![0, 1]));
+        assert_eq!(of("Mul s20, s12, s2"), Some(vec![0, 1]));
     }
 
     #[test]

@@ -51,6 +51,16 @@ impl Step {
     }
 }
 
+/// Which indexes are tested.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ranges {
+    None,
+    /// Those that grow or shrink by one at most.
+    ByOne,
+    /// Also such that go further in an iteration.
+    Wider,
+}
+
 /// Checks that differ by constants: the indexes `base + offset + d + k * step` with d from `least` to `most` lie below a
 /// length. The offset may lie anywhere, the constants near it.
 struct Group {
@@ -123,8 +133,8 @@ impl Version<'_> {
         Some(last)
     }
 
-    /// Tests the first and the last index of each check that changes by steps; whether there is one.
-    pub fn ranges(&mut self, last: Value) -> bool {
+    /// Tests the first and the last index of each check that changes by steps.
+    pub fn ranges(&mut self, last: Value) -> Ranges {
         let mut groups: Vec<Group> = Vec::new();
         let mut affine = FxHashMap::default();
         let checks: Vec<InstId> = self.body.insts(self.old).map(|(id, _)| id).collect();
@@ -141,7 +151,12 @@ impl Version<'_> {
             }
         }
         groups.iter().for_each(|group| self.within(group, last));
-        !groups.is_empty()
+        let by_one = |group: &Group| matches!(group.first.step, Step::By(-1..=1));
+        match &groups[..] {
+            [] => Ranges::None,
+            groups if groups.iter().all(by_one) => Ranges::ByOne,
+            _ => Ranges::Wider,
+        }
     }
 
     /// The index that a check compares, and the length.
