@@ -63,6 +63,13 @@ impl Counting {
         self.passed = stride - range / 2 + (self.looks & (range - 1));
         self.ticks = self.passed;
     }
+
+    /// Takes what was passed from a counter; whether that comes to its end.
+    fn look(&mut self, counter: &mut u32) -> bool {
+        *counter = counter.saturating_sub(self.passed);
+        self.begin();
+        *counter == 0
+    }
 }
 
 impl State {
@@ -85,20 +92,12 @@ impl State {
 
     /// A back edge of this loop is looked at; true if its hook is due.
     pub(super) fn look_at_loop(&mut self, id: u32) -> bool {
-        let passed = self.counting.passed;
-        self.counting.begin();
-        let counter = &mut self.loops[id as usize];
-        *counter = counter.saturating_sub(passed);
-        *counter == 0
+        self.counting.look(&mut self.loops[id as usize])
     }
 
     /// The same for a call of a function.
     pub(super) fn look_at_function(&mut self, id: FunctionId) -> bool {
-        let passed = self.counting.passed;
-        self.counting.begin();
-        let counter = &mut self.entries[id.0 as usize].counter;
-        *counter = counter.saturating_sub(passed);
-        *counter == 0
+        self.counting.look(&mut self.entries[id.0 as usize].counter)
     }
 
     /// What a counter that was set to `count` is set to in the warm-up: to look at the clock takes as long as the back edges

@@ -357,7 +357,8 @@ impl Memory<'_, '_> {
         }
         let (x, y) = (Part { rest: rest_x, width: width_x }, Part { rest: rest_y, width: width_y });
         let before = proof.clone();
-        let outcome = self.stride(&by_x, &x, &y, None, element, proof);
+        let alike = self.begin_alike(&x, &y, proof);
+        let outcome = if alike { self.spread(&by_x, &x, &y, None, element, proof) } else { None };
         if outcome == Some(Outcome::Apart) {
             return outcome;
         }
@@ -370,7 +371,9 @@ impl Memory<'_, '_> {
             }
             let mut attempt = before.clone();
             let (Some(in_x), Some(in_y)) = (self.without(&x, &row), self.without(&y, &row)) else { continue };
-            if self.stride(&by_x, &in_x, &in_y, Some(&row), element, &mut attempt) == Some(Outcome::Apart) {
+            if self.begin_alike(&in_x, &in_y, &attempt)
+                && self.spread(&by_x, &in_x, &in_y, Some(&row), element, &mut attempt) == Some(Outcome::Apart)
+            {
                 // Nor does anything wrap.
                 let (low_x, high_x) = attempt.extremes(self.forms, &x.rest)?;
                 let (low_y, high_y) = attempt.extremes(self.forms, &y.rest)?;
@@ -388,13 +391,10 @@ impl Memory<'_, '_> {
         let mut ranges = before.clone();
         let whole = |part: &Part<'_>| part.rest.add(&by_x.mul(&Poly::atom(root))?);
         let behind = self.ranges(base, (&whole(&x)?, width_x), (&whole(&y)?, width_y), &mut ranges);
-        let mut steps = before;
-        let (low_x, _) = steps.extremes(self.forms, &x.rest)?;
-        let (low_y, _) = steps.extremes(self.forms, &y.rest)?;
-        let shift = low_x.sub(&low_y)?;
-        let outcome = if shift.as_constant().is_some() && behind != Some(Outcome::Apart) { outcome } else { behind };
+        let outcome = if alike && behind != Some(Outcome::Apart) { outcome } else { behind };
         // Or both lie in what one step of the counter goes along, as in `i * width + shift + k`.
-        let within = shift.as_constant().is_none()
+        let mut steps = before;
+        let within = !alike
             && !self.by_element(&by_x, element)
             && self.spread(&by_x, &x, &y, None, element, &mut steps) == Some(Outcome::Apart);
         match (outcome, within) {
@@ -430,22 +430,12 @@ impl Memory<'_, '_> {
         Some(Part { rest, width: part.width })
     }
 
-    /// Whether each step of the counter goes further than the rest of both offsets is spread, where they begin at the same
-    /// place but for a constant.
-    fn stride(
-        &self,
-        by: &Poly,
-        x: &Part<'_>,
-        y: &Part<'_>,
-        row: Option<&Poly>,
-        element: i128,
-        proof: &mut Proof,
-    ) -> Option<Outcome> {
+    /// Whether two offsets begin at the same place but for a constant.
+    fn begin_alike(&self, x: &Part<'_>, y: &Part<'_>, proof: &Proof) -> bool {
         let mut attempt = proof.clone();
-        let (low_x, _) = attempt.extremes(self.forms, &x.rest)?;
-        let (low_y, _) = attempt.extremes(self.forms, &y.rest)?;
-        low_x.sub(&low_y)?.as_constant()?;
-        self.spread(by, x, y, row, element, proof)
+        let mut low = |part: &Part<'_>| Some(attempt.extremes(self.forms, &part.rest)?.0);
+        let (Some(x), Some(y)) = (low(x), low(y)) else { return false };
+        x.sub(&y).is_some_and(|shift| shift.as_constant().is_some())
     }
 
     /// Whether each step of the counter goes further than the rest of both offsets is spread; and within a row, if the
